@@ -1,0 +1,20 @@
+//! The words of Ringfence as types.
+//!
+//! Everything that more than one crate has to name lives here: who takes part ([`Member`], [`Role`]), what an
+//! officer decided about them ([`Standing`]), what things are called ([`MemberId`], [`CollectionId`], ...) and
+//! what time it is ([`Timestamp`], [`Clock`]). The crate decides nothing and stores nothing. A value of one of
+//! its types was checked when it was made, and stays checked.
+
+mod caller;
+mod clock;
+mod id;
+mod member;
+mod standing;
+mod timestamp;
+
+pub use caller::{Action, Caller, Principal, Role, UnknownRole};
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use id::{CollectionId, CredentialId, Epoch, IdError, LabelId, MemberId, ProgrammeName, Tier};
+pub use member::{Member, MemberKind, Subject, UnknownMemberKind};
+pub use standing::{InvalidTransition, Standing, StandingChange, UnknownStanding};
+pub use timestamp::{ParseTimestampError, Timestamp};

@@ -1,0 +1,301 @@
+//! Grants: when each label was open to one reader.
+//!
+//! A reader's grant on a label is a list of half-open intervals `[from, to)`, in order and apart. From it follows
+//! the instant at which an object became visible *to that reader*, its member time (DESIGN.md 3.1): the earliest
+//! instant, not before the object's own, at which the grant is open.
+//!
+//! Worked example. A member holds label 4 on `[10, 20)` and again from `30` on. Objects of that label were added
+//! at 5, 12, 25 and 33. Their member times are 10 (granted later than added: the history), 12 (seen at once), 30
+//! (added while the member was away: the back-fill) and 33. A client whose cursor stands at 12 since before the
+//! suspension polls "after 12" and gets exactly the last two.
+//!
+//! History is append-only. What a [`Transition`] recorded is never changed, so member times never move, so no
+//! cursor that a client holds is ever invalidated. Three sources make the intervals:
+//!
+//! - transitions: at a change of the reader's standing, of the programme or of the reader's attributes, the labels
+//!   that opened and those that closed at that instant, as decided then;
+//! - labels newer than the last transition, which open when they are created if the policy permits them now
+//!   (nothing has changed since, so "now" is what it would have said then);
+//! - the label's own embargo and expiry, and the labels it names as `ends` and `unless`, which clip the result.
+
+use std::collections::BTreeMap;
+
+use model::{LabelId, Timestamp};
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+
+use crate::Label;
+
+/// A half-open stretch of time, `[from, to)`; without `to` it has no end yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interval {
+    /// The first instant that belongs to it.
+    pub from: Timestamp,
+    /// The first instant that no longer does.
+    pub to: Option<Timestamp>,
+}
+
+impl Interval {
+    fn contains(self, at: Timestamp) -> bool {
+        self.from <= at && self.to.is_none_or(|to| at < to)
+    }
+
+    fn end(self) -> Timestamp {
+        self.to.unwrap_or(Timestamp::MAX)
+    }
+}
+
+/// The stretches during which a label was open, in order, apart and none of them empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Intervals(SmallVec<[Interval; 1]>);
+
+static NEVER: Intervals = Intervals(SmallVec::new_const());
+
+impl Intervals {
+    /// Open from `from` on.
+    #[must_use]
+    pub fn from_instant(from: Timestamp) -> Self {
+        Self(SmallVec::from_elem(Interval { from, to: None }, 1))
+    }
+
+    /// The stretches, in order.
+    #[must_use]
+    pub fn as_slice(&self) -> &[Interval] {
+        &self.0
+    }
+
+    /// Whether the label is open at `at`.
+    #[must_use]
+    pub fn is_open(&self, at: Timestamp) -> bool {
+        self.0.iter().rev().any(|interval| interval.contains(at))
+    }
+
+    /// Whether the label was open at some instant in `[from, to)`.
+    #[must_use]
+    pub fn was_open_within(&self, from: Timestamp, to: Option<Timestamp>) -> bool {
+        let to = to.unwrap_or(Timestamp::MAX);
+        self.0.iter().any(|interval| interval.from < to && from < interval.end())
+    }
+
+    /// The earliest instant, not before `at`, at which the label is open.
+    #[must_use]
+    pub fn first_open_from(&self, at: Timestamp) -> Option<Timestamp> {
+        self.0.iter().find(|interval| at < interval.end()).map(|interval| interval.from.max(at))
+    }
+
+    /// The instants at which both are open.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        let mut both = SmallVec::new();
+        let (mut left, mut right) = (self.0.iter().peekable(), other.0.iter().peekable());
+        while let (Some(a), Some(b)) = (left.peek(), right.peek()) {
+            let (from, end) = (a.from.max(b.from), a.end().min(b.end()));
+            if from < end {
+                both.push(interval(from, end));
+            }
+            if a.end() < b.end() {
+                left.next();
+            } else {
+                right.next();
+            }
+        }
+        Self(both)
+    }
+
+    /// The instants at which this is open and `other` is not.
+    #[must_use]
+    pub fn but_not(&self, other: &Self) -> Self {
+        let mut closed = SmallVec::new();
+        let mut from = Timestamp::MIN;
+        for gone in &other.0 {
+            if from < gone.from {
+                closed.push(interval(from, gone.from));
+            }
+            from = gone.end();
+        }
+        if from < Timestamp::MAX {
+            closed.push(interval(from, Timestamp::MAX));
+        }
+        self.and(&Self(closed))
+    }
+
+    /// This, but not before `from` and not from `to` on.
+    #[must_use]
+    pub fn clipped(&self, from: Option<Timestamp>, to: Option<Timestamp>) -> Self {
+        let window = Interval { from: from.unwrap_or(Timestamp::MIN), to };
+        if window.from >= window.end() {
+            return Self::default();
+        }
+        self.and(&Self(SmallVec::from_elem(window, 1)))
+    }
+
+    fn open(&mut self, at: Timestamp) {
+        if self.0.last().is_none_or(|last| last.to.is_some()) {
+            self.0.push(Interval { from: at, to: None });
+        }
+    }
+
+    fn close(&mut self, at: Timestamp) {
+        if let Some(last) = self.0.last_mut().filter(|last| last.to.is_none()) {
+            last.to = Some(at);
+            if last.from >= at {
+                self.0.pop(); // it opened and closed in one instant: nobody saw it open
+            }
+        }
+    }
+}
+
+/// `MAX` stands for "no end yet".
+fn interval(from: Timestamp, end: Timestamp) -> Interval {
+    Interval { from, to: (end < Timestamp::MAX).then_some(end) }
+}
+
+/// The labels that opened and closed for one reader at one instant.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transition {
+    /// When.
+    pub at: Timestamp,
+    /// The labels that the policy permits from then on and did not permit before.
+    pub opened: Vec<LabelId>,
+    /// The labels that the policy permitted before and does not permit from then on.
+    pub closed: Vec<LabelId>,
+    /// How many labels there were; those numbered from here on are newer than this transition.
+    pub labels: u32,
+}
+
+/// A label and when it came into being.
+#[derive(Clone, Debug)]
+pub struct LabelFacts {
+    /// The label.
+    pub label: Label,
+    /// When the first object with it was accepted.
+    pub created: Timestamp,
+}
+
+/// When each label was open to one reader.
+#[derive(Clone, Debug, Default)]
+pub struct Grants {
+    /// What the policy alone says, by label number.
+    permitted: Vec<Intervals>,
+    /// The same, clipped by embargo, expiry, `ends` and `unless`.
+    effective: Vec<Intervals>,
+    /// Since when nothing but new labels was added.
+    settled: Timestamp,
+}
+
+impl Grants {
+    /// Replays a reader's transitions, in order.
+    #[must_use]
+    pub fn replay<'a>(transitions: impl IntoIterator<Item = &'a Transition>, labels: &[LabelFacts]) -> Self {
+        let mut grants = Self::default();
+        for transition in transitions {
+            grants.apply(transition);
+        }
+        grants.extend_effective(labels);
+        grants
+    }
+
+    /// When `label` was and is open.
+    #[must_use]
+    pub fn intervals(&self, label: LabelId) -> &Intervals {
+        self.effective.get(label.index()).unwrap_or(&NEVER)
+    }
+
+    /// How many labels were judged; label numbers from here on are news to these grants.
+    #[must_use]
+    pub fn judged(&self) -> usize {
+        self.effective.len()
+    }
+
+    /// Judges the labels that are news, in order of their numbers: each opens when it was created if `permits`.
+    pub fn judge_new(&mut self, labels: &[LabelFacts], mut permits: impl FnMut(&Label) -> bool) {
+        for (index, facts) in labels.iter().enumerate().skip(self.permitted.len()) {
+            debug_assert_eq!(index, self.permitted.len());
+            let open = permits(&facts.label);
+            self.permitted.push(if open {
+                Intervals::from_instant(facts.created.max(self.settled))
+            } else {
+                Intervals::default()
+            });
+        }
+        self.extend_effective(labels);
+    }
+
+    /// Judges every label anew as of `at`, and returns what opened and what closed.
+    ///
+    /// Labels that are news have to be judged under the old policy first ([`judge_new`](Self::judge_new)), or what
+    /// they would have granted until `at` is lost.
+    pub fn judge_all(
+        &mut self,
+        at: Timestamp,
+        labels: &[LabelFacts],
+        mut permits: impl FnMut(&Label) -> bool,
+    ) -> Transition {
+        let mut transition =
+            Transition { at, labels: u32::try_from(labels.len()).unwrap_or(u32::MAX), ..Transition::default() };
+        for (index, facts) in labels.iter().enumerate() {
+            let label = LabelId::new(u32::try_from(index).unwrap_or(u32::MAX));
+            let was_open = self.permitted.get(index).is_some_and(|p| p.0.last().is_some_and(|l| l.to.is_none()));
+            match (was_open, permits(&facts.label)) {
+                (false, true) => transition.opened.push(label),
+                (true, false) => transition.closed.push(label),
+                (true, true) | (false, false) => {}
+            }
+        }
+        self.apply(&transition);
+        self.effective.clear();
+        self.extend_effective(labels);
+        transition
+    }
+
+    /// The transition that records what [`judge_new`](Self::judge_new) opened since the last one, so that a later
+    /// replay needs no policy that is gone by then. `None` if there was nothing to record.
+    #[must_use]
+    pub fn unrecorded(&self, recorded: u32, labels: &[LabelFacts]) -> Vec<Transition> {
+        let mut by_instant: BTreeMap<Timestamp, Vec<LabelId>> = BTreeMap::new();
+        let first = usize::try_from(recorded).unwrap_or(usize::MAX);
+        for (index, permitted) in self.permitted.iter().enumerate().skip(first).take(labels.len()) {
+            if let Some(opened) = permitted.0.first() {
+                by_instant.entry(opened.from).or_default().push(LabelId::new(u32::try_from(index).unwrap_or(u32::MAX)));
+            }
+        }
+        let judged = u32::try_from(self.permitted.len()).unwrap_or(u32::MAX);
+        by_instant
+            .into_iter()
+            .map(|(at, opened)| Transition { at, opened, closed: Vec::new(), labels: judged })
+            .collect()
+    }
+
+    fn apply(&mut self, transition: &Transition) {
+        let judged = usize::try_from(transition.labels).unwrap_or(usize::MAX);
+        if self.permitted.len() < judged {
+            self.permitted.resize(judged, Intervals::default());
+        }
+        for label in &transition.opened {
+            if let Some(intervals) = self.permitted.get_mut(label.index()) {
+                intervals.open(transition.at);
+            }
+        }
+        for label in &transition.closed {
+            if let Some(intervals) = self.permitted.get_mut(label.index()) {
+                intervals.close(transition.at);
+            }
+        }
+        self.settled = self.settled.max(transition.at);
+    }
+
+    /// INVARIANT: a label names only labels with smaller numbers, so one pass in order settles them all.
+    fn extend_effective(&mut self, labels: &[LabelFacts]) {
+        for index in self.effective.len()..self.permitted.len().min(labels.len()) {
+            let label = &labels[index].label;
+            let mut open = self.permitted[index].clipped(label.release_at, label.release_until);
+            for end in &label.ends {
+                open = open.and(self.effective.get(end.index()).unwrap_or(&NEVER));
+            }
+            if let Some(whole) = label.unless {
+                open = open.but_not(self.effective.get(whole.index()).unwrap_or(&NEVER));
+            }
+            self.effective.push(open);
+        }
+    }
+}

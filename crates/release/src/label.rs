@@ -1,0 +1,142 @@
+//! Labels: the release attributes of an object.
+//!
+//! An object's label is computed once, when the object is accepted, from what its markings demand, who submitted
+//! it, the collection it went to and the audience that the publisher named. Two objects with the same attributes
+//! share one label. A marking's own identifier and dates are no part of it, so that labels stay few.
+//!
+//! Two attributes speak of *other* labels, which is how DESIGN.md 3.2 (no inference) costs nothing at read time:
+//!
+//! - `ends`: a relationship whose ends carry labels of their own is open only to those to whom every end is open,
+//!   so a relationship with a withheld end is withheld with it;
+//! - `unless`: a derived object (a redacted copy under an identifier of its own) stands in for the whole one, and
+//!   is open only to those to whom the whole one is not.
+//!
+//! Worked example: a relationship from a TLP:GREEN indicator (label 3) to a TLP:RED actor (label 7), itself
+//! marked green, gets the label `{demands: green, ends: {7}}`. Label 3 is not listed because it demands no more
+//! than the relationship does itself.
+
+use std::collections::BTreeSet;
+
+use model::{CollectionId, LabelId, MemberId, Principal, Tier, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::AcsLabel;
+
+/// Whom the publisher named.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Audience {
+    /// All whom tier and markings admit.
+    Everyone,
+    /// These members and nobody else; an empty set is nobody.
+    Named(BTreeSet<MemberId>),
+}
+
+/// What the markings of an object demand of a reader.
+///
+/// Where an object carries several markings of one kind the strictest counts, and every ACS marking has to admit
+/// the reader (domain note 6.1: intersect all).
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Demands {
+    /// The strictest TLP level: 0 CLEAR, 1 GREEN, 2 AMBER, 3 AMBER+STRICT, 4 RED.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub tlp: Option<u8>,
+    /// The strictest PAP level: 0 CLEAR, 1 GREEN, 2 AMBER, 3 RED.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub pap: Option<u8>,
+    /// The ACS 3.0 markings, each without its identifier and dates.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
+    pub acs: BTreeSet<AcsLabel>,
+    /// The submitter's AIS consent (`everyone`, `usg`, `none`, `everyone-cisa-proprietary`).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub consent: Option<String>,
+    /// Markings that the programme does not know; any of them closes the object to every member.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
+    pub unknown: BTreeSet<String>,
+}
+
+impl Demands {
+    /// What an object demands that carries both these markings and `other`'s.
+    #[must_use]
+    pub fn and(mut self, other: &Self) -> Self {
+        self.tlp = self.tlp.max(other.tlp);
+        self.pap = self.pap.max(other.pap);
+        self.acs.extend(other.acs.iter().cloned());
+        self.consent = stricter_consent(self.consent.take(), other.consent.as_deref());
+        self.unknown.extend(other.unknown.iter().cloned());
+        self
+    }
+}
+
+/// From the least to the most restrictive AIS consent; an unknown word is the most restrictive.
+fn consent_rank(consent: &str) -> u8 {
+    match consent {
+        "everyone" => 0,
+        "everyone-cisa-proprietary" => 1,
+        "usg" => 2,
+        _ => 3,
+    }
+}
+
+fn stricter_consent(ours: Option<String>, theirs: Option<&str>) -> Option<String> {
+    match (ours, theirs) {
+        (Some(a), Some(b)) if consent_rank(b) > consent_rank(&a) => Some(b.to_owned()),
+        (Some(a), _) => Some(a),
+        (None, b) => b.map(str::to_owned),
+    }
+}
+
+/// The interned release attributes of an object.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Label {
+    /// The collection that the object is in.
+    pub collection: CollectionId,
+    /// The collection's tier.
+    pub tier: Tier,
+    /// What its markings demand.
+    pub demands: Demands,
+    /// Who submitted it.
+    pub creator: Principal,
+    /// Whom the publisher named.
+    pub audience: Audience,
+    /// Not before this instant (an embargo).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub release_at: Option<Timestamp>,
+    /// Not from this instant on.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub release_until: Option<Timestamp>,
+    /// Labels that have to be open as well: those of the ends of a relationship.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
+    pub ends: BTreeSet<LabelId>,
+    /// A label that has to be closed: that of the whole object for which this one stands in.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub unless: Option<LabelId>,
+}
+
+impl Label {
+    /// The label as canonical bytes: equal labels have equal bytes, so they can be interned by them.
+    #[must_use]
+    pub fn canonical(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a label has string keys and finite numbers, which always serialise")
+    }
+
+    /// Whether everyone to whom `self` is open is sure to have `other` open too, so that naming `other` as an end
+    /// of `self` would add nothing. Errs on the side of naming it.
+    #[must_use]
+    pub fn is_no_wider_than(&self, other: &Self) -> bool {
+        let Self { collection, tier, demands, creator, audience, release_at, release_until, ends, unless } = other;
+        self.collection == *collection
+            && self.tier == *tier
+            && self.creator == *creator
+            && self.audience == *audience
+            && (release_at.is_none() || self.release_at == *release_at)
+            && (release_until.is_none() || self.release_until == *release_until)
+            && ends.is_subset(&self.ends)
+            && (unless.is_none() || self.unless == *unless)
+            && demands.tlp <= self.demands.tlp.max(Some(0))
+            && demands.pap <= self.demands.pap.max(Some(0))
+            && demands.acs.is_subset(&self.demands.acs)
+            && demands.unknown.is_subset(&self.demands.unknown)
+            && (demands.consent.is_none() || demands.consent == self.demands.consent)
+    }
+}

@@ -300,4 +300,20 @@ mod tests {
             assert_eq!(added > after, is_later);
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_a_date_or_refused(text in "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{0,20}[Zz+-]?.{0,6}|.*") {
+            if let Ok(micros) = parse_date(&text) {
+                // An offset moves by less than a day.
+                let day = micros.div_euclid(SECONDS_PER_DAY * MICROS_PER_SECOND);
+                proptest::prop_assert!((FIRST_DAY - 1..=LAST_DAY + 1).contains(&day));
+            }
+        }
+
+        #[test]
+        fn any_moment_is_read_as_it_was_written(micros in -62_167_219_200_000_000..253_402_300_800_000_000_i64) {
+            proptest::prop_assert_eq!(parse_date(&format_date(micros)), Ok(micros));
+        }
+    }
 }

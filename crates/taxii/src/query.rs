@@ -411,6 +411,8 @@ fn split_values<'a>(name: &str, value: &'a str) -> Result<Vec<&'a str>, QueryErr
 
 #[cfg(test)]
 mod tests {
+    use proptest::strategy::Strategy as _;
+
     use super::*;
 
     fn objects(query: &str) -> ObjectFilter {
@@ -588,5 +590,30 @@ mod tests {
             objects("match[version]=all,first").fingerprint(),
             objects("match[version]=all").fingerprint()
         );
+    }
+
+    /// Query strings that come close to the real thing.
+    fn nearly_a_query() -> impl proptest::strategy::Strategy<Value = String> {
+        let name = "added_after|limit|next|match%5Btlp\\]|match\\[(id|type|version|spec_version|MD5|valid_until-gte)\\]";
+        let pair = format!(
+            "({name}|.{{0,5}})=?(all|first|[0-9]{{1,12}}|2026-01-10T00:00:00[.0-9]{{0,9}}Z|.{{0,8}})(,|%2C|&|%)?"
+        );
+        proptest::collection::vec(proptest::string::string_regex(&pair).expect("a regex"), 0..6)
+            .prop_map(|pairs| pairs.concat())
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_query_is_parsed_or_refused_by_name(query in nearly_a_query()) {
+            for endpoint in [Endpoint::Objects, Endpoint::Versions, Endpoint::Delete] {
+                match ObjectFilter::parse(endpoint, &query) {
+                    Ok(filter) => {
+                        let again = ObjectFilter::parse(endpoint, &format!("&{query}&x=")).map(|f| f.fingerprint());
+                        proptest::prop_assert_eq!(again, Ok(filter.fingerprint()));
+                    }
+                    Err(error) => proptest::prop_assert!(error.to_string().contains('`'), "{}", error),
+                }
+            }
+        }
     }
 }

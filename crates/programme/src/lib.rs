@@ -1,1 +1,147 @@
+//! A programme: one sharing community and its rules, as a folder of text.
+//!
+//! ```text
+//! programme.toml      name, identity, tiers, collections, limits
+//! schema.cedarschema  the vocabulary of the policies
+//! release.cedar       who may read, enforce, redistribute which label; who may publish where
+//! cases/*.toml        questions and the answers that the rules have to give
+//! ```
+//!
+//! This crate reads the folder, says everything that is wrong with it at once, each fault with file, line and
+//! remedy, and hands it on as checked values. It decides nothing: `release` asks the policies, `vetting` the rule
+//! packs. Holding a [`Programme`] means that its policies parse, pass strict validation against its schema and
+//! carry `@id`, `@text` and `@source`, and that every name in `programme.toml` refers to something.
+//!
+//! A programme is known by its [`digest`](Programme::digest), so that a ledger can say which version decided. The
+//! digest covers every file's name and bytes, and [`files`](Programme::files) gives them back for storing.
+//!
+//! Worked example: [`template`] is the folder `programmes/jcsp`, compiled in. Loading it gives three tiers (`open`,
+//! `programme`, `cleared`) and four collections; taking the line `@id("tlp-red")` out of its `release.cedar` makes
+//! loading fail with ``release.cedar:72: this policy has no `@id`; give it a name that verdicts can report``.
 
+mod case;
+mod error;
+mod folder;
+mod policies;
+mod settings;
+mod template;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use model::{CollectionId, Tier};
+use sha2::{Digest, Sha256};
+
+pub use case::{CaseAction, CaseMember, CaseWho, Expectation, ReleaseCase, ReleaseCases};
+pub use error::{LoadError, Problem};
+pub use policies::{Policies, Rule};
+pub use settings::{
+    Collection, Identity, Limits, PAP_LEVELS, Publishers, STIX_MEDIA_TYPE, Settings, TLP_LEVELS, TierSettings,
+};
+pub use template::template;
+
+/// A programme's folder, loaded and checked.
+#[derive(Debug)]
+pub struct Programme {
+    files: BTreeMap<String, Vec<u8>>,
+    digest: String,
+    settings: Settings,
+    policies: Policies,
+    cases: Vec<ReleaseCases>,
+}
+
+impl Programme {
+    /// Loads the folder `dir`.
+    ///
+    /// # Errors
+    ///
+    /// Lists everything that is wrong with the folder, not only the first fault.
+    pub fn load(dir: &Path) -> Result<Self, LoadError> {
+        Self::from_files(&folder::read(dir)?)
+    }
+
+    /// Loads a folder from its files' names, with `/` between their parts, and bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub fn from_files(files: &BTreeMap<String, Vec<u8>>) -> Result<Self, LoadError> {
+        let mut problems = folder::misplaced(files);
+        let settings = settings::read(files).map_err(|found| problems.extend(found)).ok();
+        let policies = policies::read(files).map_err(|found| problems.extend(found)).ok();
+        let cases = case::read(files, settings.as_ref()).map_err(|found| problems.extend(found)).ok();
+        match (settings, policies, cases) {
+            (Some(settings), Some(policies), Some(cases)) if problems.is_empty() => {
+                Ok(Self { files: files.clone(), digest: digest(files), settings, policies, cases })
+            }
+            _ => Err(LoadError::new(problems)),
+        }
+    }
+
+    /// The folder's files, by name. [`from_files`](Self::from_files) makes the same programme of them.
+    #[must_use]
+    pub fn files(&self) -> &BTreeMap<String, Vec<u8>> {
+        &self.files
+    }
+
+    /// SHA-256 over the sorted files, in lower-case hex: for each file the length of its name, its name, the length
+    /// of its content and its content, lengths as 8 bytes with the most significant first.
+    #[must_use]
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// What `programme.toml` says.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The schema and the release policies.
+    #[must_use]
+    pub fn policies(&self) -> &Policies {
+        &self.policies
+    }
+
+    /// The release cases, by file.
+    #[must_use]
+    pub fn cases(&self) -> &[ReleaseCases] {
+        &self.cases
+    }
+
+    /// The collection with this identifier.
+    #[must_use]
+    pub fn collection(&self, id: &CollectionId) -> Option<&Collection> {
+        self.settings.collections.iter().find(|collection| collection.id == *id)
+    }
+
+    /// The collection with this identifier, in its one spelling, or with this alias.
+    #[must_use]
+    pub fn find_collection(&self, id_or_alias: &str) -> Option<&Collection> {
+        let id = id_or_alias.parse::<CollectionId>().ok();
+        self.settings
+            .collections
+            .iter()
+            .find(|collection| Some(collection.id) == id || collection.alias == id_or_alias)
+    }
+
+    /// The tier with this name.
+    #[must_use]
+    pub fn tier(&self, name: &Tier) -> Option<&TierSettings> {
+        self.settings.tiers.iter().find(|tier| tier.name == *name)
+    }
+}
+
+fn digest(files: &BTreeMap<String, Vec<u8>>) -> String {
+    let mut hash = Sha256::new();
+    for (name, content) in files {
+        for part in [name.as_bytes(), content] {
+            hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            hash.update(part);
+        }
+    }
+    hex::encode(hash.finalize())
+}
+
+#[cfg(test)]
+mod tests;

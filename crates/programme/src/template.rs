@@ -1,0 +1,24 @@
+//! The template programme, compiled in.
+
+use std::collections::BTreeMap;
+
+macro_rules! template_files {
+    ($($name:literal),+ $(,)?) => {
+        [$(($name, include_bytes!(concat!("../../../programmes/jcsp/", $name)).as_slice())),+]
+    };
+}
+
+/// The files of `programmes/jcsp`, which `ringfence init` writes.
+#[must_use]
+pub fn template() -> BTreeMap<String, Vec<u8>> {
+    template_files!(
+        "README.md",
+        "cases/release.toml",
+        "programme.toml",
+        "release.cedar",
+        "schema.cedarschema"
+    )
+    .into_iter()
+    .map(|(name, content)| (name.to_owned(), content.to_vec()))
+    .collect()
+}

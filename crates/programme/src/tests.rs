@@ -1,0 +1,199 @@
+//! What loads, what does not, and what is said about it.
+
+use model::MemberKind;
+
+use super::*;
+
+fn edited(file: &str, from: &str, to: &str) -> BTreeMap<String, Vec<u8>> {
+    let mut files = template();
+    let text = String::from_utf8(files[file].clone()).unwrap();
+    assert!(text.contains(from), "{file} has no `{from}`");
+    files.insert(file.to_owned(), text.replacen(from, to, 1).into_bytes());
+    files
+}
+
+fn line_of(file: &str, needle: &str) -> usize {
+    let text = String::from_utf8(template()[file].clone()).unwrap();
+    1 + text.lines().position(|line| line.contains(needle)).unwrap()
+}
+
+#[test]
+fn the_template_is_a_programme() {
+    let programme = Programme::from_files(&template()).unwrap();
+    let settings = programme.settings();
+    assert_eq!(settings.name.as_str(), "jcsp");
+    assert_eq!(settings.unmarked_tlp, 1);
+    let tiers: Vec<_> = settings.tiers.iter().map(|tier| (tier.name.as_str(), tier.redaction)).collect();
+    assert_eq!(tiers, [("open", true), ("programme", true), ("cleared", false)]);
+    let aliases: Vec<_> = settings.collections.iter().map(|c| (c.alias.as_str(), c.shared)).collect();
+    assert_eq!(aliases, [("open", true), ("indicators", true), ("cleared", true), ("submissions", false)]);
+    assert_eq!(settings.limits, Limits::default(), "the template states the defaults");
+    assert!(programme.policies().rules().iter().any(|rule| rule.id == "tlp-red" && rule.forbids));
+    assert!(!programme.cases()[0].cases.is_empty());
+}
+
+#[test]
+fn a_collection_is_found_by_id_and_by_alias() {
+    let programme = Programme::from_files(&template()).unwrap();
+    let indicators = programme.find_collection("indicators").unwrap();
+    assert_eq!(programme.find_collection(&indicators.id.to_string()), Some(indicators));
+    assert_eq!(programme.collection(&indicators.id), Some(indicators));
+    assert_eq!(programme.find_collection("Indicators"), None);
+    assert!(indicators.publishers.has_kind(MemberKind::Provider));
+    assert!(!indicators.publishers.has_kind(MemberKind::Participant));
+}
+
+#[test]
+fn a_folder_is_what_its_files_are() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, content) in template() {
+        let path = dir.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
+    std::fs::write(dir.path().join(".gitignore"), "x").unwrap();
+    std::fs::write(dir.path().join("release.cedar~"), "x").unwrap();
+    let loaded = Programme::load(dir.path()).unwrap();
+    assert_eq!(loaded.files(), &template());
+    let again = Programme::from_files(loaded.files()).unwrap();
+    assert_eq!(loaded.digest(), again.digest());
+    assert_eq!(loaded.digest().len(), 64);
+    std::fs::create_dir(dir.path().join("rulez")).unwrap();
+    assert!(Programme::load(dir.path()).unwrap_err().to_string().contains("rulez: the folder is no part"));
+    assert!(Programme::load(&dir.path().join("absent")).is_err());
+}
+
+#[test]
+fn the_digest_covers_every_byte_and_name() {
+    let original = Programme::from_files(&template()).unwrap();
+    let changed = Programme::from_files(&edited("README.md", "fictional", "invented")).unwrap();
+    assert_ne!(original.digest(), changed.digest());
+    let mut renamed = template();
+    let cases = renamed.remove("cases/release.toml").unwrap();
+    renamed.insert("cases/others.toml".to_owned(), cases);
+    assert_ne!(original.digest(), Programme::from_files(&renamed).unwrap().digest());
+}
+
+#[test]
+fn a_fault_is_named_with_file_line_and_remedy() {
+    let toml = "programme.toml";
+    let cedar = "release.cedar";
+    let cases = "cases/release.toml";
+    let table = [
+        // file, what is replaced, by what, what the message has, where the line is
+        (toml, "contact =", "kontact =", "unknown field `kontact`", "contact ="),
+        (toml, "title = \"Joint", "title = Joint", "", "title = \"Joint"),
+        (toml, "name = \"jcsp\"", "name = \"JCSP\"", "`JCSP` is not a programme name", "name = \"jcsp\""),
+        (toml, "unmarked_tlp = \"green\"", "unmarked_tlp = \"white\"", "`white`", "unmarked_tlp ="),
+        (toml, "\"identity--b3f1", "\"identity--B3F1", "not the id of a STIX identity", "id = \"identity--"),
+        (toml, "created = \"2012", "created = \"12", "is not a date", "created ="),
+        (toml, "tier = \"cleared\"", "tier = \"secret\"", "there is no tier `secret`", "tier = \"cleared\""),
+        (toml, "name = \"cleared\"", "name = \"open\"", "two tiers `open`", "name = \"cleared\""),
+        (toml, "6f0d2c85e101", "6f0d2c85e10g", "not the id of a STIX identity", "id = \"identity--"),
+        (toml, "0f6d3f1b6002", "0f6d3f1b6001", "two collections have the id", "0f6d3f1b6002"),
+        (
+            toml,
+            "alias = \"cleared\"",
+            "alias = \"open\"",
+            "two collections have the alias",
+            "alias = \"cleared\"",
+        ),
+        (toml, "\"providers\"]", "\"vendors\"]", "`vendors` is no publisher", "\"providers\"]"),
+        (toml, "retention_hours = 24", "retention_hours = 23", "use 24 to 8760", "status_retention_hours ="),
+        (
+            toml,
+            "page_objects_max = 1_000",
+            "page_objects_max = 500",
+            "more than `page_objects_max`",
+            "page_objects_default =",
+        ),
+        (toml, "nesting_depth_max = 100", "nesting_depth_max = -1", "", "nesting_depth_max ="),
+        (cedar, "@id(\"tlp-red\")\n", "", "no `@id`; give it a name", "@id(\"tlp-red\")"),
+        (
+            cedar,
+            "@id(\"tlp-amber\")",
+            "@id(\"tlp-red\")",
+            "two policies have the @id `tlp-red`",
+            "@id(\"tlp-amber\")",
+        ),
+        (cedar, "resource.tlp >= 4", "resource.tlp >= \"red\"", "`tlp-red`", "resource.tlp >= 4"),
+        (cedar, "resource.tlp >= 4", "resource.tpl >= 4", "tpl", "resource.tlp >= 4"),
+        (cedar, "resource.tlp >= 4", "resource.tlp >= ", "", "unless {\n"),
+        (cases, "who = \"northwind\"", "who = \"southwind\"", "no member `southwind`", "who = \"northwind\""),
+        (
+            cases,
+            "collection = \"cleared\"",
+            "collection = \"closed\"",
+            "no collection `closed`",
+            "collection = \"cleared\"",
+        ),
+        (cases, "tlp = \"red\"", "tlp = \"white\"", "`white` is no level", "tlp = \"red\""),
+        (cases, "expect = \"withheld\"", "expect = \"refused\"", "refused", "expect = \"withheld\""),
+    ];
+    for (file, from, to, message, line) in table {
+        let error = Programme::from_files(&edited(file, from, to)).unwrap_err();
+        let problem = &error.problems()[0];
+        let said = error.to_string();
+        assert_eq!(problem.file, file, "{said}");
+        assert!(said.contains(message), "{to}: {said}");
+        assert!(!problem.remedy.is_empty(), "{said}");
+        if line != "unless {\n" {
+            assert_eq!(problem.line, Some(line_of(file, line)), "{to}: {said}");
+        }
+    }
+}
+
+#[test]
+fn all_faults_are_named_at_once() {
+    let mut files = edited("programme.toml", "unmarked_tlp = \"green\"", "unmarked_tlp = \"white\"");
+    files.remove("schema.cedarschema");
+    files.insert("release.ceder".to_owned(), Vec::new());
+    files.insert("cases/deep/case.toml".to_owned(), Vec::new());
+    let error = Programme::from_files(&files).unwrap_err();
+    let found: Vec<_> = error.problems().iter().map(|problem| problem.file.as_str()).collect();
+    assert_eq!(found, ["cases/deep/case.toml", "programme.toml", "release.ceder", "schema.cedarschema"]);
+}
+
+#[test]
+fn a_policy_with_a_slot_is_refused() {
+    let files = edited(
+        "release.cedar",
+        "permit (\n    principal is Member,\n    action in",
+        "permit (\n    principal == ?principal,\n    action in",
+    );
+    let error = Programme::from_files(&files).unwrap_err();
+    assert!(error.to_string().contains("?principal"), "{error}");
+}
+
+#[test]
+fn a_policy_that_can_never_apply_is_refused() {
+    let files = edited("release.cedar", "resource.tlp >= 4", "resource is Member");
+    let error = Programme::from_files(&files).unwrap_err();
+    assert_eq!(error.problems()[0].file, "release.cedar", "{error}");
+}
+
+#[test]
+fn what_the_next_rules_need_may_be_there_or_not() {
+    let mut files = template();
+    files.insert("rules/ownership.cedar".to_owned(), Vec::new());
+    files.insert("lists/parties.csv".to_owned(), Vec::new());
+    files.insert("instruments.toml".to_owned(), Vec::new());
+    assert!(Programme::from_files(&files).is_ok());
+    files.remove("README.md");
+    files.remove("cases/release.toml");
+    assert!(Programme::from_files(&files).is_ok());
+}
+
+#[test]
+fn limits_are_checked_on_both_sides() {
+    for (value, fine) in [("24", true), ("23", false), ("8_760", true), ("8_761", false)] {
+        let files = edited("programme.toml", "hours = 24", &format!("hours = {value}"));
+        assert_eq!(Programme::from_files(&files).is_ok(), fine, "{value}");
+    }
+    let files = edited("programme.toml", "[limits]", "[limits]\n#");
+    let none = String::from_utf8(files["programme.toml"].clone()).unwrap();
+    let without = none.split("[limits]").next().unwrap().to_owned();
+    let mut files = template();
+    files.insert("programme.toml".to_owned(), without.into_bytes());
+    assert_eq!(Programme::from_files(&files).unwrap().settings().limits, Limits::default());
+}

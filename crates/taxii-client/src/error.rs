@@ -48,7 +48,7 @@ pub enum Error {
         title: Option<String>,
     },
     /// Any other status that is no success.
-    #[error("`{url}` answered with status {status}{}", colon(title.as_ref()))]
+    #[error("`{url}` answered with status {status}{}{}", colon(title.as_ref()), colon(description.as_ref()))]
     Refused {
         /// What was asked.
         url: String,
@@ -116,6 +116,6 @@ pub enum Fault {
     EmptyPages,
 }
 
-fn colon(title: Option<&String>) -> String {
-    title.map(|title| format!(": {title}")).unwrap_or_default()
+fn colon(words: Option<&String>) -> String {
+    words.map(|words| format!(": {words}")).unwrap_or_default()
 }

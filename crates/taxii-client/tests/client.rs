@@ -406,7 +406,7 @@ fn credentials_do_not_follow_a_redirect_abroad() {
 fn refusals_carry_what_the_server_says() {
     let error = r#"{"title":"no such\u001b[31m thing","description":"look elsewhere","http_status":"404"}"#;
     let cases = [
-        (taxii(error).status("404 Not Found"), "status 404: no such[31m thing"),
+        (taxii(error).status("404 Not Found"), "status 404: no such[31m thing: look elsewhere"),
         (taxii(error).status("406 Not Acceptable"), "status 406: no such[31m thing"),
         (taxii("<html>").status("502 Bad Gateway").header("Content-Type", "text/html"), "status 502"),
         (taxii("").status("429 Too Many Requests").header("Retry-After", "7"), "status 429"),

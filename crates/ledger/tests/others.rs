@@ -3,6 +3,8 @@
 //! Each test writes a log with this crate and lets the other crate judge it, so a misreading of the standard
 //! that our writer and our verifier share would show here.
 
+#![expect(clippy::unwrap_used, reason = "this file is a test, and its helpers may fail like one")]
+
 use std::collections::BTreeMap;
 
 use ledger::entry::Opening;

@@ -231,11 +231,15 @@ impl Grants {
         labels: &[LabelFacts],
         mut permits: impl FnMut(&Label) -> bool,
     ) -> Transition {
-        let mut transition =
-            Transition { at, labels: u32::try_from(labels.len()).unwrap_or(u32::MAX), ..Transition::default() };
+        let mut transition = Transition {
+            at,
+            labels: u32::try_from(labels.len()).unwrap_or(u32::MAX),
+            ..Transition::default()
+        };
         for (index, facts) in labels.iter().enumerate() {
             let label = LabelId::new(u32::try_from(index).unwrap_or(u32::MAX));
-            let was_open = self.permitted.get(index).is_some_and(|p| p.0.last().is_some_and(|l| l.to.is_none()));
+            let was_open =
+                self.permitted.get(index).is_some_and(|p| p.0.last().is_some_and(|l| l.to.is_none()));
             match (was_open, permits(&facts.label)) {
                 (false, true) => transition.opened.push(label),
                 (true, false) => transition.closed.push(label),
@@ -256,7 +260,10 @@ impl Grants {
         let first = usize::try_from(recorded).unwrap_or(usize::MAX);
         for (index, permitted) in self.permitted.iter().enumerate().skip(first).take(labels.len()) {
             if let Some(opened) = permitted.0.first() {
-                by_instant.entry(opened.from).or_default().push(LabelId::new(u32::try_from(index).unwrap_or(u32::MAX)));
+                by_instant
+                    .entry(opened.from)
+                    .or_default()
+                    .push(LabelId::new(u32::try_from(index).unwrap_or(u32::MAX)));
             }
         }
         let judged = u32::try_from(self.permitted.len()).unwrap_or(u32::MAX);
@@ -296,6 +303,243 @@ impl Grants {
                 open = open.but_not(self.effective.get(whole.index()).unwrap_or(&NEVER));
             }
             self.effective.push(open);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use model::{Principal, Role};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{Audience, Demands};
+
+    fn at(micros: i64) -> Timestamp {
+        Timestamp::from_micros(micros)
+    }
+
+    fn spans(spans: &[(i64, Option<i64>)]) -> Intervals {
+        Intervals(spans.iter().map(|(from, to)| Interval { from: at(*from), to: to.map(at) }).collect())
+    }
+
+    fn facts(created: i64) -> LabelFacts {
+        let label = Label {
+            collection: "a1b2c3d4-0000-4000-8000-000000000001".parse().unwrap(),
+            tier: "programme".parse().unwrap(),
+            demands: Demands::default(),
+            creator: Principal::Role(Role::Operator),
+            audience: Audience::Everyone,
+            release_at: None,
+            release_until: None,
+            ends: BTreeSet::new(),
+            unless: None,
+        };
+        LabelFacts { label, created: at(created) }
+    }
+
+    #[test]
+    fn member_time_is_the_first_open_instant() {
+        let away = spans(&[(10, Some(20)), (30, None)]);
+        let cases =
+            [(5, Some(10)), (12, Some(12)), (19, Some(19)), (20, Some(30)), (25, Some(30)), (33, Some(33))];
+        for (added, want) in cases {
+            assert_eq!(away.first_open_from(at(added)), want.map(at), "{added}");
+        }
+        let gone = spans(&[(10, Some(20))]);
+        assert_eq!(gone.first_open_from(at(19)), Some(at(19)));
+        assert_eq!(gone.first_open_from(at(20)), None);
+        assert_eq!(NEVER.first_open_from(at(0)), None);
+    }
+
+    #[test]
+    fn a_label_without_a_transition_opens_when_it_is_created() {
+        let mut grants = Grants::default();
+        grants.judge_new(&[facts(5), facts(7)], |_| true);
+        assert_eq!(grants.intervals(LabelId::new(1)), &spans(&[(7, None)]));
+        assert_eq!(grants.intervals(LabelId::new(2)), &NEVER, "a label that was not judged is closed");
+        assert_eq!(grants.judged(), 2);
+    }
+
+    #[test]
+    fn what_opens_and_closes_in_one_instant_was_never_open() {
+        let labels = [facts(5)];
+        let mut grants = Grants::default();
+        grants.judge_new(&labels, |_| true);
+        let closed = grants.judge_all(at(5), &labels, |_| false);
+        assert_eq!(closed.closed, [LabelId::new(0)]);
+        assert_eq!(grants.intervals(LabelId::new(0)), &NEVER);
+    }
+
+    #[test]
+    fn embargo_expiry_ends_and_stand_ins_clip() {
+        let mut labels = vec![facts(0), facts(0), facts(0), facts(0), facts(0)];
+        labels[0].label.release_at = Some(at(10));
+        labels[1].label.release_until = Some(at(20));
+        labels[2].label.ends = BTreeSet::from([LabelId::new(0), LabelId::new(1)]);
+        labels[3].label.unless = Some(LabelId::new(2));
+        labels[4].label.release_at = Some(at(9));
+        labels[4].label.release_until = Some(at(9));
+        let mut grants = Grants::default();
+        grants.judge_new(&labels, |_| true);
+        let want: [&[(i64, Option<i64>)]; 5] =
+            [&[(10, None)], &[(0, Some(20))], &[(10, Some(20))], &[(0, Some(10)), (20, None)], &[]];
+        for (index, want) in want.into_iter().enumerate() {
+            let label = LabelId::new(u32::try_from(index).unwrap());
+            assert_eq!(grants.intervals(label), &spans(want), "label {index}");
+        }
+    }
+
+    #[test]
+    fn a_relationship_with_an_end_that_does_not_exist_is_withheld() {
+        let mut labels = vec![facts(0)];
+        labels[0].label.ends = BTreeSet::from([LabelId::new(9)]);
+        let mut grants = Grants::default();
+        grants.judge_new(&labels, |_| true);
+        assert_eq!(grants.intervals(LabelId::new(0)), &NEVER);
+    }
+
+    /// Instants in the model: 0 to 31, and 32 stands for "and for ever".
+    const LAST: i64 = 32;
+
+    fn instants(intervals: &Intervals) -> BTreeSet<i64> {
+        (0..=LAST).filter(|instant| intervals.is_open(at(*instant))).collect()
+    }
+
+    fn intervals() -> impl Strategy<Value = Intervals> {
+        (prop::collection::btree_set(0..LAST, 0..9), any::<bool>()).prop_map(|(edges, endless)| {
+            let edges: Vec<_> = edges.into_iter().collect();
+            let pairs = edges.chunks(2).filter_map(|pair| match pair {
+                [from, to] => Some((*from, Some(*to))),
+                [from] if endless => Some((*from, None)),
+                _ => None,
+            });
+            spans(&pairs.collect::<Vec<_>>())
+        })
+    }
+
+    fn is_normal(intervals: &Intervals) -> bool {
+        let spans = intervals.as_slice();
+        spans.iter().all(|span| span.from < span.end())
+            && spans.windows(2).all(|pair| pair[0].end() <= pair[1].from)
+    }
+
+    proptest! {
+        #[test]
+        fn the_algebra_is_that_of_sets(a in intervals(), b in intervals(), from in 0..LAST, to in 0..LAST) {
+            let (in_a, in_b) = (instants(&a), instants(&b));
+            let both = a.and(&b);
+            let only = a.but_not(&b);
+            prop_assert_eq!(instants(&both), in_a.intersection(&in_b).copied().collect::<BTreeSet<_>>());
+            prop_assert_eq!(instants(&only), in_a.difference(&in_b).copied().collect::<BTreeSet<_>>());
+            let clipped = a.clipped(Some(at(from)), Some(at(to)));
+            let in_window: BTreeSet<_> = in_a.iter().copied().filter(|i| (from..to).contains(i)).collect();
+            prop_assert_eq!(instants(&clipped), in_window.clone());
+            prop_assert!(is_normal(&both) && is_normal(&only) && is_normal(&clipped));
+            if from < to {
+                prop_assert_eq!(a.was_open_within(at(from), Some(at(to))), !in_window.is_empty());
+            }
+            prop_assert_eq!(a.was_open_within(at(from), None), in_a.iter().any(|i| *i >= from));
+            let first = in_a.iter().copied().find(|i| *i >= from);
+            prop_assert_eq!(a.first_open_from(at(from)), first.map(at));
+            prop_assert_eq!(a.clipped(None, None), a);
+        }
+    }
+
+    /// One step of a programme's life, as one reader is judged.
+    #[derive(Clone, Debug)]
+    enum Step {
+        /// A label comes into being, with an end and a whole among the earlier ones, an embargo and an expiry.
+        Label { end: Option<u32>, unless: Option<u32>, embargo: Option<i64>, expiry: Option<i64> },
+        /// The policy or the reader changes: bit n of the mask says whether label n is permitted from now on.
+        Change { mask: u32 },
+        /// The reader asks, so news are judged.
+        Ask,
+        /// The hub restarts: what was not recorded is gone.
+        Restart,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let some_label = || prop::option::of(0..12_u32);
+        let some_instant = || prop::option::of(0..LAST);
+        prop_oneof![
+            (some_label(), some_label(), some_instant(), some_instant())
+                .prop_map(|(end, unless, embargo, expiry)| Step::Label { end, unless, embargo, expiry }),
+            any::<u32>().prop_map(|mask| Step::Change { mask }),
+            Just(Step::Ask),
+            Just(Step::Restart),
+        ]
+    }
+
+    /// Permits by a label's number, which the tests keep in its tier.
+    fn permits(mask: u32) -> impl Fn(&Label) -> bool {
+        move |label| label.tier.as_str()[1..].parse::<u32>().is_ok_and(|number| mask & (1 << number) != 0)
+    }
+
+    fn new_label(number: u32, now: i64, step: &Step) -> LabelFacts {
+        let mut facts = facts(now);
+        facts.label.tier = format!("t{number}").parse().unwrap();
+        if let Step::Label { end, unless, embargo, expiry } = step {
+            facts.label.ends =
+                end.iter().filter(|end| **end < number).map(|end| LabelId::new(*end)).collect();
+            facts.label.unless = unless.filter(|whole| *whole < number).map(LabelId::new);
+            (facts.label.release_at, facts.label.release_until) = (embargo.map(at), expiry.map(at));
+        }
+        facts
+    }
+
+    proptest! {
+        /// What is replayed from the record is what was judged live, and both are what was permitted at each
+        /// instant, by a model that knows nothing of intervals.
+        #[test]
+        fn a_replay_gives_what_was_judged_live(steps in prop::collection::vec(step(), 1..24)) {
+            let mut labels: Vec<LabelFacts> = Vec::new();
+            let mut record: Vec<Transition> = Vec::new();
+            let mut grants = Grants::default();
+            let mut mask = u32::MAX;
+            let mut masks = Vec::new();
+            for (now, step) in (0_i64..).zip(&steps) {
+                match step {
+                    Step::Label { .. } if labels.len() < 12 => {
+                        let number = u32::try_from(labels.len()).unwrap();
+                        labels.push(new_label(number, now, step));
+                    }
+                    Step::Label { .. } | Step::Ask => grants.judge_new(&labels, permits(mask)),
+                    Step::Change { mask: next } => {
+                        grants.judge_new(&labels, permits(mask));
+                        let recorded = record.last().map_or(0, |last| last.labels);
+                        record.extend(grants.unrecorded(recorded, &labels));
+                        mask = *next;
+                        record.push(grants.judge_all(at(now), &labels, permits(mask)));
+                    }
+                    Step::Restart => grants = Grants::replay(&record, &labels),
+                }
+                masks.push(mask);
+            }
+            grants.judge_new(&labels, permits(mask));
+            let mut replayed = Grants::replay(&record, &labels);
+            replayed.judge_new(&labels, permits(mask));
+            let mut open: Vec<BTreeSet<i64>> = Vec::new();
+            for (index, facts) in labels.iter().enumerate() {
+                let id = LabelId::new(u32::try_from(index).unwrap());
+                prop_assert_eq!(replayed.intervals(id), grants.intervals(id), "label {}", index);
+                let permitted = |instant: i64| {
+                    let mask = masks.get(usize::try_from(instant).unwrap()).copied().unwrap_or(mask);
+                    facts.created <= at(instant) && permits(mask)(&facts.label)
+                };
+                let label = &facts.label;
+                let model: BTreeSet<_> = (0..=LAST)
+                    .filter(|instant| permitted(*instant))
+                    .filter(|instant| label.release_at.is_none_or(|from| at(*instant) >= from))
+                    .filter(|instant| label.release_until.is_none_or(|to| at(*instant) < to))
+                    .filter(|instant| label.ends.iter().all(|end| open[end.index()].contains(instant)))
+                    .filter(|instant| label.unless.is_none_or(|whole| !open[whole.index()].contains(instant)))
+                    .collect();
+                prop_assert_eq!(&instants(grants.intervals(id)), &model, "label {}", index);
+                open.push(model);
+            }
         }
     }
 }

@@ -124,7 +124,8 @@ impl Label {
     /// of `self` would add nothing. Errs on the side of naming it.
     #[must_use]
     pub fn is_no_wider_than(&self, other: &Self) -> bool {
-        let Self { collection, tier, demands, creator, audience, release_at, release_until, ends, unless } = other;
+        let Self { collection, tier, demands, creator, audience, release_at, release_until, ends, unless } =
+            other;
         self.collection == *collection
             && self.tier == *tier
             && self.creator == *creator
@@ -138,5 +139,150 @@ impl Label {
             && demands.acs.is_subset(&self.demands.acs)
             && demands.unknown.is_subset(&self.demands.unknown)
             && (demands.consent.is_none() || demands.consent == self.demands.consent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::Role;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::AcsEffect::{Deny, Permit};
+
+    fn set<T: Ord + Clone>(items: &[T]) -> BTreeSet<T> {
+        items.iter().cloned().collect()
+    }
+
+    fn label() -> Label {
+        Label {
+            collection: "a1b2c3d4-0000-4000-8000-000000000001".parse().unwrap(),
+            tier: "programme".parse().unwrap(),
+            demands: Demands::default(),
+            creator: Principal::Role(Role::Operator),
+            audience: Audience::Everyone,
+            release_at: None,
+            release_until: None,
+            ends: BTreeSet::new(),
+            unless: None,
+        }
+    }
+
+    #[test]
+    fn of_two_markings_the_stricter_counts() {
+        let (tlp, pap) = (Some(3), Some(1));
+        let public = AcsLabel::unclassified(Permit, Permit);
+        let private = AcsLabel::unclassified(Deny, Deny);
+        let one = Demands { tlp, acs: set(std::slice::from_ref(&public)), ..Demands::default() };
+        let other = Demands {
+            tlp: Some(1),
+            pap,
+            acs: set(std::slice::from_ref(&private)),
+            unknown: set(&["marking-definition--x".to_owned()]),
+            ..Demands::default()
+        };
+        let want =
+            Demands { tlp, pap, acs: set(&[public, private]), unknown: other.unknown.clone(), consent: None };
+        assert_eq!(one.clone().and(&other), want);
+        assert_eq!(other.and(&one), want);
+    }
+
+    #[test]
+    fn the_most_restrictive_consent_counts() {
+        let cases = [
+            (None, None, None),
+            (None, Some("everyone"), Some("everyone")),
+            (Some("everyone"), None, Some("everyone")),
+            (Some("everyone"), Some("everyone-cisa-proprietary"), Some("everyone-cisa-proprietary")),
+            (Some("usg"), Some("everyone-cisa-proprietary"), Some("usg")),
+            (Some("none"), Some("usg"), Some("none")),
+            (Some("usg"), Some("nobody knows"), Some("nobody knows")),
+        ];
+        for (ours, theirs, want) in cases {
+            let of =
+                |consent: Option<&str>| Demands { consent: consent.map(str::to_owned), ..Demands::default() };
+            assert_eq!(of(ours).and(&of(theirs)).consent.as_deref(), want, "{ours:?} {theirs:?}");
+            assert_eq!(of(theirs).and(&of(ours)).consent.as_deref(), want, "{theirs:?} {ours:?}");
+        }
+    }
+
+    #[test]
+    fn equal_labels_have_equal_bytes_and_others_do_not() {
+        let member = MemberId::from_bits;
+        let labels = [
+            label(),
+            Label { tier: "cleared".parse().unwrap(), ..label() },
+            Label { creator: Principal::Member(member(1)), ..label() },
+            Label { audience: Audience::Named(BTreeSet::new()), ..label() },
+            Label { audience: Audience::Named(set(&[member(1), member(2)])), ..label() },
+            Label { demands: Demands { tlp: Some(0), ..Demands::default() }, ..label() },
+            Label { release_at: Some(Timestamp::EPOCH), ..label() },
+            Label { release_until: Some(Timestamp::EPOCH), ..label() },
+            Label { ends: set(&[LabelId::new(1)]), ..label() },
+            Label { unless: Some(LabelId::new(1)), ..label() },
+        ];
+        for (i, one) in labels.iter().enumerate() {
+            for (j, other) in labels.iter().enumerate() {
+                assert_eq!(one.canonical() == other.canonical(), i == j, "{one:?} {other:?}");
+            }
+            let back: Label = serde_json::from_slice(&one.canonical()).unwrap();
+            assert_eq!(back, *one);
+        }
+        assert_eq!(
+            String::from_utf8(label().canonical()).unwrap(),
+            r#"{"collection":"a1b2c3d4-0000-4000-8000-000000000001","tier":"programme","demands":{},"creator":{"role":"operator"},"audience":"everyone"}"#,
+            "what is stored stays readable: these bytes do not change"
+        );
+    }
+
+    #[test]
+    fn a_label_is_no_wider_than_one_that_demands_less() {
+        let amber =
+            Label { demands: Demands { tlp: Some(2), pap: Some(2), ..Demands::default() }, ..label() };
+        let green = Label { demands: Demands { tlp: Some(1), ..Demands::default() }, ..label() };
+        let named = Label { audience: Audience::Named(set(&[MemberId::from_bits(1)])), ..green.clone() };
+        let embargo = Label { release_at: Some(Timestamp::EPOCH), ..green.clone() };
+        let closed = Label {
+            demands: Demands { unknown: set(&["x".to_owned()]), ..green.demands.clone() },
+            ..green.clone()
+        };
+        let cases = [
+            // one, other, is one sure to be no wider than other?
+            (&amber, &amber, true),
+            (&amber, &green, true),
+            (&green, &amber, false),
+            (&green, &named, false),
+            (&green, &embargo, false),
+            (&embargo, &green, true),
+            (&green, &closed, false),
+            (&closed, &green, true),
+        ];
+        for (one, other, want) in cases {
+            assert_eq!(one.is_no_wider_than(other), want, "{one:?} {other:?}");
+        }
+    }
+
+    fn demands() -> impl Strategy<Value = Demands> {
+        let consent = prop::option::of(prop::sample::select(vec!["everyone", "usg", "none"]));
+        let unknown = prop::collection::btree_set(prop::sample::select(vec!["x", "y"]), 0..2);
+        (prop::option::of(0..5_u8), prop::option::of(0..4_u8), consent, unknown).prop_map(
+            |(tlp, pap, consent, unknown)| Demands {
+                tlp,
+                pap,
+                acs: BTreeSet::new(),
+                consent: consent.map(str::to_owned),
+                unknown: unknown.into_iter().map(str::to_owned).collect(),
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn demands_add_up_in_any_order(a in demands(), b in demands(), c in demands()) {
+            prop_assert_eq!(a.clone().and(&b), b.clone().and(&a));
+            prop_assert_eq!(a.clone().and(&b).and(&c), a.clone().and(&b.clone().and(&c)));
+            prop_assert_eq!(a.clone().and(&a), a.clone());
+            prop_assert_eq!(a.clone().and(&Demands::default()), a);
+        }
     }
 }

@@ -20,9 +20,11 @@ mod label;
 mod policy;
 mod view;
 
-pub use acs::{AcsAction, AcsLabel};
+pub use acs::{
+    AcsAction, AcsClassification, AcsEffect, AcsFurtherSharing, AcsLabel, AcsPrivilege, AcsRefusal, AcsScope,
+};
 pub use cases::{CaseFailure, CaseReport, run_cases};
 pub use grants::{Grants, Interval, Intervals, LabelFacts, Transition};
 pub use label::{Audience, Demands, Label};
-pub use policy::{Policy, PolicyError, Reader, Verdict};
+pub use policy::{Judge, Policy, PolicyError, Reader, Verdict};
 pub use view::View;

@@ -1,7 +1,7 @@
 //! The head of an object: what an exchange must know of it to store, order and release it.
 //!
 //! A [`Head`] borrows from the object's bytes. It does not judge: an object whose head can be read
-//! may still break the standard, which `validate` tells.
+//! may still break the standard, which [`validate`](crate::validate()) tells.
 
 use smallvec::SmallVec;
 use thiserror::Error;

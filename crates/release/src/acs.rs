@@ -21,11 +21,15 @@
 //! and decide nothing. Markings that decide alike are equal, which keeps labels few. Where a marking contradicts
 //! itself or says what cannot be read, the stricter reading holds.
 
+mod reading;
+
 use std::collections::BTreeSet;
 
 use model::Subject;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+pub use reading::{consent_word, demands_of, pap_rank, tlp_rank};
 
 /// What a marking says where no rule does, or what a rule says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -95,6 +99,43 @@ pub enum AcsAction {
     Cisauses,
     /// Every action.
     All,
+}
+
+impl AcsAction {
+    /// Each of them.
+    pub const EACH: [Self; 12] = [
+        Self::Dsply,
+        Self::Idsrc,
+        Self::Tenot,
+        Self::Netdef,
+        Self::Legal,
+        Self::Intel,
+        Self::Tearline,
+        Self::Opaction,
+        Self::Request,
+        Self::Anonymousaccess,
+        Self::Cisauses,
+        Self::All,
+    ];
+
+    /// The action as ACS writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Dsply => "DSPLY",
+            Self::Idsrc => "IDSRC",
+            Self::Tenot => "TENOT",
+            Self::Netdef => "NETDEF",
+            Self::Legal => "LEGAL",
+            Self::Intel => "INTEL",
+            Self::Tearline => "TEARLINE",
+            Self::Opaction => "OPACTION",
+            Self::Request => "REQUEST",
+            Self::Anonymousaccess => "ANONYMOUSACCESS",
+            Self::Cisauses => "CISAUSES",
+            Self::All => "ALL",
+        }
+    }
 }
 
 /// To whom an `access_privilege` rule applies: those in one of each category that it names.
@@ -292,13 +333,13 @@ impl AcsLabel {
     /// Layer 3: whether one who holds the object may pass it on to `next`, and `next` may hold it.
     #[must_use]
     pub fn may_pass_to(&self, next: &Subject) -> bool {
-        let rules = self
-            .further_sharing
-            .iter()
-            .filter(|rule| {
-                is_within_scope(&rule.scope, &next.organisations) || is_one(&rule.scope, &next.communities)
-            })
-            .map(|rule| rule.effect);
+        let applies = |rule: &&AcsFurtherSharing| {
+            // Malformed, as an empty scope of a privilege is: it denies to all and permits to none.
+            (rule.scope.is_empty() && rule.effect == AcsEffect::Deny)
+                || is_within_scope(&rule.scope, &next.organisations)
+                || is_one(&rule.scope, &next.communities)
+        };
+        let rules = self.further_sharing.iter().filter(applies).map(|rule| rule.effect);
         self.may_hold(next).is_ok() && decided(rules, self.sharing_default)
     }
 

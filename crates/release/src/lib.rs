@@ -22,6 +22,7 @@ mod view;
 
 pub use acs::{
     AcsAction, AcsClassification, AcsEffect, AcsFurtherSharing, AcsLabel, AcsPrivilege, AcsRefusal, AcsScope,
+    consent_word, demands_of, pap_rank, tlp_rank,
 };
 pub use cases::{CaseFailure, CaseReport, run_cases};
 pub use grants::{Grants, Interval, Intervals, LabelFacts, Transition};

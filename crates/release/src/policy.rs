@@ -91,7 +91,7 @@ impl Policy {
     pub fn new(programme: Arc<Programme>) -> Result<Self, PolicyError> {
         let vocabulary = Vocabulary::new(&programme)?;
         let fixed = vocabulary.fixed(&programme)?;
-        let unmarked = entities::context(entities::AcsAnswers::ALL)
+        let unmarked = entities::context(entities::NO_ACS)
             .map_err(|detail| PolicyError::Schema { subject: "ACS markings", detail })?;
         Ok(Self { programme, vocabulary, fixed, unmarked, nothing: Subject::default() })
     }
@@ -225,13 +225,13 @@ impl Judge<'_> {
         }
         // ACS 3.0: several markings on one object all have to admit.
         let all = |admits: &dyn Fn(&AcsLabel) -> bool| markings.iter().all(admits);
-        entities::context(entities::AcsAnswers {
-            access: all(&|marking| marking.may_hold(self.subject).is_ok()),
-            display: all(&|marking| marking.may(self.subject, AcsAction::Dsply)),
-            netdef: all(&|marking| marking.may(self.subject, AcsAction::Netdef)),
-            onward: all(&|marking| marking.may_pass_to(self.subject)),
-            reshare: all(&AcsLabel::may_pass_to_anyone),
-        })
+        entities::context([
+            ("acs_access", all(&|marking| marking.may_hold(self.subject).is_ok())),
+            ("acs_display", all(&|marking| marking.may(self.subject, AcsAction::Dsply))),
+            ("acs_netdef", all(&|marking| marking.may(self.subject, AcsAction::Netdef))),
+            ("acs_onward", all(&|marking| marking.may_pass_to(self.subject))),
+            ("acs_reshare", all(&AcsLabel::may_pass_to_anyone)),
+        ])
     }
 
     fn ask(

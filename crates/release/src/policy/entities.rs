@@ -31,31 +31,21 @@ pub(super) struct Vocabulary {
     pub(super) publish: EntityUid,
 }
 
-/// What the ACS markings of a label answer for one reader.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct AcsAnswers {
-    pub(super) access: bool,
-    pub(super) display: bool,
-    pub(super) netdef: bool,
-    pub(super) onward: bool,
-    pub(super) reshare: bool,
-}
+/// What the ACS markings of a label answer for one reader, by the question's name in the schema.
+pub(super) type AcsAnswers = [(&'static str, bool); 5];
 
-impl AcsAnswers {
-    pub(super) const ALL: Self =
-        Self { access: true, display: true, netdef: true, onward: true, reshare: true };
-}
+/// What a label without an ACS marking answers.
+pub(super) const NO_ACS: AcsAnswers = [
+    ("acs_access", true),
+    ("acs_display", true),
+    ("acs_netdef", true),
+    ("acs_onward", true),
+    ("acs_reshare", true),
+];
 
 /// The context of a question about content.
 pub(super) fn context(answers: AcsAnswers) -> Result<Context, String> {
-    let pairs = [
-        ("acs_access", answers.access),
-        ("acs_display", answers.display),
-        ("acs_netdef", answers.netdef),
-        ("acs_onward", answers.onward),
-        ("acs_reshare", answers.reshare),
-    ];
-    Context::from_pairs(pairs.map(|(name, yes)| (name.to_owned(), RestrictedExpression::new_bool(yes))))
+    Context::from_pairs(answers.map(|(name, yes)| (name.to_owned(), RestrictedExpression::new_bool(yes))))
         .map_err(|error| error.to_string())
 }
 
@@ -238,7 +228,7 @@ impl Vocabulary {
         let collection = self.collection(&specimen_collection());
         for principal in [self.member(&MemberId::from_bits(0)), self.role(Role::Overseer)] {
             for action in [&self.read, &self.display, &self.enforce, &self.redistribute] {
-                let marked = context(AcsAnswers::ALL);
+                let marked = context(NO_ACS);
                 asks(schema, &principal, action, &self.label, marked)?;
             }
             for action in [&self.list, &self.publish] {

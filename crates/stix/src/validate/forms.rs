@@ -227,7 +227,7 @@ fn is_mime(text: &str) -> bool {
     essence.split_once('/').is_some_and(|(kind, subtype)| part(kind) && part(subtype))
 }
 
-fn is_relationship_type(text: &str) -> bool {
+pub(super) fn is_relationship_type(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
 }
 

@@ -4,7 +4,7 @@
 //! names relationships whose meaning it fixes. So what is not in the table is a warning.
 
 use super::checker::{Checker, Path};
-use super::spec_of;
+use super::{forms, spec_of};
 use crate::id::parse_id;
 use crate::vocabulary::OBSERVABLES;
 
@@ -94,7 +94,7 @@ pub(super) fn suggested(checker: &mut Checker<'_, '_, '_>, path: &Path<'_>) {
         return;
     };
     let (Ok(source), Ok(target)) = (parse_id(&source), parse_id(&target)) else { return };
-    if !is_suggested(source.type_name, &kind, target.type_name) {
+    if forms::is_relationship_type(&kind) && !is_suggested(source.type_name, &kind, target.type_name) {
         let message = format_args!(
             "the standard does not suggest that a `{}` {kind} a `{}`",
             source.type_name, target.type_name

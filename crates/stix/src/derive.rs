@@ -36,7 +36,7 @@ use crate::document::{Document, Value};
 use crate::head::{Head, HeadError};
 use crate::limits::Limits;
 use crate::scan::{JsonError, Kind};
-use crate::sco_id::is_observable_type;
+use crate::sco_id::{ScoId, is_observable_type, sco_id};
 use crate::selector::{SelectorError, Step, parse_selector, resolve};
 use crate::validate::{Finding, ValidateOptions, validate};
 
@@ -120,13 +120,17 @@ pub fn derive(
             removal.member(&key, value);
         }
     }
-    let writer = Writer {
-        removal: &removal,
-        id: derived_id(&head, selectors_to_drop, &removal.references, creator),
-        creator,
-        observable: is_observable_type(&head.type_),
-    };
-    let derived = writer.object(root, head.created_by_ref.is_some());
+    let uuid = derived_uuid(&head, selectors_to_drop, &removal.references, creator);
+    let id = format!("{}--{uuid}", head.type_);
+    let observable = is_observable_type(&head.type_);
+    let mut writer = Writer { removal: &removal, id, creator, observable };
+    let mut derived = writer.object(root, head.created_by_ref.is_some());
+    if sco_id(&derived) == Ok(ScoId::Random) {
+        // §3.4 wants a version 4 here: the same bits, under that number.
+        let uuid = uuid::Builder::from_random_bytes(uuid.into_bytes()).into_uuid();
+        writer.id = format!("{}--{uuid}", head.type_);
+        derived = writer.object(root, head.created_by_ref.is_some());
+    }
     let report = validate(&derived, &ValidateOptions { warnings: false, ..ValidateOptions::default() });
     match report.findings.into_iter().next() {
         Some(first) => Err(DeriveError::WouldBeInvalid { first: Box::new(first) }),
@@ -147,7 +151,7 @@ fn indispensable(steps: &[Step<'_>]) -> Result<(), DeriveError> {
     }
 }
 
-fn derived_id(head: &Head<'_>, selectors: &[&str], references: &BTreeSet<String>, creator: &str) -> String {
+fn derived_uuid(head: &Head<'_>, selectors: &[&str], references: &BTreeSet<String>, creator: &str) -> Uuid {
     let selectors: BTreeSet<_> = selectors.iter().copied().collect();
     let mut name = String::from("[");
     write_string(&head.id, &mut name);
@@ -165,7 +169,7 @@ fn derived_id(head: &Head<'_>, selectors: &[&str], references: &BTreeSet<String>
         name.push(']');
     }
     name.push(']');
-    format!("{}--{}", head.type_, Uuid::new_v5(&DERIVED_NAMESPACE, name.as_bytes()))
+    Uuid::new_v5(&DERIVED_NAMESPACE, name.as_bytes())
 }
 
 /// What goes, by where its bytes start.
@@ -547,6 +551,10 @@ mod tests {
         assert!(object.get("created_by_ref").is_none() && object.get("external_references").is_none());
         assert_eq!(object["name"], "a.exe");
         assert_ne!(object["id"], "file--fb0419a8-f09c-57f8-be64-71a80417591c");
+        let process =
+            r#"{"type":"process","id":"process--f52a906a-0dfc-40bd-92f1-e7778ead38a9","pid":7,"cwd":"/"}"#;
+        let bytes = derive(process.as_bytes(), &["cwd"], &nobody, CREATOR).expect("derived");
+        assert!(!String::from_utf8_lossy(&bytes).contains("cwd"));
     }
 
     proptest! {

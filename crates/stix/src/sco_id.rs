@@ -92,6 +92,12 @@ pub fn sco_id_of(root: Value<'_, '_>) -> Result<ScoId, ScoIdError> {
     Ok(ScoId::Deterministic(format!("{type_name}--{uuid}")))
 }
 
+/// Whether a type is an observable of the standard and nothing of this object contributes.
+pub(crate) fn has_random_id(root: Value<'_, '_>) -> bool {
+    let type_name = root.get("type").and_then(|value| value.text()).unwrap_or_default();
+    contributing(&type_name).is_some_and(|names| names.iter().all(|name| root.get(name).is_none()))
+}
+
 /// The contributing properties of a type, sorted.
 fn contributing(type_name: &str) -> Option<&'static [&'static str]> {
     Some(match type_name {

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use super::shape::{Class, INTEGER_MAX, Property, Shape, TypeSpec};
+use super::shape::{Class, INTEGER_MAX, Property, Shape, TEXTS, TypeSpec};
 use super::{Finding, Report, Severity, ValidateOptions, domain, forms, meta, observable, rules, spec_of};
 use crate::document::{Text, Value};
 use crate::id::{is_type_name, parse_id};
@@ -435,6 +435,8 @@ impl<'d, 'a, 'o> Checker<'d, 'a, 'o> {
                 }
             }
             Shape::Dictionary(element) => self.dictionary(path, value, *element, section),
+            Shape::TextOrTexts if value.kind() == Kind::Array => self.shape(path, value, TEXTS, section),
+            Shape::TextOrTexts => self.shape(path, value, Shape::Text, section),
             Shape::Hashes => forms::hashes(self, path, value),
             Shape::Object(section, properties) => {
                 if value.kind() != Kind::Object {

@@ -50,12 +50,16 @@ pub(super) fn check(
                 format_args!("`{text}` is not six pairs of lower-case hexadecimal digits, with colons");
             checker.must(path, "invalid-address", section, message);
         }
+        Form::Charset if !is_charset(text) => {
+            let message = format_args!("`{text}` cannot name a character set of the IANA registry");
+            checker.must(path, "invalid-charset", section, message);
+        }
         Form::Cpe if !text.starts_with("cpe:2.3:") => {
             checker.must(path, "invalid-cpe", section, format_args!("`{text}` is no CPE 2.3 name"));
         }
         Form::Language if !is_language(text) => {
-            let message = format_args!("`{text}` should be a language tag (RFC 5646)");
-            checker.should(path, "invalid-language", section, message);
+            let message = format_args!("`{text}` is no language tag (RFC 5646)");
+            checker.must(path, "invalid-language", section, message);
         }
         Form::Mime if !is_mime(text) => {
             let message = format_args!("`{text}` should be a media type `type/subtype`");
@@ -82,6 +86,7 @@ pub(super) fn check(
         | Form::Ipv4
         | Form::Ipv6
         | Form::Mac
+        | Form::Charset
         | Form::Cpe
         | Form::Language
         | Form::Mime
@@ -216,6 +221,12 @@ fn is_language(text: &str) -> bool {
     (2..=8).contains(&primary.len())
         && primary.bytes().all(|byte| byte.is_ascii_alphabetic())
         && parts.all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()))
+}
+
+/// RFC 2978 §2.3, and what the registry really has.
+fn is_charset(text: &str) -> bool {
+    let in_alphabet = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:+()".contains(&byte);
+    (2..=60).contains(&text.len()) && text.bytes().all(in_alphabet)
 }
 
 fn is_mime(text: &str) -> bool {

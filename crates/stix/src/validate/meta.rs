@@ -135,10 +135,28 @@ pub(super) fn marking_definition(checker: &mut Checker<'_, '_, '_>, path: &Path<
             }
         }
     }
+    circular(checker, path);
     let published = root.get("id").and_then(|value| value.text()).and_then(|id| markings::known(&id));
     if published.is_some_and(|published| published != Marking::of(root)) && kind.as_deref() != Some("tlp") {
         let message = format_args!("this identifier is published, and stands for something else");
         checker.must(&path.key("id"), "published-marking", "7.2.1", message);
+    }
+}
+
+/// §7.2: a marking does not mark itself.
+fn circular(checker: &mut Checker<'_, '_, '_>, path: &Path<'_>) {
+    let root = checker.root;
+    let id = root.get("id").and_then(|value| value.text());
+    let own = |value: Value<'_, '_>| value.text().is_some() && value.text() == id;
+    let object = root.get("object_marking_refs").is_some_and(|refs| refs.elements().any(own));
+    let granular = root.get("granular_markings").is_some_and(|markings| {
+        markings.elements().any(|marking| marking.get("marking_ref").is_some_and(own))
+    });
+    for (found, key) in [(object, "object_marking_refs"), (granular, "granular_markings")] {
+        if found {
+            let message = format_args!("a marking definition must not mark itself");
+            checker.must(&path.key(key), "circular-marking", "7.2", message);
+        }
     }
 }
 

@@ -72,7 +72,7 @@ pub(super) static DIRECTORY: TypeSpec = observable(
     "6.3",
     &[
         req("path", Shape::Filled),
-        opt("path_enc", Shape::Text),
+        opt("path_enc", Shape::Form(Form::Charset)),
         opt("ctime", Shape::Time),
         opt("mtime", Shape::Time),
         opt("atime", Shape::Time),
@@ -114,7 +114,7 @@ pub(super) static EMAIL_MESSAGE: TypeSpec = observable(
         opt("message_id", Shape::Text),
         opt("subject", Shape::Text),
         opt("received_lines", TEXTS),
-        opt("additional_header_fields", Shape::Dictionary(&Shape::Any)),
+        opt("additional_header_fields", Shape::Dictionary(&Shape::TextOrTexts)),
         opt("body", Shape::Text),
         opt(
             "body_multipart",
@@ -138,7 +138,7 @@ pub(super) static FILE: TypeSpec = extensible(
         opt("hashes", Shape::Hashes),
         opt("size", SIZE),
         opt("name", Shape::Filled),
-        opt("name_enc", Shape::Text),
+        opt("name_enc", Shape::Form(Form::Charset)),
         opt("magic_number_hex", HEX),
         opt("mime_type", MIME),
         opt("ctime", Shape::Time),

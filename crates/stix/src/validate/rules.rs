@@ -1,11 +1,12 @@
 //! What relates one property of an object to another.
 
 use super::checker::{Checker, Path};
-use super::shape::TypeSpec;
+use super::shape::{Class, TypeSpec};
 use super::{meta, relationships};
 use crate::document::Value;
 use crate::id::parse_id;
 use crate::scan::Kind;
+use crate::sco_id;
 use crate::timestamp::StixTimestamp;
 use crate::vocabulary::OBSERVABLES;
 
@@ -27,10 +28,7 @@ pub(super) fn object(checker: &mut Checker<'_, '_, '_>, path: &Path<'_>, spec: &
         }
         "indicator" => order(checker, path, "valid_from", "valid_until", Order::After, section),
         "malware" => malware(checker, path, section),
-        "malware-analysis" => {
-            any_of(checker, path, &["result", "analysis_sco_refs"], section);
-            order(checker, path, "analysis_started", "analysis_ended", Order::NotBefore, section);
-        }
+        "malware-analysis" => any_of(checker, path, &["result", "analysis_sco_refs"], section),
         "location" => location(checker, path, section),
         "observed-data" => observed_data(checker, path, section),
         "relationship" => {
@@ -54,8 +52,18 @@ pub(super) fn object(checker: &mut Checker<'_, '_, '_>, path: &Path<'_>, spec: &
         }
         _ => {}
     }
-    if spec.name == "x509-certificate" {
-        order(checker, path, "validity_not_before", "validity_not_after", Order::NotBefore, section);
+    if spec.class == Class::Observable {
+        random_id(checker, path);
+    }
+}
+
+/// §3.4: an observable to whose identifier nothing contributes has a random one.
+fn random_id(checker: &mut Checker<'_, '_, '_>, path: &Path<'_>) {
+    let Some(id) = checker.root.get("id").and_then(|value| value.text()) else { return };
+    let random = |uuid: &str| uuid.as_bytes().get(14) == Some(&b'4');
+    if parse_id(&id).is_ok_and(|parts| !random(parts.uuid)) && sco_id::has_random_id(checker.root) {
+        let message = format_args!("an object without contributing properties must have a UUIDv4");
+        checker.must(&path.key("id"), "uuid-version", "3.4", message);
     }
 }
 

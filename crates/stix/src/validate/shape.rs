@@ -72,6 +72,8 @@ pub(super) enum Shape {
     List(&'static Shape),
     /// A dictionary whose values all have one shape.
     Dictionary(&'static Shape),
+    /// A string, or a list of strings.
+    TextOrTexts,
     Hashes,
     /// An object with known properties.
     Object(&'static str, &'static [Property]),
@@ -93,6 +95,7 @@ pub(super) enum Form {
     Ipv6,
     Mac,
     Cpe,
+    Charset,
     Language,
     Mime,
     RelationshipType,

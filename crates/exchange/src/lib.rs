@@ -1,1 +1,43 @@
+//! The operations of the exchange, each in one transaction.
+//!
+//! [`Exchange`] is what a face (TAXII, the API, the command line) talks to. It holds no protocol and no policy: it
+//! asks `release` who may have what, `store` for the objects, and records in the ledger what was decided and what
+//! left. Every function takes an authenticated [`Caller`](model::Caller), except those that make one.
+//!
+//! # One writer
+//!
+//! Everything that changes anything goes through one thread ([`writer`]), which gathers what is waiting into one
+//! transaction: objects, registry changes, the ledger entries that explain them. A disclosure is such a change, so
+//! it has its place in the same order as a suspension: if the suspension came first, the disclosure is refused, the
+//! read starts again with the new view, and not one byte leaves under the old one. That is the whole argument for
+//! "from the next request on".
+//!
+//! # What is acknowledged is due
+//!
+//! Instants are handed out by the writer, and a reader's horizon is the present. A reader waits for a transaction
+//! in flight whose instants may lie before its horizon, and a publisher or officer gets the answer when the last
+//! date that the change handed out has come. So whoever polls after an acknowledgement sees what was acknowledged, and
+//! a client that goes by its own clock misses nothing.
 
+mod audit;
+mod credentials;
+mod cursor;
+mod error;
+mod exchange;
+mod labelling;
+mod members;
+mod publish;
+mod read;
+mod recall;
+mod registry;
+mod writer;
+
+pub use audit::{HeldObject, HoldsReport, LedgerHead, Receiver, WhoReport};
+pub use credentials::{Attempt, CredentialRecord, CredentialSecret, NewCredential};
+pub use error::{AdminError, AuthenticationError, OpenError, PublishError, ReadError, WriteError};
+pub use exchange::{Exchange, Keys, Options};
+pub use labelling::Finding;
+pub use members::{MemberChange, NewMember};
+pub use publish::{ItemFate, PublishOptions, Submission};
+pub use read::{CollectionView, ObjectsAnswer, RecordsAnswer, Served, StatusView, StreamBatch};
+pub use recall::{RecallAction, RecallReport};

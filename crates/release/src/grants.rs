@@ -252,8 +252,8 @@ impl Grants {
         transition
     }
 
-    /// The transition that records what [`judge_new`](Self::judge_new) opened since the last one, so that a later
-    /// replay needs no policy that is gone by then. `None` if there was nothing to record.
+    /// The transitions that record what [`judge_new`](Self::judge_new) opened beyond the first `recorded` labels, so
+    /// that a later replay needs no policy that is gone by then.
     #[must_use]
     pub fn unrecorded(&self, recorded: u32, labels: &[LabelFacts]) -> Vec<Transition> {
         let mut by_instant: BTreeMap<Timestamp, Vec<LabelId>> = BTreeMap::new();
@@ -293,9 +293,10 @@ impl Grants {
 
     /// INVARIANT: a label names only labels with smaller numbers, so one pass in order settles them all.
     fn extend_effective(&mut self, labels: &[LabelFacts]) {
-        for index in self.effective.len()..self.permitted.len().min(labels.len()) {
-            let label = &labels[index].label;
-            let mut open = self.permitted[index].clipped(label.release_at, label.release_until);
+        for (permitted, LabelFacts { label, .. }) in
+            self.permitted.iter().zip(labels).skip(self.effective.len())
+        {
+            let mut open = permitted.clipped(label.release_at, label.release_until);
             for end in &label.ends {
                 open = open.and(self.effective.get(end.index()).unwrap_or(&NEVER));
             }

@@ -86,6 +86,16 @@ fn stricter_consent(ours: Option<String>, theirs: Option<&str>) -> Option<String
     }
 }
 
+/// Whether level `other` is sure to ask no more than level `ours`. No level at all stands for whatever the programme
+/// sets for unmarked objects, so it compares with nothing but itself.
+fn is_at_most(other: Option<u8>, ours: Option<u8>) -> bool {
+    match (other, ours) {
+        (None, None) => true,
+        (Some(other), Some(ours)) => other <= ours,
+        (None, Some(_)) | (Some(_), None) => false,
+    }
+}
+
 /// The interned release attributes of an object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Label {
@@ -116,6 +126,10 @@ pub struct Label {
 impl Label {
     /// The label as canonical bytes: equal labels have equal bytes, so they can be interned by them.
     #[must_use]
+    #[expect(
+        clippy::missing_panics_doc,
+        reason = "a label has string keys and finite numbers, which always serialise"
+    )]
     pub fn canonical(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("a label has string keys and finite numbers, which always serialise")
     }
@@ -134,8 +148,8 @@ impl Label {
             && (release_until.is_none() || self.release_until == *release_until)
             && ends.is_subset(&self.ends)
             && (unless.is_none() || self.unless == *unless)
-            && demands.tlp <= self.demands.tlp.max(Some(0))
-            && demands.pap <= self.demands.pap.max(Some(0))
+            && is_at_most(demands.tlp, self.demands.tlp)
+            && is_at_most(demands.pap, self.demands.pap)
             && demands.acs.is_subset(&self.demands.acs)
             && demands.unknown.is_subset(&self.demands.unknown)
             && (demands.consent.is_none() || demands.consent == self.demands.consent)

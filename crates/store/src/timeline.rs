@@ -46,4 +46,4 @@ mod page;
 
 pub use block::{Block, BlockCache};
 pub use chosen::{VersionChoice, chosen_copies};
-pub use page::{Dated, Page, Piece, Query, Sieve, objects_with_id, page};
+pub use page::{Dated, Page, Piece, Query, Sieve, end_of_back_fill, objects_with_id, page};

@@ -223,6 +223,10 @@ impl ObjectFilter {
                 return Err(QueryError::Repeated { parameter: name });
             }
         }
+        // Deleting an object deletes it, not only its last version, unless versions are named.
+        if endpoint == Endpoint::Delete && !seen.contains("match[version]") {
+            filter.version = VersionMatch { all: true, last: false, ..VersionMatch::default() };
+        }
         Ok(filter)
     }
 

@@ -407,6 +407,21 @@ pub fn objects_with_id(
     Ok(found)
 }
 
+/// When the last date of the reader's back-fills comes, as far as they have begun.
+///
+/// # Errors
+///
+/// Fails if the store does.
+pub fn end_of_back_fill(
+    snapshot: &dyn Snapshot,
+    view: &View,
+    query: &Query<'_>,
+    cache: &BlockCache,
+) -> Result<Option<Timestamp>, StoreError> {
+    let blocks = blocks(snapshot, view, query, cache)?;
+    Ok(blocks.last().map(|block| Timestamp::from_micros(block.end())))
+}
+
 fn direct_date(
     snapshot: &dyn Snapshot,
     view: &View,

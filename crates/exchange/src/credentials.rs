@@ -1,0 +1,326 @@
+//! Credentials: issued, verified, cached, limited, revoked.
+//!
+//! A credential belongs to one member or to one role. Its secret is 256 random bits, so a keyed hash (HMAC-SHA-256
+//! under a key of the hub) is all that has to be kept of it, and verifying costs a microsecond; a password that a
+//! person chose is kept as Argon2id instead, which costs tens of milliseconds on purpose. Both are presented as HTTP
+//! Basic (`login` and secret) or, the random ones, as a Bearer token `rf_{login}_{secret}`.
+//!
+//! A success is remembered for a short while under a keyed hash of what was presented, tagged with the epoch: any
+//! change of credentials begins an epoch, so a revoked credential is forgotten with the same commit. Failures are
+//! counted for each login and for each peer *before* any slow hash is computed, so guessing costs the guesser and
+//! not the hub.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
+use argon2::{Algorithm, Argon2, Params, Version};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, Mac};
+use model::{Action, Caller, CollectionId, CredentialId, Epoch, Principal, Timestamp};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+use subtle::ConstantTimeEq as _;
+
+use crate::error::{AdminError, AuthenticationError};
+use crate::registry::Registry;
+
+/// How many successes and how many failure counters are remembered at most.
+const REMEMBERED_MAX: usize = 65_536;
+/// The window in which failures are counted.
+const WINDOW_MICROS: i64 = 60_000_000;
+/// Argon2id at 19 MiB and 2 passes, about 20 ms (OWASP's first recommendation).
+const ARGON2_MEMORY_KIB: u32 = 19_456;
+const ARGON2_PASSES: u32 = 2;
+
+/// What is kept of a credential.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CredentialRecord {
+    /// Its name, which is no secret.
+    pub id: CredentialId,
+    /// The user name under which it is presented.
+    pub login: String,
+    /// Whom it stands for.
+    pub principal: Principal,
+    /// What it may be used for.
+    pub actions: BTreeSet<Action>,
+    /// What it is narrowed to, if it is.
+    pub collections: Option<BTreeSet<CollectionId>>,
+    /// What people call it.
+    pub note: String,
+    /// When it was issued.
+    pub created: Timestamp,
+    /// From when on it is no longer accepted.
+    pub expires: Option<Timestamp>,
+    /// When it was revoked.
+    pub revoked: Option<Timestamp>,
+    verifier: Verifier,
+}
+
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Verifier {
+    /// HMAC-SHA-256 of a random secret, in hex.
+    Keyed(String),
+    /// A password in the PHC format of Argon2id.
+    Argon2id(String),
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Keyed(_) => "Keyed(..)",
+            Self::Argon2id(_) => "Argon2id(..)",
+        })
+    }
+}
+
+impl CredentialRecord {
+    /// Whether it is accepted at `now`.
+    #[must_use]
+    pub fn is_current(&self, now: Timestamp) -> bool {
+        self.revoked.is_none() && self.expires.is_none_or(|expires| now < expires)
+    }
+
+    fn caller(&self) -> Caller {
+        Caller {
+            principal: self.principal.clone(),
+            credential: self.id.clone(),
+            actions: self.actions.clone(),
+            collections: self.collections.clone(),
+        }
+    }
+}
+
+/// What a new credential is to be.
+#[derive(Clone, Debug)]
+pub struct NewCredential {
+    /// Whom it stands for.
+    pub principal: Principal,
+    /// The user name; a random one if `None`.
+    pub login: Option<String>,
+    /// What it may be used for.
+    pub actions: BTreeSet<Action>,
+    /// What it is narrowed to.
+    pub collections: Option<BTreeSet<CollectionId>>,
+    /// From when on it is no longer accepted.
+    pub expires: Option<Timestamp>,
+    /// What people call it.
+    pub note: String,
+    /// A password that a person chose, instead of a random secret.
+    pub password: Option<String>,
+}
+
+/// A new credential with its secret, which is shown once and kept nowhere.
+#[derive(Clone)]
+pub struct CredentialSecret {
+    /// What is kept.
+    pub record: CredentialRecord,
+    /// The secret, to be presented as the password of HTTP Basic.
+    pub secret: String,
+    /// The Bearer token; none for a password.
+    pub token: Option<String>,
+}
+
+impl fmt::Debug for CredentialSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CredentialSecret").field("record", &self.record).finish_non_exhaustive()
+    }
+}
+
+/// What a caller presents.
+pub enum Attempt<'a> {
+    /// HTTP Basic.
+    Basic {
+        /// The user name.
+        login: &'a str,
+        /// The password or secret.
+        secret: &'a str,
+    },
+    /// A Bearer token.
+    Bearer(&'a str),
+}
+
+/// Verifies credentials and remembers, for a while, what it verified and what failed.
+pub(crate) struct Verification {
+    key: [u8; 32],
+    known: Mutex<HashMap<[u8; 32], Known>>,
+    failures: Mutex<HashMap<String, Failures>>,
+}
+
+struct Known {
+    caller: Caller,
+    epoch: Epoch,
+    until: Timestamp,
+}
+
+struct Failures {
+    since: Timestamp,
+    count: u32,
+}
+
+impl Verification {
+    pub(crate) fn new(key: [u8; 32]) -> Self {
+        Self { key, known: Mutex::default(), failures: Mutex::default() }
+    }
+
+    fn mac(&self, purpose: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+        let mut mac =
+            <Hmac<Sha256> as Mac>::new_from_slice(&self.key).expect("HMAC takes a key of any length");
+        mac.update(purpose);
+        for part in parts {
+            mac.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
+            mac.update(part);
+        }
+        mac.finalize().into_bytes().into()
+    }
+
+    /// Makes a credential.
+    pub(crate) fn issue(
+        &self,
+        new: NewCredential,
+        id: CredentialId,
+        secret_bytes: [u8; 32],
+        now: Timestamp,
+    ) -> Result<CredentialSecret, AdminError> {
+        let digits = id.as_str().trim_start_matches("credential:").to_owned();
+        let login = new.login.unwrap_or_else(|| digits.clone());
+        let well_formed = !login.is_empty()
+            && login.len() <= 128
+            && login.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'@'));
+        if !well_formed {
+            return Err(AdminError::Invalid(format!(
+                "`{login}` is not a login: 1 to 128 of A-Z, a-z, 0-9, `-`, `.` and `@`"
+            )));
+        }
+        let (verifier, secret, token) = match new.password {
+            Some(password) if password.chars().count() < 12 => {
+                return Err(AdminError::Invalid("a password needs at least 12 characters".to_owned()));
+            }
+            Some(password) => (Verifier::Argon2id(slow_hash(&password, &secret_bytes)?), password, None),
+            None => {
+                let secret = URL_SAFE_NO_PAD.encode(secret_bytes);
+                let verifier = Verifier::Keyed(hex::encode(
+                    self.mac(b"secret\n", &[login.as_bytes(), secret.as_bytes()]),
+                ));
+                let token = format!("rf_{login}_{secret}");
+                (verifier, secret, Some(token))
+            }
+        };
+        let record = CredentialRecord {
+            id,
+            login,
+            principal: new.principal,
+            actions: new.actions,
+            collections: new.collections,
+            note: new.note,
+            created: now,
+            expires: new.expires,
+            revoked: None,
+            verifier,
+        };
+        Ok(CredentialSecret { record, secret, token })
+    }
+
+    /// Recognises a caller.
+    pub(crate) fn verify(
+        &self,
+        registry: &Registry,
+        attempt: &Attempt<'_>,
+        peer: &str,
+        now: Timestamp,
+    ) -> Result<Caller, AuthenticationError> {
+        let (login, secret) = match attempt {
+            Attempt::Basic { login, secret } => (*login, *secret),
+            // The secret's alphabet has `_`, a login's has not.
+            Attempt::Bearer(token) => token
+                .strip_prefix("rf_")
+                .and_then(|rest| rest.split_once('_'))
+                .ok_or(AuthenticationError::Refused)?,
+        };
+        let presented = self.mac(b"presented\n", &[login.as_bytes(), secret.as_bytes()]);
+        if let Some(caller) = self.recall(&presented, registry.epoch, now) {
+            return Ok(caller);
+        }
+        let limits = registry.programme().settings().limits;
+        let counters = [format!("login {login}"), format!("peer {peer}")];
+        for counter in &counters {
+            self.check_failures(counter, limits.failed_attempts_per_minute, now)?;
+        }
+        let credential = registry.logins.get(login).and_then(|id| registry.credentials.get(id));
+        let matches = credential.is_some_and(|credential| self.matches(credential, secret));
+        let Some(credential) = credential.filter(|credential| matches && credential.is_current(now)) else {
+            for counter in &counters {
+                self.count_failure(counter, now);
+            }
+            return Err(AuthenticationError::Refused);
+        };
+        let caller = credential.caller();
+        let seconds = i64::try_from(limits.credential_cache_seconds).unwrap_or(i64::MAX);
+        let cached = now.plus_micros(seconds.saturating_mul(1_000_000));
+        let until = credential.expires.map_or(cached, |expires| expires.min(cached));
+        self.remember(presented, Known { caller: caller.clone(), epoch: registry.epoch, until });
+        Ok(caller)
+    }
+
+    fn matches(&self, credential: &CredentialRecord, secret: &str) -> bool {
+        match &credential.verifier {
+            Verifier::Keyed(kept) => {
+                let computed =
+                    hex::encode(self.mac(b"secret\n", &[credential.login.as_bytes(), secret.as_bytes()]));
+                computed.as_bytes().ct_eq(kept.as_bytes()).into()
+            }
+            Verifier::Argon2id(kept) => PasswordHash::new(kept)
+                .is_ok_and(|hash| Argon2::default().verify_password(secret.as_bytes(), &hash).is_ok()),
+        }
+    }
+
+    fn recall(&self, presented: &[u8; 32], epoch: Epoch, now: Timestamp) -> Option<Caller> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = known.get(presented)?;
+        (known.epoch == epoch && now < known.until).then(|| known.caller.clone())
+    }
+
+    fn remember(&self, presented: [u8; 32], fresh: Known) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= REMEMBERED_MAX {
+            known.clear();
+        }
+        known.insert(presented, fresh);
+    }
+
+    fn check_failures(&self, counter: &str, allowed: u32, now: Timestamp) -> Result<(), AuthenticationError> {
+        let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(seen) = failures.get(counter) else { return Ok(()) };
+        let over = seen.since.plus_micros(WINDOW_MICROS);
+        if seen.count < allowed || now >= over {
+            return Ok(());
+        }
+        Err(AuthenticationError::Throttled { retry_after_seconds: over.since(now).as_secs() + 1 })
+    }
+
+    fn count_failure(&self, counter: &str, now: Timestamp) {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        if failures.len() >= REMEMBERED_MAX {
+            failures.retain(|_, seen| now < seen.since.plus_micros(WINDOW_MICROS));
+        }
+        let seen = failures.entry(counter.to_owned()).or_insert(Failures { since: now, count: 0 });
+        if now >= seen.since.plus_micros(WINDOW_MICROS) {
+            *seen = Failures { since: now, count: 0 };
+        }
+        seen.count = seen.count.saturating_add(1);
+    }
+}
+
+fn slow_hash(password: &str, salt: &[u8; 32]) -> Result<String, AdminError> {
+    let failed =
+        |error: &dyn fmt::Display| AdminError::Invalid(format!("the password could not be hashed: {error}"));
+    let salt = SaltString::encode_b64(&salt[..16]).map_err(|error| failed(&error))?;
+    let params = Params::new(ARGON2_MEMORY_KIB, ARGON2_PASSES, 1, None).map_err(|error| failed(&error))?;
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+        .hash_password(password.as_bytes(), &salt)
+        .map(|hash| hash.to_string())
+        .map_err(|error| failed(&error))
+}

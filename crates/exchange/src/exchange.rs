@@ -1,0 +1,399 @@
+//! The exchange: opened once, shared by all faces.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ledger::checkpoint::Origin;
+use ledger::entry::{Genesis, Key, Policy as PolicyEntry};
+use ledger::note::KeyName;
+use ledger::tile::{Kind, TILE_WIDTH};
+use ledger::{Body, NoteSigner, Tile, TileSource};
+use model::{Action, Caller, Clock, CollectionId, Epoch, Member, Principal, Role, Timestamp};
+use programme::{Collection, Programme};
+use release::{Policy, View};
+use store::timeline::BlockCache;
+use store::{Inventory, Snapshot, Store, StoreError};
+
+use crate::credentials::{Attempt, Verification};
+use crate::cursor::CursorKey;
+use crate::error::{AdminError, AuthenticationError, OpenError, ReadError, WriteError};
+use crate::registry::{IN_FORCE, PROGRAMME, ReaderGrants, Registry};
+use crate::writer::{BUNDLE_LEVEL, Instants, Published, Random, Turn, Writer};
+
+/// The secrets of a hub. They are kept beside the store, not in it.
+#[derive(Clone)]
+pub struct Keys {
+    /// The ledger's name: the origin line of its checkpoints, such as `ringfence.example/jcsp`.
+    pub origin: String,
+    /// The seed of the ledger's Ed25519 key.
+    pub ledger: [u8; 32],
+    /// Seals cursors.
+    pub cursor: [u8; 32],
+    /// Keys the hashes of credentials.
+    pub credentials: [u8; 32],
+}
+
+/// What an exchange needs from outside.
+pub struct Options {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance: fills a buffer.
+    pub random: Arc<dyn Fn(&mut [u8]) + Send + Sync>,
+    /// The secrets.
+    pub keys: Keys,
+}
+
+/// The operations of the exchange. Cheap to clone.
+#[derive(Clone)]
+pub struct Exchange {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    // INVARIANT: dropped first, so that the writer's thread has ended before the store goes.
+    pub(crate) writer: Writer,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) published: Arc<Published>,
+    pub(crate) verification: Verification,
+    pub(crate) cursor: CursorKey,
+    pub(crate) signer: NoteSigner,
+    pub(crate) origin: Origin,
+    pub(crate) blocks: BlockCache,
+    rights: Mutex<HashMap<(Principal, CollectionId), (Epoch, Rights)>>,
+}
+
+/// What a principal may do with a collection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Rights {
+    pub(crate) read: bool,
+    pub(crate) write: bool,
+}
+
+/// How many rights are remembered at most.
+const RIGHTS_KEPT_MAX: usize = 65_536;
+
+impl Exchange {
+    /// Opens the exchange of `programme` over `store`, which may be empty.
+    ///
+    /// A programme that differs from the one in force takes its place: an epoch of its own, and every reader's grants
+    /// judged anew.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store is damaged or belongs to another programme, or if the policy cannot be used.
+    pub fn open(
+        store: Arc<dyn Store>,
+        programme: Arc<Programme>,
+        options: Options,
+    ) -> Result<Self, OpenError> {
+        let Options { clock, random, keys } = options;
+        let origin: Origin = keys.origin.parse().map_err(|error| OpenError::Key(format!("{error}")))?;
+        let name: KeyName = keys.origin.parse().map_err(|error| OpenError::Key(format!("{error}")))?;
+        let signer = NoteSigner::from_seed(name, &keys.ledger);
+        let snapshot = store.snapshot()?;
+        let in_force = in_force(snapshot.as_ref())?;
+        let ruling = match &in_force {
+            Some(files) => Arc::new(Programme::from_files(files).map_err(|error| OpenError::Record {
+                kind: PROGRAMME.to_owned(),
+                key: IN_FORCE.to_owned(),
+                reason: error.to_string(),
+            })?),
+            None => Arc::clone(&programme),
+        };
+        if ruling.settings().name != programme.settings().name {
+            return Err(OpenError::OtherProgramme {
+                found: ruling.settings().name.to_string(),
+                wanted: programme.settings().name.to_string(),
+            });
+        }
+        let is_new = in_force.is_none();
+        let is_other = ruling.digest() != programme.digest();
+        let registry = Registry::load(snapshot.as_ref(), Arc::new(Policy::new(ruling)?))?;
+        let log = resume_log(snapshot.as_ref())?;
+        drop(snapshot);
+        let published = Arc::new(Published::new(registry, log));
+        let random: Random = random;
+        let writer = Writer::start(Arc::clone(&store), Arc::clone(&clock), random, Arc::clone(&published))
+            .map_err(|error| OpenError::Store(StoreError::failed("starting the writer", error)))?;
+        let exchange = Self {
+            inner: Arc::new(Inner {
+                writer,
+                store,
+                clock,
+                published,
+                verification: Verification::new(keys.credentials),
+                cursor: CursorKey::new(&keys.cursor),
+                signer,
+                origin,
+                blocks: BlockCache::default(),
+                rights: Mutex::default(),
+            }),
+        };
+        if is_new {
+            exchange.begin(&programme)?;
+        } else if is_other {
+            exchange.put_in_force(&programme, "the hub's start")?;
+        }
+        Ok(exchange)
+    }
+
+    /// The first entries of a ledger: its name, its key, the policy.
+    fn begin(&self, programme: &Programme) -> Result<(), OpenError> {
+        let origin = self.inner.origin.to_string();
+        let vkey = self.inner.signer.verifier().to_string();
+        let (files, digest) = (files_as_text(programme), programme.digest().to_owned());
+        self.inner.writer.run(Instants::HandsOut, move |turn| -> Result<(), WriteError> {
+            let at = turn.instant(0).to_string();
+            let epoch = turn.begin_epoch().number();
+            turn.record(&Body::Genesis(Genesis { at: at.clone(), origin }))?;
+            turn.record(&Body::Key(Key { at: at.clone(), action: "in use".to_owned(), vkey }))?;
+            let by = "the hub's first start".to_owned();
+            turn.record(&Body::Policy(PolicyEntry { at, by, sha256: digest, epoch }))?;
+            turn.put_json(PROGRAMME, IN_FORCE, &files)?;
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    /// Puts another version of the programme in force: one epoch, and every reader judged anew.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the policy cannot be used or nothing could be written.
+    pub fn put_in_force(&self, programme: &Arc<Programme>, by: &str) -> Result<Epoch, OpenError> {
+        let policy = Arc::new(Policy::new(Arc::clone(programme))?);
+        let mut principals: Vec<Principal> = Role::ALL.into_iter().map(Principal::Role).collect();
+        principals.extend(self.inner.published.registry().members.keys().cloned().map(Principal::Member));
+        let inner = Arc::clone(&self.inner);
+        let (files, digest, by) = (files_as_text(programme), programme.digest().to_owned(), by.to_owned());
+        let (epoch, _) =
+            self.inner.writer.run(Instants::HandsOut, move |turn| -> Result<Epoch, WriteError> {
+                let before = Arc::clone(turn.registry);
+                let known: Vec<_> = principals
+                    .into_iter()
+                    .map(|principal| Ok((inner.grants_of(&principal, &before)?, principal)))
+                    .collect::<Result<_, StoreError>>()?;
+                let at = turn.instant(0);
+                Arc::make_mut(turn.registry).policy = policy;
+                let epoch = turn.begin_epoch();
+                for (grants, principal) in &known {
+                    turn.reform(principal, grants, &before, at)?;
+                }
+                let entry = PolicyEntry { at: at.to_string(), by, sha256: digest, epoch: epoch.number() };
+                turn.record(&Body::Policy(entry))?;
+                turn.put_json(PROGRAMME, IN_FORCE, &files)?;
+                Ok(epoch)
+            })?;
+        Ok(epoch)
+    }
+
+    /// Recognises a caller by what it presents. `peer` is the address that failures are counted for.
+    ///
+    /// # Errors
+    ///
+    /// One answer for every reason but too many failures.
+    pub fn authenticate(&self, attempt: &Attempt<'_>, peer: &str) -> Result<Caller, AuthenticationError> {
+        let registry = self.inner.published.registry();
+        self.inner.verification.verify(&registry, attempt, peer, self.inner.clock.now())
+    }
+
+    /// The programme in force.
+    #[must_use]
+    pub fn programme(&self) -> Arc<Programme> {
+        Arc::clone(self.inner.published.registry().policy.programme())
+    }
+
+    /// The current epoch.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.inner.published.registry().epoch
+    }
+
+    /// The present instant, by the hub's clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+
+    /// How much the hub holds. For its operators and its health page; members are not told.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store does.
+    pub fn inventory(&self) -> Result<Inventory, StoreError> {
+        self.inner.store.snapshot()?.inventory()
+    }
+
+    /// Whether the store answers.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store does.
+    pub fn check_ready(&self) -> Result<(), StoreError> {
+        self.inner.store.snapshot().map(drop)
+    }
+
+    /// The members, to those who administer them.
+    ///
+    /// # Errors
+    ///
+    /// Refuses members.
+    pub fn members(&self, caller: &Caller) -> Result<Vec<Member>, AdminError> {
+        if caller.role().is_none() {
+            return Err(AdminError::Forbidden { needed: "the programme's people" });
+        }
+        Ok(self.inner.published.registry().members.values().cloned().collect())
+    }
+}
+
+impl Inner {
+    /// A reader's grants under `registry`, from memory or from the store.
+    pub(crate) fn grants_of(
+        &self,
+        principal: &Principal,
+        registry: &Registry,
+    ) -> Result<ReaderGrants, StoreError> {
+        let (current, known) = self.published.registry_and_grants(principal);
+        if let Some(known) = known.filter(|_| current.epoch == registry.epoch) {
+            let up = known.brought_up(registry, principal);
+            if up.grants.judged() > known.grants.judged() {
+                self.published.keep_grants(principal, registry.epoch, &up);
+            }
+            return Ok(up);
+        }
+        let snapshot = self.store.snapshot()?;
+        let loaded = ReaderGrants::load(snapshot.as_ref(), principal, &registry.labels)?;
+        let up = loaded.brought_up(registry, principal);
+        if snapshot.horizon().epoch == registry.epoch {
+            self.published.keep_grants(principal, registry.epoch, &up);
+        }
+        Ok(up)
+    }
+
+    /// What the caller may see now.
+    pub(crate) fn view(&self, caller: &Caller, registry: &Registry) -> Result<View, StoreError> {
+        let grants = self.grants_of(&caller.principal, registry)?;
+        Ok(registry.policy.view(caller.clone(), registry.epoch, grants.grants))
+    }
+
+    /// What the caller may do with a collection: what the policy allows its principal, narrowed by its credential.
+    pub(crate) fn rights(&self, caller: &Caller, collection: CollectionId, registry: &Registry) -> Rights {
+        let key = (caller.principal.clone(), collection);
+        let known = self.rights.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
+        let rights = match known {
+            Some((epoch, rights)) if epoch == registry.epoch => rights,
+            Some(_) | None => {
+                let rights =
+                    registry.reader(&caller.principal).map_or_else(Rights::default, |reader| Rights {
+                        read: registry.policy.may_see_collection(reader, &collection),
+                        write: registry.policy.may_publish(reader, &collection).permitted,
+                    });
+                let mut remembered = self.rights.lock().unwrap_or_else(PoisonError::into_inner);
+                if remembered.len() >= RIGHTS_KEPT_MAX {
+                    remembered.clear();
+                }
+                remembered.insert(key, (registry.epoch, rights));
+                rights
+            }
+        };
+        Rights {
+            read: rights.read && caller.covers(Action::Read, &collection),
+            write: rights.write && caller.covers(Action::Publish, &collection),
+        }
+    }
+
+    /// A collection that the caller may know of, by id or alias, with what it may do with it.
+    pub(crate) fn collection(
+        &self,
+        caller: &Caller,
+        id_or_alias: &str,
+        registry: &Registry,
+    ) -> Result<(Collection, Rights), ReadError> {
+        // One answer for "absent" and "not yours", so that nobody learns which collections exist.
+        let unknown = || ReadError::NoSuchCollection(id_or_alias.chars().take(100).collect());
+        let collection = registry.programme().find_collection(id_or_alias).ok_or_else(unknown)?;
+        let rights = self.rights(caller, collection.id, registry);
+        if rights == Rights::default() {
+            return Err(unknown());
+        }
+        Ok((collection.clone(), rights))
+    }
+
+    /// Waits until `instant` has come, so that what was acknowledged is due.
+    pub(crate) fn wait_until(&self, instant: Timestamp) {
+        let wait = self.clock.until(instant);
+        if !wait.is_zero() {
+            std::thread::sleep(wait.min(DUE_WAIT_MAX));
+        }
+    }
+}
+
+/// How long an answer waits at most for the dates that it acknowledges; beyond, the clock has jumped.
+const DUE_WAIT_MAX: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// Requires a role of the caller.
+pub(crate) fn require(caller: &Caller, roles: &[Role], needed: &'static str) -> Result<(), AdminError> {
+    let may = caller.actions.contains(&Action::Administer)
+        && caller.role().is_some_and(|role| roles.contains(&role));
+    if may { Ok(()) } else { Err(AdminError::Forbidden { needed }) }
+}
+
+/// Who a caller is, for the ledger.
+pub(crate) fn name_of(caller: &Caller) -> String {
+    caller.principal.to_string()
+}
+
+fn files_as_text(programme: &Programme) -> BTreeMap<String, String> {
+    programme
+        .files()
+        .iter()
+        .map(|(name, bytes)| (name.clone(), String::from_utf8_lossy(bytes).into_owned()))
+        .collect()
+}
+
+fn in_force(snapshot: &dyn Snapshot) -> Result<Option<BTreeMap<String, Vec<u8>>>, OpenError> {
+    let Some(value) = snapshot.get(PROGRAMME, IN_FORCE)? else { return Ok(None) };
+    let files: BTreeMap<String, String> = serde_json::from_slice(&value).map_err(|error| {
+        OpenError::Record { kind: PROGRAMME.to_owned(), key: IN_FORCE.to_owned(), reason: error.to_string() }
+    })?;
+    Ok(Some(files.into_iter().map(|(name, text)| (name, text.into_bytes())).collect()))
+}
+
+/// Reads the ledger's right edge back: the full tiles as they were kept, and the entries behind them once more.
+fn resume_log(snapshot: &dyn Snapshot) -> Result<ledger::Writer, OpenError> {
+    let size = snapshot.horizon().entries;
+    let full = size - size % u64::from(TILE_WIDTH);
+    let mut log = ledger::Writer::resume(full, FullTiles(snapshot))
+        .map_err(|error| OpenError::Ledger(error.to_string()))?;
+    for entry in snapshot.entries(full, usize::from(TILE_WIDTH))? {
+        let opening = ledger::Opening { salt: entry.salt, body: entry.body };
+        log.append(&opening.commitment()).map_err(|error| OpenError::Ledger(error.to_string()))?;
+    }
+    if log.size() == size {
+        Ok(log)
+    } else {
+        Err(OpenError::Ledger(format!("{} of {size} entries are there", log.size())))
+    }
+}
+
+/// The full tiles that a store keeps.
+pub(crate) struct FullTiles<'s>(pub(crate) &'s dyn Snapshot);
+
+impl TileSource for FullTiles<'_> {
+    type Error = StoreError;
+
+    fn tile(&mut self, tile: Tile) -> Result<Option<Vec<u8>>, StoreError> {
+        if !tile.is_full() {
+            return Ok(None);
+        }
+        let level = match tile.kind() {
+            Kind::Entries => BUNDLE_LEVEL,
+            Kind::Hashes { level } => level,
+        };
+        self.0.tile(level, tile.index())
+    }
+}
+
+/// A turn of the writer, named here so that the operations need not reach into its module.
+pub(crate) type Hand<'t> = Turn<'t>;

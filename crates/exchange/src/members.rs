@@ -1,0 +1,379 @@
+//! Members, their standing, their credentials.
+//!
+//! In this version a person sets a member's standing; the change has an author and a reason, is checked against the
+//! procedure, begins an epoch, opens and closes the member's grants at one instant, and is an entry of the ledger. All of
+//! it is one transaction.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use ledger::Body;
+use ledger::entry::{Credential, Decision, Membership};
+use model::{
+    Action, Caller, CredentialId, Member, MemberId, MemberKind, Principal, Role, Standing, StandingChange,
+    Subject, Tier,
+};
+
+use crate::credentials::{CredentialRecord, CredentialSecret, NewCredential};
+use crate::error::AdminError;
+use crate::exchange::{Exchange, Hand, name_of, require};
+use crate::registry::{CREDENTIAL, MEMBER};
+use crate::writer::Instants;
+
+/// A member to be.
+#[derive(Clone, Debug)]
+pub struct NewMember {
+    /// Its name.
+    pub name: String,
+    /// What it does with what it receives.
+    pub kind: MemberKind,
+    /// Its STIX identity.
+    pub identity: Option<String>,
+    /// What the release policy may ask about it.
+    pub subject: Subject,
+    /// The tiers on whose list it is from the start; on the others it is an applicant.
+    pub listed: BTreeSet<Tier>,
+}
+
+/// What may be changed about a member besides its standing. `None` leaves it as it is.
+#[derive(Clone, Debug, Default)]
+pub struct MemberChange {
+    /// Its name.
+    pub name: Option<String>,
+    /// Its STIX identity.
+    pub identity: Option<String>,
+    /// What the release policy may ask about it.
+    pub subject: Option<Subject>,
+}
+
+const DECIDES: &[Role] = &[Role::Operator, Role::Officer];
+
+impl Exchange {
+    /// Admits a member to the registry.
+    ///
+    /// # Errors
+    ///
+    /// Refuses all but operators and officers, an unknown tier, and an identity that is another's.
+    pub fn add_member(&self, caller: &Caller, new: NewMember) -> Result<Member, AdminError> {
+        require(caller, DECIDES, "an operator or an officer")?;
+        if new.name.trim().is_empty() {
+            return Err(AdminError::Invalid("a member needs a name".to_owned()));
+        }
+        let by = name_of(caller);
+        let (member, last) =
+            self.inner.writer.run(Instants::HandsOut, move |turn| -> Result<Member, AdminError> {
+                for tier in &new.listed {
+                    check_tier(turn, tier)?;
+                }
+                check_identity(turn, new.identity.as_deref(), None)?;
+                let id = MemberId::from_bits(u64::from_le_bytes(turn.random_bytes()));
+                let at = turn.instant(0);
+                let standings: BTreeMap<_, _> =
+                    new.listed.iter().map(|tier| (tier.clone(), Standing::Listed)).collect();
+                let member = Member {
+                    id: id.clone(),
+                    name: new.name,
+                    kind: new.kind,
+                    identity: new.identity,
+                    subject: new.subject,
+                    standings,
+                    since: at,
+                };
+                let before = Arc::clone(turn.registry);
+                put_member(turn, &member)?;
+                let epoch = turn.begin_epoch();
+                // A new member has no history: every label that it may see opens now.
+                let none = crate::registry::ReaderGrants { grants: Arc::default(), recorded: 0 };
+                turn.reform(&Principal::Member(id.clone()), &none, &before, at)?;
+                let action = "admitted to the registry".to_owned();
+                turn.record(&Body::Membership(Membership {
+                    at: at.to_string(),
+                    member: id.to_string(),
+                    action,
+                    by: by.clone(),
+                }))?;
+                for tier in member.listed_tiers() {
+                    turn.record(&Body::Decision(Decision {
+                        at: at.to_string(),
+                        member: id.to_string(),
+                        tier: tier.to_string(),
+                        from: Standing::Applicant.to_string(),
+                        to: Standing::Listed.to_string(),
+                        by: by.clone(),
+                        reason: "listed at admission".to_owned(),
+                        epoch: epoch.number(),
+                    }))?;
+                }
+                Ok(member)
+            })?;
+        self.wait_for_back_fill(&Principal::Member(member.id.clone()), last)?;
+        Ok(member)
+    }
+
+    /// Changes a member's standing on one tier.
+    ///
+    /// The member's next request sees it: a suspended member reads nothing more of the tier, and a reinstated one gets
+    /// what it missed.
+    ///
+    /// # Errors
+    ///
+    /// Refuses all but operators and officers, and a step that the procedure does not have.
+    pub fn set_standing(
+        &self,
+        caller: &Caller,
+        member: &MemberId,
+        tier: &Tier,
+        to: Standing,
+        reason: &str,
+    ) -> Result<StandingChange, AdminError> {
+        require(caller, DECIDES, "an operator or an officer")?;
+        if reason.trim().is_empty() {
+            return Err(AdminError::Invalid("a change of standing needs a reason".to_owned()));
+        }
+        let inner = Arc::clone(&self.inner);
+        let (by, id, tier, reason) = (name_of(caller), member.clone(), tier.clone(), reason.to_owned());
+        let (change, last) =
+            self.inner.writer.run(Instants::HandsOut, move |turn| -> Result<_, AdminError> {
+                check_tier(turn, &tier)?;
+                let before = Arc::clone(turn.registry);
+                let mut member =
+                    before.members.get(&id).cloned().ok_or_else(|| AdminError::NoSuchMember(id.clone()))?;
+                let from = member.standing(&tier);
+                let to = from.change(to)?;
+                let principal = Principal::Member(id.clone());
+                let known = inner.grants_of(&principal, &before)?;
+                let at = turn.instant(0);
+                member.standings.insert(tier.clone(), to);
+                member.since = at;
+                put_member(turn, &member)?;
+                let epoch = turn.begin_epoch();
+                turn.reform(&principal, &known, &before, at)?;
+                let change = StandingChange { member: id, tier, from, to, by, reason, at };
+                turn.record(&Body::Decision(Decision {
+                    at: at.to_string(),
+                    member: change.member.to_string(),
+                    tier: change.tier.to_string(),
+                    from: from.to_string(),
+                    to: to.to_string(),
+                    by: change.by.clone(),
+                    reason: change.reason.clone(),
+                    epoch: epoch.number(),
+                }))?;
+                Ok(change)
+            })?;
+        self.wait_for_back_fill(&Principal::Member(change.member.clone()), last)?;
+        Ok(change)
+    }
+
+    /// Changes what the registry says of a member.
+    ///
+    /// # Errors
+    ///
+    /// Refuses all but operators and officers, and an identity that is another's.
+    pub fn change_member(
+        &self,
+        caller: &Caller,
+        member: &MemberId,
+        change: MemberChange,
+    ) -> Result<Member, AdminError> {
+        require(caller, DECIDES, "an operator or an officer")?;
+        let inner = Arc::clone(&self.inner);
+        let (by, id) = (name_of(caller), member.clone());
+        let (member, last) =
+            self.inner.writer.run(Instants::HandsOut, move |turn| -> Result<Member, AdminError> {
+                let before = Arc::clone(turn.registry);
+                let mut member =
+                    before.members.get(&id).cloned().ok_or_else(|| AdminError::NoSuchMember(id.clone()))?;
+                check_identity(turn, change.identity.as_deref(), Some(&id))?;
+                let principal = Principal::Member(id.clone());
+                let known = inner.grants_of(&principal, &before)?;
+                member.name = change.name.unwrap_or(member.name);
+                member.identity = change.identity.or(member.identity);
+                member.subject = change.subject.unwrap_or(member.subject);
+                let at = turn.instant(0);
+                member.since = at;
+                put_member(turn, &member)?;
+                turn.begin_epoch();
+                turn.reform(&principal, &known, &before, at)?;
+                let action = "changed".to_owned();
+                turn.record(&Body::Membership(Membership {
+                    at: at.to_string(),
+                    member: id.to_string(),
+                    action,
+                    by,
+                }))?;
+                Ok(member)
+            })?;
+        self.wait_for_back_fill(&Principal::Member(member.id.clone()), last)?;
+        Ok(member)
+    }
+
+    /// One member: to the programme's people, and to itself.
+    ///
+    /// # Errors
+    ///
+    /// Refuses other members, as if there were none.
+    pub fn member(&self, caller: &Caller, member: &MemberId) -> Result<Member, AdminError> {
+        let may = caller.role().is_some() || caller.member() == Some(member);
+        let registry = self.inner.published.registry();
+        let found = registry.members.get(member).filter(|_| may).cloned();
+        found.ok_or_else(|| AdminError::NoSuchMember(member.clone()))
+    }
+
+    /// Issues a credential. Its secret is in the answer and nowhere else.
+    ///
+    /// # Errors
+    ///
+    /// Refuses all but operators and officers, an unknown member, and a login that is taken.
+    pub fn issue_credential(
+        &self,
+        caller: &Caller,
+        new: NewCredential,
+    ) -> Result<CredentialSecret, AdminError> {
+        require(caller, DECIDES, "an operator or an officer")?;
+        if matches!(new.principal, Principal::Role(_)) {
+            require(caller, &[Role::Operator], "an operator")?;
+        }
+        self.issue(new, name_of(caller))
+    }
+
+    /// Issues the first credential of all, for an operator, if there is none yet.
+    ///
+    /// # Errors
+    ///
+    /// Fails if nothing could be written.
+    pub fn issue_first_credential(&self) -> Result<Option<CredentialSecret>, AdminError> {
+        if !self.inner.published.registry().credentials.is_empty() {
+            return Ok(None);
+        }
+        let new = NewCredential {
+            principal: Principal::Role(Role::Operator),
+            login: Some("operator".to_owned()),
+            actions: [Action::Read, Action::Publish, Action::Administer].into(),
+            collections: None,
+            expires: None,
+            note: "the first operator".to_owned(),
+            password: None,
+        };
+        self.issue(new, "the hub's first start".to_owned()).map(Some)
+    }
+
+    fn issue(&self, new: NewCredential, by: String) -> Result<CredentialSecret, AdminError> {
+        let inner = Arc::clone(&self.inner);
+        let (issued, last) =
+            self.inner.writer.run(Instants::HandsOut, move |turn| -> Result<_, AdminError> {
+                if let Principal::Member(member) = &new.principal
+                    && !turn.registry.members.contains_key(member)
+                {
+                    return Err(AdminError::NoSuchMember(member.clone()));
+                }
+                for collection in new.collections.iter().flatten() {
+                    if turn.registry.programme().collection(collection).is_none() {
+                        return Err(AdminError::NoSuchCollection(collection.to_string()));
+                    }
+                }
+                let id = CredentialId::from_bits(u64::from_le_bytes(turn.random_bytes()));
+                let issued = inner.verification.issue(new, id, turn.random_bytes(), turn.now)?;
+                if turn.registry.logins.contains_key(&issued.record.login) {
+                    return Err(AdminError::Invalid(format!("the login `{}` is taken", issued.record.login)));
+                }
+                put_credential(turn, &issued.record, "issued", by)?;
+                Ok(issued)
+            })?;
+        self.inner.wait_until(last);
+        Ok(issued)
+    }
+
+    /// Revokes a credential; it is refused from the next request on.
+    ///
+    /// # Errors
+    ///
+    /// Refuses all but operators and officers, and an unknown credential.
+    pub fn revoke_credential(
+        &self,
+        caller: &Caller,
+        id: &CredentialId,
+    ) -> Result<CredentialRecord, AdminError> {
+        require(caller, DECIDES, "an operator or an officer")?;
+        let (by, id) = (name_of(caller), id.clone());
+        let (record, _) =
+            self.inner.writer.run(Instants::HandsOut, move |turn| -> Result<_, AdminError> {
+                let known = turn.registry.credentials.get(&id).cloned();
+                let mut record = known.ok_or_else(|| AdminError::NoSuchCredential(id.to_string()))?;
+                if record.revoked.is_none() {
+                    record.revoked = Some(turn.now);
+                    put_credential(turn, &record, "revoked", by)?;
+                }
+                Ok(record)
+            })?;
+        Ok(record)
+    }
+
+    /// The credentials, without their secrets.
+    ///
+    /// # Errors
+    ///
+    /// Refuses members.
+    pub fn credentials(&self, caller: &Caller) -> Result<Vec<CredentialRecord>, AdminError> {
+        require(caller, &Role::ALL, "the programme's people")?;
+        Ok(self.inner.published.registry().credentials.values().cloned().collect())
+    }
+
+    /// Answers when the back-fill that a change opened is due, so that the member's next poll has all of it.
+    fn wait_for_back_fill(&self, principal: &Principal, last: model::Timestamp) -> Result<(), AdminError> {
+        let due = self.inner.end_of_back_fill(principal)?;
+        self.inner.wait_until(due.map_or(last, |due| due.max(last)));
+        Ok(())
+    }
+}
+
+fn check_tier(turn: &Hand<'_>, tier: &Tier) -> Result<(), AdminError> {
+    if turn.registry.programme().tier(tier).is_some() {
+        return Ok(());
+    }
+    let tiers = &turn.registry.programme().settings().tiers;
+    let known = tiers.iter().map(|tier| tier.name.as_str()).collect::<Vec<_>>().join(", ");
+    Err(AdminError::NoSuchTier { tier: tier.clone(), known })
+}
+
+fn check_identity(turn: &Hand<'_>, identity: Option<&str>, own: Option<&MemberId>) -> Result<(), AdminError> {
+    let Some(identity) = identity else { return Ok(()) };
+    if stix::parse_id(identity).is_err() || !identity.starts_with("identity--") {
+        return Err(AdminError::Invalid(format!("`{identity}` is not the id of a STIX identity")));
+    }
+    match turn.registry.identities.get(identity) {
+        Some(owner) if owner.as_ref() != own => {
+            Err(AdminError::Invalid(format!("the identity `{identity}` is another's")))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn put_member(turn: &mut Hand<'_>, member: &Member) -> Result<(), AdminError> {
+    turn.put_json(MEMBER, member.id.as_str(), member)?;
+    let registry = Arc::make_mut(turn.registry);
+    Arc::make_mut(&mut registry.members).insert(member.id.clone(), member.clone());
+    registry.refresh_identities();
+    Ok(())
+}
+
+fn put_credential(
+    turn: &mut Hand<'_>,
+    record: &CredentialRecord,
+    action: &str,
+    by: String,
+) -> Result<(), AdminError> {
+    turn.put_json(CREDENTIAL, record.id.as_str(), record)?;
+    let registry = Arc::make_mut(turn.registry);
+    Arc::make_mut(&mut registry.credentials).insert(record.id.clone(), record.clone());
+    Arc::make_mut(&mut registry.logins).insert(record.login.clone(), record.id.clone());
+    turn.begin_epoch();
+    turn.record(&Body::Credential(Credential {
+        at: turn.now.to_string(),
+        credential: record.id.to_string(),
+        member: record.principal.to_string(),
+        action: action.to_owned(),
+        by,
+    }))?;
+    Ok(())
+}

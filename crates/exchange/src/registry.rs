@@ -1,0 +1,204 @@
+//! What the exchange holds in memory: everything that is asked at every request and changes rarely.
+//!
+//! A registry is a value. The writer changes a copy and publishes it when the transaction that holds the same change
+//! is durable; readers take the current one and never see half a change.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use model::{CollectionId, CredentialId, Epoch, LabelId, Member, MemberId, Principal, Timestamp};
+use programme::Programme;
+use release::{Demands, Grants, Label, LabelFacts, Policy, Reader, Transition};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use store::{Record, Snapshot, StoreError};
+
+use crate::credentials::CredentialRecord;
+use crate::error::OpenError;
+
+/// Kinds of records.
+pub(crate) const MEMBER: &str = "member";
+pub(crate) const CREDENTIAL: &str = "credential";
+pub(crate) const LABEL: &str = "label";
+pub(crate) const TRANSITION: &str = "transition";
+pub(crate) const PROGRAMME: &str = "programme";
+pub(crate) const MARKING: &str = "marking";
+pub(crate) const STATUS: &str = "status";
+pub(crate) const FINDING: &str = "finding";
+
+/// The key under which the programme that is in force is kept.
+pub(crate) const IN_FORCE: &str = "in-force";
+
+/// The labels of a hub.
+#[derive(Clone, Default)]
+pub(crate) struct Labels {
+    pub(crate) facts: Vec<LabelFacts>,
+    by_canonical: HashMap<Vec<u8>, LabelId>,
+    by_collection: HashMap<CollectionId, Vec<LabelId>>,
+}
+
+impl Labels {
+    pub(crate) fn find(&self, label: &Label) -> Option<LabelId> {
+        self.by_canonical.get(&label.canonical()).copied()
+    }
+
+    pub(crate) fn label(&self, id: LabelId) -> Option<&Label> {
+        self.facts.get(id.index()).map(|facts| &facts.label)
+    }
+
+    /// The collection's labels, in order of their numbers.
+    pub(crate) fn of(&self, collection: CollectionId) -> &[LabelId] {
+        self.by_collection.get(&collection).map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn add(&mut self, label: Label, created: Timestamp) -> LabelId {
+        let id = LabelId::new(u32::try_from(self.facts.len()).unwrap_or(u32::MAX));
+        self.by_canonical.insert(label.canonical(), id);
+        self.by_collection.entry(label.collection).or_default().push(id);
+        self.facts.push(LabelFacts { label, created });
+        id
+    }
+}
+
+/// A label as it is recorded.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct LabelRecord {
+    pub(crate) label: Label,
+    pub(crate) created: Timestamp,
+}
+
+/// The key of a label's record; keys sort as the numbers do.
+pub(crate) fn label_key(label: LabelId) -> String {
+    format!("{:08}", label.number())
+}
+
+/// The key prefix of a reader's transitions.
+pub(crate) fn transition_prefix(principal: &Principal) -> String {
+    format!("{principal}/")
+}
+
+/// The key of one transition; keys sort as the instants do.
+pub(crate) fn transition_key(principal: &Principal, at: Timestamp) -> String {
+    format!("{principal}/{:020}", at.as_micros())
+}
+
+/// What the exchange knows at one epoch.
+#[derive(Clone)]
+pub(crate) struct Registry {
+    pub(crate) epoch: Epoch,
+    pub(crate) policy: Arc<Policy>,
+    pub(crate) members: Arc<BTreeMap<MemberId, Member>>,
+    pub(crate) credentials: Arc<BTreeMap<CredentialId, CredentialRecord>>,
+    pub(crate) logins: Arc<HashMap<String, CredentialId>>,
+    pub(crate) labels: Arc<Labels>,
+    pub(crate) markings: Arc<HashMap<String, Demands>>,
+    /// STIX identities and whose they are; `None` is the programme's own.
+    pub(crate) identities: Arc<HashMap<String, Option<MemberId>>>,
+}
+
+impl Registry {
+    /// Reads the identities off the members and the programme, after either changed.
+    pub(crate) fn refresh_identities(&mut self) {
+        let own = (self.programme().settings().identity.id.clone(), None);
+        let of_members = self
+            .members
+            .values()
+            .filter_map(|member| Some((member.identity.clone()?, Some(member.id.clone()))));
+        self.identities = Arc::new(of_members.chain([own]).collect());
+    }
+
+    pub(crate) fn programme(&self) -> &Programme {
+        self.policy.programme()
+    }
+
+    /// The principal as the policy knows it; `None` for a member that is gone.
+    pub(crate) fn reader<'r>(&'r self, principal: &Principal) -> Option<Reader<'r>> {
+        match principal {
+            Principal::Member(id) => self.members.get(id).map(Reader::Member),
+            Principal::Role(role) => Some(Reader::Role(*role)),
+        }
+    }
+
+    /// Reads a registry back from a store.
+    pub(crate) fn load(snapshot: &dyn Snapshot, policy: Arc<Policy>) -> Result<Self, OpenError> {
+        let mut labels = Labels::default();
+        for record in snapshot.list(LABEL, "")? {
+            let LabelRecord { label, created } = parse(&record)?;
+            labels.add(label, created);
+        }
+        let mut members = BTreeMap::new();
+        for record in snapshot.list(MEMBER, "")? {
+            let member: Member = parse(&record)?;
+            members.insert(member.id.clone(), member);
+        }
+        let (mut credentials, mut logins) = (BTreeMap::new(), HashMap::new());
+        for record in snapshot.list(CREDENTIAL, "")? {
+            let credential: CredentialRecord = parse(&record)?;
+            logins.insert(credential.login.clone(), credential.id.clone());
+            credentials.insert(credential.id.clone(), credential);
+        }
+        let mut markings = HashMap::new();
+        for record in snapshot.list(MARKING, "")? {
+            markings.insert(record.key.clone(), parse(&record)?);
+        }
+        let mut registry = Self {
+            epoch: snapshot.horizon().epoch,
+            policy,
+            members: Arc::new(members),
+            credentials: Arc::new(credentials),
+            logins: Arc::new(logins),
+            labels: Arc::new(labels),
+            markings: Arc::new(markings),
+            identities: Arc::default(),
+        };
+        registry.refresh_identities();
+        Ok(registry)
+    }
+}
+
+/// Reads a record's document.
+pub(crate) fn parse<T: DeserializeOwned>(record: &Record) -> Result<T, OpenError> {
+    serde_json::from_slice(&record.value).map_err(|error| OpenError::Record {
+        kind: record.kind.clone(),
+        key: record.key.clone(),
+        reason: error.to_string(),
+    })
+}
+
+/// A reader's grants, and how many labels its recorded transitions already speak of.
+#[derive(Clone, Debug)]
+pub(crate) struct ReaderGrants {
+    pub(crate) grants: Arc<Grants>,
+    pub(crate) recorded: u32,
+}
+
+impl ReaderGrants {
+    /// Replays a reader's transitions from the store.
+    pub(crate) fn load(
+        snapshot: &dyn Snapshot,
+        principal: &Principal,
+        labels: &Labels,
+    ) -> Result<Self, StoreError> {
+        let mut transitions: Vec<Transition> = Vec::new();
+        for record in snapshot.list(TRANSITION, &transition_prefix(principal))? {
+            let transition = serde_json::from_slice(&record.value)
+                .map_err(|error| StoreError::Damaged(format!("transition `{}`: {error}", record.key)))?;
+            transitions.push(transition);
+        }
+        let recorded = transitions.last().map_or(0, |transition| transition.labels);
+        Ok(Self { grants: Arc::new(Grants::replay(&transitions, &labels.facts)), recorded })
+    }
+
+    /// The same, with every label judged that is news to it.
+    #[must_use]
+    pub(crate) fn brought_up(&self, registry: &Registry, principal: &Principal) -> Self {
+        let facts = &registry.labels.facts;
+        if self.grants.judged() >= facts.len() {
+            return self.clone();
+        }
+        let mut grants = Grants::clone(&self.grants);
+        let judge = registry.reader(principal).map(|reader| registry.policy.judge(reader));
+        grants.judge_new(facts, |label| judge.as_ref().is_some_and(|judge| judge.may_read(label).permitted));
+        Self { grants: Arc::new(grants), recorded: self.recorded }
+    }
+}

@@ -1,0 +1,158 @@
+//! What a member sees, when, and in which order.
+
+use std::time::Duration;
+
+use model::{Caller, Standing};
+use taxii::{Endpoint, ObjectFilter};
+use testkit::{TLP, World, indicator, indicator_id, relationship, tier};
+
+/// Polls with `next` to the end; returns the objects' ids and the last date header.
+fn poll(world: &World, caller: &Caller, collection: &str, query: &str) -> (Vec<String>, Option<String>) {
+    let mut ids = Vec::new();
+    let mut last = None;
+    let mut next: Option<String> = None;
+    loop {
+        let with_next = next.as_ref().map_or_else(|| query.to_owned(), |next| format!("{query}&next={next}"));
+        let filter = ObjectFilter::parse(Endpoint::Objects, &with_next).unwrap();
+        let answer = world.exchange.objects(caller, collection, &filter).unwrap();
+        ids.extend(ids_of(&answer.body));
+        last = answer.served.last.map(|date| date.to_string()).or(last);
+        assert_eq!(answer.served.more, answer.served.next.is_some());
+        match answer.served.next {
+            Some(token) => next = Some(token),
+            None => return (ids, last),
+        }
+    }
+}
+
+fn ids_of(envelope: &[u8]) -> Vec<String> {
+    stix::split(envelope, &stix::Limits::default())
+        .unwrap()
+        .iter()
+        .map(|object| stix::Head::parse(object).unwrap().id.into_owned())
+        .collect()
+}
+
+fn ids(range: std::ops::Range<u64>) -> Vec<String> {
+    range.map(indicator_id).collect()
+}
+
+fn indicators(range: std::ops::Range<u64>, markings: &[&str]) -> Vec<Vec<u8>> {
+    range.map(|n| indicator(n, 0, markings)).collect()
+}
+
+#[test]
+fn a_page_gives_back_what_was_published_byte_for_byte() {
+    let world = World::new(1);
+    let (_, member) = world.member("one", &["programme"]);
+    let objects = indicators(0..25, &[]);
+    assert_eq!(world.publish("indicators", &objects).stored, 25);
+    let answer = world.exchange.objects(&member, "indicators", &ObjectFilter::default()).unwrap();
+    let got: Vec<Vec<u8>> =
+        stix::split(&answer.body, &stix::Limits::default()).unwrap().iter().map(<[u8]>::to_vec).collect();
+    assert_eq!(got, objects);
+}
+
+#[test]
+fn a_suspended_member_sees_nothing_and_a_reinstated_one_what_it_missed() {
+    let world = World::new(2);
+    let (record, member) = world.member("one", &["programme"]);
+    let _ = world.publish("indicators", &indicators(0..10, &[]));
+    let (seen, last) = poll(&world, &member, "indicators", "limit=3");
+    assert_eq!(seen, ids(0..10));
+    let query = format!("limit=4&added_after={}", last.unwrap());
+
+    world.pass(Duration::from_secs(60));
+    world
+        .exchange
+        .set_standing(&world.operator, &record.id, &tier("programme"), Standing::Suspended, "a tie")
+        .unwrap();
+    assert!(world.exchange.objects(&member, "indicators", &ObjectFilter::default()).is_err());
+    let _ = world.publish("indicators", &indicators(10..30, &[]));
+    assert!(world.exchange.objects(&member, "indicators", &ObjectFilter::default()).is_err());
+
+    world.pass(Duration::from_secs(60));
+    world
+        .exchange
+        .set_standing(&world.operator, &record.id, &tier("programme"), Standing::Listed, "it ended")
+        .unwrap();
+    let _ = world.publish("indicators", &indicators(30..35, &[]));
+    let (missed, last) = poll(&world, &member, "indicators", &query);
+    assert_eq!(missed, ids(10..35));
+    let (rest, _) = poll(&world, &member, "indicators", &format!("added_after={}", last.unwrap()));
+    assert!(rest.is_empty());
+}
+
+#[test]
+fn a_new_member_gets_the_history_that_its_standing_allows() {
+    let world = World::new(3);
+    let _ = world.publish("indicators", &indicators(0..10, &[]));
+    let _ = world.publish("indicators", &indicators(10..12, &[TLP[4]]));
+    let (_, member) = world.member("late", &["programme"]);
+    assert_eq!(poll(&world, &member, "indicators", "limit=1").0, ids(0..10));
+}
+
+#[test]
+fn a_relationship_with_a_withheld_end_is_withheld_in_whatever_order_they_come() {
+    let world = World::new(4);
+    let (_, member) = world.member("one", &["programme"]);
+    let before = relationship(1, &indicator_id(0), &indicator_id(1), &[TLP[1]]);
+    let after = relationship(2, &indicator_id(0), &indicator_id(1), &[TLP[1]]);
+    let open = relationship(3, &indicator_id(0), &indicator_id(2), &[TLP[1]]);
+    let _ = world.publish("indicators", &[indicator(0, 0, &[TLP[1]]), before]);
+    assert_eq!(poll(&world, &member, "indicators", "").0.len(), 2);
+    let _ = world.publish("indicators", &[indicator(1, 0, &[TLP[4]])]);
+    let _ = world.publish("indicators", &[after, open, indicator(2, 0, &[TLP[1]])]);
+    let (mut seen, _) = poll(&world, &member, "indicators", "");
+    seen.sort();
+    let mut want = vec![
+        indicator_id(0),
+        indicator_id(2),
+        "relationship--00000000-0000-4000-8000-000000000003".to_owned(),
+    ];
+    want.sort();
+    assert_eq!(seen, want);
+}
+
+#[test]
+fn only_the_last_visible_version_is_handed_out_unless_all_are_asked_for() {
+    let world = World::new(5);
+    let (_, member) = world.member("one", &["programme"]);
+    let _ = world.publish("indicators", &[indicator(0, 1, &[])]);
+    let _ = world.publish("indicators", &[indicator(0, 2, &[]), indicator(1, 1, &[])]);
+    let _ = world.publish("indicators", &[indicator(0, 3, &[TLP[4]])]);
+    let version = |query: &str| {
+        let filter = ObjectFilter::parse(Endpoint::Manifest, query).unwrap();
+        let answer = world.exchange.manifest(&member, "indicators", &filter).unwrap();
+        answer.records.iter().map(|record| record.version.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(version(""), ["2012-01-13T00:00:02.000Z", "2012-01-13T00:00:01.000Z"]);
+    assert_eq!(version("match[version]=all").len(), 3);
+    assert_eq!(version("match[version]=first"), ["2012-01-13T00:00:01.000Z", "2012-01-13T00:00:01.000Z"]);
+    assert_eq!(version("match[version]=2012-01-13T00:00:03.000Z").len(), 0);
+}
+
+#[test]
+fn a_restart_changes_nothing_that_a_member_sees() {
+    let mut world = World::new(6);
+    let (record, member) = world.member("one", &["programme"]);
+    let _ = world.publish("indicators", &indicators(0..10, &[]));
+    world
+        .exchange
+        .set_standing(&world.operator, &record.id, &tier("programme"), Standing::Suspended, "a tie")
+        .unwrap();
+    let _ = world.publish("indicators", &indicators(10..20, &[]));
+    world
+        .exchange
+        .set_standing(&world.operator, &record.id, &tier("programme"), Standing::Listed, "it ended")
+        .unwrap();
+    let _ = world.publish("indicators", &indicators(20..30, &[]));
+    world.pass(Duration::from_secs(1));
+    let manifest = |world: &World| {
+        world.exchange.manifest(&member, "indicators", &ObjectFilter::default()).unwrap().records
+    };
+    let before = manifest(&world);
+    world.reopen(&programme::template(), 7);
+    assert_eq!(manifest(&world), before);
+    assert_eq!(before.len(), 30);
+}

@@ -218,6 +218,7 @@ const CASES: &[Case] = &[
         "selector-syntax",
         "/granular_markings/0/selectors/0",
     ),
+    case("indicator", r#"{"pattern":""}"#, "empty-pattern", "/pattern"),
     case("indicator", r#"{"valid_until":"2026-01-01T00:00:00Z"}"#, "time-order", "/valid_until"),
     case("campaign", r#"{"last_seen":"2025-01-01T00:00:00Z"}"#, "time-order", "/last_seen"),
     case("opinion", r#"{"opinion":"maybe"}"#, "invalid-enum", "/opinion"),
@@ -324,12 +325,6 @@ const CASES: &[Case] = &[
         r#"{"values":[{"data_type":"REG_X"}]}"#,
         "invalid-enum",
         "/values/0/data_type",
-    ),
-    case(
-        "x509-certificate",
-        r#"{"validity_not_after":"2025-01-01T00:00:00Z"}"#,
-        "time-order",
-        "/validity_not_after",
     ),
     case("process", r#"{"id":"process--00000001-4415-5ba8-9671-f7343fbf0836"}"#, "uuid-version", "/id"),
     case(

@@ -370,7 +370,7 @@ impl<'d, 'a, 'o> Checker<'d, 'a, 'o> {
             }
             Shape::Filled => {
                 if self.string(path, value, "2.15").is_some_and(|text| text.is_empty()) {
-                    self.must(path, "empty-string", section, format_args!("it must not be empty"));
+                    self.should(path, "empty-string", section, format_args!("it should not be empty"));
                 }
             }
             Shape::Form(form) => {

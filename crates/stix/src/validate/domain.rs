@@ -130,7 +130,7 @@ pub(super) static INDICATOR: TypeSpec = versioned(
         opt("name", Shape::Text),
         opt("description", Shape::Text),
         opt("indicator_types", Shape::List(&Shape::Term(&v::INDICATOR_TYPE))),
-        req("pattern", Shape::Filled),
+        req("pattern", Shape::Form(Form::Pattern)),
         req("pattern_type", Shape::Term(&v::PATTERN_TYPE)),
         req("valid_from", Shape::Time),
         opt("valid_until", Shape::Time),

@@ -50,6 +50,9 @@ pub(super) fn check(
                 format_args!("`{text}` is not six pairs of lower-case hexadecimal digits, with colons");
             checker.must(path, "invalid-address", section, message);
         }
+        Form::Pattern if text.is_empty() => {
+            checker.must(path, "empty-pattern", section, format_args!("a pattern must not be empty"));
+        }
         Form::Charset if !is_charset(text) => {
             let message = format_args!("`{text}` cannot name a character set of the IANA registry");
             checker.must(path, "invalid-charset", section, message);
@@ -86,6 +89,7 @@ pub(super) fn check(
         | Form::Ipv4
         | Form::Ipv6
         | Form::Mac
+        | Form::Pattern
         | Form::Charset
         | Form::Cpe
         | Form::Language

@@ -52,7 +52,7 @@ pub(super) const fn opt(name: &'static str, shape: Shape) -> Property {
 pub(super) enum Shape {
     /// Any string.
     Text,
-    /// A string that says something.
+    /// A string that should say something.
     Filled,
     /// A string of a special form.
     Form(Form),
@@ -95,6 +95,7 @@ pub(super) enum Form {
     Ipv6,
     Mac,
     Cpe,
+    Pattern,
     Charset,
     Language,
     Mime,

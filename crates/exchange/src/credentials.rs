@@ -143,6 +143,17 @@ pub enum Attempt<'a> {
     Bearer(&'a str),
 }
 
+impl<'a> Attempt<'a> {
+    /// Login and secret; `None` if the token is not one of ours.
+    fn parts(&self) -> Option<(&'a str, &'a str)> {
+        match *self {
+            Self::Basic { login, secret } => Some((login, secret)),
+            // The secret's alphabet has `_`, a login's has not.
+            Self::Bearer(token) => token.strip_prefix("rf_")?.split_once('_'),
+        }
+    }
+}
+
 /// Verifies credentials and remembers, for a while, what it verified and what failed.
 pub(crate) struct Verification {
     key: [u8; 32],
@@ -232,14 +243,7 @@ impl Verification {
         peer: &str,
         now: Timestamp,
     ) -> Result<Caller, AuthenticationError> {
-        let (login, secret) = match attempt {
-            Attempt::Basic { login, secret } => (*login, *secret),
-            // The secret's alphabet has `_`, a login's has not.
-            Attempt::Bearer(token) => token
-                .strip_prefix("rf_")
-                .and_then(|rest| rest.split_once('_'))
-                .ok_or(AuthenticationError::Refused)?,
-        };
+        let (login, secret) = attempt.parts().ok_or(AuthenticationError::Refused)?;
         let presented = self.mac(b"presented\n", &[login.as_bytes(), secret.as_bytes()]);
         if let Some(caller) = self.recall(&presented, registry.epoch, now) {
             return Ok(caller);
@@ -275,6 +279,18 @@ impl Verification {
             Verifier::Argon2id(kept) => PasswordHash::new(kept)
                 .is_ok_and(|hash| Argon2::default().verify_password(secret.as_bytes(), &hash).is_ok()),
         }
+    }
+
+    /// The caller that these credentials stood for a short while ago, under the same epoch.
+    pub(crate) fn recall_attempt(
+        &self,
+        attempt: &Attempt<'_>,
+        epoch: Epoch,
+        now: Timestamp,
+    ) -> Option<Caller> {
+        let (login, secret) = attempt.parts()?;
+        let presented = self.mac(b"presented\n", &[login.as_bytes(), secret.as_bytes()]);
+        self.recall(&presented, epoch, now)
     }
 
     fn recall(&self, presented: &[u8; 32], epoch: Epoch, now: Timestamp) -> Option<Caller> {

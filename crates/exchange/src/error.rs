@@ -110,6 +110,12 @@ pub enum ReadError {
     /// The `next` was not made for this caller, collection and filter, or not by this hub.
     #[error("this `next` does not belong to this request; start again without it, with `added_after`")]
     BadNext,
+    /// The caller holds this very answer already, so nothing was handed out.
+    #[error("the answer is the one that the caller has")]
+    NotModified {
+        /// Which one.
+        etag: String,
+    },
     /// The caller's standing changed again and again while the page was made.
     #[error("the programme's policy is changing; try again")]
     Unsettled,

@@ -198,6 +198,14 @@ impl Exchange {
         self.inner.verification.verify(&registry, attempt, peer, self.inner.clock.now())
     }
 
+    /// Recognises a caller that was recognised a short while ago by the same credentials, in this epoch. It computes
+    /// no slow hash, counts no failure, and never waits; `None` means to ask [`authenticate`](Self::authenticate).
+    #[must_use]
+    pub fn recall_caller(&self, attempt: &Attempt<'_>) -> Option<Caller> {
+        let epoch = self.inner.published.registry().epoch;
+        self.inner.verification.recall_attempt(attempt, epoch, self.inner.clock.now())
+    }
+
     /// The programme in force.
     #[must_use]
     pub fn programme(&self) -> Arc<Programme> {

@@ -39,5 +39,5 @@ pub use exchange::{Exchange, Keys, Options};
 pub use labelling::Finding;
 pub use members::{MemberChange, NewMember};
 pub use publish::{ItemFate, PublishOptions, Submission};
-pub use read::{CollectionView, ObjectsAnswer, RecordsAnswer, Served, StatusView, StreamBatch};
+pub use read::{CollectionView, ObjectsAnswer, RecordsAnswer, Served, StatusView, StreamBatch, Unless};
 pub use recall::{RecallAction, RecallReport};

@@ -257,7 +257,9 @@ fn hidden(error: ReadError) -> PublishError {
         ReadError::Store(source) => PublishError::Store(source),
         ReadError::Write(source) => PublishError::Write(source),
         ReadError::NoSuchObject(name) | ReadError::NoSuchStatus(name) => PublishError::NoSuchObject(name),
-        ReadError::BadNext | ReadError::Unsettled => PublishError::Malformed(error.to_string()),
+        ReadError::BadNext | ReadError::NotModified { .. } | ReadError::Unsettled => {
+            PublishError::Malformed(error.to_string())
+        }
     }
 }
 

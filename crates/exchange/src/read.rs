@@ -176,9 +176,7 @@ impl Exchange {
         collection: &str,
         filter: &ObjectFilter,
     ) -> Result<ObjectsAnswer, ReadError> {
-        self.answer(caller, collection, filter, Resource::Objects, None, |_, view, snapshot, chosen| {
-            envelope(view, snapshot, chosen)
-        })
+        self.unless(&[]).objects(caller, collection, filter)
     }
 
     /// The versions of one object that the filter asks for (TAXII 2.1 §5.6).
@@ -193,9 +191,7 @@ impl Exchange {
         id: &str,
         filter: &ObjectFilter,
     ) -> Result<ObjectsAnswer, ReadError> {
-        self.answer(caller, collection, filter, Resource::Object, Some(id), |_, view, snapshot, chosen| {
-            envelope(view, snapshot, chosen)
-        })
+        self.unless(&[]).object(caller, collection, id, filter)
     }
 
     /// A page of the manifest (TAXII 2.1 §5.3).
@@ -209,9 +205,7 @@ impl Exchange {
         collection: &str,
         filter: &ObjectFilter,
     ) -> Result<RecordsAnswer, ReadError> {
-        self.answer(caller, collection, filter, Resource::Manifest, None, |_, view, snapshot, chosen| {
-            records(view, snapshot, chosen)
-        })
+        self.unless(&[]).manifest(caller, collection, filter)
     }
 
     /// A page of the versions of one object (TAXII 2.1 §5.8).
@@ -226,13 +220,16 @@ impl Exchange {
         id: &str,
         filter: &ObjectFilter,
     ) -> Result<RecordsAnswer, ReadError> {
-        let every = ObjectFilter {
-            version: taxii::VersionMatch { all: true, ..filter.version.clone() },
-            ..filter.clone()
-        };
-        self.answer(caller, collection, &every, Resource::Versions, Some(id), |_, view, snapshot, chosen| {
-            records(view, snapshot, chosen)
-        })
+        self.unless(&[]).versions(caller, collection, id, filter)
+    }
+
+    /// Reads for a caller that holds the answers with these entity tags ([`Served::etag`]).
+    ///
+    /// If the answer would be one of them, it is [`ReadError::NotModified`]: nothing leaves, so no disclosure is
+    /// recorded.
+    #[must_use]
+    pub fn unless<'a>(&'a self, known: &'a [&'a str]) -> Unless<'a> {
+        Unless { exchange: self, known }
     }
 
     /// What came into the collection, or became visible to the caller, after `after`; waits up to `patience` for it.
@@ -253,7 +250,7 @@ impl Exchange {
         let mut seen = self.inner.published.wait_for_arrivals(u64::MAX, std::time::Duration::ZERO);
         let deadline = self.inner.clock.now() + patience;
         loop {
-            let batch = self.answer(
+            let batch = self.unless(&[]).answer(
                 caller,
                 collection,
                 &filter,
@@ -287,6 +284,85 @@ impl Exchange {
         }
         status_resource(id, &record, Some(snapshot.as_ref())).map_err(ReadError::Store)
     }
+}
+
+/// Reads with a condition; see [`Exchange::unless`].
+#[derive(Clone, Copy)]
+pub struct Unless<'a> {
+    exchange: &'a Exchange,
+    known: &'a [&'a str],
+}
+
+impl Unless<'_> {
+    /// As [`Exchange::objects`].
+    ///
+    /// # Errors
+    ///
+    /// See [`ReadError`]. Whatever the reason, nothing was handed out.
+    pub fn objects(
+        &self,
+        caller: &Caller,
+        collection: &str,
+        filter: &ObjectFilter,
+    ) -> Result<ObjectsAnswer, ReadError> {
+        self.answer(caller, collection, filter, Resource::Objects, None, |_, view, snapshot, chosen| {
+            envelope(view, snapshot, chosen)
+        })
+    }
+
+    /// As [`Exchange::object`].
+    ///
+    /// # Errors
+    ///
+    /// See [`ReadError`]. Whatever the reason, nothing was handed out.
+    pub fn object(
+        &self,
+        caller: &Caller,
+        collection: &str,
+        id: &str,
+        filter: &ObjectFilter,
+    ) -> Result<ObjectsAnswer, ReadError> {
+        self.answer(caller, collection, filter, Resource::Object, Some(id), |_, view, snapshot, chosen| {
+            envelope(view, snapshot, chosen)
+        })
+    }
+
+    /// As [`Exchange::manifest`].
+    ///
+    /// # Errors
+    ///
+    /// See [`ReadError`]. Whatever the reason, nothing was handed out.
+    pub fn manifest(
+        &self,
+        caller: &Caller,
+        collection: &str,
+        filter: &ObjectFilter,
+    ) -> Result<RecordsAnswer, ReadError> {
+        self.answer(caller, collection, filter, Resource::Manifest, None, |_, view, snapshot, chosen| {
+            records(view, snapshot, chosen)
+        })
+    }
+
+    /// As [`Exchange::versions`].
+    ///
+    /// # Errors
+    ///
+    /// See [`ReadError`]. Whatever the reason, nothing was handed out.
+    pub fn versions(
+        &self,
+        caller: &Caller,
+        collection: &str,
+        id: &str,
+        filter: &ObjectFilter,
+    ) -> Result<RecordsAnswer, ReadError> {
+        let every = ObjectFilter {
+            version: taxii::VersionMatch { all: true, ..filter.version.clone() },
+            ..filter.clone()
+        };
+        self.answer(caller, collection, &every, Resource::Versions, Some(id), |_, view, snapshot, chosen| {
+            records(view, snapshot, chosen)
+        })
+    }
 
     fn answer<A>(
         &self,
@@ -297,7 +373,7 @@ impl Exchange {
         only: Option<&str>,
         read_out: impl Fn(&Inner, &View, &dyn Snapshot, Chosen) -> Result<A, StoreError>,
     ) -> Result<A, ReadError> {
-        let inner = &self.inner;
+        let inner = &self.exchange.inner;
         for _ in 0..ATTEMPTS_MAX {
             let now = inner.clock.now();
             let asked = inner.asked(caller, collection, filter, resource, only, now)?;
@@ -316,6 +392,9 @@ impl Exchange {
                 && !inner.is_known(snapshot.as_ref(), &view, &registry, known.id, id, now)?
             {
                 return Err(ReadError::NoSuchObject(id.chars().take(200).collect()));
+            }
+            if self.known.contains(&chosen.served.etag.as_str()) {
+                return Err(ReadError::NotModified { etag: chosen.served.etag });
             }
             if chosen.page.count > 0 && !inner.disclose(&view, known.id, &chosen, now)? {
                 continue;

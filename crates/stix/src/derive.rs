@@ -16,8 +16,8 @@
 //!   name in two places learns what was withheld where. The entry names nobody.
 //! - **Granular markings** that select removed content go with it; the others stay, their list indexes
 //!   moved. Object markings always stay.
-//! - **References** to withheld objects go: a `_ref` with its property (in a list of objects, with its
-//!   whole element), a `_refs` element by element.
+//! - **References** to withheld objects go, under whatever name: a property whole, a list element by
+//!   element, and in a list of objects each one that has a `_ref` to what is withheld.
 //!
 //! A list or dictionary that becomes empty goes too. If what is left is not valid STIX 2.1, for instance
 //! because a relationship lost an end, there is no derived object and the original stays in as a whole.
@@ -34,10 +34,11 @@ use uuid::Uuid;
 use crate::canonical::write_string;
 use crate::document::{Document, Value};
 use crate::head::{Head, HeadError};
+use crate::id::parse_id;
 use crate::limits::Limits;
 use crate::scan::{JsonError, Kind};
 use crate::sco_id::{ScoId, is_observable_type, sco_id};
-use crate::selector::{SelectorError, Step, parse_selector, resolve};
+use crate::selector::{SelectorError, Step, parse_selector, resolve, within_budget};
 use crate::validate::{Finding, ValidateOptions, validate};
 
 /// The namespace of identifiers of derived objects. It is this crate's own.
@@ -76,6 +77,9 @@ pub enum DeriveError {
         /// The object's type.
         type_name: String,
     },
+    /// More selectors than can be followed in an object of this size.
+    #[error("too many selectors for an object of this size")]
+    TooManySelectors,
     /// What is left is not valid STIX 2.1.
     #[error("what is left is not valid: {}: {}", first.pointer, first.message)]
     WouldBeInvalid {
@@ -105,6 +109,11 @@ pub fn derive(
         return Err(DeriveError::NotDerivable { type_name: head.type_.into_owned() });
     }
     let root = document.root();
+    let own: usize = head.granular_markings.iter().map(|marking| marking.selectors.len()).sum();
+    // Those of the markings are followed twice: for what is left before an index, and beyond.
+    if !within_budget(root, selectors_to_drop.len() + 2 * own) {
+        return Err(DeriveError::TooManySelectors);
+    }
     let mut removal = Removal { withheld, gone: BTreeSet::new(), references: BTreeSet::new() };
     for selector in selectors_to_drop {
         let steps = parse_selector(selector)?;
@@ -116,7 +125,7 @@ pub fn derive(
     }
     for (key, value) in root.members() {
         // The creator is replaced; markings are never taken off.
-        if !matches!(&*key, "created_by_ref" | "object_marking_refs" | "granular_markings") {
+        if !matches!(&*key, "id" | "created_by_ref" | "object_marking_refs" | "granular_markings") {
             removal.member(&key, value);
         }
     }
@@ -187,21 +196,15 @@ impl Removal<'_> {
 
     /// Marks what goes at and below a property; tells whether its owner referred to what is withheld.
     fn member(&mut self, key: &str, value: Value<'_, '_>) -> bool {
-        let mut lost = false;
-        if key.ends_with("_ref") {
-            lost = self.reference(value);
-        } else if key.ends_with("_refs") {
-            for element in value.elements() {
-                self.reference(element);
-            }
-        }
+        let lost = self.reference(value) && key.ends_with("_ref");
         self.below(value);
         lost
     }
 
+    /// Marks a value that is the identifier of what is withheld, whatever its property is called.
     fn reference(&mut self, value: Value<'_, '_>) -> bool {
         match value.text() {
-            Some(id) if (self.withheld)(&id) => {
+            Some(id) if parse_id(&id).is_ok() && (self.withheld)(&id) => {
                 self.references.insert(id.into_owned());
                 self.gone.insert(value.span().start);
                 true
@@ -220,6 +223,7 @@ impl Removal<'_> {
                     if element.kind() == Kind::Object && self.members(element) {
                         self.gone.insert(element.span().start);
                     } else {
+                        self.reference(element);
                         self.below(element);
                     }
                     *(if self.is_gone(element) { &mut lost } else { &mut left }) += 1;
@@ -533,13 +537,14 @@ mod tests {
     fn an_element_about_a_withheld_object_goes_whole() {
         let text = REPORT.replace(
             "\"name\":\"n\"",
-            r#""name":"n","x_contents":[{"object_ref":"malware--22222222-2222-4222-8222-222222222222","n":1},
+            r#""name":"n","x_about":"malware--22222222-2222-4222-8222-222222222222","x_contents":[{"object_ref":"malware--22222222-2222-4222-8222-222222222222","n":1},
                {"object_ref":"indicator--44444444-4444-4444-8444-444444444444","n":2}]"#,
         );
         let bytes = derive(text.as_bytes(), &[], &|id| id == SECRET, CREATOR).expect("derived");
         let object: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
         assert_eq!(object["x_contents"].as_array().map(Vec::len), Some(1));
         assert_eq!(object["x_contents"][0]["n"], 2);
+        assert!(object.get("x_about").is_none(), "an identifier is a reference under any name");
     }
 
     #[test]

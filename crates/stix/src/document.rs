@@ -149,6 +149,11 @@ impl<'d, 'a> Value<'d, 'a> {
         self.members().find_map(|(name, value)| (name == key).then_some(value))
     }
 
+    /// How many values there are in it, itself included.
+    pub(crate) fn size(&self) -> usize {
+        (self.node().next - self.index) as usize
+    }
+
     fn children(&self, kind: Kind) -> Children<'d, 'a> {
         let node = self.node();
         let end = if node.kind == kind { node.next } else { self.index + 1 };

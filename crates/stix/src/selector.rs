@@ -58,6 +58,17 @@ pub fn resolve<'d, 'a>(root: Value<'d, 'a>, steps: &[Step<'_>]) -> Option<Value<
     })
 }
 
+/// Steps that following all selectors of one object may take: a tenth of a second.
+const STEPS_MAX: usize = 50_000_000;
+
+/// Whether so many selectors can be followed in a document of this size.
+///
+/// One selector may have to pass every value of its object. Both are the sender's choice, so their
+/// product has a limit.
+pub(crate) fn within_budget(root: Value<'_, '_>, selectors: usize) -> bool {
+    root.size().saturating_mul(selectors) <= STEPS_MAX
+}
+
 /// Whether what `outer` selects contains what `inner` selects, or is the same.
 ///
 /// A text that is no selector selects nothing, so it covers nothing.
@@ -108,6 +119,14 @@ mod tests {
         for text in ["", ".", "a.", ".a", "a..b", "a.[", "a.[]", "a.[01]", "a.[-1]", "a.[x]", "a[0]", "a b"] {
             assert!(parse_selector(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn the_budget_is_the_product_of_selectors_and_values() {
+        let text = format!("[{}]", ["1"; 999].join(","));
+        let document = Document::parse(text.as_bytes(), &Limits::default()).expect("well formed");
+        assert!(within_budget(document.root(), 50_000));
+        assert!(!within_budget(document.root(), 50_001));
     }
 
     #[test]

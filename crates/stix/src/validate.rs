@@ -22,16 +22,20 @@
 
 mod checker;
 mod domain;
+mod findings;
 mod forms;
 mod meta;
 mod observable;
+mod path;
 mod relationships;
 mod rules;
 mod shape;
+mod value;
 
 use crate::document::Document;
 use crate::limits::Limits;
-use checker::{Checker, Path};
+use checker::Checker;
+use path::Path;
 use shape::TypeSpec;
 
 /// What to look at, and how much.

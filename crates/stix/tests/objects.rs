@@ -2,8 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use proptest::prelude::*;
 use serde_json::Value;
-use stix::{Finding, Severity, ValidateOptions, validate};
+use stix::{
+    Finding, Head, Limits, Marking, Severity, ValidateOptions, convert_2_0, derive, sco_id, split, validate,
+};
 
 /// One object a line: every type, each with every property that it may have at once.
 const OBJECTS: &str = include_str!("objects.jsonl");
@@ -408,5 +411,40 @@ fn what_is_not_an_object_is_a_finding_too() {
     ] {
         let report = validate(text.as_bytes(), &ValidateOptions::default());
         assert_eq!(report.findings.iter().map(|f| f.code).collect::<Vec<_>>(), [code], "{text}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    /// Bytes of real objects, changed, cut and doubled: every entry answers, and none panics.
+    #[test]
+    fn any_damage_is_judged_and_survived(
+        line in 0_usize..52,
+        edits in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+        cut in any::<prop::sample::Index>(),
+        whole in any::<bool>(),
+        selector in prop::sample::select(vec!["name", "labels.[0]", "external_references", "value", "id"]),
+    ) {
+        let mut bytes = OBJECTS.lines().nth(line).expect("a line").as_bytes().to_vec();
+        for (at, byte) in edits {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        if !whole {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+        let report = validate(&bytes, &ValidateOptions::default());
+        let parsed = serde_json::from_slice::<Value>(&bytes).is_ok();
+        prop_assert!(parsed || !report.is_accepted(), "what is not JSON is refused");
+        if report.is_accepted() {
+            prop_assert!(Head::parse(&bytes).is_ok(), "what is accepted has a head");
+            prop_assert_eq!(split(&bytes, &Limits::default()).map(|objects| objects.len()), Ok(1));
+        }
+        let creator = "identity--11111111-1111-4111-8111-111111111111";
+        if let Ok(derived) = derive(&bytes, &[selector], &|id| id.starts_with("malware"), creator) {
+            prop_assert!(validate(&derived, &ValidateOptions::default()).is_accepted());
+        }
+        let _ = (convert_2_0(&bytes), sco_id(&bytes), Marking::parse(&bytes));
     }
 }

@@ -2,7 +2,8 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::checker::{Checker, Path};
+use super::checker::Checker;
+use super::path::Path;
 use super::shape::Form;
 use crate::document::Value;
 use crate::scan::Kind;

@@ -1,6 +1,7 @@
 //! Markings, extensions, translations, and what is not STIX 2.1 at all.
 
-use super::checker::{Checker, Path};
+use super::checker::Checker;
+use super::path::Path;
 use super::shape::{Class, TypeSpec};
 use crate::document::Value;
 use crate::id::parse_id;

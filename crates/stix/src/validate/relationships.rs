@@ -3,7 +3,8 @@
 //! Anyone may relate anything to anything under a name of their own (§5.1); the standard only
 //! names relationships whose meaning it fixes. So what is not in the table is a warning.
 
-use super::checker::{Checker, Path};
+use super::checker::Checker;
+use super::path::Path;
 use super::{forms, spec_of};
 use crate::id::parse_id;
 use crate::vocabulary::OBSERVABLES;

@@ -1,6 +1,7 @@
 //! What relates one property of an object to another.
 
-use super::checker::{Checker, Path};
+use super::checker::Checker;
+use super::path::Path;
 use super::shape::{Class, TypeSpec};
 use super::{meta, relationships};
 use crate::document::Value;

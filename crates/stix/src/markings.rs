@@ -185,6 +185,14 @@ fn of_extension(form: ExtensionForm, extension: Value<'_, '_>) -> Marking {
     }
 }
 
+/// The ACS marking in an extension, if it is one and well formed.
+pub(crate) fn acs_of(form: ExtensionForm, extension: Value<'_, '_>) -> Option<Acs> {
+    match form {
+        ExtensionForm::Acs => Acs::read(extension, acs::Form::Extension).ok(),
+        ExtensionForm::Tlp2 | ExtensionForm::Pap => None,
+    }
+}
+
 /// Judges the content of an extension that this crate reads.
 pub(crate) fn extension_findings(form: ExtensionForm, extension: Value<'_, '_>) -> Vec<MarkingFinding> {
     let level = |property: &str, understood: bool| {

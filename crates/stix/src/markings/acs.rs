@@ -220,6 +220,25 @@ impl Acs {
     pub fn read(content: Value<'_, '_>, form: Form) -> Result<Self, Vec<MarkingFinding>> {
         read::read(content, form)
     }
+
+    /// What is amiss and yet leaves no doubt what the marking means.
+    ///
+    /// Classified content should say by whom it was classified. The published schema and examples do
+    /// without, and who may hold the content does not hang on it.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<MarkingFinding> {
+        let secret = self.control_set.classification > Classification::Unclassified;
+        if !secret || self.original_classification.is_some() || self.derivative_classification.is_some() {
+            return Vec::new();
+        }
+        vec![MarkingFinding {
+            pointer: "/control_set/classification".to_owned(),
+            code: "acs-classification-block",
+            message:
+                "classified content should have `original_classification` or `derivative_classification`"
+                    .to_owned(),
+        }]
+    }
 }
 
 /// The older form wraps the content once more, under a name of its own, in some documents.
@@ -303,10 +322,6 @@ mod tests {
                 vec!["/control_set/classification"],
             ),
             (
-                format!(r#"{{{REST},"control_set":{{"classification":"S"}}}}"#),
-                vec!["/control_set/classification"],
-            ),
-            (
                 format!(r#"{{{REST},"control_set":{{"classification":"U","caveat":["fisa"]}}}}"#),
                 vec!["/control_set/caveat/0"],
             ),
@@ -349,6 +364,27 @@ mod tests {
         ];
         for (text, want) in cases {
             assert_eq!(read(&text).expect_err(&text), want, "{text}");
+        }
+    }
+
+    /// The control sets of the published use cases 1, 3 and 5.
+    #[test]
+    fn the_published_use_cases_are_understood() {
+        let public = r#""public_release":{"released_by":"Authority","released_on":"2020-01-01T00:00:00Z"},"#;
+        let cases = [
+            ("", r#"{"classification":"TS","entity":["GOV","CTR","MIL"]}"#, 1),
+            ("", r#"{"classification":"S"}"#, 1),
+            (public, r#"{"classification":"U","formal_determination":["PUBREL"]}"#, 0),
+            (
+                "",
+                r#"{"classification":"U","sensitivity":["LES"],"entity":["MIL","CTR","GOV"],
+                    "permitted_organizations":["USA.USG","USA.SLTT"]}"#,
+                0,
+            ),
+        ];
+        for (more, control, warnings) in cases {
+            let acs = read(&format!(r#"{{{more}{REST},"control_set":{control}}}"#)).expect(control);
+            assert_eq!(acs.warnings().len(), warnings, "{control}");
         }
     }
 

@@ -98,6 +98,12 @@ fn defined_extension<'d, 'a>(
             let path = path.pointer_below(&finding.pointer);
             checker.must(&path, finding.code, "7.2.1", format_args!("{}", finding.message));
         }
+        if let Some(acs) = markings::acs_of(form, extension) {
+            for warning in acs.warnings() {
+                let path = path.pointer_below(&warning.pointer);
+                checker.should(&path, warning.code, "7.2.1", format_args!("{}", warning.message));
+            }
+        }
     }
 }
 

@@ -146,26 +146,22 @@ impl Reader {
             further_sharing,
             control_set: control_set?,
         };
-        self.classified(&acs);
+        self.public(&acs);
         Some(acs)
     }
 
-    /// What a classification demands of the rest.
-    fn classified(&mut self, acs: &Acs) {
+    /// What a public release demands of the rest.
+    fn public(&mut self, acs: &Acs) {
         let control = &acs.control_set;
-        let secret = control.classification > Classification::Unclassified;
-        if secret && acs.original_classification.is_none() && acs.derivative_classification.is_none() {
-            let message = "classified content needs `original_classification` or `derivative_classification`";
-            self.add("/control_set/classification".to_owned(), message.to_owned());
+        if !control.formal_determination.iter().any(|word| word == "PUBREL") {
+            return;
         }
-        if control.formal_determination.iter().any(|word| word == "PUBREL") {
-            let pointer = || "/control_set/formal_determination".to_owned();
-            if secret {
-                self.add(pointer(), "PUBREL is only valid with classification U".to_owned());
-            }
-            if acs.public_release.is_none() {
-                self.add(pointer(), "PUBREL needs `public_release`".to_owned());
-            }
+        let pointer = || "/control_set/formal_determination".to_owned();
+        if control.classification > Classification::Unclassified {
+            self.add(pointer(), "PUBREL is only valid with classification U".to_owned());
+        }
+        if acs.public_release.is_none() {
+            self.add(pointer(), "PUBREL needs `public_release`".to_owned());
         }
     }
 

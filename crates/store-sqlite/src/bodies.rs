@@ -3,6 +3,7 @@
 //! They are only ever appended to, except that an erased body is overwritten in place. Which bytes count is for the
 //! database to say: what lies behind the last byte that it names is left over from a commit that did not happen.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -22,6 +23,11 @@ pub(crate) const FOLDER: &str = "bodies";
 pub(crate) const FILE_SIZE_MAX: u64 = 1 << 30;
 /// From this size on bytes are written from where they lie instead of being gathered first.
 const GATHERED_MAX: usize = 64 * 1024;
+
+/// How many bytes are read ahead for a reader that walks through small segments.
+const WINDOW: usize = 128 * 1024;
+/// Reading is ahead of nothing if a read is longer than this, or further than this behind the last one.
+const WALKED_MAX: u32 = 16 * 1024;
 
 /// Whether the files may be changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,14 +97,31 @@ impl BodyFiles {
         });
         read.map_err(|error| {
             out.truncate(start);
-            match error.kind() {
-                ErrorKind::UnexpectedEof | ErrorKind::NotFound => {
-                    let name = file_name(file);
-                    StoreError::Damaged(format!("body file {name} lacks bytes from {offset} on"))
-                }
-                _ => StoreError::failed("reading bodies", error),
+            if matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::NotFound) {
+                return StoreError::Damaged(format!(
+                    "body file {} lacks bytes from {offset} on",
+                    file_name(file)
+                ));
             }
+            StoreError::failed("reading bodies", error)
         })
+    }
+
+    /// Fills `bytes` from a file as far as it goes.
+    fn read_ahead(&self, file: u32, offset: u64, bytes: &mut Vec<u8>) -> io::Result<()> {
+        bytes.resize(WINDOW, 0);
+        let file = self.file(file)?;
+        let mut filled = 0;
+        while filled < bytes.len() {
+            match file.read_at(&mut bytes[filled..], offset + filled as u64) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        bytes.truncate(filled);
+        Ok(())
     }
 
     /// Writes parts one behind the other from `offset` on; returns the first byte behind them.
@@ -179,5 +202,57 @@ impl BodyFiles {
             self.file(last).and_then(|file| file.set_len(end)).doing("cutting off what was not committed")?;
         }
         Ok(())
+    }
+}
+
+/// What was read ahead for one reader. A page of many labels is made of hundreds of segments that lie side by side.
+#[derive(Debug, Default)]
+pub(crate) struct Window(RefCell<Ahead>);
+
+#[derive(Debug, Default)]
+struct Ahead {
+    file: u32,
+    offset: u64,
+    /// INVARIANT: they are of `file`.
+    bytes: Vec<u8>,
+    /// Where the last read ended.
+    last: u64,
+}
+
+impl Window {
+    /// Does what [`BodyFiles::read`] does.
+    pub(crate) fn read(
+        &self,
+        bodies: &BodyFiles,
+        file: u32,
+        offset: u64,
+        length: u32,
+        out: &mut Vec<u8>,
+    ) -> Result<(), StoreError> {
+        let mut ahead = self.0.borrow_mut();
+        let end = offset + u64::from(length);
+        if file != ahead.file {
+            *ahead = Ahead { file, ..Ahead::default() };
+        }
+        let walks =
+            length <= WALKED_MAX && (ahead.last..=ahead.last + u64::from(WALKED_MAX)).contains(&offset);
+        if walks && !ahead.holds(offset, end) {
+            let Ahead { offset: begin, bytes, .. } = &mut *ahead;
+            bodies.read_ahead(file, offset, bytes).doing("reading bodies")?;
+            *begin = offset;
+        }
+        ahead.last = end;
+        if walks && ahead.holds(offset, end) {
+            let within = |at: u64| usize::try_from(at - ahead.offset).unwrap_or(usize::MAX);
+            out.extend_from_slice(&ahead.bytes[within(offset)..within(end)]);
+            return Ok(());
+        }
+        bodies.read(file, offset, length, out)
+    }
+}
+
+impl Ahead {
+    fn holds(&self, offset: u64, end: u64) -> bool {
+        self.offset <= offset && end <= self.offset + self.bytes.len() as u64
     }
 }

@@ -11,7 +11,7 @@ pub(crate) enum Step {
     Append,
     /// Flushing the body file.
     Flush,
-    /// The commit of SQLite.
+    /// The commit of `SQLite`.
     Commit,
     /// Overwriting what was erased.
     Erase,

@@ -28,8 +28,9 @@ pub(crate) const SETTLED_MIN: usize = 256;
 /// The hash by which an id is found.
 pub(crate) fn hash_of(id: &str) -> i64 {
     let digest: [u8; 32] = Sha256::digest(id.as_bytes()).into();
-    let [a, b, c, d, e, f, g, h, ..] = digest;
-    i64::from_be_bytes([a, b, c, d, e, f, g, h])
+    let mut short = [0; 8];
+    short.copy_from_slice(&digest[..8]);
+    i64::from_be_bytes(short)
 }
 
 /// The longer hash by which references to an id are found.

@@ -7,7 +7,7 @@ use model::LabelId;
 use store::{CommitNo, SegmentId, StoreError};
 
 const COMMIT_BITS: u32 = 40;
-/// How many labels a store can hold: SQLite's row numbers are positive 63-bit numbers.
+/// How many labels a store can hold: `SQLite`'s row numbers are positive 63-bit numbers.
 pub(crate) const LABELS_MAX: u32 = 1 << (63 - COMMIT_BITS);
 /// How many commits a store can hold: a thousand a second for 34 years.
 pub(crate) const COMMITS_MAX: u64 = 1 << COMMIT_BITS;

@@ -33,9 +33,11 @@ const MIGRATIONS: [&str; 1] = ["
     );
     INSERT INTO horizon VALUES (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0);
     CREATE TABLE collections (no INTEGER PRIMARY KEY, uuid TEXT NOT NULL UNIQUE);
+    -- Where the bodies begin, and for each label what module commits says. marked is set with the first mark of any
+    -- of its segments; then their own rows have to be asked.
     CREATE TABLE commits (
-        collection INTEGER NOT NULL, at INTEGER NOT NULL, no INTEGER NOT NULL, labels BLOB NOT NULL,
-        PRIMARY KEY (collection, at)
+        collection INTEGER NOT NULL, at INTEGER NOT NULL, no INTEGER NOT NULL, marked INTEGER NOT NULL,
+        file INTEGER NOT NULL, offset INTEGER NOT NULL, labels BLOB NOT NULL, PRIMARY KEY (collection, at)
     ) WITHOUT ROWID;
     -- id is label << 40 | commit; the heads lie in the body file as well, behind all bodies of the commit.
     CREATE TABLE segments (

@@ -1,4 +1,4 @@
-//! Keeps what a hub knows in one directory: SQLite for the order of things, append-only files for their bodies.
+//! Keeps what a hub knows in one directory: `SQLite` for the order of things, append-only files for their bodies.
 //!
 //! It is not a server and not a cache; it knows nothing of TAXII, of policy or of who asks.
 //!
@@ -11,7 +11,7 @@
 //! ```
 //!
 //! A segment is written once and read often, whole and in order, so its bodies lie outside the database: a page
-//! is a few contiguous reads, and a megabyte of bodies goes to the disk once instead of twice (SQLite writes each
+//! is a few contiguous reads, and a megabyte of bodies goes to the disk once instead of twice (`SQLite` writes each
 //! page to its log first). What is left in the database are rows of some hundred bytes for each segment.
 //!
 //! # A commit, and a crash at each step
@@ -19,7 +19,7 @@
 //! 1. *Append* the bodies behind the last byte that the database names. A crash leaves bytes that nobody names; the
 //!    next start cuts them off.
 //! 2. *Flush* the body file. A crash here is the same.
-//! 3. *Commit* in SQLite (write-ahead log, `synchronous=FULL`): the rows that name the bytes, marks, records, ledger
+//! 3. *Commit* in `SQLite` (write-ahead log, `synchronous=FULL`): the rows that name the bytes, marks, records, ledger
 //!    entries and the horizon land in one step. This is the moment of truth.
 //! 4. *Publish* the new state in memory, so that the next snapshot sees it.
 //! 5. *Erase* what the transaction erased, once no snapshot is left that may still read it. The database remembers
@@ -35,8 +35,10 @@
 //! load, later commits) moves them to the database in sorted slices. At start the table in memory is made anew from
 //! the heads of the newest segments.
 
+mod append;
 mod backup;
 mod bodies;
+mod commits;
 mod doing;
 mod erasures;
 mod faults;
@@ -50,6 +52,7 @@ mod snapshot;
 mod state;
 mod transaction;
 mod verify;
+mod writer;
 
 #[cfg(test)]
 mod tests;

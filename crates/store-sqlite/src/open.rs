@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use model::LabelId;
 use rusqlite::Connection;
@@ -13,13 +13,14 @@ use crate::bodies::{self, BodyFiles, Mode};
 use crate::doing::Doing;
 use crate::erasures::Erasures;
 use crate::faults::Faults;
-use crate::ids::{self, Recent, Settling};
+use crate::ids::{self, Recent};
 use crate::keys::{Key, LABELS_MAX};
 use crate::layout;
 use crate::pool::Pool;
 use crate::snapshot::SqliteSnapshot;
 use crate::state::{Board, State, Totals};
-use crate::transaction::{SqliteTransaction, start_settling};
+use crate::transaction::SqliteTransaction;
+use crate::writer::Writer;
 
 const LOCK: &str = "lock";
 
@@ -34,18 +35,6 @@ pub struct SqliteStore {
     pub(crate) bodies: BodyFiles,
     pub(crate) tuning: Tuning,
     _lock: File,
-}
-
-/// What only one may hold at a time.
-#[derive(Debug)]
-pub(crate) struct Writer {
-    pub(crate) connection: Connection,
-    /// Ids on their way to the table.
-    pub(crate) settling: Option<Settling>,
-    /// How many objects the labels have that were written to lately.
-    pub(crate) label_totals: HashMap<LabelId, u64>,
-    /// Whether a commit's outcome is unknown. Then nothing may be built on it.
-    pub(crate) wedged: bool,
 }
 
 /// What tests set otherwise.
@@ -122,49 +111,6 @@ impl SqliteStore {
         store.finish_erasures(&mut writer)?;
         store.writer = Some(Mutex::new(writer));
         Ok(store)
-    }
-
-    fn writer(&self) -> Result<MutexGuard<'_, Writer>, StoreError> {
-        let Some(writer) = &self.writer else {
-            return Err(StoreError::failed("beginning to write", "the store was opened for reading only"));
-        };
-        let writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
-        if writer.wedged {
-            let doubt =
-                "it is not known whether the last commit was written; stop the hub and start it again";
-            return Err(StoreError::failed("beginning to write", doubt));
-        }
-        Ok(writer)
-    }
-
-    /// Moves a slice of ids to their table; returns whether some are left.
-    fn settle(&self, writer: &mut Writer) -> Result<bool, StoreError> {
-        let mut next = State::clone(&self.board.current());
-        next.totals.seq += 1;
-        let mut settling = match writer.settling.take() {
-            Some(settling) => settling,
-            None if next.recent.len() > 0 => start_settling(&mut next),
-            None => return Ok(false),
-        };
-        let done = settling.done_after(self.tuning.slice);
-        if settling.is_done_at(done) {
-            next.totals.indexed_upto = settling.upto;
-            next.settling = None;
-        }
-        let left = next.settling.is_some() || next.recent.len() > 0;
-        let written = self.write_aside(writer, next, |connection| {
-            settling.write_slice(connection, self.tuning.slice).map(drop)
-        });
-        if let Err(error) = written {
-            // What readers see did not change. If the settling had just begun, it begins anew next time.
-            writer.settling = self.board.current().settling.is_some().then_some(settling);
-            return Err(error);
-        }
-        if !settling.is_done_at(done) {
-            settling.advance(done);
-            writer.settling = Some(settling);
-        }
-        Ok(left)
     }
 }
 

@@ -7,7 +7,7 @@ use model::{CollectionId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row};
 use store::{Copy, Departure, Heads, Mark, Place, Position, Run, SegmentId, StoreError};
 
-use crate::bodies::BodyFiles;
+use crate::bodies::{BodyFiles, Window};
 use crate::doing::Doing;
 use crate::erasures::Erasures;
 use crate::ids::Spot;
@@ -29,6 +29,8 @@ pub(crate) struct Reading<'a> {
     pub(crate) bodies: &'a BodyFiles,
     pub(crate) erasures: &'a Erasures,
     pub(crate) heads: &'a HeadsCache,
+    /// Bytes that were read ahead; the writer, whose files change under it, has none.
+    pub(crate) window: Option<&'a Window>,
 }
 
 /// The heads that were read last. Pages and look-ups ask for the objects of one segment in a row.
@@ -135,8 +137,11 @@ impl Reading<'_> {
                 StoreError::Damaged(format!("segment {} lacks object {first} or what follows", run.id))
             })?
         };
-        let start = out.len();
-        self.bodies.read(run.place.file, run.place.offset + u64::from(from), length, out)?;
+        let (start, offset) = (out.len(), run.place.offset + u64::from(from));
+        match self.window {
+            Some(window) => window.read(self.bodies, run.place.file, offset, length, out)?,
+            None => self.bodies.read(run.place.file, offset, length, out)?,
+        }
         if !self.erasures.is_empty()
             && let Some(key) = Key::of(run.id)
         {

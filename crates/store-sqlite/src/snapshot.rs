@@ -11,7 +11,8 @@ use store::{
     StoredEntry,
 };
 
-use crate::bodies::BodyFiles;
+use crate::bodies::{BodyFiles, Window};
+use crate::commits::Commit;
 use crate::doing::Doing;
 use crate::ids;
 use crate::keys::Key;
@@ -34,7 +35,10 @@ pub(crate) struct SqliteSnapshot<'s> {
     bodies: &'s BodyFiles,
     state: Arc<State>,
     heads: HeadsCache,
+    window: Window,
     ahead: RefCell<Ahead>,
+    /// The commits that were asked for last; their segments are likely to be asked for next.
+    walked: RefCell<Vec<Commit>>,
 }
 
 /// Consecutive runs of one label.
@@ -57,6 +61,8 @@ impl<'s> SqliteSnapshot<'s> {
                 state,
                 heads: HeadsCache::default(),
                 ahead: RefCell::new(Ahead { runs: Vec::new(), fetch: AHEAD_FIRST }),
+                walked: RefCell::default(),
+                window: Window::default(),
             }),
             Err(error) => {
                 drop(connection);
@@ -71,8 +77,14 @@ impl<'s> SqliteSnapshot<'s> {
     }
 
     fn reading(&self) -> Reading<'_> {
-        let Self { bodies, state, heads, .. } = self;
-        Reading { connection: self.connection(), bodies, erasures: &state.erasures, heads }
+        let Self { bodies, state, heads, window, .. } = self;
+        Reading {
+            connection: self.connection(),
+            bodies,
+            erasures: &state.erasures,
+            heads,
+            window: Some(window),
+        }
     }
 
     /// Searches the label's segments for the one with object number `ordinal`.
@@ -174,18 +186,15 @@ impl Snapshot for SqliteSnapshot<'_> {
         from: Timestamp,
         limit: usize,
     ) -> Result<Vec<CommitRow>, StoreError> {
-        let sql = "SELECT no, at, labels FROM commits
+        let sql = "SELECT no, at, marked, file, offset, labels FROM commits
                    WHERE collection = (SELECT no FROM collections WHERE uuid = ?) AND at >= ? ORDER BY at LIMIT ?";
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let mut query = self.connection().prepare_cached(sql).doing(COMMITS)?;
-        let mut rows = query.query((collection.to_string(), from.as_micros(), limit)).doing(COMMITS)?;
-        let mut commits = Vec::new();
-        while let Some(row) = rows.next().doing(COMMITS)? {
-            let no = CommitNo(row.get(0).doing(COMMITS)?);
-            let at = Timestamp::from_micros(row.get(1).doing(COMMITS)?);
-            let labels = row.get_ref(2).and_then(|value| Ok(value.as_blob()?)).doing(COMMITS)?;
-            commits.push(CommitRow { no, at, labels: decode_labels(labels).collect() });
-        }
+        let values = (collection.to_string(), from.as_micros(), limit);
+        let found = query.query_map(values, Commit::of).doing(COMMITS)?;
+        let found = found.collect::<Result<Vec<_>, _>>().doing(COMMITS)?;
+        let commits = found.iter().map(Commit::to_row).collect();
+        self.walked.replace(found);
         Ok(commits)
     }
 
@@ -214,6 +223,12 @@ impl Snapshot for SqliteSnapshot<'_> {
     }
 
     fn run(&self, _: &View, segment: SegmentId) -> Result<Option<Run>, StoreError> {
+        let walked = self.walked.borrow();
+        if let Ok(index) = walked.binary_search_by_key(&segment.commit, Commit::no)
+            && let Some(run) = walked[index].run(segment.label)
+        {
+            return Ok(Some(run));
+        }
         self.reading().run(segment)
     }
 
@@ -340,17 +355,4 @@ impl Snapshot for SqliteSnapshot<'_> {
             body_bytes,
         })
     }
-}
-
-/// Labels and counts as a commit's row holds them: eight bytes each, little-endian.
-pub(crate) fn encode_labels(labels: impl Iterator<Item = (LabelId, u32)>) -> Vec<u8> {
-    labels.flat_map(|(label, count)| [label.number().to_le_bytes(), count.to_le_bytes()]).flatten().collect()
-}
-
-pub(crate) fn decode_labels(bytes: &[u8]) -> impl Iterator<Item = (LabelId, u32)> + '_ {
-    bytes.chunks_exact(8).map(|pair| {
-        let number =
-            |at: usize| pair[at..at + 4].iter().rev().fold(0, |sum, byte| (sum << 8) | u32::from(*byte));
-        (LabelId::new(number(0)), number(4))
-    })
 }

@@ -1,6 +1,6 @@
 //! What is known in memory about the database, and how a snapshot gets the state that fits what it reads.
 //!
-//! A snapshot is a read transaction of SQLite plus a [`State`]: the newest ids, and what is about to be erased. Both
+//! A snapshot is a read transaction of `SQLite` plus a [`State`]: the newest ids, and what is about to be erased. Both
 //! have to be of the same moment, without readers waiting for the writer's flush. So every change of the database
 //! carries a sequence number, and the writer *announces* the state of the next number before it commits. A reader
 //! pins its transaction first, reads the number that it got, and takes the state of that number from the [`Board`]:

@@ -1,38 +1,50 @@
 //! The contract, and what is particular to a directory.
 
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
-use store::Store;
-use store::contract::Subject;
+use model::{CollectionId, LabelId, Timestamp};
+use store::contract::{Subject, segment, view};
+use store::{
+    CommitError, CommitNo, Departure, Mark, Position, Record, SegmentId, Store, StoreError, StoredEntry,
+    Transaction,
+};
 use tempfile::TempDir;
 
+use crate::bodies::file_name;
+use crate::faults::{Faults, Step, When};
+use crate::keys::{COMMITS_MAX, LABELS_MAX};
 use crate::open::{SqliteStore, Tuning};
-use crate::verify;
+use crate::{restore, verify};
 
 /// A store in a directory of its own. When it is done with, the directory has to be sound.
-pub(crate) struct InDirectory {
+struct InDirectory {
     store: Option<SqliteStore>,
     dir: TempDir,
     tuning: Tuning,
 }
 
 impl InDirectory {
-    pub(crate) fn new(tuning: Tuning) -> Self {
+    fn new(tuning: Tuning) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = SqliteStore::open_with(dir.path(), tuning.clone()).unwrap();
         Self { store: Some(store), dir, tuning }
     }
 
-    pub(crate) fn path(&self) -> PathBuf {
-        self.dir.path().to_owned()
-    }
-
-    pub(crate) fn sqlite(&self) -> &SqliteStore {
+    fn sqlite(&self) -> &SqliteStore {
         self.store.as_ref().unwrap()
     }
 
-    pub(crate) fn close(&mut self) {
+    fn close(&mut self) {
         self.store = None;
+    }
+
+    fn body_file(&self, number: u32) -> PathBuf {
+        self.dir.path().join("bodies").join(file_name(number))
     }
 }
 
@@ -67,9 +79,362 @@ mod as_it_is {
 mod with_small_limits {
     use super::*;
 
-    fn small() -> Tuning {
-        Tuning { file_size_max: 100, recent_max: 3, slice: 2, ..Tuning::default() }
+    store::store_contract!(|| -> Box<dyn Subject> { Box::new(InDirectory::new(small())) });
+}
+
+fn small() -> Tuning {
+    Tuning { file_size_max: 100, recent_max: 3, slice: 2, ..Tuning::default() }
+}
+
+fn collection() -> CollectionId {
+    "00000000-0000-4000-8000-000000000001".parse().unwrap()
+}
+
+fn body(id: &str) -> Vec<u8> {
+    format!(r#"{{"id":"{id}"}}"#).into_bytes()
+}
+
+fn append(tx: &mut dyn Transaction, ids: &[&str]) -> Result<SegmentId, StoreError> {
+    let commit = tx.next_commit();
+    let (id, at) =
+        (SegmentId { label: LabelId::new(1), commit }, Timestamp::from_micros(commit.0.cast_signed()));
+    let objects = ids.iter().map(|id| ((*id).to_owned(), String::new(), body(id)));
+    tx.append(vec![segment(id, collection(), at, objects)])?;
+    Ok(id)
+}
+
+fn publish(store: &dyn Store, ids: &[&str]) -> Result<SegmentId, CommitError> {
+    let mut tx = store.begin().map_err(CommitError::NotApplied)?;
+    let id = append(tx.as_mut(), ids).map_err(CommitError::NotApplied)?;
+    let entries = tx.horizon().entries;
+    let entry = StoredEntry { index: entries, salt: [7; 32], body: b"entry".to_vec() };
+    tx.append_entry(entry).map_err(CommitError::NotApplied)?;
+    tx.commit()?;
+    Ok(id)
+}
+
+/// The bodies of an id's copies.
+fn found(store: &dyn Store, id: &str) -> Vec<Vec<u8>> {
+    let (snapshot, view) = (store.snapshot().unwrap(), view());
+    let copies = snapshot.find(&view, id).unwrap();
+    let read = |copy: &store::Copy| {
+        let mut out = Vec::new();
+        snapshot.read(&view, &copy.run, copy.index, 1, &mut out).unwrap();
+        out
+    };
+    copies.iter().map(read).collect()
+}
+
+/// A hook that fails once, when it is armed for the step.
+#[derive(Clone, Default)]
+struct Trap(Arc<Mutex<Option<(Step, When, ErrorKind)>>>);
+
+impl Trap {
+    fn arm(&self, step: Step, when: When, kind: ErrorKind) {
+        *self.0.lock().unwrap() = Some((step, when, kind));
     }
 
-    store::store_contract!(|| -> Box<dyn Subject> { Box::new(InDirectory::new(small())) });
+    fn is_sprung(&self) -> bool {
+        self.0.lock().unwrap().is_none()
+    }
+
+    fn faults(&self) -> Faults {
+        let trap = self.clone();
+        Faults::new(move |step, when| {
+            let mut armed = trap.0.lock().unwrap();
+            match *armed {
+                Some((at, side, kind)) if (at, side) == (step, when) => {
+                    *armed = None;
+                    Err(io::Error::from(kind))
+                }
+                Some(_) | None => Ok(()),
+            }
+        })
+    }
+}
+
+#[test]
+fn a_commit_survives_every_fault() {
+    let cases = [
+        // step         fails     known to be undone  there after a restart
+        (Step::Append, When::Before, true, false),
+        (Step::Append, When::After, true, false),
+        (Step::Flush, When::Before, true, false),
+        (Step::Flush, When::After, true, false),
+        (Step::Commit, When::Before, false, false),
+        (Step::Commit, When::After, false, true),
+    ];
+    for (limits, (step, when, is_undone, is_there)) in
+        [Tuning::default(), small()].iter().flat_map(|limits| cases.map(|case| (limits, case)))
+    {
+        let trap = Trap::default();
+        let mut subject = InDirectory::new(Tuning { faults: trap.faults(), ..limits.clone() });
+        for ids in [["a--1", "a--2"], ["a--3", "a--4"]] {
+            publish(subject.store(), &ids).unwrap();
+        }
+        trap.arm(step, when, ErrorKind::StorageFull);
+        let failed = publish(subject.store(), &["b--1", "a--1"]).unwrap_err();
+        assert!(trap.is_sprung(), "{step:?} {when:?}");
+        assert_eq!(matches!(failed, CommitError::NotApplied(_)), is_undone, "{step:?} {when:?}: {failed}");
+        if is_undone {
+            assert_eq!(found(subject.store(), "b--1").len(), 0, "{step:?} {when:?}");
+            let next = publish(subject.store(), &["c--1", "a--1"]).unwrap();
+            assert_eq!(next.commit, CommitNo(3), "{step:?} {when:?}");
+        } else {
+            // Whatever readers see now, nothing may be built on it.
+            assert!(found(subject.store(), "a--1").len() <= 2, "{step:?} {when:?}");
+            assert!(subject.store().begin().is_err(), "{step:?} {when:?}");
+            assert!(subject.store().tend().is_err(), "{step:?} {when:?}");
+        }
+        subject.reopen();
+        assert_eq!(found(subject.store(), "b--1").len(), usize::from(is_there), "{step:?} {when:?}");
+        let want = vec![body("a--1"); if is_undone || is_there { 2 } else { 1 }];
+        assert_eq!(found(subject.store(), "a--1"), want, "{step:?} {when:?}");
+        publish(subject.store(), &["d--1"]).unwrap();
+        assert_eq!(found(subject.store(), "d--1"), [body("d--1")], "{step:?} {when:?}");
+    }
+}
+
+#[test]
+fn a_full_disk_under_the_database_applies_nothing() {
+    let mut subject = InDirectory::new(Tuning::default());
+    publish(subject.store(), &["a--1"]).unwrap();
+    let limit = |pages: u32| {
+        let writer = subject.sqlite().writer().unwrap();
+        writer.connection.pragma_update(None, "max_page_count", pages).unwrap();
+    };
+    limit(1); // which means: as many as there are
+    let mut tx = subject.store().begin().unwrap();
+    append(tx.as_mut(), &["a--2"]).unwrap();
+    let big = Record { kind: "k".to_owned(), key: "k".to_owned(), value: vec![1; 1 << 20] };
+    assert!(tx.put(big).is_err());
+    // Its owner may not notice; still nothing of it may land.
+    assert!(tx.put(Record { kind: "k".to_owned(), key: "small".to_owned(), value: Vec::new() }).is_err());
+    assert!(matches!(tx.commit(), Err(CommitError::NotApplied(_))));
+    assert_eq!(subject.store().snapshot().unwrap().get("k", "small").unwrap(), None);
+    assert_eq!(found(subject.store(), "a--2").len(), 0);
+    limit(u32::MAX);
+    publish(subject.store(), &["a--2"]).unwrap();
+    subject.reopen();
+    assert_eq!(found(subject.store(), "a--2"), [body("a--2")]);
+}
+
+#[test]
+fn an_erased_body_leaves_its_file_as_soon_as_nobody_older_reads() {
+    let trap = Trap::default();
+    let mut subject = InDirectory::new(Tuning { faults: trap.faults(), ..Tuning::default() });
+    let is_in_file = |subject: &InDirectory, id: &str| {
+        let (bytes, body) = (fs::read(subject.body_file(1)).unwrap(), body(id));
+        bytes.windows(body.len()).any(|window| window == body)
+    };
+    let erase = |subject: &InDirectory, segment: SegmentId, index: u32| {
+        let position = Position { segment, index };
+        let mut tx = subject.store().begin().unwrap();
+        tx.mark(Mark { position, left: Some((Timestamp::EPOCH, Departure::Gone)) }).unwrap();
+        tx.erase(position).unwrap();
+        tx.commit().unwrap();
+    };
+    let of = publish(subject.store(), &["a--0", "a--1", "a--2", "a--3"]).unwrap();
+    erase(&subject, of, 0);
+    assert!(!is_in_file(&subject, "a--0"));
+
+    let older = subject.store().snapshot().unwrap();
+    erase(&subject, of, 1);
+    assert!(is_in_file(&subject, "a--1"));
+    let newer = subject.store().snapshot().unwrap();
+    drop(older);
+    subject.store().tend().unwrap();
+    assert!(!is_in_file(&subject, "a--1"));
+    drop(newer);
+
+    for when in [When::Before, When::After] {
+        let held = subject.store().snapshot().unwrap();
+        erase(&subject, of, 2);
+        drop(held);
+        trap.arm(Step::Erase, when, ErrorKind::Other);
+        assert!(subject.store().tend().is_err());
+        assert!(trap.is_sprung());
+        assert!(!found(subject.store(), "a--2")[0].contains(&b'a'));
+    }
+    let held = subject.store().snapshot().unwrap();
+    erase(&subject, of, 3);
+    drop(held);
+    assert!(is_in_file(&subject, "a--3"));
+    subject.reopen(); // as after a crash
+    for id in ["a--2", "a--3"] {
+        assert!(!is_in_file(&subject, id), "{id}");
+    }
+}
+
+#[test]
+fn what_a_crash_left_behind_is_cut_off() {
+    let mut subject = InDirectory::new(Tuning::default());
+    publish(subject.store(), &["a--1"]).unwrap();
+    subject.close();
+    let length = fs::metadata(subject.body_file(1)).unwrap().len();
+    let file = fs::OpenOptions::new().write(true).open(subject.body_file(1)).unwrap();
+    file.write_all_at(b"garbage", length).unwrap();
+    fs::write(subject.body_file(2), b"garbage").unwrap();
+    subject.reopen();
+    assert_eq!(fs::metadata(subject.body_file(1)).unwrap().len(), length);
+    assert!(!subject.body_file(2).exists());
+    publish(subject.store(), &["a--1"]).unwrap();
+    assert_eq!(found(subject.store(), "a--1"), [body("a--1"), body("a--1")]);
+}
+
+#[test]
+fn a_body_file_that_lacks_bytes_is_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    publish(&SqliteStore::open(dir.path()).unwrap(), &["a--1", "a--2"]).unwrap();
+    let path = dir.path().join("bodies").join(file_name(1));
+    let length = fs::metadata(&path).unwrap().len();
+    fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(length - 1).unwrap();
+    assert!(matches!(SqliteStore::open(dir.path()), Err(StoreError::Damaged(_))));
+    assert!(!verify(dir.path()).unwrap().is_sound());
+}
+
+#[test]
+fn any_changed_byte_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(dir.path()).unwrap();
+    publish(&store, &["a--1", "a--2"]).unwrap();
+    publish(&store, &["a--3"]).unwrap();
+    while store.tend().unwrap() {}
+    drop(store);
+    assert!(verify(dir.path()).unwrap().is_sound());
+    let path = dir.path().join("bodies").join(file_name(1));
+    let sound = fs::read(&path).unwrap();
+    for at in 0..sound.len() {
+        let mut damaged = sound.clone();
+        damaged[at] ^= 1;
+        fs::write(&path, damaged).unwrap();
+        assert!(!verify(dir.path()).unwrap().is_sound(), "byte {at}");
+    }
+}
+
+#[test]
+fn only_one_process_writes_and_no_reader_opens_it_meanwhile() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(SqliteStore::open_read_only(dir.path()).is_err());
+    let store = SqliteStore::open(dir.path()).unwrap();
+    publish(&store, &["a--1"]).unwrap();
+    assert!(matches!(SqliteStore::open(dir.path()), Err(StoreError::InUse(_))));
+    assert!(matches!(SqliteStore::open_read_only(dir.path()), Err(StoreError::InUse(_))));
+    assert!(matches!(verify(dir.path()), Err(StoreError::InUse(_))));
+    drop(store);
+    let readers = [0, 1].map(|_| SqliteStore::open_read_only(dir.path()).unwrap());
+    for reader in &readers {
+        assert_eq!(found(reader, "a--1"), [body("a--1")]);
+        assert!(reader.begin().is_err());
+    }
+    assert!(matches!(SqliteStore::open(dir.path()), Err(StoreError::InUse(_))));
+    drop(readers);
+    SqliteStore::open(dir.path()).unwrap();
+}
+
+#[test]
+fn a_store_of_a_newer_program_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(dir.path()).unwrap();
+    store.writer().unwrap().connection.pragma_update(None, "user_version", 99).unwrap();
+    drop(store);
+    for refused in [SqliteStore::open(dir.path()), SqliteStore::open_read_only(dir.path())] {
+        assert!(matches!(refused, Err(StoreError::TooNew { found: 99, .. })));
+    }
+}
+
+#[test]
+fn what_is_no_commit_is_refused_and_cannot_be_committed() {
+    let subject = InDirectory::new(Tuning::default());
+    let objects = || [("a--1".to_owned(), String::new(), body("a--1"))];
+    let id = |label, commit| SegmentId { label: LabelId::new(label), commit: CommitNo(commit) };
+    let made = |id| segment(id, collection(), Timestamp::EPOCH, objects());
+    let mut without_ends = made(id(1, 1));
+    without_ends.ends.clear();
+    let mut too_long = made(id(1, 1));
+    too_long.heads[0].version = "x".repeat(256);
+    let cases = [
+        ("a label beyond the limit", vec![made(id(LABELS_MAX, 1))]),
+        ("a commit beyond the limit", vec![made(id(1, COMMITS_MAX))]),
+        ("labels out of order", vec![made(id(2, 1)), made(id(1, 1))]),
+        ("two commits", vec![made(id(1, 1)), made(id(2, 2))]),
+        ("no objects", vec![segment(id(1, 1), collection(), Timestamp::EPOCH, [])]),
+        ("no ends", vec![without_ends]),
+        ("a version that is too long", vec![too_long]),
+    ];
+    for (what, segments) in cases {
+        let mut tx = subject.store().begin().unwrap();
+        tx.append(segments).expect_err(what);
+        assert!(matches!(tx.commit(), Err(CommitError::NotApplied(_))), "{what}");
+    }
+    assert_eq!(found(subject.store(), "a--1").len(), 0);
+}
+
+#[test]
+fn a_backup_that_is_taken_while_the_hub_writes_is_restored() {
+    let mut subject = InDirectory::new(small());
+    let other = tempfile::tempdir().unwrap();
+    let at = |name: &str| other.path().join(name);
+    let store = subject.sqlite();
+    let first = publish(store, &["a--1", "a--2"]).unwrap();
+    let (written, backups) = (AtomicU32::new(0), AtomicU32::new(0));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while backups.load(Ordering::Acquire) < 3 {
+                let number = written.fetch_add(1, Ordering::AcqRel);
+                let segment = publish(store, &[&format!("x--{number}"), "a--1"]).unwrap();
+                if number % 3 == 0 {
+                    let mut tx = store.begin().unwrap();
+                    tx.mark(Mark {
+                        position: Position { segment, index: 0 },
+                        left: Some((Timestamp::EPOCH, Departure::Gone)),
+                    })
+                    .unwrap();
+                    tx.erase(Position { segment, index: 0 }).unwrap();
+                    tx.commit().unwrap();
+                }
+                store.tend().unwrap();
+            }
+        });
+        for number in 0..3 {
+            let before = written.load(Ordering::Acquire);
+            while written.load(Ordering::Acquire) < before + 3 {
+                std::thread::yield_now();
+            }
+            let report = store.backup(at(&format!("b{number}"))).unwrap();
+            assert!(report.objects > 2 && report.bytes > 0);
+            backups.fetch_add(1, Ordering::AcqRel);
+        }
+    });
+    assert!(store.backup(at("b0")).is_err(), "a backup is not overwritten");
+    for number in 0..3 {
+        let (backup, restored) = (at(&format!("b{number}")), at(&format!("r{number}")));
+        let report = restore(&backup, &restored).unwrap();
+        assert!(report.is_sound(), "{report:?}");
+        let store = SqliteStore::open(&restored).unwrap();
+        assert_eq!(found(&store, "a--2"), [body("a--2")]);
+        let copies = found(&store, "a--1");
+        assert_eq!(copies.len() as u64, store.snapshot().unwrap().horizon().commit.0);
+        assert!(copies.iter().all(|copy| *copy == body("a--1")));
+        assert_eq!(publish(&store, &["y--1"]).unwrap().commit.0, copies.len() as u64 + 1);
+        drop(store);
+        assert_eq!(verify(&restored).unwrap().problems, [""; 0]);
+    }
+    let bodies = at("b0").join("bodies").join(file_name(1));
+    let mut damaged = fs::read(&bodies).unwrap();
+    damaged[3] ^= 1;
+    fs::write(&bodies, damaged).unwrap();
+    assert!(matches!(restore(at("b0"), at("r9")), Err(StoreError::Damaged(_))));
+    assert_eq!(first.commit, CommitNo(1));
+    subject.close();
+}
+
+#[test]
+fn snapshots_beyond_the_first_few_share_connections() {
+    let subject = InDirectory::new(Tuning::default());
+    publish(subject.store(), &["a--1"]).unwrap();
+    for _ in 0..3 {
+        let open: Vec<_> = (0..20).map(|_| subject.store().snapshot().unwrap()).collect();
+        assert!(open.iter().all(|snapshot| snapshot.horizon().commit == CommitNo(1)));
+    }
 }

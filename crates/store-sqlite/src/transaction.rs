@@ -4,40 +4,35 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, MutexGuard};
 
 use model::{Epoch, LabelId, Timestamp};
-use rusqlite::{ErrorCode, OptionalExtension, params};
+use rusqlite::OptionalExtension;
 use sha2::{Digest, Sha256};
 use store::{
-    CommitError, CommitNo, Copy, Departure, Heads, Horizon, Mark, Position, Record, Segment, StoreError,
+    CommitError, CommitNo, Copy, Departure, Horizon, Mark, Position, Record, Segment, StoreError,
     StoredEntry, Transaction,
 };
 
-use crate::bodies::BodyFiles;
 use crate::doing::Doing;
 use crate::erasures::{Erasure, Erasures};
 use crate::faults::Step;
-use crate::ids::{self, IdMap, Recent, Settling, Spot};
+use crate::ids::{self, IdMap, Settling, Spot};
 use crate::keys::Key;
-use crate::open::{SqliteStore, Writer};
-use crate::reading::{HeadsCache, Reading, byte_range, last_run, of_left};
-use crate::snapshot::encode_labels;
+use crate::open::SqliteStore;
+use crate::reading::{HeadsCache, Reading, byte_range, of_left};
 use crate::state::{State, Totals};
-
-/// How long an id or a version can be, so that the encoding of heads holds it, in bytes.
-const ID_LENGTH_MAX: usize = u16::MAX as usize;
-const VERSION_LENGTH_MAX: usize = u8::MAX as usize;
+use crate::writer::{Writer, is_certainly_undone, start_settling};
 
 pub(crate) struct SqliteTransaction<'s> {
-    store: &'s SqliteStore,
-    writer: MutexGuard<'s, Writer>,
+    pub(crate) store: &'s SqliteStore,
+    pub(crate) writer: MutexGuard<'s, Writer>,
     /// What was current when it began.
     state: Arc<State>,
-    totals: Totals,
+    pub(crate) totals: Totals,
     /// Ids that it brings, and the same by hash.
-    new: Vec<(i64, Spot)>,
-    new_by_hash: IdMap,
+    pub(crate) new: Vec<(i64, Spot)>,
+    pub(crate) new_by_hash: IdMap,
     /// How many objects the labels have that it wrote to.
-    label_totals: BTreeMap<LabelId, u64>,
-    touched: BTreeSet<u32>,
+    pub(crate) label_totals: BTreeMap<LabelId, u64>,
+    pub(crate) touched: BTreeSet<u32>,
     erasures: Arc<Erasures>,
     erased: bool,
     heads: HeadsCache,
@@ -75,7 +70,7 @@ impl<'s> SqliteTransaction<'s> {
 
     fn reading(&self) -> Reading<'_> {
         let Self { store, writer, erasures, heads, .. } = self;
-        Reading { connection: &writer.connection, bodies: &store.bodies, erasures, heads }
+        Reading { connection: &writer.connection, bodies: &store.bodies, erasures, heads, window: None }
     }
 
     /// Does one part of the writing. After a failure nothing of the transaction may be kept, whatever its owner does.
@@ -100,109 +95,6 @@ impl<'s> SqliteTransaction<'s> {
         })
     }
 
-    /// How many objects of the label there are.
-    fn label_total(&self, label: LabelId) -> Result<u64, StoreError> {
-        if let Some(total) = self.label_totals.get(&label).or_else(|| self.writer.label_totals.get(&label)) {
-            return Ok(*total);
-        }
-        let Some(whole) = Key::range(label, CommitNo(0)) else { return Ok(0) };
-        let last = last_run(&self.writer.connection, whole)?;
-        Ok(last.map_or(0, |run| run.before + u64::from(run.count)))
-    }
-
-    fn collection_no(&mut self, uuid: &str) -> Result<i64, StoreError> {
-        const COLLECTION: &str = "numbering a collection";
-        let known = self
-            .writer
-            .connection
-            .prepare_cached("SELECT no FROM collections WHERE uuid = ?")
-            .and_then(|mut one| one.query_row([uuid], |row| row.get(0)).optional())
-            .doing(COLLECTION)?;
-        if let Some(no) = known {
-            return Ok(no);
-        }
-        self.writer
-            .connection
-            .prepare_cached("INSERT INTO collections (uuid) VALUES (?)")
-            .and_then(|mut insert| insert.insert([uuid]))
-            .doing(COLLECTION)
-    }
-
-    fn append_commit(&mut self, segments: &[Segment]) -> Result<(), StoreError> {
-        const APPEND: &str = "writing a commit";
-        let Some(first) = segments.first() else { return Ok(()) };
-        check(segments)?;
-        let collection = self.collection_no(&first.collection.to_string())?;
-        let heads: Vec<Heads> =
-            segments.iter().map(|segment| Heads::encode(&segment.heads, &segment.ends)).collect();
-        let labels = encode_labels(segments.iter().map(|segment| (segment.id.label, segment.count())));
-        self.writer
-            .connection
-            .prepare_cached("INSERT INTO commits (collection, at, no, labels) VALUES (?, ?, ?, ?)")
-            .and_then(|mut insert| {
-                insert.execute((collection, first.at.as_micros(), first.id.commit.0, labels))
-            })
-            .doing(APPEND)?;
-
-        let mut body_at = self.place_bodies(segments, &heads)?;
-        let mut heads_at = body_at + segments.iter().map(|segment| segment.bodies.len() as u64).sum::<u64>();
-        for (segment, heads) in segments.iter().zip(&heads) {
-            let key = Key::to_write(segment.id)?;
-            let before = self.label_total(segment.id.label)?;
-            let (length, heads_length) = (segment.bodies.len() as u64, heads.as_bytes().len() as u64);
-            let heads_digest: [u8; 32] = Sha256::digest(heads.as_bytes()).into();
-            let sql = "INSERT INTO segments (id, at, before, count, marked, file, offset, length, heads_offset,
-                       heads_length, collection, digest, heads_digest) VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?)";
-            self.writer
-                .connection
-                .prepare_cached(sql)
-                .and_then(|mut insert| {
-                    let (key, at, count) = (key.number(), segment.at.as_micros(), segment.count());
-                    insert.execute(params![
-                        key,
-                        at,
-                        before,
-                        count,
-                        self.totals.file,
-                        body_at,
-                        length,
-                        heads_at,
-                        heads_length,
-                        collection,
-                        segment.digest,
-                        heads_digest
-                    ])
-                })
-                .doing(APPEND)?;
-            self.label_totals.insert(segment.id.label, before + u64::from(segment.count()));
-            for (index, head) in (0..).zip(&segment.heads) {
-                let (hash, spot) = (ids::hash_of(&head.id), (key.number(), index));
-                self.new.push((hash, spot));
-                self.new_by_hash.add(hash, spot);
-            }
-            self.totals.objects += u64::from(segment.count());
-            self.totals.segments += 1;
-            self.totals.body_bytes += length;
-            body_at += length;
-            heads_at += heads_length;
-        }
-        Ok(())
-    }
-
-    /// Appends all bodies, then all heads, to the body file; returns where the bodies begin.
-    fn place_bodies(&mut self, segments: &[Segment], heads: &[Heads]) -> Result<u64, StoreError> {
-        if self.totals.file_end >= self.store.tuning.file_size_max {
-            self.totals.file += 1;
-            self.totals.file_end = 0;
-        }
-        let start = self.totals.file_end;
-        let bodies = segments.iter().map(|segment| segment.bodies.as_slice());
-        let parts = bodies.chain(heads.iter().map(Heads::as_bytes));
-        self.touched.insert(self.totals.file);
-        self.totals.file_end = self.store.bodies.append(self.totals.file, start, parts)?;
-        Ok(start)
-    }
-
     fn set_mark(&mut self, mark: Mark) -> Result<(), StoreError> {
         const MARK: &str = "marking an object";
         let key = Key::to_write(mark.position.segment)?.number();
@@ -224,6 +116,10 @@ impl<'s> SqliteTransaction<'s> {
                 .prepare_cached("UPDATE segments SET marked = 1 WHERE id = ? AND marked = 0")
                 .and_then(|mut update| update.execute([key]))
                 .doing(MARK)?;
+            let sql = "UPDATE commits SET marked = 1
+                       FROM (SELECT collection AS c, at AS a FROM segments WHERE id = ?)
+                       WHERE collection = c AND at = a AND marked = 0";
+            connection.prepare_cached(sql).and_then(|mut update| update.execute([key])).doing(MARK)?;
         }
         if matches!(mark.left, Some((_, Departure::Relabelled))) {
             connection
@@ -319,43 +215,6 @@ impl<'s> SqliteTransaction<'s> {
             let _ = self.store.bodies.cut(self.state.totals.file, self.state.totals.file_end);
         }
     }
-}
-
-/// Moves the ids in memory on their way to the table, and puts an empty table in their place.
-pub(crate) fn start_settling(next: &mut State) -> Settling {
-    let full = std::mem::replace(&mut next.recent, Arc::new(Recent::default()));
-    let settling = Settling::new(&full, next.totals.horizon.commit);
-    next.settling = Some(full);
-    settling
-}
-
-/// Refuses segments that do not make one commit.
-fn check(segments: &[Segment]) -> Result<(), StoreError> {
-    let wrong = |what: String| Err(StoreError::failed("writing a commit", what));
-    for (index, segment) in segments.iter().enumerate() {
-        let Segment { id, collection, at, heads, ends, bodies, .. } = segment;
-        let before = index.checked_sub(1).map(|before| &segments[before]);
-        let follows = before.is_none_or(|before| {
-            before.id.label < id.label
-                && (before.id.commit, before.collection, before.at) == (id.commit, *collection, *at)
-        });
-        if !follows {
-            return wrong(format!("segment {id} does not follow the one before it"));
-        }
-        let ends_match = !heads.is_empty()
-            && heads.len() == ends.len()
-            && ends.is_sorted()
-            && ends.last().is_some_and(|end| usize::try_from(*end).is_ok_and(|end| end == bodies.len()));
-        if !ends_match {
-            return wrong(format!("the bodies of segment {id} do not end where they should"));
-        }
-        if heads.iter().any(|head| head.id.len() > ID_LENGTH_MAX || head.version.len() > VERSION_LENGTH_MAX) {
-            return wrong(format!(
-                "an id of segment {id} has more than {ID_LENGTH_MAX} bytes, or a version more than {VERSION_LENGTH_MAX}"
-            ));
-        }
-    }
-    Ok(())
 }
 
 impl Drop for SqliteTransaction<'_> {
@@ -498,7 +357,7 @@ impl Transaction for SqliteTransaction<'_> {
     }
 }
 
-/// How the commit of SQLite failed.
+/// How the commit of `SQLite` failed.
 enum CommitFailure {
     Database(rusqlite::Error),
     Reported(std::io::Error),
@@ -520,10 +379,7 @@ impl SqliteTransaction<'_> {
     /// Says what a failed commit means.
     fn failed(&mut self, failure: CommitFailure) -> CommitError {
         const COMMIT: &str = "committing";
-        // The commit's own mark is the last thing written to the log. If the disk was too full for all of it, the
-        // mark is not there, and a recovery passes over the rest.
-        let is_full = matches!(&failure, CommitFailure::Database(error)
-            if error.sqlite_error_code() == Some(ErrorCode::DiskFull));
+        let is_full = matches!(&failure, CommitFailure::Database(error) if is_certainly_undone(error));
         if is_full {
             self.rollback();
             self.store.board.withdraw();
@@ -544,69 +400,5 @@ impl SqliteTransaction<'_> {
             let _ = self.writer.connection.execute_batch("ROLLBACK");
         }
         CommitError::Unknown(source)
-    }
-}
-
-/// Reads and writes that [`BodyFiles`] does for the writer alone.
-impl SqliteStore {
-    /// Overwrites what was erased and is no longer read by anyone, and forgets that it is due.
-    pub(crate) fn finish_erasures(&self, writer: &mut Writer) -> Result<(), StoreError> {
-        const FINISH: &str = "erasing";
-        let state = self.board.current();
-        let due = state.erasures.due_at(self.board.oldest());
-        if due.is_empty() {
-            return Ok(());
-        }
-        let bodies: &BodyFiles = &self.bodies;
-        let mut touched = BTreeSet::new();
-        for (segment, erasure) in &due {
-            let place: Option<(u32, u64)> = writer
-                .connection
-                .prepare_cached("SELECT file, offset FROM segments WHERE id = ?")
-                .and_then(|mut one| one.query_row([segment], |row| Ok((row.get(0)?, row.get(1)?))).optional())
-                .doing(FINISH)?;
-            let Some((file, offset)) = place else { continue };
-            bodies.blank(file, offset + u64::from(erasure.offset), erasure.length)?;
-            touched.insert(file);
-        }
-        bodies.flush(&touched)?;
-        let next = State {
-            totals: Totals { seq: state.totals.seq + 1, ..state.totals },
-            erasures: Arc::new(state.erasures.without(&due)),
-            ..State::clone(&state)
-        };
-        self.write_aside(writer, next, |connection| {
-            let mut delete = connection
-                .prepare_cached("DELETE FROM erasures WHERE segment = ? AND idx = ?")
-                .doing(FINISH)?;
-            for (segment, erasure) in &due {
-                delete.execute((segment, erasure.index)).doing(FINISH)?;
-            }
-            Ok(())
-        })
-    }
-
-    /// Writes what changes nothing that anyone can see, in a transaction of its own, and makes `next` current.
-    pub(crate) fn write_aside(
-        &self,
-        writer: &mut Writer,
-        next: State,
-        write: impl FnOnce(&rusqlite::Connection) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
-        let connection = &writer.connection;
-        connection.execute_batch("BEGIN IMMEDIATE").doing("beginning to write")?;
-        let written = write(connection).and_then(|()| next.totals.write(connection));
-        if let Err(error) = written {
-            writer.wedged |= !connection.is_autocommit() && connection.execute_batch("ROLLBACK").is_err();
-            return Err(error);
-        }
-        self.board.announce(next);
-        if let Err(error) = connection.execute_batch("COMMIT") {
-            // As with any commit: whether it happened is found out at the next start.
-            writer.wedged = true;
-            return Err(StoreError::failed("committing", error));
-        }
-        self.board.fulfil();
-        Ok(())
     }
 }

@@ -1,17 +1,18 @@
 //! Checking a data directory against itself.
 //!
-//! Every byte that was acknowledged is covered by a digest in the database, and the database by SQLite's own check.
+//! Every byte that was acknowledged is covered by a digest in the database, and the database by `SQLite`'s own check.
 //! What is said twice is compared: a commit's labels with its segments, a segment's count with its heads, the totals
 //! with the sums, and each id of the settled commits with the table of ids.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, Row, params};
 use sha2::{Digest, Sha256};
-use store::{CommitNo, Heads, SegmentId, StoreError};
+use store::{Heads, Place, Run, SegmentId, StoreError};
 
 use crate::bodies::{BodyFiles, Mode};
+use crate::commits::Commit;
 use crate::doing::Doing;
 use crate::erasures::Erasures;
 use crate::faults::Faults;
@@ -19,7 +20,6 @@ use crate::ids;
 use crate::keys::Key;
 use crate::layout;
 use crate::open::lock;
-use crate::snapshot::decode_labels;
 use crate::state::Totals;
 
 /// How many problems are described; a damaged disk has one for each segment.
@@ -231,35 +231,54 @@ impl Check<'_> {
     }
 
     fn commits(&self, report: &mut VerifyReport) -> Result<(), StoreError> {
-        let sql = "SELECT collection, at, no, labels FROM commits";
+        let sql = "SELECT no, at, marked, file, offset, labels, collection FROM commits";
         let mut query = self.connection.prepare(sql).doing(VERIFY)?;
-        let mut rows = query.query(()).doing(VERIFY)?;
+        let rows = query.query_map((), |row| Ok((Commit::of(row)?, row.get::<_, i64>(6)?))).doing(VERIFY)?;
         let mut named = 0_u64;
-        while let Some(row) = rows.next().doing(VERIFY)? {
-            let of_row = || -> rusqlite::Result<(i64, i64, u64, Vec<u8>)> {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-            };
-            let (collection, at, no, labels) = of_row().doing(VERIFY)?;
-            if no > self.totals.horizon.commit.0 {
-                report.problem(format!("commit {no} is later than the last one"));
+        for row in rows {
+            let (commit, collection) = row.doing(VERIFY)?;
+            if commit.no() > self.totals.horizon.commit {
+                report.problem(format!("commit {} is later than the last one", commit.no().0));
             }
-            for (label, count) in decode_labels(&labels) {
+            for named_run in commit.runs() {
                 named += 1;
-                let id = SegmentId { label, commit: CommitNo(no) };
-                let sql = "SELECT 1 FROM segments WHERE id = ? AND collection = ? AND at = ? AND count = ?";
-                let matches = self
-                    .connection
-                    .prepare_cached(sql)
-                    .and_then(|mut any| any.exists((Key::of(id).map(Key::number), collection, at, count)))
-                    .doing(VERIFY)?;
-                if !matches {
-                    report.problem(format!("commit {no} names segment {id}, which is missing or another"));
+                if !self.is_as_named(&named_run, collection)? {
+                    report.problem(format!(
+                        "a commit names segment {}, which is missing or another",
+                        named_run.id
+                    ));
                 }
             }
         }
         let segments = report.segments;
         report.expect_equal("segments", segments, named);
         Ok(())
+    }
+
+    /// Whether the segment is in the table as its commit tells it; it may have no marks where its neighbours have.
+    fn is_as_named(&self, named: &Run, collection: i64) -> Result<bool, StoreError> {
+        let sql =
+            "SELECT 1 FROM segments WHERE id = ? AND collection = ? AND at = ? AND before = ? AND count = ?
+                   AND marked <= ? AND file = ? AND offset = ? AND length = ?";
+        let Run { id, at, before, count, marked, place } = named;
+        self.connection
+            .prepare_cached(sql)
+            .and_then(|mut any| {
+                let key = Key::of(*id).map(Key::number);
+                let Place { file, offset, length } = place;
+                any.exists(params![
+                    key,
+                    collection,
+                    at.as_micros(),
+                    before,
+                    count,
+                    marked,
+                    file,
+                    offset,
+                    length
+                ])
+            })
+            .doing(VERIFY)
     }
 
     fn entries(&self, report: &mut VerifyReport) -> Result<(), StoreError> {

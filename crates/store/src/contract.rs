@@ -13,6 +13,12 @@
 //! Each function is one promise of [`Store`], [`Transaction`] and [`Snapshot`]; its name is the promise. They speak to
 //! the traits alone, and each begins with an empty store.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "these are tests: a promise that is not kept is a panic, as in any other test"
+)]
+
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
@@ -81,12 +87,14 @@ macro_rules! store_contract {
 }
 
 /// A view for reading in tests. Stores do not look into it; they only want to see one.
-///
-/// # Panics
-///
-/// Panics if the template programme is not sound.
 #[must_use]
 pub fn view() -> View {
+    view_with(Grants::default())
+}
+
+/// A view with these grants.
+#[must_use]
+pub fn view_with(grants: Grants) -> View {
     let programme = Programme::from_files(&programme::template()).expect("the template programme is sound");
     let policy = Policy::new(Arc::new(programme)).expect("the template programme's policies are sound");
     let caller = Caller {
@@ -95,14 +103,10 @@ pub fn view() -> View {
         actions: BTreeSet::from([Action::Read]),
         collections: None,
     };
-    policy.view(caller, Epoch::default(), Arc::new(Grants::default()))
+    policy.view(caller, Epoch::default(), Arc::new(grants))
 }
 
 /// Makes a segment of objects: each an id, a version and a body.
-///
-/// # Panics
-///
-/// Panics if the bodies have more than 4 GiB together.
 #[must_use]
 pub fn segment(
     id: SegmentId,

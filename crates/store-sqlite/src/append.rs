@@ -1,0 +1,157 @@
+//! Appending one commit.
+
+use model::LabelId;
+use rusqlite::{OptionalExtension, params};
+use sha2::{Digest, Sha256};
+use store::{CommitNo, Heads, Segment, StoreError};
+
+use crate::commits::{self, Part};
+use crate::doing::Doing;
+use crate::ids;
+use crate::keys::Key;
+use crate::reading::last_run;
+use crate::transaction::SqliteTransaction;
+
+/// How long an id or a version can be, so that the encoding of heads holds it, in bytes.
+const ID_LENGTH_MAX: usize = u16::MAX as usize;
+const VERSION_LENGTH_MAX: usize = u8::MAX as usize;
+
+impl SqliteTransaction<'_> {
+    /// How many objects of the label there are.
+    fn label_total(&self, label: LabelId) -> Result<u64, StoreError> {
+        if let Some(total) = self.label_totals.get(&label).or_else(|| self.writer.label_totals.get(&label)) {
+            return Ok(*total);
+        }
+        let Some(whole) = Key::range(label, CommitNo(0)) else { return Ok(0) };
+        let last = last_run(&self.writer.connection, whole)?;
+        Ok(last.map_or(0, |run| run.before + u64::from(run.count)))
+    }
+
+    fn collection_no(&mut self, uuid: &str) -> Result<i64, StoreError> {
+        const COLLECTION: &str = "numbering a collection";
+        let known = self
+            .writer
+            .connection
+            .prepare_cached("SELECT no FROM collections WHERE uuid = ?")
+            .and_then(|mut one| one.query_row([uuid], |row| row.get(0)).optional())
+            .doing(COLLECTION)?;
+        if let Some(no) = known {
+            return Ok(no);
+        }
+        self.writer
+            .connection
+            .prepare_cached("INSERT INTO collections (uuid) VALUES (?)")
+            .and_then(|mut insert| insert.insert([uuid]))
+            .doing(COLLECTION)
+    }
+
+    pub(crate) fn append_commit(&mut self, segments: &[Segment]) -> Result<(), StoreError> {
+        const APPEND: &str = "writing a commit";
+        let Some(first) = segments.first() else { return Ok(()) };
+        check(segments)?;
+        let collection = self.collection_no(&first.collection.to_string())?;
+        let heads: Vec<Heads> =
+            segments.iter().map(|segment| Heads::encode(&segment.heads, &segment.ends)).collect();
+        let mut parts = Vec::with_capacity(segments.len());
+        for segment in segments {
+            Key::to_write(segment.id)?;
+            let (label, count) = (segment.id.label, segment.count());
+            let length = u32::try_from(segment.bodies.len()).doing(APPEND)?;
+            parts.push(Part { label, count, length, before: self.label_total(label)? });
+        }
+        let mut body_at = self.place_bodies(segments, &heads)?;
+        let sql = "INSERT INTO commits (collection, at, no, marked, file, offset, labels) VALUES (?, ?, ?, 0, ?, ?, ?)";
+        self.writer
+            .connection
+            .prepare_cached(sql)
+            .and_then(|mut insert| {
+                let (at, no) = (first.at.as_micros(), first.id.commit.0);
+                insert.execute((collection, at, no, self.totals.file, body_at, commits::encode(&parts)))
+            })
+            .doing(APPEND)?;
+        let mut heads_at = body_at + parts.iter().map(|part| u64::from(part.length)).sum::<u64>();
+        for ((segment, heads), part) in segments.iter().zip(&heads).zip(parts) {
+            let (key, before) = (Key::to_write(segment.id)?, part.before);
+            let (length, heads_length) = (segment.bodies.len() as u64, heads.as_bytes().len() as u64);
+            let heads_digest: [u8; 32] = Sha256::digest(heads.as_bytes()).into();
+            let sql = "INSERT INTO segments (id, at, before, count, marked, file, offset, length, heads_offset,
+                       heads_length, collection, digest, heads_digest) VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?)";
+            self.writer
+                .connection
+                .prepare_cached(sql)
+                .and_then(|mut insert| {
+                    let (key, at, count) = (key.number(), segment.at.as_micros(), segment.count());
+                    insert.execute(params![
+                        key,
+                        at,
+                        before,
+                        count,
+                        self.totals.file,
+                        body_at,
+                        length,
+                        heads_at,
+                        heads_length,
+                        collection,
+                        segment.digest,
+                        heads_digest
+                    ])
+                })
+                .doing(APPEND)?;
+            self.label_totals.insert(segment.id.label, before + u64::from(segment.count()));
+            for (index, head) in (0..).zip(&segment.heads) {
+                let (hash, spot) = (ids::hash_of(&head.id), (key.number(), index));
+                self.new.push((hash, spot));
+                self.new_by_hash.add(hash, spot);
+            }
+            self.totals.objects += u64::from(segment.count());
+            self.totals.segments += 1;
+            self.totals.body_bytes += length;
+            body_at += length;
+            heads_at += heads_length;
+        }
+        Ok(())
+    }
+
+    /// Appends all bodies, then all heads, to the body file; returns where the bodies begin.
+    fn place_bodies(&mut self, segments: &[Segment], heads: &[Heads]) -> Result<u64, StoreError> {
+        if self.totals.file_end >= self.store.tuning.file_size_max {
+            self.totals.file += 1;
+            self.totals.file_end = 0;
+        }
+        let start = self.totals.file_end;
+        let bodies = segments.iter().map(|segment| segment.bodies.as_slice());
+        let parts = bodies.chain(heads.iter().map(Heads::as_bytes));
+        self.touched.insert(self.totals.file);
+        self.totals.file_end = self.store.bodies.append(self.totals.file, start, parts)?;
+        Ok(start)
+    }
+}
+
+/// Refuses segments that do not make one commit.
+fn check(segments: &[Segment]) -> Result<(), StoreError> {
+    let wrong = |what: String| Err(StoreError::failed("writing a commit", what));
+    for (index, segment) in segments.iter().enumerate() {
+        let Segment { id, collection, at, heads, ends, bodies, .. } = segment;
+        let before = index.checked_sub(1).map(|before| &segments[before]);
+        let follows = before.is_none_or(|before| {
+            before.id.label < id.label
+                && (before.id.commit, before.collection, before.at) == (id.commit, *collection, *at)
+        });
+        if !follows {
+            return wrong(format!("segment {id} does not follow the one before it"));
+        }
+        let ends_match = !heads.is_empty()
+            && heads.len() == ends.len()
+            && ends.is_sorted()
+            && ends.last().is_some_and(|end| usize::try_from(*end).is_ok_and(|end| end == bodies.len()));
+        if !ends_match {
+            return wrong(format!("the bodies of segment {id} do not end where they should"));
+        }
+        if heads.iter().any(|head| head.id.len() > ID_LENGTH_MAX || head.version.len() > VERSION_LENGTH_MAX) {
+            return wrong(format!(
+                "an id of segment {id} has more than {ID_LENGTH_MAX} bytes, or a version more than {VERSION_LENGTH_MAX}"
+            ));
+        }
+    }
+    Ok(())
+}

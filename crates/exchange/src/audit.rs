@@ -319,6 +319,26 @@ pub(crate) fn receivers(snapshot: &dyn Snapshot, copies: &[Copy]) -> Result<BTre
     Ok(found.into_values().collect())
 }
 
+/// The credentials with which this copy was received whole, by the ledger.
+pub(crate) fn credentials_that_received(
+    snapshot: &dyn Snapshot,
+    copy: &Copy,
+) -> Result<BTreeSet<String>, StoreError> {
+    let number = crate::read::segment_number(copy.run.id);
+    let at = u64::from(copy.index);
+    let mut found = BTreeSet::new();
+    each_disclosure(snapshot, |_, disclosure| {
+        let is_in = |range: &ledger::entry::Range| {
+            range.segment == number && (range.first..range.first + range.count).contains(&at)
+        };
+        if is_whole(disclosure.resource) && disclosure.ranges.iter().any(is_in) {
+            found.insert(disclosure.credential);
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}
+
 impl Inner {
     /// Every copy of an object, for the ledger's answers; none of its content.
     pub(crate) fn copies_for_audit(

@@ -175,17 +175,25 @@ impl Exchange {
                 let registry = Arc::clone(turn.registry);
                 let view = inner.view(&caller, &registry)?;
                 let copies = turn.tx().find(&id)?;
+                let snapshot = inner.store.snapshot()?;
                 let choice = store::timeline::VersionChoice {
                     all: filter.version.all,
                     first: filter.version.first,
                     last: filter.version.last,
                     exact: filter.version.at.iter().map(ToString::to_string).collect(),
                 };
-                let chosen: Vec<Copy> =
-                    store::timeline::chosen_copies(&view, known.id, &copies, &choice, turn.now, turn.now)
-                        .into_iter()
-                        .cloned()
-                        .collect();
+                let chosen: Vec<Copy> = store::timeline::chosen_copies(
+                    snapshot.as_ref(),
+                    &view,
+                    known.id,
+                    &copies,
+                    &choice,
+                    turn.now,
+                    turn.now,
+                )?
+                .into_iter()
+                .cloned()
+                .collect();
                 if chosen.is_empty() {
                     return Err(PublishError::NoSuchObject(id));
                 }

@@ -21,9 +21,10 @@ use release::{Audience, Demands, Label};
 use serde::Serialize;
 use serde_json::{Value, json};
 use stix::Head;
+use store::timeline::{RECEIVED, received_key};
 use store::{Copy, Departure, HeadRecord, Mark, Position, SegmentId};
 
-use crate::audit::{Receiver, receivers};
+use crate::audit::{Receiver, credentials_that_received, receivers};
 use crate::error::{AdminError, PublishError};
 use crate::exchange::{Exchange, Hand, Inner, name_of, require};
 use crate::publish::{Building, intern, of_programme};
@@ -122,6 +123,12 @@ fn recall(
             told.extend(members_of(&holders));
         }
         (RecallAction::Relabel { audience, tlp }, _, _) => {
+            // Older copies too: a reader to whom the last change was seamless still gets the object at its old place.
+            let snapshot = inner.store.snapshot()?;
+            for copy in &copies {
+                let received = credentials_that_received(snapshot.as_ref(), copy)?;
+                turn.put_json(RECEIVED, &received_key(copy.position()), &received)?;
+            }
             for copy in &current {
                 let registry = Arc::clone(turn.registry);
                 let Some(old) = registry.labels.label(copy.run.id.label) else { continue };

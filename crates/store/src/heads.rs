@@ -118,7 +118,11 @@ impl Heads {
         let version_at = at + 3 + id_length;
         let version_length = usize::from(*self.bytes.get(version_at)?);
         let version = self.bytes.get(version_at + 1..version_at + 1 + version_length)?;
-        Some(HeadRecord { id, version: std::str::from_utf8(version).ok()?.to_owned(), revoked: flags & REVOKED != 0 })
+        Some(HeadRecord {
+            id,
+            version: std::str::from_utf8(version).ok()?.to_owned(),
+            revoked: flags & REVOKED != 0,
+        })
     }
 }
 
@@ -136,14 +140,20 @@ mod tests {
 
     #[test]
     fn every_record_comes_back() {
-        let records =
-            [record("indicator--1", "2016-01-01T00:00:00Z", false), record("ipv4-addr--2", "", false), record("a--b", "x", true)];
+        let records = [
+            record("indicator--1", "2016-01-01T00:00:00Z", false),
+            record("ipv4-addr--2", "", false),
+            record("a--b", "x", true),
+        ];
         let heads = Heads::encode(&records, &[10, 20, 35]);
         let back = Heads::decode(heads.as_bytes().to_vec()).unwrap();
         for (index, want) in (0..).zip(&records) {
             assert_eq!(back.record(index).as_ref(), Some(want));
         }
-        assert_eq!([back.end(0), back.end(1), back.end(2), back.end(3)], [Some(10), Some(20), Some(35), None]);
+        assert_eq!(
+            [back.end(0), back.end(1), back.end(2), back.end(3)],
+            [Some(10), Some(20), Some(35), None]
+        );
         assert_eq!(back.record(3), None);
         assert_eq!(records[1].object_type(), "ipv4-addr");
     }
@@ -152,7 +162,8 @@ mod tests {
     fn damaged_heads_are_refused_or_read_as_nothing() {
         assert_eq!(Heads::decode(vec![1, 0]), Err(HeadsError));
         assert_eq!(Heads::decode(vec![255, 255, 255, 255, 0]), Err(HeadsError));
-        let cut = Heads::decode(Heads::encode(&[record("a--b", "v", false)], &[1]).as_bytes()[..14].to_vec()).unwrap();
+        let cut = Heads::decode(Heads::encode(&[record("a--b", "v", false)], &[1]).as_bytes()[..14].to_vec())
+            .unwrap();
         assert_eq!(cut.record(0), None);
     }
 }

@@ -38,4 +38,6 @@ pub mod contract;
 pub use heads::{HeadRecord, Heads, HeadsError};
 pub use memory::MemoryStore;
 pub use segment::{CommitNo, CommitRow, Copy, Departure, Mark, Place, Position, Run, Segment, SegmentId};
-pub use traits::{CommitError, Horizon, Inventory, Record, Snapshot, Store, StoreError, StoredEntry, Transaction};
+pub use traits::{
+    CommitError, Horizon, Inventory, Record, Snapshot, Store, StoreError, StoredEntry, Transaction,
+};

@@ -10,8 +10,8 @@ use release::View;
 use crate::segment::byte_range;
 use crate::traits::CommitError;
 use crate::{
-    CommitNo, CommitRow, Copy, Departure, Heads, Horizon, Inventory, Mark, Place, Position, Record, Run, Segment,
-    SegmentId, Snapshot, Store, StoreError, StoredEntry, Transaction,
+    CommitNo, CommitRow, Copy, Departure, Heads, Horizon, Inventory, Mark, Place, Position, Record, Run,
+    Segment, SegmentId, Snapshot, Store, StoreError, StoredEntry, Transaction,
 };
 
 /// Keeps everything in memory, and forgets it with the process.
@@ -117,7 +117,9 @@ impl State {
             let (offset, length) = (usize::try_from(offset).ok()?, usize::try_from(length).ok()?);
             kept.bodies.get(offset..offset + length)
         };
-        range().ok_or_else(|| StoreError::Damaged(format!("segment {segment} lacks object {first} or what follows")))
+        range().ok_or_else(|| {
+            StoreError::Damaged(format!("segment {segment} lacks object {first} or what follows"))
+        })
     }
 }
 
@@ -145,8 +147,11 @@ impl Transaction for MemoryTransaction<'_> {
         let row = CommitRow { no: first.id.commit, at: first.at, labels };
         self.state.commits.insert((first.collection, first.at), row);
         for segment in segments {
-            let before =
-                self.state.runs_of(segment.id.label).next_back().map_or(0, |(_, k)| k.before + u64::from(k.heads.count()));
+            let before = self
+                .state
+                .runs_of(segment.id.label)
+                .next_back()
+                .map_or(0, |(_, k)| k.before + u64::from(k.heads.count()));
             let heads = Heads::encode(&segment.heads, &segment.ends);
             for (index, head) in (0..).zip(&segment.heads) {
                 let position = Position { segment: segment.id, index };
@@ -303,7 +308,8 @@ impl Snapshot for Arc<State> {
 
     fn list(&self, kind: &str, prefix: &str) -> Result<Vec<Record>, StoreError> {
         let from = (kind.to_owned(), prefix.to_owned());
-        let of_kind = self.records.range(from..).take_while(|((k, key), _)| k == kind && key.starts_with(prefix));
+        let of_kind =
+            self.records.range(from..).take_while(|((k, key), _)| k == kind && key.starts_with(prefix));
         Ok(of_kind
             .map(|((kind, key), value)| Record { kind: kind.clone(), key: key.clone(), value: value.clone() })
             .collect())
@@ -329,7 +335,11 @@ impl Snapshot for Arc<State> {
             objects: objects.saturating_sub(u64::try_from(gone).unwrap_or(0)),
             segments: u64::try_from(self.segments.len()).unwrap_or(u64::MAX),
             entries: self.horizon.entries,
-            body_bytes: self.segments.values().map(|kept| u64::try_from(kept.bodies.len()).unwrap_or(0)).sum(),
+            body_bytes: self
+                .segments
+                .values()
+                .map(|kept| u64::try_from(kept.bodies.len()).unwrap_or(0))
+                .sum(),
         })
     }
 }

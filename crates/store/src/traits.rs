@@ -21,7 +21,9 @@ pub enum StoreError {
     #[error("the store is damaged: {0}; restore it from a backup")]
     Damaged(String),
     /// The store was written by a newer version of this program.
-    #[error("the store has layout {found}, and this program knows layouts up to {known}; use a newer program")]
+    #[error(
+        "the store has layout {found}, and this program knows layouts up to {known}; use a newer program"
+    )]
     TooNew {
         /// The layout that the store has.
         found: u32,
@@ -29,7 +31,9 @@ pub enum StoreError {
         known: u32,
     },
     /// Another process has it open for writing.
-    #[error("the store in `{0}` is open in another process; stop that hub first, or talk to it over the network")]
+    #[error(
+        "the store in `{0}` is open in another process; stop that hub first, or talk to it over the network"
+    )]
     InUse(String),
 }
 
@@ -193,7 +197,8 @@ pub trait Snapshot {
     ) -> Result<Option<(CommitNo, Timestamp)>, StoreError>;
 
     /// The label's segments from commit `from` on, in order, at most `limit`.
-    fn runs(&self, view: &View, label: LabelId, from: CommitNo, limit: usize) -> Result<Vec<Run>, StoreError>;
+    fn runs(&self, view: &View, label: LabelId, from: CommitNo, limit: usize)
+    -> Result<Vec<Run>, StoreError>;
 
     /// One segment.
     fn run(&self, view: &View, segment: SegmentId) -> Result<Option<Run>, StoreError>;
@@ -214,7 +219,14 @@ pub trait Snapshot {
     fn was_relabelled(&self, view: &View, label: LabelId) -> Result<bool, StoreError>;
 
     /// Appends the bodies of `count` objects of a segment, from number `first` on, joined by commas, to `out`.
-    fn read(&self, view: &View, run: &Run, first: u32, count: u32, out: &mut Vec<u8>) -> Result<(), StoreError>;
+    fn read(
+        &self,
+        view: &View,
+        run: &Run,
+        first: u32,
+        count: u32,
+        out: &mut Vec<u8>,
+    ) -> Result<(), StoreError>;
 
     /// Every stored copy with this id, in the order of arrival. What the view may have of them is another question.
     fn find(&self, view: &View, id: &str) -> Result<Vec<Copy>, StoreError>;

@@ -124,17 +124,20 @@ impl Block {
         let first = u32::try_from(ordinal - run.before).unwrap_or(u32::MAX);
         let left = part.first + part.count - ordinal;
         let count = u64::from(run.count - first).min(left);
-        Ok(Some(Stretch { run, first, count: u32::try_from(count).unwrap_or(u32::MAX), date: self.date(rank) }))
+        Ok(Some(Stretch {
+            run,
+            first,
+            count: u32::try_from(count).unwrap_or(u32::MAX),
+            date: self.date(rank),
+        }))
     }
 
     /// The date of the object at `position`, if the block has it.
     pub(super) fn date_of(&self, run: &Run, position: Position) -> Option<i64> {
         let ordinal = run.before + u64::from(position.index);
-        let part = self
-            .parts
-            .parts
-            .iter()
-            .find(|part| part.label == run.id.label && (part.first..part.first + part.count).contains(&ordinal))?;
+        let part = self.parts.parts.iter().find(|part| {
+            part.label == run.id.label && (part.first..part.first + part.count).contains(&ordinal)
+        })?;
         Some(self.date(part.before + (ordinal - part.first)))
     }
 }

@@ -81,7 +81,8 @@ impl<'a> Direct<'a> {
         let plan = if open.next().is_some() {
             Plan::Walk { from: at, fetch: FETCH_FIRST, done: false }
         } else {
-            let cursor = |label| Cursor { label, fetched: VecDeque::new(), next: no, fetch: FETCH_FIRST, done: false };
+            let cursor =
+                |label| Cursor { label, fetched: VecDeque::new(), next: no, fetch: FETCH_FIRST, done: false };
             Plan::Merge { cursors: few.into_iter().map(cursor).collect(), last: CommitNo(0), rank: 0 }
         };
         Ok(Self { snapshot, view, query, plan, ready: VecDeque::new() })
@@ -110,7 +111,9 @@ impl<'a> Direct<'a> {
                 for (index, cursor) in cursors.iter_mut().enumerate() {
                     cursor.fill(*snapshot, view, query)?;
                     if let Some(run) = cursor.fetched.front()
-                        && next.is_none_or(|(_, best)| (run.id.commit, run.id.label) < (best.id.commit, best.id.label))
+                        && next.is_none_or(|(_, best)| {
+                            (run.id.commit, run.id.label) < (best.id.commit, best.id.label)
+                        })
                     {
                         next = Some((index, *run));
                     }
@@ -146,7 +149,12 @@ impl<'a> Direct<'a> {
                     for (label, count) in row.labels.iter() {
                         if view.intervals(*label).is_open(row.at) {
                             let id = SegmentId { label: *label, commit: row.no };
-                            ready.push_back(DirectRun { id, count: *count, date: dated(row.at, rank), run: None });
+                            ready.push_back(DirectRun {
+                                id,
+                                count: *count,
+                                date: dated(row.at, rank),
+                                run: None,
+                            });
                             rank += u64::from(*count);
                         }
                     }

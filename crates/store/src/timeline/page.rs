@@ -192,7 +192,9 @@ impl Filling<'_> {
         if share == Share::Nothing {
             return Ok(left.min(room));
         }
-        let Some(stretch) = block.stretch(self.snapshot, self.view, rank)? else { return Ok(u64::MAX - rank) };
+        let Some(stretch) = block.stretch(self.snapshot, self.view, rank)? else {
+            return Ok(u64::MAX - rank);
+        };
         let count = u32::try_from(u64::from(stretch.count).min(room)).unwrap_or(u32::MAX);
         self.take(&stretch.run, share, stretch.first, count, stretch.date)?;
         Ok(u64::from(count))
@@ -220,7 +222,11 @@ impl Filling<'_> {
             let date = run.date + 2 * i64::from(index);
             for (block, rank) in streams.iter_mut() {
                 while !self.page.more && *rank < block.total() && block.date(*rank) < date {
-                    *rank += self.from_block(block, *rank, date.min(self.query.horizon.as_micros().saturating_add(1)))?;
+                    *rank += self.from_block(
+                        block,
+                        *rank,
+                        date.min(self.query.horizon.as_micros().saturating_add(1)),
+                    )?;
                 }
             }
             if share != Share::Nothing {
@@ -314,14 +320,15 @@ impl Filling<'_> {
         heads: &Heads,
         marks: &[Mark],
     ) -> Result<bool, StoreError> {
-        let mark = marks.binary_search_by_key(&index, |mark| mark.position.index).ok().map(|found| marks[found]);
+        let mark =
+            marks.binary_search_by_key(&index, |mark| mark.position.index).ok().map(|found| marks[found]);
         let left = mark.and_then(|mark| mark.left);
         if share == Share::Relabelled && !matches!(left, Some((_, Departure::Relabelled))) {
             return Ok(false);
         }
-        let head = heads
-            .record(index)
-            .ok_or_else(|| StoreError::Damaged(format!("object {index} of segment {} has no head", run.id)))?;
+        let head = heads.record(index).ok_or_else(|| {
+            StoreError::Damaged(format!("object {index} of segment {} has no head", run.id))
+        })?;
         if let Some(sieve) = self.query.sieve
             && !sieve.wants_head(&head)
         {
@@ -330,7 +337,7 @@ impl Filling<'_> {
         let chosen = if mark.is_some() {
             let copies = self.snapshot.find(self.view, &head.id)?;
             let Query { collection, versions, now, horizon, .. } = *self.query;
-            chosen_copies(self.view, collection, &copies, versions, now, horizon)
+            chosen_copies(self.snapshot, self.view, collection, &copies, versions, now, horizon)?
                 .iter()
                 .any(|copy| copy.run.id == run.id && copy.index == index)
         } else {
@@ -384,9 +391,15 @@ pub fn objects_with_id(
     let mut blocks_of_reader = None;
     for id in ids {
         let copies = snapshot.find(view, id)?;
-        for copy in
-            chosen_copies(view, query.collection, &copies, query.versions, query.now, query.horizon)
-        {
+        for copy in chosen_copies(
+            snapshot,
+            view,
+            query.collection,
+            &copies,
+            query.versions,
+            query.now,
+            query.horizon,
+        )? {
             let intervals = view.intervals(copy.run.id.label);
             let date = if intervals.is_open(copy.arrived()) {
                 direct_date(snapshot, view, query.collection, copy)?

@@ -258,3 +258,23 @@ fn unreadable(run: &mut Run<'_>, place: &Place, meter: &Meter, error: &io::Error
     }
     run.refuse(place, Reason::Unreadable, error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_archive_older_than_posix_is_told_by_its_checksum() {
+        let mut header = tar::Header::new_old();
+        header.set_path("a.txt").unwrap();
+        header.set_size(0);
+        header.set_cksum();
+        let mut bytes = header.as_bytes().to_vec();
+        assert_eq!(bytes.get(257..262), Some([0; 5].as_slice()));
+        assert_eq!(form(&bytes), Form::Tar);
+        bytes[0] = b'b';
+        assert_eq!(form(&bytes), Form::Plain);
+        assert_eq!(form(&[0; 512]), Form::Plain);
+        assert_eq!(form(b"evil.example"), Form::Plain);
+    }
+}

@@ -184,9 +184,8 @@ fn elements(run: &mut Run<'_>, place: &Place, text: &str, wrappers_left: usize) 
 
 /// Reads the list of a bundle or an envelope.
 fn objects(run: &mut Run<'_>, place: &Place, text: &str, declared: Declared) -> ControlFlow<()> {
-    let elements = match serde_json::from_str::<Vec<&RawValue>>(text) {
-        Ok(elements) => elements,
-        Err(_) => return run.refuse(place, Reason::BadJson, "`objects` is no list".to_owned()),
+    let Ok(elements) = serde_json::from_str::<Vec<&RawValue>>(text) else {
+        return run.refuse(place, Reason::BadJson, "`objects` is no list".to_owned());
     };
     for (index, element) in elements.into_iter().enumerate() {
         object(run, place.object(index), element.get(), declared)?;
@@ -218,8 +217,16 @@ fn object(run: &mut Run<'_>, place: Place, text: &str, declared: Declared) -> Co
     stix_2_0(run, place, text)
 }
 
-fn stix_2_0(run: &mut Run<'_>, place: Place, _text: &str) -> ControlFlow<()> {
-    run.refuse(&place, Reason::Stix20, "a STIX 2.0 object; convert it with --convert-2.0".to_owned())
+/// Converts a STIX 2.0 object if that was asked for.
+fn stix_2_0(run: &mut Run<'_>, place: Place, text: &str) -> ControlFlow<()> {
+    if !run.options.convert_2_0 {
+        let message = "a STIX 2.0 object; convert it with --convert-2.0".to_owned();
+        return run.refuse(&place, Reason::Stix20, message);
+    }
+    match stix::convert_2_0(text.as_bytes()) {
+        Ok(bytes) => run.object(bytes, place),
+        Err(error) => run.refuse(&place, Reason::Stix20, error.to_string()),
+    }
 }
 
 /// Reads a string in a list: one value of a plain list that somebody wrote as JSON.

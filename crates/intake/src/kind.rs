@@ -186,11 +186,10 @@ impl Kind {
                 let resolves = comparison("domain-name:resolves_to_refs[*].value", &address.to_string());
                 Some(format!("[{name} AND {resolves}]"))
             }
-            Self::Url => url(text),
             Self::Uri if text.starts_with('/') => {
                 Some(equal("network-traffic:extensions.'http-request-ext'.request_value", text))
             }
-            Self::Uri => url(text),
+            Self::Url | Self::Uri => url(text),
             Self::Mailbox => Some(equal("email-addr:value", &value::mailbox(text)?)),
             Self::Sender => Some(equal("email-message:from_ref.value", &value::mailbox(text)?)),
             Self::Recipient => Some(equal("email-message:to_refs[*].value", &value::mailbox(text)?)),
@@ -251,7 +250,7 @@ fn equal(path: &str, value: &str) -> String {
     text
 }
 
-/// A string literal: a quote and a backslash in it are escaped with a backslash (§9.5).
+/// A string literal: a quote and a backslash in it are escaped with a backslash (§9).
 fn literal(out: &mut String, value: &str) {
     out.push('\'');
     if value.bytes().any(|byte| matches!(byte, b'\'' | b'\\')) {

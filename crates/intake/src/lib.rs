@@ -11,7 +11,7 @@
 //! end what was refused and why. Every [limit](Limits) has a name, which the refusal mentions.
 //!
 //! The same input with the same [`Options`] gives the same bytes. An indicator's identifier is derived
-//! (UUIDv5) from its creator and from what it says: the event's and the attribute's UUID for MISP, the
+//! (`UUIDv5`) from its creator and from what it says: the event's and the attribute's UUID for MISP, the
 //! kind and the value for a list. Reading a list twice gives two versions of the same indicators, not
 //! twice as many.
 //!

@@ -46,10 +46,7 @@ pub(crate) fn read(run: &mut Run<'_>, place: &Place, text: &str) -> ControlFlow<
             run.refuse(&place.line(number), Reason::Limit, message)?;
             continue;
         }
-        let line = uncommented(line);
-        if !line.is_empty() {
-            self::line(run, line, || place.line(number))?;
-        }
+        self::line(run, uncommented(line), || place.line(number))?;
     }
     ControlFlow::Continue(())
 }
@@ -66,7 +63,10 @@ pub(crate) fn uncommented(line: &str) -> &str {
 }
 
 /// Reads one line that says something.
-fn line(run: &mut Run<'_>, line: &str, place: impl Fn() -> Place) -> ControlFlow<()> {
+pub(crate) fn line(run: &mut Run<'_>, line: &str, place: impl Fn() -> Place) -> ControlFlow<()> {
+    if line.is_empty() {
+        return ControlFlow::Continue(());
+    }
     let remarks = Remarks::default();
     let line = line.strip_prefix("||").map_or(line, |rule| rule.trim_end_matches('^'));
     let (first, rest) = line.split_once([' ', '\t']).map_or((line, ""), |(first, rest)| (first, rest.trim()));
@@ -80,15 +80,14 @@ fn line(run: &mut Run<'_>, line: &str, place: impl Fn() -> Place) -> ControlFlow
     if rest.is_empty() || (tab && rest.bytes().all(|byte| byte.is_ascii_digit())) {
         return run.value(kind, &armed, &remarks, place());
     }
-    match kind {
-        Kind::Address if value::port(rest).is_some() && armed.parse::<IpAddr>().is_ok() => {
-            run.value(Kind::Destination, &format!("{armed}|{rest}"), &remarks, place())
-        }
-        // A hash is never a word, so whatever follows is a remark.
-        Kind::FileHash(_) => run.value(kind, &armed, &remarks, place()),
-        _ if tab => run.value(kind, &armed, &remarks, place()),
-        _ => unclassified(run, &place(), line),
+    if kind == Kind::Address && value::port(rest).is_some() && armed.parse::<IpAddr>().is_ok() {
+        return run.value(Kind::Destination, &format!("{armed}|{rest}"), &remarks, place());
     }
+    // What follows a tab, or a hash (which is never a word), is a remark; what follows a word is prose.
+    if tab || matches!(kind, Kind::FileHash(_)) {
+        return run.value(kind, &armed, &remarks, place());
+    }
+    unclassified(run, &place(), line)
 }
 
 /// Whether an address is one that hosts files use to make a name unreachable.

@@ -95,7 +95,7 @@ struct TagEntry<'a> {
 /// What an event says of all its attributes.
 #[derive(Clone, Default)]
 struct Context<'a> {
-    uuid: Cow<'a, str>,
+    uuid: String,
     info: Cow<'a, str>,
     date: Option<Moment>,
     timestamp: Option<Moment>,
@@ -131,7 +131,7 @@ pub(crate) fn event(run: &mut Run<'_>, place: &Place, text: &str) -> ControlFlow
     ControlFlow::Continue(())
 }
 
-/// A list that may be absent; one that is none is refused.
+/// A list that may be absent, or a single object; what is neither is refused.
 fn list<'a>(
     run: &mut Run<'_>,
     place: &Place,
@@ -139,13 +139,15 @@ fn list<'a>(
     raw: Option<&'a RawValue>,
 ) -> ControlFlow<(), Vec<&'a RawValue>> {
     let Some(raw) = raw else { return ControlFlow::Continue(Vec::new()) };
-    match serde_json::from_str(raw.get()) {
-        Ok(list) => ControlFlow::Continue(list),
-        Err(_) => {
-            run.refuse(&place.below(key), Reason::BadJson, format!("`{key}` is no list"))?;
-            ControlFlow::Continue(Vec::new())
-        }
+    // A search for objects gives each of them a wrapper of its own.
+    if raw.get().starts_with('{') {
+        return ControlFlow::Continue(vec![raw]);
     }
+    if let Ok(list) = serde_json::from_str(raw.get()) {
+        return ControlFlow::Continue(list);
+    }
+    run.refuse(&place.below(key), Reason::BadJson, format!("`{key}` is no list"))?;
+    ControlFlow::Continue(Vec::new())
 }
 
 fn attributes(
@@ -171,10 +173,6 @@ fn attribute(
     context: &Context<'_>,
 ) -> ControlFlow<()> {
     let type_name = loose(Some(attribute.type_name));
-    let Some(kind) = Kind::of_name(&type_name) else {
-        let message = format!("no indicator is made of a `{}`", shown(&type_name));
-        return run.refuse(&place, Reason::UnsupportedType(type_name.into_owned()), message);
-    };
     if is_true(attribute.deleted) {
         return run.refuse(&place, Reason::Deleted, "its author deleted the attribute".to_owned());
     }
@@ -182,6 +180,10 @@ fn attribute(
         let message = "`to_ids` is not set; take it with --all-attributes".to_owned();
         return run.refuse(&place, Reason::NotForDetection, message);
     }
+    let Some(kind) = Kind::of_name(&type_name) else {
+        let message = format!("no indicator is made of a `{}`", shown(&type_name));
+        return run.refuse(&place, Reason::UnsupportedType(type_name.into_owned()), message);
+    };
     let own_event = attribute.event.and_then(|raw| serde_json::from_str::<Event<'_>>(raw.get()).ok());
     let context = match &own_event {
         Some(event) => Cow::Owned(Context::of(event, &context.tags.levels)),
@@ -198,10 +200,15 @@ fn attribute(
         let message = format!("`{}` is no {}", shown(&value), shown(&type_name));
         return run.refuse(&place, Reason::BadValue, message);
     };
-    let uuid = match loose(attribute.uuid) {
-        Cow::Borrowed("") => run.derived_uuid(&["misp", &context.uuid, &type_name, &value]),
-        uuid => run.derived_uuid(&["misp", &context.uuid, &uuid.to_ascii_lowercase()]),
+    let own_uuid = loose(attribute.uuid).to_ascii_lowercase();
+    let uuid = if own_uuid.is_empty() {
+        run.derived_uuid(&["misp", &context.uuid, &type_name, &value])
+    } else {
+        run.derived_uuid(&["misp", &context.uuid, &own_uuid])
     };
+    if run.is_repeated(uuid) {
+        return run.refuse_repeated(&place, &value);
+    }
     let options = run.options;
     let modified =
         Moment::from_epoch(&loose(attribute.timestamp)).or(context.timestamp).unwrap_or(options.now);
@@ -238,7 +245,7 @@ impl<'a> Context<'a> {
         let mut tags = Tags { levels: levels.to_vec(), ..Tags::default() };
         tags.read(event.tags);
         Self {
-            uuid: loose(event.uuid),
+            uuid: loose(event.uuid).to_ascii_lowercase(),
             info: loose(event.info),
             date: Moment::parse_day(&loose(event.date)),
             timestamp: Moment::from_epoch(&loose(event.timestamp)),
@@ -383,6 +390,15 @@ mod tests {
         assert_eq!((objects[0]["name"].as_str(), refused.len()), (Some("one"), 0));
         let (other, _) = read(&text.replace("e1", "e2"), &options());
         assert_ne!(objects[0]["id"], other[0]["id"]);
+    }
+
+    #[test]
+    fn a_search_for_objects_wraps_each() {
+        let text = r#"{"response": [{"Object": {"name": "file", "Attribute": [{"type": "domain",
+            "value": "evil.example", "to_ids": true}]}}, {"Object": 7}]}"#;
+        let (objects, refused) = read(text, &options());
+        assert_eq!(objects[0]["pattern"], "[domain-name:value = 'evil.example']");
+        assert_eq!(refused, [("event.json:/response/1/Object".to_owned(), "bad-json".to_owned())]);
     }
 
     #[test]

@@ -27,6 +27,11 @@ pub struct Limits {
     pub directory_depth_max: usize,
     /// Largest single object.
     pub object_max_bytes: usize,
+    /// Most generated indicators that a run remembers, to make none of them twice.
+    ///
+    /// 10,000,000: five times the largest public list, in some 300 MB at worst. Beyond it repeated
+    /// values come out again, and whoever stores them has to notice.
+    pub remembered_max: usize,
     /// Longest line of a list. 64 KiB: no value that is recognised comes near it.
     pub line_max_bytes: usize,
 }
@@ -40,6 +45,7 @@ impl Default for Limits {
             decompressor_max_bytes: 256 << 20,
             directory_depth_max: 64,
             object_max_bytes: stix::Limits::default().object_size_max_bytes,
+            remembered_max: 10_000_000,
             line_max_bytes: 64 << 10,
         }
     }
@@ -197,7 +203,7 @@ impl Moment {
         (time.year() <= 9999).then_some(Self(time))
     }
 
-    /// As STIX writes it (§2.13): UTC, at least millisecond precision.
+    /// As STIX writes it (§2.16): UTC, at least millisecond precision.
     pub(crate) fn text(self) -> String {
         let (date, clock) = (self.0.date(), self.0.time());
         let micros = clock.microsecond();

@@ -140,6 +140,8 @@ pub enum Reason {
     BadValue,
     /// A sharing tag that is not known: what may be done with the record is unknown too.
     UnknownMarking,
+    /// An indicator that this run has made already, perhaps with other remarks.
+    Duplicate,
     /// A line or a row in which nothing was recognised.
     Unclassified,
 }
@@ -163,6 +165,7 @@ impl Reason {
             Self::UnsupportedType(_) => "unsupported-type",
             Self::BadValue => "bad-value",
             Self::UnknownMarking => "unknown-marking",
+            Self::Duplicate => "duplicate",
             Self::Unclassified => "unclassified",
         }
     }
@@ -186,6 +189,7 @@ impl fmt::Display for Reason {
             | Self::Deleted
             | Self::BadValue
             | Self::UnknownMarking
+            | Self::Duplicate
             | Self::Unclassified => Ok(()),
         }
     }
@@ -253,10 +257,8 @@ impl Summary {
     /// Counts one refusal.
     pub(crate) fn refuse(&mut self, place: &Place, reason: Reason, message: &str) {
         let full = self.refused.len() >= REASONS_KEPT && !self.refused.contains_key(&reason);
-        let reason = match reason {
-            Reason::UnsupportedType(_) if full => Reason::UnsupportedType("(others)".to_owned()),
-            other => other,
-        };
+        let named = matches!(reason, Reason::UnsupportedType(_));
+        let reason = if full && named { Reason::UnsupportedType("(others)".to_owned()) } else { reason };
         let refusals = self.refused.entry(reason).or_default();
         refusals.count += 1;
         if refusals.first.len() < PLACES_KEPT {

@@ -1,5 +1,6 @@
 //! One run: its choices, its receiver, its tally.
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use uuid::Uuid;
@@ -21,6 +22,7 @@ pub(crate) struct Run<'r> {
     created: String,
     valid_until: String,
     name: Vec<u8>,
+    made: HashSet<u128>,
 }
 
 /// What a plain list or a table says of one value besides the value.
@@ -42,6 +44,7 @@ impl<'r> Run<'r> {
             created: options.created.text(),
             valid_until: valid_until.map(crate::options::Moment::text).unwrap_or_default(),
             name: Vec::new(),
+            made: HashSet::new(),
         }
     }
 
@@ -77,6 +80,23 @@ impl<'r> Run<'r> {
         Uuid::new_v5(&NAMESPACE, &self.name)
     }
 
+    /// Whether this run made an indicator already. Feeds name one value many times, each time with
+    /// another remark; but one identifier with one version has one content (STIX 2.1 §3.6), so only
+    /// the first counts.
+    pub(crate) fn is_repeated(&mut self, uuid: Uuid) -> bool {
+        if self.made.len() < self.options.limits.remembered_max {
+            !self.made.insert(uuid.as_u128())
+        } else {
+            self.made.contains(&uuid.as_u128())
+        }
+    }
+
+    /// Refuses what [`is_repeated`](Self::is_repeated).
+    pub(crate) fn refuse_repeated(&mut self, place: &Place, text: &str) -> ControlFlow<()> {
+        let message = format!("`{}` was read before", crate::place::shown(text));
+        self.refuse(place, Reason::Duplicate, message)
+    }
+
     /// Makes the indicator of one value that has no date and no identifier of its own.
     pub(crate) fn value(
         &mut self,
@@ -90,6 +110,9 @@ impl<'r> Run<'r> {
             return self.refuse(&place, Reason::BadValue, message);
         };
         let uuid = self.derived_uuid(&["list", kind.code(), &pattern]);
+        if self.is_repeated(uuid) {
+            return self.refuse_repeated(&place, text);
+        }
         let options = self.options;
         let mut labels: Vec<&str> = options.labels.iter().map(String::as_str).collect();
         labels.extend_from_slice(remarks.labels);

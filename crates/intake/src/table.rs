@@ -53,9 +53,10 @@ pub(crate) fn detect(text: &str) -> Option<Table> {
             continue;
         }
         let line = line.trim_end_matches(['\r', '\n']);
-        let delimiter = [b'\t', b';', b',']
-            .into_iter()
-            .max_by_key(|delimiter| line.bytes().filter(|byte| byte == delimiter).count())?;
+        let count = |delimiter: u8| line.bytes().filter(|byte| *byte == delimiter).count();
+        // Where two are as frequent, the rarer sign in values separates; alone, a comma does no harm.
+        let signs = [b',', b';', b'\t'].into_iter().filter(|sign| count(*sign) > 0);
+        let delimiter = signs.max_by_key(|sign| count(*sign)).unwrap_or(b',');
         let columns: Vec<_> = fields(line, delimiter).iter().map(|name| column(name)).collect();
         let has_values = columns.iter().any(|column| matches!(column, Column::Value | Column::Typed(_)));
         if has_values {
@@ -63,7 +64,11 @@ pub(crate) fn detect(text: &str) -> Option<Table> {
         }
         // Rows without a header: commas and semicolons separate, a tab only adds a remark.
         let separated = columns.len() > 1 && delimiter != b'\t';
-        return separated.then_some(Table {
+        let rows = text.get(begin..).unwrap_or_default();
+        // A URL may have a comma inside; where it is one sign of many, all rows have as many.
+        let table =
+            separated && (value::classify(&value::refang(line)).is_none() || is_regular(rows, delimiter));
+        return table.then_some(Table {
             delimiter,
             columns: Vec::new(),
             start: begin,
@@ -71,6 +76,19 @@ pub(crate) fn detect(text: &str) -> Option<Table> {
         });
     }
     None
+}
+
+/// Whether the first rows, at least two, have the same number of delimiters.
+fn is_regular(rows: &str, delimiter: u8) -> bool {
+    const ROWS_LOOKED_AT: usize = 20;
+    let counts: Vec<_> = rows
+        .lines()
+        .map(list::uncommented)
+        .filter(|line| !line.is_empty())
+        .take(ROWS_LOOKED_AT)
+        .map(|line| line.bytes().filter(|byte| *byte == delimiter).count())
+        .collect();
+    counts.len() > 1 && counts.iter().all(|count| Some(count) == counts.first())
 }
 
 fn fields(line: &str, delimiter: u8) -> Vec<&str> {
@@ -146,7 +164,7 @@ fn row(run: &mut Run<'_>, record: &ByteRecord, table: &Table, place: impl Fn() -
         return ControlFlow::Continue(());
     }
     if table.columns.is_empty() {
-        return unlabelled(run, (0..record.len()).map(field), place);
+        return unlabelled(run, record, place);
     }
     let columns = || table.columns.iter().enumerate().map(|(at, column)| (*column, field(at)));
     let mut labels = Vec::new();
@@ -166,18 +184,20 @@ fn row(run: &mut Run<'_>, record: &ByteRecord, table: &Table, place: impl Fn() -
         }
     }
     let remarks = Remarks { labels: &labels, ..remarks };
-    let type_name = columns().find(|(column, _)| *column == Column::Type).map(|(_, text)| text);
+    let type_name =
+        columns().find(|(column, text)| *column == Column::Type && !is_vague(text)).map(|(_, text)| text);
     let mut found = false;
     for (column, text) in columns().filter(|(_, text)| !text.is_empty()) {
         let kind = match column {
-            Column::Value => match type_name.filter(|name| !is_vague(name)) {
-                Some(name) => match Kind::of_name(name) {
-                    Some(kind) => Some(kind),
-                    None => {
+            Column::Value => match type_name {
+                Some(name) => {
+                    let kind = Kind::of_name(name);
+                    if kind.is_none() {
                         let message = format!("no indicator is made of a `{}`", shown(name));
                         return run.refuse(&place(), Reason::UnsupportedType(name.to_owned()), message);
                     }
-                },
+                    kind
+                }
                 None => value::classify(&value::refang(text)),
             },
             Column::Typed(kind) => Some(kind),
@@ -207,17 +227,18 @@ fn tlp_name(text: &str) -> &str {
 }
 
 /// Takes the first field that is recognised.
-fn unlabelled<'f>(
-    run: &mut Run<'_>,
-    fields: impl Iterator<Item = &'f str> + Clone,
-    place: impl Fn() -> Place,
-) -> ControlFlow<()> {
-    for text in fields.clone() {
+fn unlabelled(run: &mut Run<'_>, record: &ByteRecord, place: impl Fn() -> Place) -> ControlFlow<()> {
+    let fields = || record.iter().filter_map(|field| std::str::from_utf8(field).ok()).map(str::trim);
+    for text in fields() {
         let armed = value::refang(text);
         if let Some(kind) = value::classify(&armed) {
             return run.value(kind, &armed, &Remarks::default(), place());
         }
     }
-    let first = fields.clone().find(|text| !text.is_empty()).unwrap_or_default();
+    if record.len() == 1 {
+        // A line of a list in between.
+        return list::line(run, list::uncommented(fields().next().unwrap_or_default()), place);
+    }
+    let first = fields().find(|text| !text.is_empty()).unwrap_or_default();
     list::unclassified(run, &place(), first)
 }

@@ -233,7 +233,7 @@ pub(crate) fn registry_key(text: &str) -> Option<String> {
     Some(format!("{hive}{rest}"))
 }
 
-/// The address of a network card, as STIX writes it (§6.9): lower case, colons, leading zeros.
+/// The address of a network card, as STIX writes it (§6.10): lower case, colons, leading zeros.
 pub(crate) fn card_address(text: &str) -> Option<String> {
     let digits: String = text.trim().chars().filter(|c| !matches!(c, ':' | '-' | '.')).collect();
     if digits.len() != 12 || !is_hex(&digits) {

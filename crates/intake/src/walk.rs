@@ -100,13 +100,15 @@ fn directory(run: &mut Run<'_>, path: &Path, depth_left: usize) -> ControlFlow<(
         let path = entry.path();
         let place = Place::file(&path.display().to_string());
         match entry.file_type() {
-            Ok(kind) if kind.is_dir() => match depth_left.checked_sub(1) {
-                Some(depth_left) => directory(run, &path, depth_left)?,
-                None => {
+            Ok(kind) if kind.is_dir() => {
+                if depth_left == 0 {
                     let max = run.options.limits.directory_depth_max;
-                    run.refuse(&place, Reason::Limit, format!("deeper than directory_depth_max ({max})"))?;
+                    let message = format!("deeper than directory_depth_max ({max})");
+                    run.refuse(&place, Reason::Limit, message)?;
+                } else {
+                    directory(run, &path, depth_left - 1)?;
                 }
-            },
+            }
             Ok(kind) if kind.is_file() => match File::open(&path) {
                 Ok(opened) => file(run, &path, opened)?,
                 Err(error) => run.refuse(&place, Reason::Unreadable, error.to_string())?,

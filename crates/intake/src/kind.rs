@@ -11,6 +11,7 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
+use crate::names::NAMES;
 use crate::value;
 
 /// What a value is.
@@ -115,7 +116,7 @@ impl Algorithm {
     }
 }
 
-const PORT_MAX: u64 = 65_535;
+pub(crate) const PORT_MAX: u64 = 65_535;
 
 impl Kind {
     /// The kind that a MISP attribute type, or the name of a type in somebody's table, means.
@@ -324,111 +325,10 @@ fn hash(type_name: &str, algorithm: Algorithm, text: &str) -> Option<String> {
     Some(format!("{type_name}:hashes.{} = '{digest}'", algorithm.key()))
 }
 
-use Algorithm::{Md5, Sha1, Sha3_256, Sha3_512, Sha224, Sha256, Sha384, Sha512, Ssdeep, Tlsh};
-
-/// Names and their kinds, sorted: the types of MISP's `describeTypes`, and what the columns and types
-/// of public tables are called.
-static NAMES: &[(&str, Kind)] = &[
-    ("as", Kind::AutonomousSystem),
-    ("asn", Kind::AutonomousSystem),
-    ("attachment", Kind::FileName),
-    ("autonomous-system", Kind::AutonomousSystem),
-    ("cidr", Kind::Address),
-    ("cookie", Kind::Text("network-traffic:extensions.'http-request-ext'.request_header.Cookie[*]")),
-    ("domain", Kind::Name),
-    ("domain-name", Kind::Name),
-    ("domain-port", Kind::NamePort),
-    ("domain|ip", Kind::NameAddress),
-    ("email", Kind::Mailbox),
-    ("email-addr", Kind::Mailbox),
-    ("email-address", Kind::Mailbox),
-    ("email-attachment", Kind::Text("email-message:body_multipart[*].body_raw_ref.name")),
-    ("email-body", Kind::Text("email-message:body")),
-    ("email-dst", Kind::Recipient),
-    ("email-dst-display-name", Kind::Text("email-message:to_refs[*].display_name")),
-    ("email-message-id", Kind::Text("email-message:message_id")),
-    ("email-reply-to", Kind::Text("email-message:additional_header_fields.'Reply-To'[*]")),
-    ("email-src", Kind::Sender),
-    ("email-src-display-name", Kind::Text("email-message:from_ref.display_name")),
-    ("email-subject", Kind::Text("email-message:subject")),
-    ("email-x-mailer", Kind::Text("email-message:additional_header_fields.'X-Mailer'[*]")),
-    ("file-name", Kind::FileName),
-    ("filename", Kind::FileName),
-    ("filename|md5", Kind::FileNameHash(Md5)),
-    ("filename|sha1", Kind::FileNameHash(Sha1)),
-    ("filename|sha224", Kind::FileNameHash(Sha224)),
-    ("filename|sha256", Kind::FileNameHash(Sha256)),
-    ("filename|sha3-256", Kind::FileNameHash(Sha3_256)),
-    ("filename|sha3-512", Kind::FileNameHash(Sha3_512)),
-    ("filename|sha384", Kind::FileNameHash(Sha384)),
-    ("filename|sha512", Kind::FileNameHash(Sha512)),
-    ("filename|ssdeep", Kind::FileNameHash(Ssdeep)),
-    ("filename|tlsh", Kind::FileNameHash(Tlsh)),
-    ("fqdn", Kind::Name),
-    ("hostname", Kind::Name),
-    ("hostname|port", Kind::NamePort),
-    ("http-method", Kind::Text("network-traffic:extensions.'http-request-ext'.request_method")),
-    ("imphash", Kind::ImportHash),
-    ("ip", Kind::Address),
-    ("ip-addr", Kind::Address),
-    ("ip-address", Kind::Address),
-    ("ip-dst", Kind::Address),
-    ("ip-dst|port", Kind::Destination),
-    ("ip-port", Kind::Destination),
-    ("ip-src", Kind::Address),
-    ("ip-src|port", Kind::Source),
-    ("ip:port", Kind::Destination),
-    ("ipv4", Kind::Address),
-    ("ipv4-addr", Kind::Address),
-    ("ipv4-cidr", Kind::Address),
-    ("ipv4-port", Kind::Destination),
-    ("ipv6", Kind::Address),
-    ("ipv6-addr", Kind::Address),
-    ("ipv6-port", Kind::Destination),
-    ("mac-addr", Kind::CardAddress),
-    ("mac-address", Kind::CardAddress),
-    ("malware-sample", Kind::FileNameHash(Md5)),
-    ("md5", Kind::FileHash(Md5)),
-    ("md5-hash", Kind::FileHash(Md5)),
-    ("mime-type", Kind::Text("file:mime_type")),
-    ("mutex", Kind::Text("mutex:name")),
-    ("port", Kind::Number("network-traffic:dst_port", PORT_MAX)),
-    ("regkey", Kind::RegistryKey),
-    ("regkey|value", Kind::RegistryValue),
-    ("sha1", Kind::FileHash(Sha1)),
-    ("sha1-hash", Kind::FileHash(Sha1)),
-    ("sha224", Kind::FileHash(Sha224)),
-    ("sha256", Kind::FileHash(Sha256)),
-    ("sha256-hash", Kind::FileHash(Sha256)),
-    ("sha3-256", Kind::FileHash(Sha3_256)),
-    ("sha3-512", Kind::FileHash(Sha3_512)),
-    ("sha384", Kind::FileHash(Sha384)),
-    ("sha512", Kind::FileHash(Sha512)),
-    ("sha512-hash", Kind::FileHash(Sha512)),
-    ("sigma", Kind::Rule("sigma")),
-    ("size-in-bytes", Kind::Number("file:size", 9_007_199_254_740_991)),
-    ("snort", Kind::Rule("snort")),
-    ("ssdeep", Kind::FileHash(Ssdeep)),
-    ("suricata", Kind::Rule("suricata")),
-    ("tlsh", Kind::FileHash(Tlsh)),
-    ("uri", Kind::Uri),
-    ("url", Kind::Url),
-    ("url-part", Kind::Uri),
-    (
-        "user-agent",
-        Kind::Text("network-traffic:extensions.'http-request-ext'.request_header.'User-Agent'[*]"),
-    ),
-    ("windows-service-displayname", Kind::Text("process:extensions.'windows-service-ext'.display_name")),
-    ("windows-service-name", Kind::Text("process:extensions.'windows-service-ext'.service_name")),
-    ("x509-fingerprint-md5", Kind::CertificateHash(Md5)),
-    ("x509-fingerprint-sha1", Kind::CertificateHash(Sha1)),
-    ("x509-fingerprint-sha256", Kind::CertificateHash(Sha256)),
-    ("yara", Kind::Rule("yara")),
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kind::Algorithm::{Md5, Sha256};
 
     #[test]
     fn names_are_sorted_and_found() {

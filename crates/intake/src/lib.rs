@@ -43,6 +43,7 @@ mod kind;
 mod list;
 mod marking;
 mod misp;
+mod names;
 mod options;
 mod place;
 mod run;

@@ -1,0 +1,123 @@
+//! `GET` and `POST /api/credentials`, `DELETE /api/credentials/{id}`.
+//!
+//! A secret is in the answer that issues it and nowhere else, not even in a cache or a compressed form.
+
+use std::collections::BTreeSet;
+
+use axum::extract::{Path, Request, State};
+use axum::response::Response;
+use exchange::{CredentialRecord, NewCredential};
+use hyper::StatusCode;
+use model::{Action, CollectionId, CredentialId, MemberId, Principal, Role, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::answer::json;
+use crate::api::id;
+use crate::hub::Hub;
+use crate::pipeline::Authenticated;
+use crate::refusal::Refusal;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Issue {
+    member: Option<MemberId>,
+    role: Option<Role>,
+    login: Option<String>,
+    actions: Option<BTreeSet<Action>>,
+    collections: Option<BTreeSet<CollectionId>>,
+    expires: Option<Timestamp>,
+    #[serde(default)]
+    note: String,
+    password: Option<String>,
+}
+
+/// A credential without what verifies it.
+#[derive(Serialize)]
+struct CredentialView<'a> {
+    id: &'a CredentialId,
+    login: &'a str,
+    principal: &'a Principal,
+    actions: &'a BTreeSet<Action>,
+    collections: &'a Option<BTreeSet<CollectionId>>,
+    note: &'a str,
+    created: Timestamp,
+    expires: Option<Timestamp>,
+    revoked: Option<Timestamp>,
+}
+
+impl<'a> From<&'a CredentialRecord> for CredentialView<'a> {
+    fn from(record: &'a CredentialRecord) -> Self {
+        Self {
+            id: &record.id,
+            login: &record.login,
+            principal: &record.principal,
+            actions: &record.actions,
+            collections: &record.collections,
+            note: &record.note,
+            created: record.created,
+            expires: record.expires,
+            revoked: record.revoked,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Issued<'a> {
+    credential: CredentialView<'a>,
+    secret: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<&'a str>,
+}
+
+/// Answers the credentials, without their secrets.
+pub(crate) async fn list(
+    State(hub): State<Hub>,
+    Authenticated(caller): Authenticated,
+) -> Result<Response, Refusal> {
+    let records = hub.exchange.credentials(&caller)?;
+    json(StatusCode::OK, &records.iter().map(CredentialView::from).collect::<Vec<_>>())
+}
+
+/// Issues a credential.
+pub(crate) async fn issue(
+    State(hub): State<Hub>,
+    Authenticated(caller): Authenticated,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let (parts, body) = request.into_parts();
+    let new = new_credential(hub.receive_json(&parts.headers, body).await?)?;
+    let issued = hub.write(move |exchange| exchange.issue_credential(&caller, new)).await?;
+    let answer = Issued {
+        credential: CredentialView::from(&issued.record),
+        secret: &issued.secret,
+        token: issued.token.as_deref(),
+    };
+    json(StatusCode::CREATED, &answer)
+}
+
+fn new_credential(issue: Issue) -> Result<NewCredential, Refusal> {
+    let Issue { member, role, login, actions, collections, expires, note, password } = issue;
+    // A credential belongs to one member or to one role, never to both.
+    let (principal, usual) = match (member, role) {
+        (Some(member), None) => (Principal::Member(member), [Action::Read, Action::Publish].as_slice()),
+        (None, Some(role)) => {
+            (Principal::Role(role), [Action::Read, Action::Publish, Action::Administer].as_slice())
+        }
+        (Some(_), Some(_)) | (None, None) => {
+            return Err(Refusal::bad_request("name either a `member` or a `role`"));
+        }
+    };
+    let actions = actions.unwrap_or_else(|| usual.iter().copied().collect());
+    Ok(NewCredential { principal, login, actions, collections, expires, note, password })
+}
+
+/// Revokes a credential; it is refused from the next request on.
+pub(crate) async fn revoke(
+    State(hub): State<Hub>,
+    Authenticated(caller): Authenticated,
+    Path(credential): Path<String>,
+) -> Result<Response, Refusal> {
+    let credential: CredentialId = id(&credential)?;
+    let record = hub.write(move |exchange| exchange.revoke_credential(&caller, &credential)).await?;
+    json(StatusCode::OK, &CredentialView::from(&record))
+}

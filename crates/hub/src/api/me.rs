@@ -1,0 +1,41 @@
+//! `GET /api/me`: as whom the caller is known, and what its credential covers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axum::extract::State;
+use axum::response::Response;
+use hyper::StatusCode;
+use model::{Action, CollectionId, CredentialId, Principal, Standing, Tier};
+use serde::Serialize;
+
+use crate::answer::json;
+use crate::hub::Hub;
+use crate::pipeline::Authenticated;
+use crate::refusal::Refusal;
+
+#[derive(Serialize)]
+struct Me<'a> {
+    principal: &'a Principal,
+    credential: &'a CredentialId,
+    actions: &'a BTreeSet<Action>,
+    /// `null` if the credential is not narrowed to any.
+    collections: &'a Option<BTreeSet<CollectionId>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    standings: Option<BTreeMap<Tier, Standing>>,
+}
+
+/// Answers who the caller is.
+pub(crate) async fn get(
+    State(hub): State<Hub>,
+    Authenticated(caller): Authenticated,
+) -> Result<Response, Refusal> {
+    let member = caller.member().map(|id| hub.exchange.member(&caller, id)).transpose()?;
+    let me = Me {
+        principal: &caller.principal,
+        credential: &caller.credential,
+        actions: &caller.actions,
+        collections: &caller.collections,
+        standings: member.map(|member| member.standings),
+    };
+    json(StatusCode::OK, &me)
+}

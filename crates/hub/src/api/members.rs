@@ -1,0 +1,48 @@
+//! `GET` and `POST /api/members`: the registry.
+
+use std::collections::BTreeSet;
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+use exchange::NewMember;
+use hyper::StatusCode;
+use model::{MemberKind, Subject, Tier};
+use serde::Deserialize;
+
+use crate::answer::json;
+use crate::hub::Hub;
+use crate::pipeline::Authenticated;
+use crate::refusal::Refusal;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Admission {
+    name: String,
+    kind: MemberKind,
+    identity: Option<String>,
+    #[serde(default)]
+    subject: Subject,
+    #[serde(default)]
+    listed: BTreeSet<Tier>,
+}
+
+/// Answers the members, to the programme's people.
+pub(crate) async fn list(
+    State(hub): State<Hub>,
+    Authenticated(caller): Authenticated,
+) -> Result<Response, Refusal> {
+    json(StatusCode::OK, &hub.exchange.members(&caller)?)
+}
+
+/// Admits a member to the registry.
+pub(crate) async fn add(
+    State(hub): State<Hub>,
+    Authenticated(caller): Authenticated,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let (parts, body) = request.into_parts();
+    let Admission { name, kind, identity, subject, listed } = hub.receive_json(&parts.headers, body).await?;
+    let new = NewMember { name, kind, identity, subject, listed };
+    let member = hub.write(move |exchange| exchange.add_member(&caller, new)).await?;
+    json(StatusCode::CREATED, &member)
+}

@@ -1,0 +1,70 @@
+//! The administration API: JSON, described by `/api/openapi.json`, one file for each endpoint.
+//!
+//! Ids and words are those of `model`, in its serde forms. What a document has too much is refused, not passed over: a
+//! misspelt `audience` would publish to everybody.
+
+pub(crate) mod backup;
+pub(crate) mod credentials;
+pub(crate) mod findings;
+pub(crate) mod holds;
+pub(crate) mod me;
+pub(crate) mod member;
+pub(crate) mod members;
+pub(crate) mod openapi;
+pub(crate) mod publish;
+pub(crate) mod recall;
+pub(crate) mod receivers;
+pub(crate) mod standing;
+pub(crate) mod status;
+pub(crate) mod stream;
+
+use std::str::FromStr;
+
+use taxii::decode_component;
+
+use crate::refusal::Refusal;
+
+/// An id in a path. One that is misspelt names nothing, which is what the caller learns.
+pub(crate) fn id<T>(text: &str) -> Result<T, Refusal>
+where
+    T: FromStr<Err: std::fmt::Display>,
+{
+    text.parse().map_err(|error: T::Err| Refusal::new(hyper::StatusCode::NOT_FOUND, error.to_string()))
+}
+
+/// The parameters of a query string, each at most once, with the names that the endpoint takes.
+pub(crate) fn parameters<const N: usize>(
+    query: Option<&str>,
+    names: [&str; N],
+) -> Result<[Option<String>; N], Refusal> {
+    let mut values = [const { None }; N];
+    for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let known = decode_component(name).and_then(|name| names.iter().position(|known| *known == name));
+        let Some(known) = known else {
+            let taken = names.join(", ");
+            return Err(Refusal::bad_request(format!("a parameter is not known here; there are: {taken}")));
+        };
+        let value = decode_component(value);
+        if value.is_none() || std::mem::replace(&mut values[known], value).is_some() {
+            return Err(Refusal::bad_request(format!("`{}` is given twice, or is no text", names[known])));
+        }
+    }
+    Ok(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_known_and_given_once() {
+        let read =
+            |query| parameters(Some(query), ["limit", "after"]).map_err(|refusal| refusal.status.as_u16());
+        assert_eq!(read("limit=5&after=a%20b"), Ok([Some("5".to_owned()), Some("a b".to_owned())]));
+        assert_eq!(read(""), Ok([None, None]));
+        for query in ["limit=1&limit=2", "limits=1", "after=%ff"] {
+            assert_eq!(read(query), Err(400), "{query}");
+        }
+    }
+}

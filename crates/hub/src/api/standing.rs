@@ -1,0 +1,36 @@
+//! `POST /api/members/{id}/standing`: a decision on a member's standing on one tier.
+
+use axum::extract::{Path, Request, State};
+use axum::response::Response;
+use hyper::StatusCode;
+use model::{MemberId, Standing, Tier};
+use serde::Deserialize;
+
+use crate::answer::json;
+use crate::api::id;
+use crate::hub::Hub;
+use crate::pipeline::Authenticated;
+use crate::refusal::Refusal;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Decision {
+    tier: Tier,
+    to: Standing,
+    reason: String,
+}
+
+/// Sets the standing; the member's next request sees it.
+pub(crate) async fn set(
+    State(hub): State<Hub>,
+    Authenticated(caller): Authenticated,
+    Path(member): Path<String>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let member: MemberId = id(&member)?;
+    let (parts, body) = request.into_parts();
+    let Decision { tier, to, reason } = hub.receive_json(&parts.headers, body).await?;
+    let change =
+        hub.write(move |exchange| exchange.set_standing(&caller, &member, &tier, to, &reason)).await?;
+    json(StatusCode::OK, &change)
+}

@@ -1,0 +1,209 @@
+//! `GET /api/stream`: objects as they come, as server-sent events.
+//!
+//! ```text
+//! id: 2026-01-10T12:34:56.000001Z
+//! event: object
+//! data: {"collection":"7d1a...","date_added":"2026-01-10T12:34:56.000001Z","object":{...}}
+//! ```
+//!
+//! The stream is a poll that waits: the same view, order, dates and ledger entries. An event's id is the object's date,
+//! so a client that comes back with `Last-Event-ID`, as browsers do by themselves, goes on where it was; so does a TAXII
+//! client that takes the id as `added_after`.
+//!
+//! An object stands in `data` as it was received. Only a line break inside it, which JSON allows between its tokens,
+//! becomes a line break of the event's.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use bytes::Bytes;
+use exchange::{Exchange, StreamBatch};
+use hyper::body::Frame;
+use hyper::header::CACHE_CONTROL;
+use hyper::http::HeaderValue;
+use hyper::{HeaderMap, StatusCode};
+use model::{Caller, CollectionId, Timestamp};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::time::Instant;
+
+use crate::answer::{NO_STORE, answer};
+use crate::api::parameters;
+use crate::hub::Hub;
+use crate::peer::Connection;
+use crate::pipeline::{Authenticated, authenticate};
+use crate::refusal::Refusal;
+
+const EVENTS_TYPE: HeaderValue = HeaderValue::from_static("text/event-stream");
+/// How long one wait for news is. After it the stream looks whether it is to end.
+const WAIT: Duration = Duration::from_millis(500);
+/// How many batches may wait for a slow reader. A batch is a page at most.
+const BATCHES_MAX: usize = 2;
+/// How long a reader may take for a batch before it is cut off; it comes back with `Last-Event-ID`.
+const READER_PAUSE_MAX: Duration = Duration::from_secs(60);
+
+/// Opens a stream of one collection.
+pub(crate) async fn get(
+    State(hub): State<Hub>,
+    Authenticated(caller): Authenticated,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let [collection, added_after] = parameters(request.uri().query(), ["collection", "added_after"])?;
+    let collection =
+        collection.ok_or_else(|| Refusal::bad_request("name a `collection`, by its id or alias"))?;
+    let last_id =
+        request.headers().get("last-event-id").map(|value| value.to_str().unwrap_or("?").to_owned());
+    // The id of the last event is where the client is; what the address says is where it once began.
+    let after = last_id.or(added_after).filter(|text| !text.is_empty()).map(|text| text.parse::<Timestamp>());
+    let after = after.transpose().map_err(|error| Refusal::bad_request(error.to_string()))?;
+    let view = hub.exchange.collection(&caller, &collection)?;
+    if !view.can_read {
+        return Err(exchange::ReadError::NotReadable(view.collection.alias).into());
+    }
+    let permit = Arc::clone(&hub.streams)
+        .try_acquire_owned()
+        .map_err(|_| Refusal::unavailable("as many streams are open as the hub takes; poll, or try again"))?;
+    let (sender, receiver) = mpsc::channel(BATCHES_MAX);
+    let connection = request.extensions().get::<Arc<Connection>>().cloned();
+    let headers = request.into_parts().0.headers;
+    let stream =
+        Stream { hub, caller, collection: view.collection.id, after, headers, connection, _permit: permit };
+    tokio::spawn(stream.run(sender));
+    let mut response = answer(StatusCode::OK, EVENTS_TYPE, Bytes::new());
+    response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
+    *response.body_mut() = Body::new(Events { receiver });
+    Ok(response)
+}
+
+struct Stream {
+    hub: Hub,
+    caller: Arc<Caller>,
+    collection: CollectionId,
+    after: Option<Timestamp>,
+    /// Kept for its credentials, which are looked at again and again.
+    headers: HeaderMap,
+    connection: Option<Arc<Connection>>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Stream {
+    /// Sends what comes until the caller may have no more, the reader is gone, or the hub shuts down.
+    async fn run(mut self, sender: mpsc::Sender<Bytes>) {
+        let mut silent_since = Instant::now();
+        // So that the client sees at once that the stream is open.
+        if !send(&sender, Bytes::from_static(b": open\n\n")).await {
+            return;
+        }
+        while !self.is_closing() {
+            let Ok(batch) = self.next().await else { return };
+            // Asked after the batch was chosen and before it is sent: a credential that was revoked, or has expired,
+            // gets nothing more.
+            let socket = self.connection.as_ref().map(|connection| connection.peer.ip());
+            match authenticate(&self.hub, socket, &self.headers).await {
+                Ok(caller) if caller.credential == self.caller.credential => self.caller = caller,
+                Ok(_) | Err(_) => return,
+            }
+            self.after = batch.after.or(self.after);
+            let text = if batch.objects.is_empty() {
+                if silent_since.elapsed() < self.hub.options.heartbeat {
+                    if sender.is_closed() {
+                        return;
+                    }
+                    continue;
+                }
+                Bytes::from_static(b": alive\n\n")
+            } else {
+                self.hub.metrics.count_served(batch.objects.len());
+                events(self.collection, &batch)
+            };
+            silent_since = Instant::now();
+            if !send(&sender, text).await {
+                return;
+            }
+        }
+    }
+
+    fn is_closing(&self) -> bool {
+        self.connection.as_ref().is_some_and(|connection| *connection.closing.borrow())
+    }
+
+    /// Waits for news, on a blocking thread. Not within the limit of reads, for it does not read most of the time; the
+    /// limit on streams holds it.
+    async fn next(&self) -> Result<StreamBatch, Refusal> {
+        let exchange: Exchange = self.hub.exchange.clone();
+        let (caller, collection, after) = (Arc::clone(&self.caller), self.collection.to_string(), self.after);
+        let waited = tokio::task::spawn_blocking(move || exchange.stream(&caller, &collection, after, WAIT));
+        Ok(waited.await.map_err(Refusal::internal)??)
+    }
+}
+
+async fn send(sender: &mpsc::Sender<Bytes>, text: Bytes) -> bool {
+    sender.send_timeout(text, READER_PAUSE_MAX).await.is_ok()
+}
+
+fn events(collection: CollectionId, batch: &StreamBatch) -> Bytes {
+    let length: usize = batch.objects.iter().map(|(_, object)| object.len() + 200).sum();
+    let mut text = Vec::with_capacity(length);
+    for (date, object) in &batch.objects {
+        let head = format!(
+            "id: {date}\nevent: object\ndata: {{\"collection\":\"{collection}\",\"date_added\":\"{date}\",\"object\":"
+        );
+        text.extend_from_slice(head.as_bytes());
+        push_lines(&mut text, object);
+        text.extend_from_slice(b"}\n\n");
+    }
+    text.into()
+}
+
+/// Appends an object to a `data` field. `\r\n`, `\n` and `\r` each end a line of the field.
+fn push_lines(text: &mut Vec<u8>, object: &[u8]) {
+    let mut rest = object;
+    while let Some(end) = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
+        text.extend_from_slice(&rest[..end]);
+        text.extend_from_slice(b"\ndata: ");
+        let width = if rest[end..].starts_with(b"\r\n") { 2 } else { 1 };
+        rest = &rest[end + width..];
+    }
+    text.extend_from_slice(rest);
+}
+
+/// A body of what comes over a channel.
+struct Events {
+    receiver: mpsc::Receiver<Bytes>,
+}
+
+impl hyper::body::Body for Events {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.receiver.poll_recv(context).map(|text| text.map(|text| Ok(Frame::data(text))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_with_line_breaks_is_one_event() {
+        let collection: CollectionId = "7d1a2c40-53be-4f0c-8a59-0f6d3f1b6001".parse().unwrap();
+        let objects = vec![(Timestamp::EPOCH, b"{\"a\":\r\n1,\n\"b\":2}".to_vec())];
+        let text = events(collection, &StreamBatch { objects, after: None });
+        let text = std::str::from_utf8(&text).unwrap();
+        let data: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
+        let value: serde_json::Value = serde_json::from_str(&data.join("\n")).unwrap();
+        assert_eq!(value["object"], serde_json::json!({"a": 1, "b": 2}));
+        assert_eq!(value["date_added"], "1970-01-01T00:00:00.000000Z");
+        assert!(text.starts_with("id: 1970-01-01T00:00:00.000000Z\nevent: object\ndata: "), "{text}");
+        assert!(text.ends_with("}\n\n") && !text.trim_end().contains("\n\n"), "{text}");
+    }
+}

@@ -1,0 +1,182 @@
+//! Counts and durations for Prometheus. They name routes and statuses, never a member, a collection or an object.
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use hyper::StatusCode;
+
+/// The statuses that are counted one by one; all others are counted together.
+const STATUSES: [u16; 18] =
+    [200, 201, 202, 304, 400, 401, 403, 404, 405, 406, 408, 409, 413, 415, 422, 429, 500, 503];
+/// The upper bounds of the histogram, in microseconds.
+const BOUNDS_MICROS: [u64; 12] =
+    [100, 250, 1_000, 2_500, 10_000, 25_000, 100_000, 250_000, 1_000_000, 2_500_000, 10_000_000, 60_000_000];
+
+#[derive(Default)]
+struct Route {
+    statuses: [AtomicU64; STATUSES.len() + 1],
+    buckets: [AtomicU64; BOUNDS_MICROS.len() + 1],
+    micros: AtomicU64,
+}
+
+/// All counters of a hub.
+pub(crate) struct Metrics {
+    routes: Vec<Route>,
+    /// The routes' paths, in the same order.
+    names: Vec<&'static str>,
+    published: AtomicU64,
+    served: AtomicU64,
+}
+
+/// What is not counted here but known elsewhere, at the moment of asking.
+pub(crate) struct Gauges {
+    pub(crate) epoch: u64,
+    pub(crate) ledger_size: u64,
+    pub(crate) streams: usize,
+}
+
+impl Metrics {
+    /// Counters for the endpoints with these paths, and one more for what is at no endpoint.
+    pub(crate) fn new(paths: impl IntoIterator<Item = &'static str>) -> Self {
+        let names: Vec<_> = paths.into_iter().chain(["none"]).collect();
+        let routes = names.iter().map(|_| Route::default()).collect();
+        Self { routes, names, published: AtomicU64::new(0), served: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn count_request(&self, endpoint: usize, status: StatusCode, took: Duration) {
+        let Some(route) = self.routes.get(endpoint) else { return };
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let status = STATUSES.iter().position(|known| *known == status.as_u16()).unwrap_or(STATUSES.len());
+        let bucket = BOUNDS_MICROS.iter().position(|bound| micros <= *bound).unwrap_or(BOUNDS_MICROS.len());
+        route.statuses[status].fetch_add(1, Ordering::Relaxed);
+        route.buckets[bucket].fetch_add(1, Ordering::Relaxed);
+        route.micros.fetch_add(micros, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_published(&self, objects: usize) {
+        self.published.fetch_add(u64::try_from(objects).unwrap_or(0), Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_served(&self, objects: usize) {
+        self.served.fetch_add(u64::try_from(objects).unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// The text format of Prometheus, version 0.0.4.
+    pub(crate) fn render(&self, gauges: &Gauges) -> String {
+        let mut text = String::new();
+        header(&mut text, "ringfence_http_requests_total", "counter", "Requests by route and status.");
+        for (route, name) in self.named() {
+            let words = STATUSES.iter().map(ToString::to_string).chain(["other".to_owned()]);
+            for (status, count) in words.zip(&route.statuses) {
+                let count = count.load(Ordering::Relaxed);
+                if count > 0 {
+                    line(
+                        &mut text,
+                        "ringfence_http_requests_total",
+                        &[("route", name), ("status", &status)],
+                        &count,
+                    );
+                }
+            }
+        }
+        header(
+            &mut text,
+            "ringfence_http_request_duration_seconds",
+            "histogram",
+            "Time to the answer's first byte.",
+        );
+        for (route, name) in self.named() {
+            durations(&mut text, route, name);
+        }
+        let totals = [
+            (
+                "ringfence_objects_published_total",
+                "counter",
+                "Objects stored.",
+                self.published.load(Ordering::Relaxed),
+            ),
+            (
+                "ringfence_objects_served_total",
+                "counter",
+                "Objects handed out.",
+                self.served.load(Ordering::Relaxed),
+            ),
+            ("ringfence_epoch", "gauge", "The current epoch.", gauges.epoch),
+            ("ringfence_ledger_entries", "gauge", "Entries in the ledger.", gauges.ledger_size),
+            ("ringfence_streams", "gauge", "Open event streams.", u64::try_from(gauges.streams).unwrap_or(0)),
+        ];
+        for (name, kind, help, value) in totals {
+            header(&mut text, name, kind, help);
+            line(&mut text, name, &[], &value);
+        }
+        text
+    }
+
+    /// The routes that anyone asked for.
+    fn named(&self) -> impl Iterator<Item = (&Route, &'static str)> {
+        self.routes
+            .iter()
+            .zip(self.names.iter().copied())
+            .filter(|(route, _)| route.statuses.iter().any(|c| c.load(Ordering::Relaxed) > 0))
+    }
+}
+
+fn durations(text: &mut String, route: &Route, name: &str) {
+    const METRIC: &str = "ringfence_http_request_duration_seconds";
+    let mut count = 0;
+    for (bound, bucket) in BOUNDS_MICROS.iter().zip(&route.buckets) {
+        count += bucket.load(Ordering::Relaxed);
+        let bound = seconds(*bound);
+        line(text, &format!("{METRIC}_bucket"), &[("route", name), ("le", &bound)], &count);
+    }
+    count += route.buckets[BOUNDS_MICROS.len()].load(Ordering::Relaxed);
+    line(text, &format!("{METRIC}_bucket"), &[("route", name), ("le", "+Inf")], &count);
+    line(text, &format!("{METRIC}_sum"), &[("route", name)], &seconds(route.micros.load(Ordering::Relaxed)));
+    line(text, &format!("{METRIC}_count"), &[("route", name)], &count);
+}
+
+fn seconds(micros: u64) -> String {
+    format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
+}
+
+fn header(text: &mut String, name: &str, kind: &str, help: &str) {
+    let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}"); // writing to a string cannot fail
+}
+
+fn line(text: &mut String, name: &str, labels: &[(&str, &str)], value: &dyn std::fmt::Display) {
+    let labels: Vec<String> = labels.iter().map(|(label, value)| format!("{label}=\"{value}\"")).collect();
+    let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+    let _ = writeln!(text, "{name}{labels} {value}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_counted_by_route_status_and_duration() {
+        let metrics = Metrics::new(["/a", "/b"]);
+        metrics.count_request(0, StatusCode::OK, Duration::from_micros(100));
+        metrics.count_request(0, StatusCode::OK, Duration::from_micros(101));
+        metrics.count_request(2, StatusCode::IM_A_TEAPOT, Duration::from_mins(2));
+        metrics.count_published(3);
+        let text = metrics.render(&Gauges { epoch: 7, ledger_size: 9, streams: 0 });
+        let wanted = [
+            "ringfence_http_requests_total{route=\"/a\",status=\"200\"} 2",
+            "ringfence_http_requests_total{route=\"none\",status=\"other\"} 1",
+            "ringfence_http_request_duration_seconds_bucket{route=\"/a\",le=\"0.000100\"} 1",
+            "ringfence_http_request_duration_seconds_bucket{route=\"/a\",le=\"0.000250\"} 2",
+            "ringfence_http_request_duration_seconds_bucket{route=\"none\",le=\"60.000000\"} 0",
+            "ringfence_http_request_duration_seconds_bucket{route=\"none\",le=\"+Inf\"} 1",
+            "ringfence_http_request_duration_seconds_sum{route=\"/a\"} 0.000201",
+            "ringfence_objects_published_total 3",
+            "ringfence_epoch 7",
+            "ringfence_ledger_entries 9",
+        ];
+        for line in wanted {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+        assert!(!text.contains("/b"), "a route that nobody asked is left out");
+    }
+}

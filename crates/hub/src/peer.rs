@@ -1,0 +1,79 @@
+//! Where a request comes from.
+
+use std::net::{IpAddr, SocketAddr};
+
+use hyper::HeaderMap;
+use tokio::sync::watch;
+
+/// What the server knows about the connection that a request came on. [`serve`](crate::serve) puts it, in an
+/// [`Arc`](std::sync::Arc), into the extensions of each request.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// The other end of the socket.
+    pub peer: SocketAddr,
+    /// Whether it is encrypted.
+    pub is_encrypted: bool,
+    /// Turns true when the hub shuts down, so that what would not end by itself ends.
+    pub closing: watch::Receiver<bool>,
+}
+
+/// The address that failed logins are counted for.
+///
+/// It is the socket's, unless the socket's is a proxy that the operator named: then it is the nearest address in
+/// `X-Forwarded-For` that is not such a proxy. Whatever stands before that was written by the client and means nothing.
+pub(crate) fn counted_address(
+    socket: Option<IpAddr>,
+    headers: &HeaderMap,
+    trusted: &[IpAddr],
+) -> Option<IpAddr> {
+    let socket = socket.map(|address| address.to_canonical())?;
+    if !trusted.contains(&socket) {
+        return Some(socket);
+    }
+    let mut hops: Vec<&str> = Vec::new();
+    for value in headers.get_all("x-forwarded-for") {
+        hops.extend(value.to_str().unwrap_or_default().split(',').map(str::trim));
+    }
+    let mut nearest = socket;
+    for hop in hops.into_iter().rev() {
+        let Ok(address) = hop.parse::<IpAddr>() else { break };
+        nearest = address.to_canonical();
+        if !trusted.contains(&nearest) {
+            break;
+        }
+    }
+    Some(nearest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forwarded_addresses_count_only_from_trusted_proxies() {
+        let cases = [
+            // socket, X-Forwarded-For, trusted proxies, counted
+            ("192.0.2.1", &["198.51.100.7"][..], &[][..], "192.0.2.1"),
+            ("10.0.0.1", &["198.51.100.7"], &["10.0.0.1"], "198.51.100.7"),
+            ("::ffff:10.0.0.1", &["198.51.100.7"], &["10.0.0.1"], "198.51.100.7"),
+            ("10.0.0.1", &["203.0.113.9, 198.51.100.7"], &["10.0.0.1"], "198.51.100.7"),
+            (
+                "10.0.0.1",
+                &["203.0.113.9", "198.51.100.7, 10.0.0.2"],
+                &["10.0.0.1", "10.0.0.2"],
+                "198.51.100.7",
+            ),
+            ("10.0.0.1", &[], &["10.0.0.1"], "10.0.0.1"),
+            ("10.0.0.1", &["198.51.100.7, nonsense"], &["10.0.0.1"], "10.0.0.1"),
+        ];
+        for (socket, forwarded, trusted, counted) in cases {
+            let mut headers = HeaderMap::new();
+            for value in forwarded {
+                headers.append("x-forwarded-for", value.parse().unwrap());
+            }
+            let trusted: Vec<IpAddr> = trusted.iter().map(|text| text.parse().unwrap()).collect();
+            let got = counted_address(Some(socket.parse().unwrap()), &headers, &trusted);
+            assert_eq!(got, Some(counted.parse().unwrap()), "{socket} {forwarded:?}");
+        }
+    }
+}

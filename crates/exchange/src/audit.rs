@@ -106,12 +106,11 @@ impl Exchange {
         }
         let current =
             log.partial().find(|(partial, _)| partial.full() == tile.full()).map(|(_, bytes)| bytes.to_vec());
-        let bytes = match current {
-            Some(bytes) => Some(bytes),
-            None => {
-                let snapshot = self.inner.store.snapshot()?;
-                ledger::TileSource::tile(&mut FullTiles(snapshot.as_ref()), tile.full())?
-            }
+        let bytes = if current.is_some() {
+            current
+        } else {
+            let snapshot = self.inner.store.snapshot()?;
+            ledger::TileSource::tile(&mut FullTiles(snapshot.as_ref()), tile.full())?
         };
         Ok(bytes.map(|bytes| cut(bytes, tile)))
     }

@@ -262,7 +262,7 @@ impl Verification {
             return Err(AuthenticationError::Refused);
         };
         let caller = credential.caller();
-        let seconds = i64::try_from(limits.credential_cache_seconds).unwrap_or(i64::MAX);
+        let seconds = i64::from(limits.credential_cache_seconds);
         let cached = now.plus_micros(seconds.saturating_mul(1_000_000));
         let until = credential.expires.map_or(cached, |expires| expires.min(cached));
         self.remember(presented, Known { caller: caller.clone(), epoch: registry.epoch, until });

@@ -1,6 +1,7 @@
 //! The exchange: opened once, shared by all faces.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ledger::checkpoint::Origin;
@@ -18,7 +19,8 @@ use crate::credentials::{Attempt, Verification};
 use crate::cursor::CursorKey;
 use crate::error::{AdminError, AuthenticationError, OpenError, ReadError, WriteError};
 use crate::registry::{IN_FORCE, PROGRAMME, ReaderGrants, Registry};
-use crate::writer::{BUNDLE_LEVEL, Instants, Published, Random, Turn, Writer};
+pub use crate::writer::Random;
+use crate::writer::{BUNDLE_LEVEL, Instants, Published, Turn, Writer};
 
 /// The secrets of a hub. They are kept beside the store, not in it.
 #[derive(Clone)]
@@ -38,7 +40,7 @@ pub struct Options {
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Chance: fills a buffer.
-    pub random: Arc<dyn Fn(&mut [u8]) + Send + Sync>,
+    pub random: Random,
     /// The secrets.
     pub keys: Keys,
 }
@@ -60,6 +62,8 @@ pub(crate) struct Inner {
     pub(crate) signer: NoteSigner,
     pub(crate) origin: Origin,
     pub(crate) blocks: BlockCache,
+    /// Up to where old statuses were removed, in units of their sweeps.
+    pub(crate) swept: AtomicU64,
     rights: Mutex<HashMap<(Principal, CollectionId), (Epoch, Rights)>>,
 }
 
@@ -84,7 +88,7 @@ impl Exchange {
     /// Fails if the store is damaged or belongs to another programme, or if the policy cannot be used.
     pub fn open(
         store: Arc<dyn Store>,
-        programme: Arc<Programme>,
+        programme: &Arc<Programme>,
         options: Options,
     ) -> Result<Self, OpenError> {
         let Options { clock, random, keys } = options;
@@ -99,7 +103,7 @@ impl Exchange {
                 key: IN_FORCE.to_owned(),
                 reason: error.to_string(),
             })?),
-            None => Arc::clone(&programme),
+            None => Arc::clone(programme),
         };
         if ruling.settings().name != programme.settings().name {
             return Err(OpenError::OtherProgramme {
@@ -127,13 +131,14 @@ impl Exchange {
                 signer,
                 origin,
                 blocks: BlockCache::default(),
+                swept: AtomicU64::new(0),
                 rights: Mutex::default(),
             }),
         };
         if is_new {
-            exchange.begin(&programme)?;
+            exchange.begin(programme)?;
         } else if is_other {
-            exchange.put_in_force(&programme, "the hub's start")?;
+            exchange.put_in_force(programme, "the hub's start")?;
         }
         Ok(exchange)
     }
@@ -163,28 +168,20 @@ impl Exchange {
     /// Fails if the policy cannot be used or nothing could be written.
     pub fn put_in_force(&self, programme: &Arc<Programme>, by: &str) -> Result<Epoch, OpenError> {
         let policy = Arc::new(Policy::new(Arc::clone(programme))?);
-        let mut principals: Vec<Principal> = Role::ALL.into_iter().map(Principal::Role).collect();
-        principals.extend(self.inner.published.registry().members.keys().cloned().map(Principal::Member));
         let inner = Arc::clone(&self.inner);
         let (files, digest, by) = (files_as_text(programme), programme.digest().to_owned(), by.to_owned());
-        let (epoch, _) =
+        let (epoch, last) =
             self.inner.writer.run(Instants::HandsOut, move |turn| -> Result<Epoch, WriteError> {
-                let before = Arc::clone(turn.registry);
-                let known: Vec<_> = principals
-                    .into_iter()
-                    .map(|principal| Ok((inner.grants_of(&principal, &before)?, principal)))
-                    .collect::<Result<_, StoreError>>()?;
-                let at = turn.instant(0);
-                Arc::make_mut(turn.registry).policy = policy;
-                let epoch = turn.begin_epoch();
-                for (grants, principal) in &known {
-                    turn.reform(principal, grants, &before, at)?;
-                }
+                let (epoch, at) = inner.judge_everyone(turn, |registry| {
+                    registry.policy = policy;
+                    registry.refresh_identities();
+                })?;
                 let entry = PolicyEntry { at: at.to_string(), by, sha256: digest, epoch: epoch.number() };
                 turn.record(&Body::Policy(entry))?;
                 turn.put_json(PROGRAMME, IN_FORCE, &files)?;
                 Ok(epoch)
             })?;
+        self.inner.wait_until(last);
         Ok(epoch)
     }
 
@@ -256,6 +253,27 @@ impl Exchange {
 }
 
 impl Inner {
+    /// Changes what readers are judged by, begins an epoch, and judges every reader anew at one instant.
+    pub(crate) fn judge_everyone(
+        &self,
+        turn: &mut Turn<'_>,
+        change: impl FnOnce(&mut Registry),
+    ) -> Result<(Epoch, Timestamp), StoreError> {
+        let before = Arc::clone(turn.registry);
+        let roles = Role::ALL.into_iter().map(Principal::Role);
+        let principals = roles.chain(before.members.keys().cloned().map(Principal::Member));
+        let known: Vec<_> = principals
+            .map(|principal| Ok((self.grants_of(&principal, &before)?, principal)))
+            .collect::<Result<_, StoreError>>()?;
+        let at = turn.instant(0);
+        change(Arc::make_mut(turn.registry));
+        let epoch = turn.begin_epoch();
+        for (grants, principal) in &known {
+            turn.reform(principal, grants, &before, at)?;
+        }
+        Ok((epoch, at))
+    }
+
     /// A reader's grants under `registry`, from memory or from the store.
     pub(crate) fn grants_of(
         &self,

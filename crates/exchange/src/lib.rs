@@ -35,7 +35,7 @@ mod writer;
 pub use audit::{HeldObject, HoldsReport, LedgerHead, Receiver, WhoReport};
 pub use credentials::{Attempt, CredentialRecord, CredentialSecret, NewCredential};
 pub use error::{AdminError, AuthenticationError, OpenError, PublishError, ReadError, WriteError};
-pub use exchange::{Exchange, Keys, Options};
+pub use exchange::{Exchange, Keys, Options, Random};
 pub use labelling::Finding;
 pub use members::{MemberChange, NewMember};
 pub use publish::{ItemFate, PublishOptions, Submission};

@@ -521,10 +521,18 @@ struct Storing<'t, 'h, 'p> {
     prepared: &'p Prepared,
     view: Option<View>,
     labels: HashMap<Label, LabelId>,
+    /// The numbers of the drafts as they stand, once they are known.
+    draft_labels: Vec<Option<LabelId>>,
     refused: Vec<(String, String, String)>,
     already: Vec<(String, String)>,
     findings: BTreeMap<(&'static str, String), (usize, String, String)>,
     accepted: Vec<Accepted>,
+}
+
+/// The items of one commit, and where each id stands among them.
+struct Within<'w> {
+    accepted: &'w [Accepted],
+    places: HashMap<&'w str, usize>,
 }
 
 /// An item on its way into a segment.
@@ -558,6 +566,7 @@ fn apply(
         prepared,
         view: None,
         labels: HashMap::new(),
+        draft_labels: vec![None; prepared.drafts.len()],
         refused: prepared.refused.clone(),
         already: Vec::new(),
         findings: BTreeMap::new(),
@@ -646,7 +655,7 @@ impl Storing<'_, '_, '_> {
                     return Ok(ItemFate::Refused(why.to_owned()));
                 }
                 (true, true) if copy.collection == self.collection.id => return Ok(ItemFate::Already),
-                (true, true) | (false, true) => {}
+                (true | false, true) => {}
                 (false, false) => hidden_conflict = true,
             }
         }
@@ -692,13 +701,7 @@ impl Storing<'_, '_, '_> {
             self.store_commit(now, &mut segments, &mut accepted_ranges)?;
             rest = later;
         }
-        for (id, demands) in &self.prepared.markings {
-            if !self.turn.registry.markings.contains_key(id) {
-                self.turn.put_json(MARKING, id, demands)?;
-                let registry = Arc::make_mut(self.turn.registry);
-                Arc::make_mut(&mut registry.markings).insert(id.clone(), demands.clone());
-            }
-        }
+        self.store_markings()?;
         let at = self.turn.now;
         if stored > 0 {
             let mut digest = ObjectDigest::new();
@@ -715,7 +718,8 @@ impl Storing<'_, '_, '_> {
             }))?;
         }
         self.write_findings(at)?;
-        let id = uuid::Builder::from_random_bytes(self.turn.random_bytes()).into_uuid().to_string();
+        let id = status_id(at, &self.turn.random_bytes());
+        self.sweep_statuses(at)?;
         let record = StatusRecord {
             submitter: self.caller.principal.clone(),
             at,
@@ -726,6 +730,49 @@ impl Storing<'_, '_, '_> {
         };
         self.turn.put_json(STATUS, &id, &record)?;
         Ok(Submission { status: status_resource(&id, &record, None)?, stored })
+    }
+
+    /// Keeps the marking definitions that the submission brought. Where objects waited for one, every reader is judged
+    /// anew, and what opens is back-filled.
+    fn store_markings(&mut self) -> Result<(), StoreError> {
+        let known = Arc::clone(&self.turn.registry.markings);
+        let fresh: Vec<_> =
+            self.prepared.markings.iter().filter(|(id, _)| !known.contains_key(id)).cloned().collect();
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        for (id, demands) in &fresh {
+            self.turn.put_json(MARKING, id, demands)?;
+        }
+        let facts = &self.turn.registry.labels.facts;
+        let awaited =
+            facts.iter().any(|facts| fresh.iter().any(|(id, _)| facts.label.demands.unknown.contains(id)));
+        let add = |registry: &mut Registry| Arc::make_mut(&mut registry.markings).extend(fresh);
+        if awaited {
+            self.inner.judge_everyone(self.turn, add)?;
+        } else {
+            add(Arc::make_mut(self.turn.registry));
+        }
+        Ok(())
+    }
+
+    /// Removes the statuses that nobody may ask for any more, once a minute.
+    fn sweep_statuses(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let hours = self.turn.registry.programme().settings().limits.status_retention_hours;
+        let over = now - std::time::Duration::from_secs(u64::from(hours) * 3_600);
+        let due = u64::try_from(over.as_micros() / 1_000).unwrap_or(0) >> 16;
+        let last = self.inner.swept.swap(due, std::sync::atomic::Ordering::Relaxed);
+        if last == due {
+            return Ok(());
+        }
+        let snapshot = self.inner.store.snapshot()?;
+        for sweep in last.max(due.saturating_sub(SWEEPS_MAX))..due {
+            let prefix = format!("{sweep:0SWEEP_DIGITS$x}");
+            for record in snapshot.list(STATUS, &prefix)? {
+                self.turn.write().remove(STATUS, &record.key)?;
+            }
+        }
+        Ok(())
     }
 
     fn write_findings(&mut self, at: Timestamp) -> Result<(), StoreError> {
@@ -778,9 +825,20 @@ impl Storing<'_, '_, '_> {
             }
             None => self.turn.instant(room),
         };
+        let mut places: HashMap<&str, usize> = HashMap::new();
+        if accepted.iter().any(|one| !self.prepared.items[one.item].refs.is_empty()) {
+            let prepared = self.prepared;
+            places.extend(
+                accepted
+                    .iter()
+                    .enumerate()
+                    .map(|(place, one)| (prepared.items[one.item].head.id.as_str(), place)),
+            );
+        }
+        let within = Within { accepted, places };
         let mut labels = Vec::with_capacity(accepted.len());
         for one in accepted {
-            labels.push(self.label_of(&self.prepared.items[one.item], accepted, &labels, at)?);
+            labels.push(self.label_of(&self.prepared.items[one.item], &within, &labels, at)?);
         }
         let mut grouped: BTreeMap<LabelId, Vec<usize>> = BTreeMap::new();
         for (index, label) in labels.iter().enumerate() {
@@ -851,24 +909,26 @@ impl Storing<'_, '_, '_> {
     fn label_of(
         &mut self,
         item: &Item,
-        accepted: &[Accepted],
+        within: &Within<'_>,
         settled: &[LabelId],
         at: Timestamp,
     ) -> Result<LabelId, PublishError> {
-        let mut label = self.prepared.drafts[item.draft].clone();
-        if !label.demands.unknown.is_empty() {
-            for marking in label.demands.unknown.clone() {
-                let detail = "is a marking that the programme does not know, so what carries it is closed to all \
-                              members; publish its definition, then re-label with `ringfence recall --relabel`";
-                self.find("unknown-marking", &marking, detail);
-            }
+        let draft = &self.prepared.drafts[item.draft];
+        for marking in &draft.demands.unknown {
+            let detail = "is a marking that the programme does not know, so what carries it is closed to all members; \
+                          publish its definition, and what waits for it is judged anew";
+            self.find("unknown-marking", marking, detail);
         }
+        if item.refs.is_empty() && item.unless.is_none() {
+            return self.label_of_draft(item.draft, at);
+        }
+        let mut label = draft.clone();
         if let Some(whole) = item.unless {
-            label.unless = Some(self.intern(self.prepared.drafts[whole].clone(), at)?);
+            label.unless = Some(self.label_of_draft(whole, at)?);
         }
         let mut ends = BTreeSet::new();
         for reference in &item.refs {
-            if let Some(end) = self.label_of_end(reference, accepted, settled, at)? {
+            if let Some(end) = self.label_of_end(reference, within, settled, at)? {
                 ends.insert(end);
             }
         }
@@ -881,20 +941,28 @@ impl Storing<'_, '_, '_> {
         self.intern(label, at)
     }
 
+    fn label_of_draft(&mut self, draft: usize, at: Timestamp) -> Result<LabelId, PublishError> {
+        if let Some(id) = self.draft_labels[draft] {
+            return Ok(id);
+        }
+        let id = intern(self.turn, &self.prepared.drafts[draft], at)?;
+        self.draft_labels[draft] = Some(id);
+        Ok(id)
+    }
+
     fn label_of_end(
         &mut self,
         id: &str,
-        accepted: &[Accepted],
+        within: &Within<'_>,
         settled: &[LabelId],
         at: Timestamp,
     ) -> Result<Option<LabelId>, PublishError> {
-        let items = &self.prepared.items;
-        if let Some(place) = accepted.iter().position(|one| items[one.item].head.id == id) {
-            // An end that comes later in the same submission has its draft for a label.
-            return match settled.get(place) {
+        if let Some(place) = within.places.get(id) {
+            // An end that comes later in the same commit has its draft for a label.
+            return match settled.get(*place) {
                 Some(label) => Ok(Some(*label)),
                 None => {
-                    self.intern(self.prepared.drafts[items[accepted[place].item].draft].clone(), at).map(Some)
+                    self.label_of_draft(self.prepared.items[within.accepted[*place].item].draft, at).map(Some)
                 }
             };
         }
@@ -947,6 +1015,17 @@ impl Storing<'_, '_, '_> {
         Ok(relabelled)
     }
 }
+
+/// A status id begins with its time (a UUID of version 7), so that old ones lie together and are swept together.
+fn status_id(at: Timestamp, random: &[u8; 10]) -> String {
+    let millis = u64::try_from(at.as_micros() / 1_000).unwrap_or(0);
+    uuid::Builder::from_unix_timestamp_millis(millis, random).into_uuid().to_string()
+}
+
+/// How many digits of a status id name its sweep: 8 hexadecimal digits of milliseconds are 65 seconds.
+const SWEEP_DIGITS: usize = 8;
+/// How many sweeps are made up for at once: a day and a half.
+const SWEEPS_MAX: u64 = 2_048;
 
 /// Whether two versions are the same instant, however they are spelled.
 fn same_version(one: &str, other: &str) -> bool {

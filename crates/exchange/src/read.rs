@@ -256,7 +256,7 @@ impl Exchange {
                 &filter,
                 Resource::Stream,
                 None,
-                |_, view, snapshot, chosen| stream_batch(view, snapshot, chosen),
+                |_, view, snapshot, chosen| stream_batch(view, snapshot, &chosen),
             )?;
             let left = deadline.since(self.inner.clock.now());
             if !batch.objects.is_empty() || left.is_zero() {
@@ -686,7 +686,7 @@ fn records(view: &View, snapshot: &dyn Snapshot, chosen: Chosen) -> Result<Recor
     Ok(RecordsAnswer { records, served: chosen.served })
 }
 
-fn stream_batch(view: &View, snapshot: &dyn Snapshot, chosen: Chosen) -> Result<StreamBatch, StoreError> {
+fn stream_batch(view: &View, snapshot: &dyn Snapshot, chosen: &Chosen) -> Result<StreamBatch, StoreError> {
     let mut objects = Vec::with_capacity(chosen.page.count);
     for piece in &chosen.page.pieces {
         for index in piece.first..piece.first + piece.count {

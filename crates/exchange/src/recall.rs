@@ -12,7 +12,7 @@
 //! STIX has no word for "you should no longer have this", so a notice is a `note` by the programme about the object,
 //! labelled `recalled`, with the particulars in `x_ringfence_recall`. It goes to the holders by name.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ledger::Body;
@@ -108,13 +108,14 @@ fn recall(
     let newest =
         current.iter().max_by_key(|copy| stix::StixTimestamp::parse(&copy.head.version).ok()).cloned();
     let (mut told, mut notice, mut revoked) = (BTreeSet::new(), None, false);
-    let mut additions: Vec<(Copy, LabelId, HeadRecord, Vec<u8>, Option<Copy>)> = Vec::new();
+    let mut additions: Vec<Addition> = Vec::new();
 
     let own = newest.as_ref().map(|copy| own_revocation(turn, copy, at)).transpose()?.flatten();
     match (action, newest, own) {
         (RecallAction::Withdraw, Some(newest), Some((head, body))) => {
             revoked = true;
-            additions.push((newest.clone(), newest.run.id.label, head, body, None));
+            let label = newest.run.id.label;
+            additions.push(Addition { of: newest, label, head, body, continues: false });
         }
         (RecallAction::Withdraw, _, _) => {
             for copy in &current {
@@ -138,14 +139,15 @@ fn recall(
                 }
                 let label = intern(turn, &new, at).map_err(refused)?;
                 let body = turn.tx().body_for_relabelling(copy)?;
-                additions.push((copy.clone(), label, copy.head.clone(), body, Some(copy.clone())));
+                let head = copy.head.clone();
+                additions.push(Addition { of: copy.clone(), label, head, body, continues: true });
                 told.extend(
                     members_of(&holders).into_iter().filter(|member| !may_read(turn.registry, member, &new)),
                 );
             }
         }
     }
-    store_additions(turn, additions, at, &copies)?;
+    store_additions(turn, &additions, at, &copies)?;
     if !told.is_empty() {
         notice = Some(store_notice(turn, &current[0], object, action, reason, &told, at)?);
     }
@@ -236,50 +238,54 @@ fn stix_date(at: Timestamp) -> String {
     at.to_string()
 }
 
-/// Stores new versions (no predecessor) and copies under another label (with the one that they continue).
+/// An object that a recall adds.
+struct Addition {
+    /// The copy that it follows.
+    of: Copy,
+    label: LabelId,
+    head: HeadRecord,
+    body: Vec<u8>,
+    /// Whether it is the same version under another label; otherwise it is a new version.
+    continues: bool,
+}
+
 fn store_additions(
     turn: &mut Hand<'_>,
-    additions: Vec<(Copy, LabelId, HeadRecord, Vec<u8>, Option<Copy>)>,
+    additions: &[Addition],
     at: Timestamp,
     copies: &[Copy],
 ) -> Result<(), AdminError> {
-    let mut collections: Vec<_> = additions.iter().map(|(copy, ..)| copy.collection).collect();
-    collections.sort_unstable();
-    collections.dedup();
+    let collections: BTreeSet<_> = additions.iter().map(|addition| addition.of.collection).collect();
     for collection in collections {
         let commit = turn.write().next_commit();
-        let mut building: std::collections::BTreeMap<LabelId, Building> = std::collections::BTreeMap::new();
+        let mut building: BTreeMap<LabelId, Building> = BTreeMap::new();
         let mut placed = Vec::new();
-        for (_, label, head, body, continues) in
-            additions.iter().filter(|(copy, ..)| copy.collection == collection)
-        {
-            let index = building.entry(*label).or_default().push(head.clone(), body);
-            placed.push((Position { segment: SegmentId { label: *label, commit }, index }, body, continues));
+        for addition in additions.iter().filter(|addition| addition.of.collection == collection) {
+            let index =
+                building.entry(addition.label).or_default().push(addition.head.clone(), &addition.body);
+            placed.push((Position { segment: SegmentId { label: addition.label, commit }, index }, addition));
         }
         let segments = building
             .into_iter()
             .map(|(label, built)| built.finish(SegmentId { label, commit }, collection, at))
             .collect();
         turn.write().append(segments)?;
-        for (position, body, continues) in placed {
+        for (position, addition) in placed {
             turn.write().mark(Mark { position, left: None })?;
-            if let Some(old) = continues {
-                turn.write()
-                    .mark(Mark { position: old.position(), left: Some((at, Departure::Relabelled)) })?;
+            if addition.continues {
+                let left = Some((at, Departure::Relabelled));
+                turn.write().mark(Mark { position: addition.of.position(), left })?;
             }
-            if let Ok(head) = Head::parse(body) {
+            if let Ok(head) = Head::parse(&addition.body) {
                 for reference in &head.refs {
                     turn.write().refer(&reference.id, position)?;
                 }
             }
         }
     }
-    for copy in copies.iter().filter(|copy| copy.left.is_none()) {
-        let is_continued = additions
-            .iter()
-            .any(|(.., old)| old.as_ref().is_some_and(|old| old.position() == copy.position()));
-        if !is_continued && !additions.is_empty() {
-            turn.write().mark(Mark { position: copy.position(), left: copy.left })?;
+    if additions.iter().any(|addition| !addition.continues) {
+        for copy in copies.iter().filter(|copy| copy.left.is_none()) {
+            turn.write().mark(Mark { position: copy.position(), left: None })?;
         }
     }
     Ok(())

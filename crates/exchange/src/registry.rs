@@ -3,6 +3,7 @@
 //! A registry is a value. The writer changes a copy and publishes it when the transaction that holds the same change
 //! is durable; readers take the current one and never see half a change.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -97,6 +98,21 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
+    /// The label with the markings resolved that were unknown when it was made and are known now.
+    pub(crate) fn resolved<'l>(&self, label: &'l Label) -> Cow<'l, Label> {
+        if !label.demands.unknown.iter().any(|id| self.markings.contains_key(id)) {
+            return Cow::Borrowed(label);
+        }
+        let mut resolved = label.clone();
+        for id in &label.demands.unknown {
+            if let Some(demands) = self.markings.get(id) {
+                resolved.demands.unknown.remove(id);
+                resolved.demands = resolved.demands.and(demands);
+            }
+        }
+        Cow::Owned(resolved)
+    }
+
     /// Reads the identities off the members and the programme, after either changed.
     pub(crate) fn refresh_identities(&mut self) {
         let own = (self.programme().settings().identity.id.clone(), None);
@@ -198,7 +214,9 @@ impl ReaderGrants {
         }
         let mut grants = Grants::clone(&self.grants);
         let judge = registry.reader(principal).map(|reader| registry.policy.judge(reader));
-        grants.judge_new(facts, |label| judge.as_ref().is_some_and(|judge| judge.may_read(label).permitted));
+        grants.judge_new(facts, |label| {
+            judge.as_ref().is_some_and(|judge| judge.may_read(&registry.resolved(label)).permitted)
+        });
         Self { grants: Arc::new(grants), recorded: self.recorded }
     }
 }

@@ -126,7 +126,7 @@ impl Published {
 }
 
 /// Fills a buffer with random bytes.
-pub(crate) type Random = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
+pub type Random = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
 
 /// One work's hold on the transaction.
 pub(crate) struct Turn<'t> {
@@ -204,7 +204,7 @@ impl<'t> Turn<'t> {
         let registry = Arc::clone(self.registry);
         let judge = registry.reader(principal).map(|reader| registry.policy.judge(reader));
         let transition = grants.judge_all(at, facts, |label| {
-            judge.as_ref().is_some_and(|judge| judge.may_read(label).permitted)
+            judge.as_ref().is_some_and(|judge| judge.may_read(&registry.resolved(label)).permitted)
         });
         self.put_json(TRANSITION, &transition_key(principal, at), &transition)?;
         let recorded = transition.labels;

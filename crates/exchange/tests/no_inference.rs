@@ -5,6 +5,8 @@
 //! pages, cursors, dates, entity tags, manifests, versions, single objects, refusals, and what it is told when it submits
 //! something that exists and is hidden.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
 use exchange::{PublishOptions, ReadError};
 use model::{Caller, MemberId, Timestamp};
 use taxii::{Endpoint, ObjectFilter};

@@ -5,6 +5,8 @@
 //! the schedule: nothing early (no object before the model says that it is visible), nothing twice, and in the end
 //! everything.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -46,10 +48,10 @@ impl Client {
     fn request(&mut self, world: &World, visible: &BTreeSet<String>) -> bool {
         let mut query = format!("limit={}", self.limit);
         if let Some(after) = &self.after {
-            query.push_str(&format!("&added_after={after}"));
+            query = format!("{query}&added_after={after}");
         }
         if let Some(next) = &self.next {
-            query.push_str(&format!("&next={next}"));
+            query = format!("{query}&next={next}");
         }
         let began = world.clock_now();
         let filter = ObjectFilter::parse(Endpoint::Objects, &query).unwrap();
@@ -59,7 +61,7 @@ impl Client {
             Err(error) => panic!("{error}"),
         };
         let mut last_id = None;
-        for object in stix::split(&answer.body, &stix::Limits::default()).unwrap().iter() {
+        for object in &stix::split(&answer.body, &stix::Limits::default()).unwrap() {
             let id = stix::Head::parse(object).unwrap().id.into_owned();
             assert!(
                 id.starts_with("note--") || visible.contains(&id),

@@ -1,5 +1,7 @@
 //! What a member sees, when, and in which order.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
 use std::time::Duration;
 
 use model::{Caller, Standing};
@@ -62,7 +64,7 @@ fn a_suspended_member_sees_nothing_and_a_reinstated_one_what_it_missed() {
     assert_eq!(seen, ids(0..10));
     let query = format!("limit=4&added_after={}", last.unwrap());
 
-    world.pass(Duration::from_secs(60));
+    world.pass(Duration::from_mins(1));
     world
         .exchange
         .set_standing(&world.operator, &record.id, &tier("programme"), Standing::Suspended, "a tie")
@@ -71,7 +73,7 @@ fn a_suspended_member_sees_nothing_and_a_reinstated_one_what_it_missed() {
     let _ = world.publish("indicators", &indicators(10..30, &[]));
     assert!(world.exchange.objects(&member, "indicators", &ObjectFilter::default()).is_err());
 
-    world.pass(Duration::from_secs(60));
+    world.pass(Duration::from_mins(1));
     world
         .exchange
         .set_standing(&world.operator, &record.id, &tier("programme"), Standing::Listed, "it ended")

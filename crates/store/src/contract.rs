@@ -2,7 +2,7 @@
 //!
 //! A store names itself once, and gets every test of the contract:
 //!
-//! ```ignore
+//! ```text
 //! struct InMemory(MemoryStore);
 //!
 //! impl store::contract::Subject for InMemory { ... }

@@ -95,7 +95,9 @@ fn open(
         clock: Arc::clone(clock) as Arc<dyn model::Clock>,
         random: Arc::new(move |bytes: &mut [u8]| {
             let mut chance = chance.lock().expect("no test panics while it draws");
-            bytes.iter_mut().for_each(|byte| *byte = chance.next());
+            for byte in bytes {
+                *byte = chance.next();
+            }
         }),
         keys: Keys {
             origin: "test.example/jcsp".to_owned(),
@@ -104,7 +106,7 @@ fn open(
             credentials: [3; 32],
         },
     };
-    Exchange::open(Arc::clone(store), programme, options).expect("the hub opens")
+    Exchange::open(Arc::clone(store), &programme, options).expect("the hub opens")
 }
 
 /// A tier by name.
@@ -180,7 +182,7 @@ pub fn envelope(objects: &[Vec<u8>]) -> Vec<u8> {
     bytes
 }
 
-/// A small generator of chance for tests, so that equal seeds make equal runs (SplitMix64).
+/// A small generator of chance for tests, so that equal seeds make equal runs (`SplitMix64`).
 pub struct Chance(pub u64);
 
 impl Chance {

@@ -140,10 +140,10 @@ pub fn page(
             (Some(date), _) if date <= horizon && direct_date.is_none_or(|other| date < other) => {
                 let until = direct_date.unwrap_or(i64::MAX).min(horizon.saturating_add(1));
                 let Some((block, rank)) = streams.first_mut() else { break };
-                *rank += filling.from_block(block, *rank, until)?;
+                *rank += filling.take_from_block(block, *rank, until)?;
             }
             (other, Some(run)) if run.date <= horizon => {
-                filling.from_direct(&run, other.unwrap_or(i64::MAX), &mut streams)?;
+                filling.take_from_direct(&run, other.unwrap_or(i64::MAX), &mut streams)?;
                 direct.take();
             }
             (_, _) => break,
@@ -185,7 +185,7 @@ impl Filling<'_> {
     }
 
     /// Takes what the block has before the date `until`, at most one segment; returns how many objects it passed.
-    fn from_block(&mut self, block: &Block, rank: u64, until: i64) -> Result<u64, StoreError> {
+    fn take_from_block(&mut self, block: &Block, rank: u64, until: i64) -> Result<u64, StoreError> {
         let Some((label, left)) = block.label_at(rank) else { return Ok(u64::MAX - rank) };
         let room = u64::try_from((until - block.date(rank) + 1) / 2).unwrap_or(0).max(1);
         let share = self.share(label)?;
@@ -201,7 +201,7 @@ impl Filling<'_> {
     }
 
     /// Takes a direct segment, and from the blocks what lies between its objects.
-    fn from_direct(
+    fn take_from_direct(
         &mut self,
         run: &super::direct::DirectRun,
         block_date: i64,
@@ -222,7 +222,7 @@ impl Filling<'_> {
             let date = run.date + 2 * i64::from(index);
             for (block, rank) in streams.iter_mut() {
                 while !self.page.more && *rank < block.total() && block.date(*rank) < date {
-                    *rank += self.from_block(
+                    *rank += self.take_from_block(
                         block,
                         *rank,
                         date.min(self.query.horizon.as_micros().saturating_add(1)),
@@ -259,7 +259,7 @@ impl Filling<'_> {
         for index in first..first + count {
             let date = date + 2 * i64::from(index - first);
             if self.is_wanted(run, share, index, &heads, &marks)? {
-                self.push(run, index, 1, date, size(&heads, index))?;
+                self.push(run, index, 1, date, size(&heads, index));
                 if self.page.more {
                     break;
                 }
@@ -274,7 +274,8 @@ impl Filling<'_> {
         let whole = usize::try_from(run.place.length).unwrap_or(usize::MAX);
         let fits = |bytes: usize| self.bytes + bytes <= self.query.bytes_max;
         if first == 0 && count == run.count && count as usize <= room && fits(whole + 1) {
-            return self.push(run, first, count, date, whole + 1);
+            self.push(run, first, count, date, whole + 1);
+            return Ok(());
         }
         if room == 0 {
             self.page.more = true;
@@ -282,7 +283,7 @@ impl Filling<'_> {
         }
         let heads = self.snapshot.heads(self.view, run)?;
         for index in first..first + count {
-            self.push(run, index, 1, date + 2 * i64::from(index - first), size(&heads, index))?;
+            self.push(run, index, 1, date + 2 * i64::from(index - first), size(&heads, index));
             if self.page.more {
                 break;
             }
@@ -290,12 +291,12 @@ impl Filling<'_> {
         Ok(())
     }
 
-    fn push(&mut self, run: &Run, first: u32, count: u32, date: i64, bytes: usize) -> Result<(), StoreError> {
+    fn push(&mut self, run: &Run, first: u32, count: u32, date: i64, bytes: usize) {
         let is_full = self.page.count >= self.query.limit
             || (self.page.count > 0 && self.bytes + bytes > self.query.bytes_max);
         if is_full {
             self.page.more = true;
-            return Ok(());
+            return;
         }
         let date = Timestamp::from_micros(date);
         self.bytes += bytes;
@@ -306,10 +307,9 @@ impl Filling<'_> {
             && last.last_date().plus_micros(2) == date
         {
             last.count += count;
-            return Ok(());
+            return;
         }
         self.page.pieces.push(Piece { run: *run, first, count, date });
-        Ok(())
     }
 
     fn is_wanted(

@@ -4,6 +4,8 @@
 //! when it is acknowledged; it is killed in the middle of that, the directory is checked, and the next writer goes on
 //! where this one stopped.
 
+#![expect(clippy::unwrap_used, reason = "the whole file is one test")]
+
 use std::env;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -11,6 +13,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use model::{CollectionId, LabelId, Timestamp};
+use release::View;
 use store::contract::{segment, view};
 use store::{Departure, Mark, Position, Record, SegmentId, Snapshot, Store, StoredEntry};
 use store_sqlite::{SqliteStore, verify};
@@ -104,27 +107,32 @@ fn kill_a_writer(dir: &Path, after: Duration) -> u64 {
 }
 
 /// Every batch up to the last is whole; returns the number of the last.
-fn check(dir: &Path) -> u64 {
+fn check(dir: &Path, view: &View) -> u64 {
     let report = verify(dir).unwrap();
     assert!(report.is_sound(), "{:?}", report.problems);
     let store = SqliteStore::open(dir).unwrap();
-    let (snapshot, view) = (store.snapshot().unwrap(), view());
+    let snapshot = store.snapshot().unwrap();
     let batches = snapshot.horizon().commit.0;
     assert_eq!(snapshot.horizon().entries, batches);
     assert_eq!(snapshot.get("batch", "last").unwrap(), Some(batches.to_string().into_bytes()));
     assert_eq!(snapshot.entries(0, usize::MAX).unwrap().len() as u64, batches);
-    let rows = snapshot.commits(&view, collection(), Timestamp::MIN, usize::MAX).unwrap();
+    let rows = snapshot.commits(view, collection(), Timestamp::MIN, usize::MAX).unwrap();
     assert_eq!(rows.len() as u64, batches);
     for batch in 1..=batches {
         for label in 0..2 {
-            check_segment(snapshot.as_ref(), batch, label, batch + ERASES_BACK <= batches && label == 0);
+            check_segment(
+                snapshot.as_ref(),
+                view,
+                batch,
+                label,
+                batch + ERASES_BACK <= batches && label == 0,
+            );
         }
     }
     batches
 }
 
-fn check_segment(snapshot: &dyn Snapshot, batch: u64, label: u32, is_first_erased: bool) {
-    let view = view_once();
+fn check_segment(snapshot: &dyn Snapshot, view: &View, batch: u64, label: u32, is_first_erased: bool) {
     let run = snapshot.run(view, position(batch, label, 0).segment).unwrap().unwrap();
     assert_eq!((run.count, run.before), (OBJECTS, (batch - 1) * u64::from(OBJECTS)));
     let mut bodies: Vec<Vec<u8>> = (0..OBJECTS).map(|index| body(batch, label, index)).collect();
@@ -139,24 +147,18 @@ fn check_segment(snapshot: &dyn Snapshot, batch: u64, label: u32, is_first_erase
     assert_eq!(copies.iter().map(store::Copy::position).collect::<Vec<_>>(), [position(batch, label, last)]);
 }
 
-/// A view is made from a whole programme, which takes its time.
-fn view_once() -> &'static release::View {
-    static VIEW: std::sync::OnceLock<release::View> = std::sync::OnceLock::new();
-    VIEW.get_or_init(view)
-}
-
 #[test]
 fn nothing_acknowledged_is_lost_and_nothing_is_half_there() {
     if let Some(dir) = env::var_os(WRITES_TO) {
         write(Path::new(&dir));
     }
     let dir = tempfile::tempdir().unwrap();
-    let mut total = 0;
+    let (view, mut total) = (view(), 0);
     for round in 0..ROUNDS {
         // Up to 8 ms in steps that do not fit into one another: within a commit, between two, at a checkpoint.
         let after = Duration::from_micros(round * 1_777 % 8_000);
         let acknowledged = kill_a_writer(dir.path(), after);
-        let found = check(dir.path());
+        let found = check(dir.path(), &view);
         assert!(found >= acknowledged, "round {round}: {acknowledged} acknowledged, {found} there");
         assert!(found <= acknowledged + 1, "round {round}: {acknowledged} acknowledged, {found} there");
         assert!(found > total, "round {round}: nothing was written");

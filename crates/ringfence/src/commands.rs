@@ -1,0 +1,16 @@
+//! The commands, one to a file.
+
+pub(crate) mod backup;
+pub(crate) mod check;
+pub(crate) mod demo;
+pub(crate) mod findings;
+pub(crate) mod hub;
+pub(crate) mod init;
+pub(crate) mod ledger;
+pub(crate) mod member;
+pub(crate) mod publish;
+pub(crate) mod pull;
+pub(crate) mod recall;
+pub(crate) mod restore;
+pub(crate) mod status;
+pub(crate) mod token;

@@ -1,0 +1,122 @@
+//! `ringfence demo`: the whole story on this machine.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+use programme::Programme;
+use serde_json::json;
+
+use crate::client::Api;
+use crate::data_dir::DataDir;
+use crate::demo::{Cast, Setting, Telling, tell};
+use crate::output::{Exit, Output, add, count};
+use crate::serving::{self, Background, Hosting};
+
+/// Show the whole story on this machine: publish, poll, suspend, reinstate, verify.
+///
+/// It starts a real hub, checks each claim, and ends with an error if one does not hold. Without --once the hub stays
+/// up afterwards.
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Where the hub listens; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDR")]
+    listen: SocketAddr,
+    /// Keep the hub's data in this new directory instead of a temporary one
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// End when the story is told
+    #[arg(long)]
+    once: bool,
+    /// How many generated indicators to publish and poll
+    #[arg(long, default_value_t = 20_000, value_name = "OBJECTS", value_parser = clap::value_parser!(u32).range(..=1_000_000))]
+    volume: u32,
+}
+
+impl Demo {
+    pub(crate) fn run(self, output: Output) -> Result<Exit> {
+        if !self.listen.ip().is_loopback() {
+            bail!("the demo speaks plain HTTP and listens only on loopback, not on {}", self.listen);
+        }
+        let begun = Instant::now();
+        let scratch = tempfile::tempdir().context("making a temporary directory")?;
+        let dir = self.data.clone().unwrap_or_else(|| scratch.path().join("data"));
+        if fs::read_dir(&dir).is_ok_and(|mut entries| entries.next().is_some()) {
+            bail!("`{}` is not empty; the story begins with an empty hub", dir.display());
+        }
+        let data = DataDir::new(&dir);
+        let mut telling = Telling::new(output);
+        let (hub, setting) = start(&data, self.listen, scratch.path().to_owned(), self.volume)?;
+        introduce(&mut telling, &hub, &data, begun)?;
+        let cast = tell(&setting, &mut telling)?;
+        let took = begun.elapsed();
+        telling.remark(&json!({"done": true, "seconds": took.as_secs_f64()}), || {
+            format!("All of it held, in {:.1} s.\n", took.as_secs_f64())
+        })?;
+        if !self.once {
+            go_on(&telling, &hub, &data, &cast)?;
+            serving::wait_for_signal()?;
+        }
+        hub.stop()?;
+        Ok(Exit::Done)
+    }
+}
+
+fn start(data: &DataDir, listen: SocketAddr, scratch: PathBuf, volume: u32) -> Result<(Background, Setting)> {
+    let programme = Arc::new(Programme::from_files(&programme::template())?);
+    let identity = programme.settings().identity.id.clone();
+    let hosting = Hosting::open(programme, data, Some("demo.ringfence.invalid/jcsp"))?;
+    let vkey = hosting.exchange().ledger_head().vkey;
+    let token = fs::read_to_string(data.token_path()).context("reading the operator's token")?;
+    let hub = Background::start(hosting, listen)?;
+    let url = hub.url().to_owned();
+    let api = Api::new(&url, Some(token.trim().to_owned()), None)?;
+    Ok((hub, Setting { url, api, vkey, identity, scratch, volume }))
+}
+
+fn introduce(telling: &mut Telling, hub: &Background, data: &DataDir, begun: Instant) -> Result<()> {
+    let took = begun.elapsed();
+    let exchange = hub.exchange();
+    let programme = exchange.programme();
+    let settings = programme.settings();
+    telling.step(
+        "A hub starts",
+        &[
+            format!("`{}`: {} at {}", settings.name, settings.title, hub.url()),
+            format!(
+                "{} on three tiers, {} on who may have what, an empty ledger; data in `{}`",
+                count(settings.collections.len() as u128, "collection", "collections"),
+                count(programme.policies().rules().len() as u128, "rule", "rules"),
+                data.path().display()
+            ),
+        ],
+        &json!({"url": hub.url(), "programme": settings.name, "ms": took.as_secs_f64() * 1e3}),
+    )
+}
+
+fn go_on(telling: &Telling, hub: &Background, data: &DataDir, cast: &Cast) -> Result<()> {
+    let url = hub.url();
+    let token = data.token_path();
+    let programme = hub.exchange().programme().settings().name.clone();
+    let members: Vec<_> = cast
+        .credentials
+        .iter()
+        .map(|(name, user, password)| json!({"name": name, "user": user, "password": password}))
+        .collect();
+    telling.remark(&json!({"url": url, "token_file": token, "members": members}), || {
+        let mut text = format!("The hub stays up at {url} until you press Ctrl-C.\n\nAs its operator:\n");
+        add!(text, "  export RINGFENCE_HUB={url}\n");
+        add!(text, "  export RINGFENCE_TOKEN=$(cat '{}')\n", token.display());
+        text.push_str("  ringfence member list\n  ringfence ledger verify\n\nAs a member, with any TAXII 2.1 client:\n");
+        for (name, user, password) in &cast.credentials {
+            add!(text, 
+                "  curl -u '{user}:{password}' '{url}/{programme}/collections/indicators/objects/?limit=3'   # {name}\n"
+            );
+        }
+        text
+    })
+}

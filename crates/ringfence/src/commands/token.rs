@@ -1,0 +1,286 @@
+//! `ringfence token`: credentials, for members and for the programme's people.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
+use clap::{ArgGroup, Args, Subcommand};
+use exchange::NewCredential;
+use model::{Action, Caller, CollectionId, CredentialId, Principal, Role, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::client::{Api, segment};
+use crate::commands::member;
+use crate::connection::Connection;
+use crate::data_dir::DataDir;
+use crate::output::{Exit, Output, add, listed, table};
+
+/// Issue, list and revoke credentials.
+#[derive(Debug, Args)]
+pub(crate) struct Token {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Issue a credential; its secret is shown once
+    Add(Add),
+    /// List the credentials, without their secrets
+    List(List),
+    /// Revoke a credential; it is refused from the next request on
+    Revoke(Revoke),
+}
+
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("whose").required(true).args(["member", "role"]))]
+struct Add {
+    /// For this member, by id or name
+    #[arg(long, value_name = "MEMBER")]
+    member: Option<String>,
+    /// For one of the programme's people: operator, officer, reviewer, overseer
+    #[arg(long, value_name = "ROLE")]
+    role: Option<Role>,
+    /// The user name; a random one if left out
+    #[arg(long)]
+    login: Option<String>,
+    /// From when on it is no longer accepted, such as 2027-01-01
+    #[arg(long, value_name = "DATE")]
+    expires: Option<Timestamp>,
+    /// Only for this collection, by id or alias; may be given several times
+    #[arg(long = "collection", value_name = "COLLECTION")]
+    collections: Vec<String>,
+    /// Only for reading
+    #[arg(long)]
+    read_only: bool,
+    /// What people call it
+    #[arg(long, default_value = "")]
+    note: String,
+    /// Read a password from stdin instead of making a random secret
+    #[arg(long)]
+    password_stdin: bool,
+    /// Issue it directly in a data directory that no hub has open: the way back in when every token is lost
+    #[arg(long, value_name = "DIR", requires = "role")]
+    data: Option<PathBuf>,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Debug, Args)]
+struct List {
+    /// The revoked and expired ones too
+    #[arg(long)]
+    all: bool,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Debug, Args)]
+struct Revoke {
+    /// Its id, as `ringfence token list` shows it
+    id: CredentialId,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// A credential as the hub shows it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Credential {
+    pub(crate) id: CredentialId,
+    pub(crate) login: String,
+    principal: Principal,
+    actions: BTreeSet<Action>,
+    collections: Option<BTreeSet<CollectionId>>,
+    #[serde(default)]
+    note: String,
+    created: Timestamp,
+    expires: Option<Timestamp>,
+    revoked: Option<Timestamp>,
+}
+
+/// A new credential with its secret.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Issued {
+    pub(crate) credential: Credential,
+    pub(crate) secret: String,
+    pub(crate) token: Option<String>,
+}
+
+impl Token {
+    pub(crate) fn run(self, output: Output) -> Result<Exit> {
+        match self.command {
+            Command::Add(add) => add.run(output),
+            Command::List(list) => list.run(output),
+            Command::Revoke(revoke) => revoke.run(output),
+        }
+    }
+}
+
+impl Add {
+    fn run(mut self, output: Output) -> Result<Exit> {
+        let password = if self.password_stdin { Some(password()?) } else { None };
+        if let (Some(data), Some(role)) = (self.data.take(), self.role) {
+            return self.in_data_directory(&DataDir::new(data), role, password, output);
+        }
+        let api = self.connection.api()?;
+        let mut body = Map::new();
+        match (&self.member, self.role) {
+            (Some(member), _) => body.insert("member".to_owned(), json!(member::find(&api, member)?.id)),
+            (None, role) => body.insert("role".to_owned(), json!(role)),
+        };
+        if !self.collections.is_empty() {
+            let ids: BTreeSet<CollectionId> =
+                self.collections.iter().map(|text| collection_id(&api, text)).collect::<Result<_>>()?;
+            body.insert("collections".to_owned(), json!(ids));
+        }
+        if self.read_only {
+            body.insert("actions".to_owned(), json!([Action::Read]));
+        }
+        let said = [
+            ("login", json!(self.login)),
+            ("expires", json!(self.expires)),
+            ("note", json!(Some(self.note).filter(|note| !note.is_empty()))),
+            ("password", json!(password)),
+        ];
+        body.extend(
+            said.into_iter()
+                .filter(|(_, value)| !value.is_null())
+                .map(|(name, value)| (name.to_owned(), value)),
+        );
+        let issued: Issued = api.post("/api/credentials", &Value::Object(body))?;
+        show(&issued, output)
+    }
+
+    fn in_data_directory(
+        self,
+        data: &DataDir,
+        role: Role,
+        password: Option<String>,
+        output: Output,
+    ) -> Result<Exit> {
+        let exchange = data.write_offline()?;
+        let programme = exchange.programme();
+        let ids = self.collections.iter().map(|text| {
+            let found = programme.find_collection(text).map(|collection| collection.id);
+            found.with_context(|| format!("there is no collection `{text}`"))
+        });
+        let ids: BTreeSet<CollectionId> = ids.collect::<Result<_>>()?;
+        let everything = [Action::Read, Action::Publish, Action::Administer];
+        let new = NewCredential {
+            principal: Principal::Role(role),
+            login: self.login,
+            actions: if self.read_only { [Action::Read].into() } else { everything.into() },
+            collections: (!ids.is_empty()).then_some(ids),
+            expires: self.expires,
+            note: self.note,
+            password,
+        };
+        // Whoever may write to the data directory owns the hub.
+        let owner = Caller {
+            principal: Principal::Role(Role::Operator),
+            credential: CredentialId::from_bits(0),
+            actions: everything.into(),
+            collections: None,
+        };
+        let issued = exchange.issue_credential(&owner, new)?;
+        let record = serde_json::to_value(&issued.record)?;
+        let credential = serde_json::from_value(record)?;
+        show(&Issued { credential, secret: issued.secret, token: issued.token }, output)
+    }
+}
+
+fn show(issued: &Issued, output: Output) -> Result<Exit> {
+    output.result(issued, || {
+        let Issued { credential, secret, token } = issued;
+        let mut text = format!("Issued {} for {}.\n", credential.id, credential.principal);
+        add!(text, "  user      {}\n", credential.login);
+        match token {
+            Some(token) => {
+                add!(text, "  password  {secret}\n  token     {token}\n");
+                text.push_str(
+                    "\nUser and password are for HTTP Basic, the token for Bearer. They are shown only now.",
+                );
+            }
+            // The password is known to whoever typed it.
+            None => text.push_str("  password  as given\n"),
+        }
+        text
+    })?;
+    Ok(Exit::Done)
+}
+
+impl List {
+    fn run(self, output: Output) -> Result<Exit> {
+        let api = self.connection.api()?;
+        let mut credentials: Vec<Credential> = api.get("/api/credentials")?;
+        let now = now();
+        let state = |credential: &Credential| match (credential.revoked, credential.expires) {
+            (Some(_), _) => "revoked",
+            (None, Some(expires)) if expires <= now => "expired",
+            (None, _) => "current",
+        };
+        if !self.all {
+            credentials.retain(|credential| state(credential) == "current");
+        }
+        output.result(&credentials, || {
+            let rows: Vec<[String; 6]> = credentials
+                .iter()
+                .map(|credential| {
+                    [
+                        credential.id.to_string(),
+                        credential.principal.to_string(),
+                        credential.login.clone(),
+                        listed(credential.actions.iter().map(|action| format!("{action:?}").to_lowercase())),
+                        state(credential).to_owned(),
+                        credential.note.clone(),
+                    ]
+                })
+                .collect();
+            table(["CREDENTIAL", "FOR", "USER", "MAY", "STATE", "NOTE"], &rows)
+        })?;
+        Ok(Exit::Done)
+    }
+}
+
+impl Revoke {
+    fn run(self, output: Output) -> Result<Exit> {
+        let api = self.connection.api()?;
+        let credential: Credential = api.delete(&format!("/api/credentials/{}", segment(&self.id)))?;
+        output.result(&credential, || {
+            format!(
+                "Revoked {} of {}; it is refused from the next request on.",
+                credential.id, credential.principal
+            )
+        })?;
+        Ok(Exit::Done)
+    }
+}
+
+fn now() -> Timestamp {
+    model::Clock::now(&model::SystemClock::default())
+}
+
+fn password() -> Result<String> {
+    let mut line = String::new();
+    io::stdin().read_line(&mut line).context("reading the password from stdin")?;
+    let password = line.trim_end_matches(['\r', '\n']).to_owned();
+    if password.is_empty() {
+        bail!("there was no password on stdin");
+    }
+    Ok(password)
+}
+
+/// A collection's id, by its id or alias.
+pub(crate) fn collection_id(api: &Api, id_or_alias: &str) -> Result<CollectionId> {
+    if let Ok(id) = id_or_alias.parse() {
+        return Ok(id);
+    }
+    let collections = api.taxii()?.default_root()?.collections()?;
+    let found = collections.iter().find(|collection| collection.alias.as_deref() == Some(id_or_alias));
+    match found {
+        Some(collection) => Ok(collection.id.parse()?),
+        None => bail!("there is no collection `{id_or_alias}`, or these credentials may not know of it"),
+    }
+}

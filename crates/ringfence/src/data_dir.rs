@@ -1,0 +1,267 @@
+//! A hub's data directory: its secrets beside its store.
+//!
+//! ```text
+//! DATA/                mode 0700
+//! DATA/keys.toml       mode 0600: the ledger's name and key, the keys of cursors and credentials
+//! DATA/operator.token  mode 0600: the first operator's token; delete it once it is kept elsewhere
+//! DATA/hub.db, bodies/ the store
+//! DATA/backups/        what `ringfence backup` asked for; the keys are not in there
+//! ```
+//!
+//! The keys are made once, at the first start, before the store exists. A store without its keys is not opened: a hub with
+//! new keys would write a ledger that nobody's old checkpoint vouches for.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use exchange::{Exchange, Keys, Options};
+use model::SystemClock;
+use programme::Programme;
+use serde::{Deserialize, Serialize};
+use store::Store;
+use store_sqlite::SqliteStore;
+
+const KEYS: &str = "keys.toml";
+const TOKEN: &str = "operator.token";
+const DATABASE: &str = "hub.db";
+
+/// Where `ringfence backup` asks a hub to write, below the data directory.
+pub(crate) const BACKUPS: &str = "backups";
+
+/// A data directory. Having one says nothing of what is in it.
+#[derive(Clone, Debug)]
+pub(crate) struct DataDir(PathBuf);
+
+/// `keys.toml`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeysFile {
+    origin: String,
+    ledger: String,
+    cursor: String,
+    credentials: String,
+}
+
+impl DataDir {
+    /// The directory, which may not be there yet.
+    pub(crate) fn new(dir: impl Into<PathBuf>) -> Self {
+        Self(dir.into())
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Where the first operator's token is written.
+    pub(crate) fn token_path(&self) -> PathBuf {
+        self.0.join(TOKEN)
+    }
+
+    /// Makes the directory, closed to everybody else, if it is not there.
+    pub(crate) fn create(&self) -> Result<()> {
+        let shown = self.0.display();
+        match fs::metadata(&self.0) {
+            Ok(found) if !found.is_dir() => bail!("`{shown}` is no directory"),
+            Ok(found) => {
+                let mode = found.permissions().mode();
+                if mode & 0o077 != 0 {
+                    tracing::warn!(dir = %shown, "others on this machine may look into the data directory; chmod 700 closes it");
+                }
+                Ok(())
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.0);
+                made.with_context(|| format!("making the data directory `{shown}`"))
+            }
+            Err(error) => Err(error).with_context(|| format!("looking at the data directory `{shown}`")),
+        }
+    }
+
+    /// The keys; made now if this is the first start. `origin` is the ledger's name, if one was asked for.
+    pub(crate) fn keys(&self, origin: Option<&str>, programme: &Programme) -> Result<Keys> {
+        let path = self.0.join(KEYS);
+        if path.exists() {
+            let keys = self.read_keys()?;
+            if let Some(origin) = origin.filter(|origin| *origin != keys.origin) {
+                bail!(
+                    "the ledger in this data directory is called `{}`, not `{origin}`; a ledger keeps its name",
+                    keys.origin
+                );
+            }
+            return Ok(keys);
+        }
+        if self.0.join(DATABASE).exists() {
+            bail!(
+                "there is a store in `{}` and no {KEYS}; put back the {KEYS} that belongs to it",
+                self.0.display()
+            );
+        }
+        let origin =
+            origin.map_or_else(|| format!("ringfence.invalid/{}", programme.settings().name), str::to_owned);
+        let file = KeysFile { origin, ledger: secret()?, cursor: secret()?, credentials: secret()? };
+        let text = format!(
+            "# The secrets of this hub. Keep a copy where the backups are not; without it the ledger cannot go on.\n{}",
+            toml::to_string(&file)?
+        );
+        write_private(&path, text.as_bytes())?;
+        self.read_keys()
+    }
+
+    /// The keys of a hub that has run before.
+    pub(crate) fn read_keys(&self) -> Result<Keys> {
+        let path = self.0.join(KEYS);
+        let shown = path.display();
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("reading the hub's keys in `{shown}`"))?;
+        // The parser's message would show the line, and with it a key.
+        let file: KeysFile = toml::from_str(&text).map_err(|_| anyhow!("`{shown}` is not a hub's {KEYS}"))?;
+        let key = |name: &str, text: &str| -> Result<[u8; 32]> {
+            let bytes = hex::decode(text).ok().and_then(|bytes| bytes.try_into().ok());
+            bytes.ok_or_else(|| anyhow!("`{shown}`: `{name}` is not 64 hex digits"))
+        };
+        Ok(Keys {
+            ledger: key("ledger", &file.ledger)?,
+            cursor: key("cursor", &file.cursor)?,
+            credentials: key("credentials", &file.credentials)?,
+            origin: file.origin,
+        })
+    }
+
+    /// Copies the keys of another data directory, if it has any.
+    pub(crate) fn copy_keys_from(&self, file: &Path) -> Result<()> {
+        let bytes =
+            fs::read(file).with_context(|| format!("reading the hub's keys in `{}`", file.display()))?;
+        write_private(&self.0.join(KEYS), &bytes)
+    }
+
+    /// Where the keys are, if they are there.
+    pub(crate) fn keys_path(&self) -> Option<PathBuf> {
+        Some(self.0.join(KEYS)).filter(|path| path.exists())
+    }
+
+    /// Writes the first operator's token.
+    pub(crate) fn write_token(&self, token: &str) -> Result<()> {
+        write_private(&self.token_path(), format!("{token}\n").as_bytes())
+    }
+
+    /// Opens what no hub has open, for reading.
+    pub(crate) fn read_offline(&self) -> Result<Exchange> {
+        let keys = self.read_keys()?;
+        let store = SqliteStore::open_read_only(&self.0)
+            .with_context(|| format!("opening `{}`", self.0.display()))?;
+        self.offline(keys, store)
+    }
+
+    /// Opens what no hub has open, for writing.
+    pub(crate) fn write_offline(&self) -> Result<Exchange> {
+        let keys = self.read_keys()?;
+        let store = SqliteStore::open(&self.0).with_context(|| format!("opening `{}`", self.0.display()))?;
+        self.offline(keys, store)
+    }
+
+    fn offline(&self, keys: Keys, store: SqliteStore) -> Result<Exchange> {
+        let programme =
+            in_force(&store)?.with_context(|| format!("no hub has run in `{}` yet", self.0.display()))?;
+        open_exchange(Arc::new(store), &Arc::new(programme), keys)
+    }
+}
+
+/// The exchange over a store, with this machine's clock and randomness.
+pub(crate) fn open_exchange(
+    store: Arc<dyn Store>,
+    programme: &Arc<Programme>,
+    keys: Keys,
+) -> Result<Exchange> {
+    let options = Options { clock: Arc::new(SystemClock::default()), random: Arc::new(fill_random), keys };
+    Ok(Exchange::open(store, &programme, options)?)
+}
+
+/// The programme that the store was last run with: what the exchange keeps under this kind and key.
+fn in_force(store: &dyn Store) -> Result<Option<Programme>> {
+    let Some(value) = store.snapshot()?.get("programme", "in-force")? else { return Ok(None) };
+    let files: std::collections::BTreeMap<String, String> =
+        serde_json::from_slice(&value).context("reading the programme that is in force")?;
+    let files = files.into_iter().map(|(name, text)| (name, text.into_bytes())).collect();
+    Ok(Some(Programme::from_files(&files)?))
+}
+
+/// Fills a buffer with random bytes of the operating system.
+pub(crate) fn fill_random(buffer: &mut [u8]) {
+    getrandom::fill(buffer).expect("the operating system has random bytes");
+}
+
+fn secret() -> Result<String> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| anyhow!("the operating system has no random bytes: {error}"))?;
+    Ok(hex::encode(bytes))
+}
+
+/// Writes a file that only its owner may read, whole or not at all.
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_whole(path, bytes, 0o600).with_context(|| format!("writing `{}`", path.display()))
+}
+
+/// Writes beside the file, flushes, and renames: a crash leaves the old file or the new one.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let beside = path.with_file_name(name);
+    // What a crash left there may have another mode.
+    match fs::remove_file(&beside) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&beside, path)?;
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(parent)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn template() -> Programme {
+        Programme::from_files(&programme::template()).unwrap()
+    }
+
+    #[test]
+    fn keys_are_made_once_and_private() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(root.path().join("data"));
+        dir.create().unwrap();
+        let first = dir.keys(None, &template()).unwrap();
+        let again = dir.keys(Some(&first.origin), &template()).unwrap();
+        assert_eq!(first.ledger, again.ledger);
+        assert_ne!(first.ledger, first.cursor);
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(dir.path()), 0o700);
+        assert_eq!(mode(&dir.path().join(KEYS)), 0o600);
+        dir.write_token("rf_x").unwrap();
+        assert_eq!(mode(&dir.token_path()), 0o600);
+        assert!(dir.keys(Some("other.example"), &template()).is_err());
+    }
+
+    #[test]
+    fn a_store_without_its_keys_gets_no_new_ones() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join(DATABASE), b"").unwrap();
+        let refused = DataDir::new(root.path()).keys(None, &template()).err().unwrap();
+        assert!(refused.to_string().contains("put back"), "{refused}");
+    }
+
+    #[test]
+    fn a_damaged_keys_file_is_refused_without_showing_it() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join(KEYS), b"ledger = sesame").unwrap();
+        let refused = DataDir::new(root.path()).read_keys().err().unwrap();
+        assert!(!format!("{refused:#}").contains("sesame"), "{refused:#}");
+    }
+}

@@ -1,0 +1,211 @@
+//! A hub in this process: store, exchange and faces wired together, started, and stopped softly.
+//!
+//! Stopping is soft: no new connections, running requests end, the writer commits what it has begun, the store closes. A
+//! second signal ends the process at once; nothing that was acknowledged is lost by that either, it only makes the next
+//! start a little slower.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, mpsc};
+use std::thread::{self, JoinHandle};
+
+use anyhow::{Context as _, Result, anyhow};
+use exchange::Exchange;
+use hub::{BackupError, BackupReport, Backups, HubOptions, ServeOptions, Tls};
+use programme::Programme;
+use store::Store;
+use store_sqlite::SqliteStore;
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+
+use crate::data_dir::{BACKUPS, DataDir, fill_random, open_exchange};
+
+/// A data directory with a programme on it, open.
+pub(crate) struct Hosting {
+    exchange: Exchange,
+    store: Arc<SqliteStore>,
+    data: DataDir,
+}
+
+/// What the faces are told.
+#[derive(Default)]
+pub(crate) struct Faces {
+    pub(crate) tls: Option<Tls>,
+    pub(crate) public_url: Option<String>,
+    pub(crate) trusted_proxies: Vec<std::net::IpAddr>,
+    pub(crate) open_metrics: bool,
+}
+
+impl Hosting {
+    /// Opens the data directory, which is made if it is not there; at the first start with keys and an operator's token.
+    pub(crate) fn open(programme: Arc<Programme>, data: &DataDir, origin: Option<&str>) -> Result<Self> {
+        data.create()?;
+        let keys = data.keys(origin, &programme)?;
+        let shown = data.path().display();
+        let store = Arc::new(SqliteStore::open(data.path()).with_context(|| format!("opening `{shown}`"))?);
+        let exchange = open_exchange(Arc::clone(&store) as Arc<dyn Store>, &programme, keys)?;
+        if let Some(first) = exchange.issue_first_credential()? {
+            let token = first.token.context("the first credential has no token")?;
+            data.write_token(&token)?;
+        }
+        Ok(Self { exchange, store, data: data.clone() })
+    }
+
+    pub(crate) fn exchange(&self) -> &Exchange {
+        &self.exchange
+    }
+
+    /// Serves on `listener` until `stop` comes.
+    pub(crate) async fn serve(
+        self,
+        listener: TcpListener,
+        faces: Faces,
+        stop: impl Future<Output = ()>,
+    ) -> Result<()> {
+        let mut seed = [0; 32];
+        fill_random(&mut seed);
+        let mut options = HubOptions::new(seed);
+        options.public_url = faces.public_url;
+        options.trusted_proxies = faces.trusted_proxies;
+        if faces.open_metrics {
+            options.metrics = hub::MetricsAccess::Anyone;
+        }
+        options.backups = Some(Arc::new(BackupsBelow {
+            store: Arc::clone(&self.store),
+            dir: self.data.path().join(BACKUPS),
+        }));
+        let router = hub::router(self.exchange.clone(), options)?;
+        let serving = ServeOptions { tls: faces.tls, ..ServeOptions::default() };
+        // It has logged what it dropped. The writer ends with the last handle on the exchange, after it has committed
+        // what it had begun.
+        hub::serve(vec![listener], router, serving, stop).await;
+        Ok(())
+    }
+}
+
+/// Writes backups below the data directory, and verifies each.
+struct BackupsBelow {
+    store: Arc<SqliteStore>,
+    dir: PathBuf,
+}
+
+impl Backups for BackupsBelow {
+    fn back_up(&self, name: &str) -> Result<BackupReport, BackupError> {
+        let to = self.dir.join(name);
+        if to.exists() {
+            return Err(BackupError::Exists(name.to_owned()));
+        }
+        self.write(&to).map_err(|error| BackupError::Failed(format!("{error:#}"))).map(|copied| {
+            BackupReport {
+                directory: name.to_owned(),
+                objects: copied.objects,
+                entries: copied.entries,
+                bytes: copied.bytes,
+            }
+        })
+    }
+}
+
+impl BackupsBelow {
+    fn write(&self, to: &Path) -> Result<store_sqlite::BackupReport> {
+        let copied = self.store.backup(to)?;
+        let checked = store_sqlite::verify(to)?;
+        match checked.problems.first() {
+            None => Ok(copied),
+            Some(problem) => Err(anyhow!("the copy is not sound: {problem}")),
+        }
+    }
+}
+
+/// The runtime that a hub runs on.
+pub(crate) fn runtime() -> Result<Runtime> {
+    Builder::new_multi_thread().enable_all().thread_name("hub").build().context("starting the runtime")
+}
+
+/// Listens on an address.
+pub(crate) async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))?;
+    let bound = listener.local_addr().context("asking for the address")?;
+    Ok((listener, bound))
+}
+
+/// Comes with the first SIGTERM or SIGINT; a second one ends the process at once.
+pub(crate) async fn stop_signal() -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("waiting for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("waiting for SIGINT")?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::warn!("a second signal came; the hub ends at once");
+        std::process::exit(1);
+    });
+    Ok(())
+}
+
+/// Blocks until SIGTERM or SIGINT.
+pub(crate) fn wait_for_signal() -> Result<()> {
+    runtime()?.block_on(stop_signal())
+}
+
+/// A hub on threads of its own, for the demo.
+pub(crate) struct Background {
+    url: String,
+    exchange: Exchange,
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<Result<()>>,
+}
+
+impl Background {
+    /// Starts it; it answers when this returns.
+    pub(crate) fn start(hosting: Hosting, address: SocketAddr) -> Result<Self> {
+        let exchange = hosting.exchange().clone();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (ready, is_ready) = mpsc::channel();
+        let run = move || -> Result<()> {
+            runtime()?.block_on(async move {
+                let (listener, bound) = listen(address).await?;
+                // Nobody waits any more if the demo gave up meanwhile.
+                ready.send(bound).unwrap_or_default();
+                let stop = async {
+                    // An error means that the demo is gone, and that the hub may go too.
+                    stopped.await.unwrap_or_default();
+                };
+                hosting.serve(listener, Faces::default(), stop).await
+            })
+        };
+        let thread =
+            thread::Builder::new().name("hub".to_owned()).spawn(run).context("starting the hub's thread")?;
+        match is_ready.recv() {
+            Ok(bound) => Ok(Self { url: format!("http://{bound}"), exchange, stop, thread }),
+            Err(_) => match thread.join() {
+                Ok(Err(error)) => Err(error),
+                Ok(Ok(())) | Err(_) => Err(anyhow!("the hub's thread ended before it listened")),
+            },
+        }
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(crate) fn exchange(&self) -> &Exchange {
+        &self.exchange
+    }
+
+    /// Stops it softly.
+    pub(crate) fn stop(self) -> Result<()> {
+        let Self { exchange, stop, thread, .. } = self;
+        drop(exchange);
+        // The hub may have ended by itself.
+        stop.send(()).unwrap_or_default();
+        thread.join().map_err(|_| anyhow!("the hub's thread panicked"))?
+    }
+}

@@ -45,7 +45,7 @@ const WAIT: Duration = Duration::from_millis(500);
 /// How many batches may wait for a slow reader. A batch is a page at most.
 const BATCHES_MAX: usize = 2;
 /// How long a reader may take for a batch before it is cut off; it comes back with `Last-Event-ID`.
-const READER_PAUSE_MAX: Duration = Duration::from_secs(60);
+const READER_PAUSE_MAX: Duration = Duration::from_mins(1);
 
 /// Opens a stream of one collection.
 pub(crate) async fn get(

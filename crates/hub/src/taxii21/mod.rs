@@ -58,7 +58,7 @@ impl Prebuilt {
                 (collection.id, fixed)
             })
             .collect();
-        Self { discovery, api_root, collections, programme }
+        Self { programme, discovery, api_root, collections }
     }
 
     /// A collection, for a caller with these rights.

@@ -1,0 +1,130 @@
+//! Server-sent events over a real socket: order, resumption, and every way that a stream ends.
+
+use std::time::Duration;
+
+use model::Standing;
+use testkit::tier;
+use tokio::time::timeout;
+
+use crate::indicators;
+use crate::server::{Client, Live};
+
+/// Reads events until `count` objects came; returns their ids as events.
+async fn events(client: &mut Client, count: usize) -> Vec<(String, serde_json::Value)> {
+    let mut found = Vec::new();
+    let mut id = String::new();
+    while found.len() < count {
+        let line = client.line().await.expect("the stream goes on");
+        if let Some(date) = line.strip_prefix("id: ") {
+            date.clone_into(&mut id);
+        } else if let Some(data) = line.strip_prefix("data: ") {
+            found.push((id.clone(), serde_json::from_str(data).unwrap()));
+        }
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn objects_come_in_order_and_a_stream_is_resumed() {
+    let live = Live::start().await;
+    let (_, login) = live.member("Alpha", &["open"]);
+    live.publish("open", &indicators(1..4));
+    let mut stream = live.stream(&login, "collection=open", &[]).await;
+    let first = events(&mut stream, 3).await;
+    assert!(first.is_sorted_by(|a, b| a.0 < b.0), "{first:?}");
+    live.publish("open", &indicators(4..6));
+    let second = events(&mut stream, 2).await;
+    assert_eq!(second[0].1["object"]["id"], testkit::indicator_id(4));
+    assert_eq!(second[0].1["date_added"], second[0].0.as_str());
+    // Where the second event was, and from there again.
+    for (query, header) in [
+        ("collection=open", Some(&first[1].0)),
+        ("collection=open&added_after=2000-01-01T00:00:00Z", Some(&first[1].0)),
+    ] {
+        let headers: Vec<_> = header.map(|date| ("last-event-id", date.as_str())).into_iter().collect();
+        let mut resumed = live.stream(&login, query, &headers).await;
+        let rest = events(&mut resumed, 3).await;
+        let want: Vec<_> = first[2..].iter().chain(&second).cloned().collect();
+        assert_eq!(rest, want);
+    }
+    let after = format!("collection=open&added_after={}", second[0].0);
+    let mut resumed = live.stream(&login, &after, &[]).await;
+    assert_eq!(events(&mut resumed, 1).await, second[1..]);
+    live.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_ends_with_the_right_to_it() {
+    let live = Live::start().await;
+    let (alpha, login) = live.member("Alpha", &["open"]);
+    let (_, other) = live.member("Beta", &["open"]);
+    let mut suspended = live.stream(&login, "collection=open", &[]).await;
+    let mut revoked = live.stream(&other, "collection=open", &[]).await;
+    live.publish("open", &indicators(1..2));
+    events(&mut suspended, 1).await;
+    events(&mut revoked, 1).await;
+    live.exchange
+        .set_standing(&live.operator, &alpha.id, &tier("open"), Standing::Suspended, "a test")
+        .unwrap();
+    live.exchange.revoke_credential(&live.operator, &other.id.parse().unwrap()).unwrap();
+    live.publish("open", &indicators(2..3));
+    for stream in [&mut suspended, &mut revoked] {
+        let rest = timeout(Duration::from_secs(5), stream.rest()).await.expect("the stream ends");
+        assert!(!rest.contains("data:"), "{rest}");
+    }
+    live.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_stream_shows_that_it_is_alive_and_ends_at_shutdown() {
+    let live = Live::start().await;
+    let (_, login) = live.member("Alpha", &["open"]);
+    let mut stream = live.stream(&login, "collection=open", &[]).await;
+    loop {
+        if stream.line().await.expect("the stream goes on") == ": alive" {
+            break;
+        }
+    }
+    let stopped = live.stop().await;
+    assert_eq!(stopped, 0, "nothing had to be dropped");
+    timeout(Duration::from_secs(5), stream.rest()).await.expect("the stream ends");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn there_are_no_more_streams_than_the_limit() {
+    let live = Live::with_streams(hub::ServeOptions::default(), 2).await;
+    let (_, login) = live.member("Alpha", &["open"]);
+    let first = live.stream(&login, "collection=open", &[]).await;
+    let _second = live.stream(&login, "collection=open", &[]).await;
+    let third = live.request(&login, "GET", "/api/stream?collection=open", &[], b"").await;
+    assert!(third.starts_with("HTTP/1.1 503"), "{third}");
+    drop(first);
+    // The hub notices a reader that is gone when it has something to say.
+    for n in 1..50 {
+        live.publish("open", &indicators(n..n + 1));
+        let again = live.open(&login, "/api/stream?collection=open", &[]).await;
+        if again.1.starts_with("HTTP/1.1 200") {
+            live.stop().await;
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("the place of the first stream never became free");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_needs_a_collection_and_a_date_that_is_one() {
+    let live = Live::start().await;
+    let (_, login) = live.member("Alpha", &["open"]);
+    for (query, status) in [
+        ("", 400),
+        ("collection=open&added_after=yesterday", 400),
+        ("collection=open&collection=open", 400),
+        ("collection=none", 404),
+        ("collection=cleared", 404),
+    ] {
+        let answer = live.request(&login, "GET", &format!("/api/stream?{query}"), &[], b"").await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{query}: {answer}");
+    }
+    live.stop().await;
+}

@@ -1,0 +1,264 @@
+//! What of a submission can be checked without the store: cut, judge, resolve markings, draft labels.
+
+use std::collections::HashMap;
+
+use model::{Caller, Timestamp};
+use programme::Collection;
+use release::{Audience, Demands, Label};
+use stix::{Document, Head, Limits, ValidateOptions};
+use store::HeadRecord;
+
+use super::PublishOptions;
+use crate::error::PublishError;
+use crate::labelling::{Resolver, Terms, draft};
+use crate::registry::Registry;
+
+/// One object, checked.
+pub(super) struct Item {
+    /// Where its bytes are in the submission, or bytes of its own if it was derived.
+    pub(super) bytes: Bytes,
+    pub(super) head: HeadRecord,
+    pub(super) creator: Option<String>,
+    pub(super) draft: usize,
+    /// The draft of the whole object for which a derived one stands in.
+    pub(super) unless: Option<usize>,
+    pub(super) refs: Vec<String>,
+    pub(super) date: Option<Timestamp>,
+}
+
+pub(super) enum Bytes {
+    Range(std::ops::Range<usize>),
+    Own(Vec<u8>),
+}
+
+/// A submission, checked.
+pub(super) struct Prepared {
+    pub(super) body: Vec<u8>,
+    pub(super) drafts: Vec<Label>,
+    pub(super) items: Vec<Item>,
+    pub(super) refused: Vec<(String, String, String)>,
+    pub(super) markings: Vec<(String, Demands)>,
+    pub(super) total: usize,
+}
+
+impl Prepared {
+    pub(super) fn bytes<'i>(&'i self, item: &'i Item) -> &'i [u8] {
+        match &item.bytes {
+            Bytes::Range(range) => self.body.get(range.clone()).unwrap_or_default(),
+            Bytes::Own(bytes) => bytes,
+        }
+    }
+}
+
+pub(super) fn prepare(
+    registry: &Registry,
+    collection: &Collection,
+    caller: &Caller,
+    body: Vec<u8>,
+    options: PublishOptions,
+) -> Result<Prepared, PublishError> {
+    let limits = &registry.programme().settings().limits;
+    let stix_limits = Limits {
+        nesting_max: limits.nesting_depth_max,
+        object_size_max_bytes: limits.object_size_max_bytes,
+        object_count_max: limits.envelope_objects_max,
+    };
+    let audience = options.audience.map_or(Audience::Everyone, Audience::Named);
+    let terms = Terms { audience, release_at: options.release_at, release_until: options.release_until };
+    let mut drafting = Drafting {
+        registry,
+        collection,
+        caller,
+        terms,
+        resolver: Resolver::new(registry),
+        drafts: Vec::new(),
+        by_label: HashMap::new(),
+        by_refs: HashMap::new(),
+        items: Vec::new(),
+        refused: Vec::new(),
+    };
+    let checks = ValidateOptions { limits: stix_limits, warnings: false, findings_max: 20 };
+    let total;
+    {
+        let objects =
+            stix::split(&body, &stix_limits).map_err(|error| PublishError::Malformed(error.to_string()))?;
+        total = objects.len();
+        if let Some(dates) = &options.dates
+            && dates.len() != total
+        {
+            let problem = format!("there are {} dates for {total} objects", dates.len());
+            return Err(PublishError::OutOfOrder(problem));
+        }
+        for bytes in objects.iter().filter(|bytes| mentions_definition(bytes)) {
+            drafting.bring(bytes, &stix_limits);
+        }
+        let start = body.as_ptr() as usize;
+        for (index, bytes) in objects.iter().enumerate() {
+            let offset = bytes.as_ptr() as usize - start;
+            let date = options.dates.as_ref().and_then(|dates| dates.get(index).copied());
+            drafting.object(bytes, offset, date, &checks);
+        }
+    }
+    let Drafting { resolver, drafts, items, refused, .. } = drafting;
+    Ok(Prepared { body, drafts, items, refused, markings: resolver.into_brought(), total })
+}
+
+pub(super) fn mentions_definition(bytes: &[u8]) -> bool {
+    const NEEDLE: &[u8] = b"marking-definition--";
+    memchr::memmem::find(bytes, NEEDLE).is_some()
+}
+
+pub(super) struct Drafting<'r> {
+    registry: &'r Registry,
+    collection: &'r Collection,
+    caller: &'r Caller,
+    terms: Terms,
+    resolver: Resolver<'r>,
+    drafts: Vec<Label>,
+    by_label: HashMap<Vec<u8>, usize>,
+    /// Most objects of a submission carry the same markings: their draft is found by them.
+    by_refs: HashMap<String, usize>,
+    items: Vec<Item>,
+    refused: Vec<(String, String, String)>,
+}
+
+impl Drafting<'_> {
+    fn bring(&mut self, bytes: &[u8], limits: &Limits) {
+        let Ok(document) = Document::parse(bytes, limits) else { return };
+        if let Ok(head) = Head::of(&document)
+            && head.type_.as_ref() == "marking-definition"
+        {
+            self.resolver.bring(&head.id, &document);
+        }
+    }
+
+    fn refuse(&mut self, id: &str, version: &str, message: String) {
+        self.refused.push((id.to_owned(), version.to_owned(), message));
+    }
+
+    fn object(&mut self, bytes: &[u8], offset: usize, date: Option<Timestamp>, checks: &ValidateOptions) {
+        let document = match Document::parse(bytes, &checks.limits) {
+            Ok(document) => document,
+            Err(error) => {
+                return self.refuse("unknown--00000000-0000-0000-0000-000000000000", "", error.to_string());
+            }
+        };
+        let report = stix::validate_document(&document, checks);
+        let head = match Head::of(&document) {
+            Ok(head) => head,
+            Err(error) => {
+                return self.refuse("unknown--00000000-0000-0000-0000-000000000000", "", error.to_string());
+            }
+        };
+        let version = head.version().unwrap_or_default();
+        if let Some(first) = report.musts().next() {
+            let others = report.musts().count() - 1;
+            let more = if others > 0 { format!(" (and {others} more)") } else { String::new() };
+            let place = if first.pointer.is_empty() { "the object" } else { first.pointer.as_str() };
+            let message = format!(
+                "{place}: {} [{}, STIX 2.1 section {}]{more}",
+                first.message, first.code, first.section
+            );
+            return self.refuse(&head.id, version, message);
+        }
+        if let Some(message) = self.impersonates(head.created_by_ref.as_deref()) {
+            return self.refuse(&head.id, version, message);
+        }
+        let record = HeadRecord {
+            id: head.id.clone().into_owned(),
+            version: version.to_owned(),
+            revoked: head.revoked,
+        };
+        let creator = head.created_by_ref.as_deref().map(str::to_owned);
+        let refs = head.refs.iter().map(|reference| reference.id.clone().into_owned()).collect();
+        let (whole, part) = self.drafts_of(&head);
+        let item = Item {
+            bytes: Bytes::Range(offset..offset + bytes.len()),
+            head: record,
+            creator,
+            draft: whole,
+            unless: None,
+            refs,
+            date,
+        };
+        self.items.push(item);
+        if let Some(part) = part {
+            self.derive(&head, bytes, whole, part, date);
+        }
+    }
+
+    /// Only a member's own identity, or one that is nobody's, may stand as the creator of what it submits.
+    fn impersonates(&self, creator: Option<&str>) -> Option<String> {
+        let creator = creator?;
+        let member = self.caller.member()?;
+        let owner = self.registry.identities.get(creator)?;
+        if owner.as_ref() == Some(member) {
+            return None;
+        }
+        Some(format!(
+            "/created_by_ref: `{creator}` is another's identity; objects are submitted under one's own"
+        ))
+    }
+
+    /// The draft for the object as it is, and, if parts of it are marked more strictly than the whole and the
+    /// programme allows redaction, the one for what is left without these parts.
+    fn drafts_of(&mut self, head: &Head<'_>) -> (usize, Option<usize>) {
+        if head.granular_markings.is_empty() && head.type_.as_ref() != "identity" {
+            let mut key = String::new();
+            for id in &head.object_marking_refs {
+                key.push_str(id);
+                key.push(' ');
+            }
+            if let Some(draft) = self.by_refs.get(&key) {
+                return (*draft, None);
+            }
+            let (demands, _) = self.resolver.demands(head);
+            let draft = self.draft(demands);
+            self.by_refs.insert(key, draft);
+            return (draft, None);
+        }
+        let (whole, granular) = self.resolver.demands(head);
+        let Some(granular) = granular else { return (self.draft(whole), None) };
+        let redacts =
+            self.registry.programme().tier(&self.collection.tier).is_some_and(|tier| tier.redaction);
+        let full = self.draft(granular);
+        (full, redacts.then(|| self.draft(whole)))
+    }
+
+    fn draft(&mut self, demands: Demands) -> usize {
+        let label = draft(self.collection, &self.caller.principal, &self.terms, demands);
+        let next = self.drafts.len();
+        let drafts = &mut self.drafts;
+        *self.by_label.entry(label.canonical()).or_insert_with(|| {
+            drafts.push(label);
+            next
+        })
+    }
+
+    /// Adds the object without its granularly marked parts, if what is left is still an object.
+    fn derive(&mut self, head: &Head<'_>, bytes: &[u8], whole: usize, part: usize, date: Option<Timestamp>) {
+        let identity = &self.registry.programme().settings().identity.id;
+        let selectors: Vec<&str> = head
+            .granular_markings
+            .iter()
+            .filter(|marking| matches!(marking.mark, stix::Mark::Marking(_)))
+            .flat_map(|marking| marking.selectors.iter().map(AsRef::as_ref))
+            .collect();
+        let Ok(derived) = stix::derive(bytes, &selectors, &|_| false, identity) else { return };
+        let Ok(derived_head) = Head::parse(&derived) else { return };
+        let item = Item {
+            head: HeadRecord {
+                id: derived_head.id.clone().into_owned(),
+                version: derived_head.version().unwrap_or_default().to_owned(),
+                revoked: derived_head.revoked,
+            },
+            creator: Some(identity.clone()),
+            refs: derived_head.refs.iter().map(|reference| reference.id.clone().into_owned()).collect(),
+            draft: part,
+            unless: Some(whole),
+            date,
+            bytes: Bytes::Own(derived.clone()),
+        };
+        self.items.push(item);
+    }
+}

@@ -87,15 +87,18 @@ fn packages() -> BTreeMap<String, [BTreeSet<String>; 2]> {
         tables.insert(name, manifest);
     }
     let ours: BTreeSet<String> = tables.keys().cloned().collect();
-    let named = |manifest: &toml::Table, kinds: &[&str]| -> BTreeSet<String> {
+    let named = |manifest: &toml::Table, kinds: &[&str], optional: bool| -> BTreeSet<String> {
         // Dependencies for one platform only count like all others.
         let platforms = manifest.get("target").and_then(toml::Value::as_table).into_iter().flatten();
         let platforms = platforms.filter_map(|(_, platform)| platform.as_table());
         let tables = [manifest].into_iter().chain(platforms);
         let dependencies =
             tables.flat_map(|table| kinds.iter().filter_map(|kind| table.get(*kind)?.as_table()));
+        let is_optional =
+            |wanted: &toml::Value| wanted.get("optional").and_then(toml::Value::as_bool) == Some(true);
         dependencies
             .flatten()
+            .filter(|(_, wanted)| is_optional(wanted) == optional)
             .map(|(name, wanted)| {
                 wanted.get("package").and_then(toml::Value::as_str).unwrap_or(name).to_owned()
             })
@@ -103,7 +106,11 @@ fn packages() -> BTreeMap<String, [BTreeSet<String>; 2]> {
             .collect()
     };
     let arrows = |manifest: &toml::Table| {
-        [named(manifest, &["dependencies", "build-dependencies"]), named(manifest, &["dev-dependencies"])]
+        let built_on = named(manifest, &["dependencies", "build-dependencies"], false);
+        // What is optional is for tests that several crates share, as the store's contract is.
+        let mut tested_with = named(manifest, &["dependencies"], true);
+        tested_with.extend(named(manifest, &["dev-dependencies"], false));
+        [built_on, tested_with]
     };
     tables.iter().map(|(name, manifest)| (name.clone(), arrows(manifest))).collect()
 }

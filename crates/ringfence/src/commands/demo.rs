@@ -113,7 +113,8 @@ fn go_on(telling: &Telling, hub: &Background, data: &DataDir, cast: &Cast) -> Re
         add!(text, "  export RINGFENCE_TOKEN=$(cat '{}')\n", token.display());
         text.push_str("  ringfence member list\n  ringfence ledger verify\n\nAs a member, with any TAXII 2.1 client:\n");
         for (name, user, password) in &cast.credentials {
-            add!(text, 
+            add!(
+                text,
                 "  curl -u '{user}:{password}' '{url}/{programme}/collections/indicators/objects/?limit=3'   # {name}\n"
             );
         }

@@ -177,7 +177,7 @@ pub(crate) fn open_exchange(
     keys: Keys,
 ) -> Result<Exchange> {
     let options = Options { clock: Arc::new(SystemClock::default()), random: Arc::new(fill_random), keys };
-    Ok(Exchange::open(store, &programme, options)?)
+    Ok(Exchange::open(store, programme, options)?)
 }
 
 /// The programme that the store was last run with: what the exchange keeps under this kind and key.

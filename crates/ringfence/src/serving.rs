@@ -40,12 +40,12 @@ pub(crate) struct Faces {
 
 impl Hosting {
     /// Opens the data directory, which is made if it is not there; at the first start with keys and an operator's token.
-    pub(crate) fn open(programme: Arc<Programme>, data: &DataDir, origin: Option<&str>) -> Result<Self> {
+    pub(crate) fn open(programme: &Arc<Programme>, data: &DataDir, origin: Option<&str>) -> Result<Self> {
         data.create()?;
-        let keys = data.keys(origin, &programme)?;
+        let keys = data.keys(origin, programme)?;
         let shown = data.path().display();
         let store = Arc::new(SqliteStore::open(data.path()).with_context(|| format!("opening `{shown}`"))?);
-        let exchange = open_exchange(Arc::clone(&store) as Arc<dyn Store>, &programme, keys)?;
+        let exchange = open_exchange(Arc::clone(&store) as Arc<dyn Store>, programme, keys)?;
         if let Some(first) = exchange.issue_first_credential()? {
             let token = first.token.context("the first credential has no token")?;
             data.write_token(&token)?;

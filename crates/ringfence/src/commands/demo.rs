@@ -69,7 +69,7 @@ impl Demo {
 fn start(data: &DataDir, listen: SocketAddr, scratch: PathBuf, volume: u32) -> Result<(Background, Setting)> {
     let programme = Arc::new(Programme::from_files(&programme::template())?);
     let identity = programme.settings().identity.id.clone();
-    let hosting = Hosting::open(programme, data, Some("demo.ringfence.invalid/jcsp"))?;
+    let hosting = Hosting::open(&programme, data, Some("demo.ringfence.invalid/jcsp"))?;
     let vkey = hosting.exchange().ledger_head().vkey;
     let token = fs::read_to_string(data.token_path()).context("reading the operator's token")?;
     let hub = Background::start(hosting, listen)?;

@@ -85,18 +85,15 @@ pub(crate) struct Receiver {
 
 impl Holds {
     pub(super) fn run(self, output: Output) -> Result<Exit> {
-        let report: HoldsReport = match self.source.offline()? {
-            Some(exchange) => {
-                let id: MemberId = self.member.parse()?;
-                serde_json::from_value(serde_json::to_value(exchange.holds(&auditor(), &id)?)?)?
-            }
-            None => {
-                let api = self.source.connection.api()?;
-                // A member asks for itself and may not look others up; an id needs no looking up.
-                let own_id = self.member.parse::<MemberId>().ok();
-                let id = own_id.map_or_else(|| Ok(member::find(&api, &self.member)?.id), anyhow::Ok)?;
-                api.get(&format!("/api/members/{}/holds", segment(id)))?
-            }
+        let report: HoldsReport = if let Some(exchange) = self.source.offline()? {
+            let id: MemberId = self.member.parse()?;
+            serde_json::from_value(serde_json::to_value(exchange.holds(&auditor(), &id)?)?)?
+        } else {
+            let api = self.source.connection.api()?;
+            // A member asks for itself and may not look others up; an id needs no looking up.
+            let own_id = self.member.parse::<MemberId>().ok();
+            let id = own_id.map_or_else(|| Ok(member::find(&api, &self.member)?.id), anyhow::Ok)?;
+            api.get(&format!("/api/members/{}/holds", segment(id)))?
         };
         output.result(&report, || {
             let mut text = format!(
@@ -179,16 +176,15 @@ impl Checkpoint {
 
 impl Receipt {
     pub(super) fn run(self, output: Output) -> Result<Exit> {
-        let text = match self.source.offline()? {
-            Some(exchange) => exchange.receipt(&auditor(), self.entry)?.to_string(),
-            None => {
-                let api = self.source.connection.api()?;
-                let bytes = api.fetch(&format!("/ledger/receipt/{}", self.entry))?;
-                let bytes = bytes.with_context(|| {
-                    format!("there is no entry {}, or these credentials may not see it", self.entry)
-                })?;
-                String::from_utf8(bytes).context("the receipt is no text")?
-            }
+        let text = if let Some(exchange) = self.source.offline()? {
+            exchange.receipt(&auditor(), self.entry)?.to_string()
+        } else {
+            let api = self.source.connection.api()?;
+            let bytes = api.fetch(&format!("/ledger/receipt/{}", self.entry))?;
+            let bytes = bytes.with_context(|| {
+                format!("there is no entry {}, or these credentials may not see it", self.entry)
+            })?;
+            String::from_utf8(bytes).context("the receipt is no text")?
         };
         let Some(file) = &self.out else {
             output.result(&json!({"entry": self.entry, "receipt": text}), || text.clone())?;

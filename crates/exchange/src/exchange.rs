@@ -11,16 +11,16 @@ use ledger::tile::{Kind, TILE_WIDTH};
 use ledger::{Body, NoteSigner, Tile, TileSource};
 use model::{Action, Caller, Clock, CollectionId, Epoch, Member, Principal, Role, Timestamp};
 use programme::{Collection, Programme};
-use release::{Policy, View};
+use release::{Label, Policy, View};
 use store::timeline::BlockCache;
 use store::{Inventory, Snapshot, Store, StoreError};
 
 use crate::credentials::{Attempt, Verification};
 use crate::cursor::CursorKey;
 use crate::error::{AdminError, AuthenticationError, OpenError, ReadError, WriteError};
-use crate::registry::{IN_FORCE, PROGRAMME, ReaderGrants, Registry};
+use crate::registry::{IN_FORCE, PROGRAMME, ReaderGrants, Registry, Verdicts};
 pub use crate::writer::Random;
-use crate::writer::{BUNDLE_LEVEL, Instants, Published, Turn, Writer};
+use crate::writer::{BUNDLE_LEVEL, Instants, Judging, Published, Turn, Writer};
 
 /// The secrets of a hub. They are kept beside the store, not in it.
 #[derive(Clone)]
@@ -172,7 +172,7 @@ impl Exchange {
         let (files, digest, by) = (files_as_text(programme), programme.digest().to_owned(), by.to_owned());
         let (epoch, last) =
             self.inner.writer.run(Instants::HandsOut, move |turn| -> Result<Epoch, WriteError> {
-                let (epoch, at) = inner.judge_everyone(turn, |registry| {
+                let (epoch, at) = inner.judge_everyone(turn, &|_| true, |registry| {
                     registry.policy = policy;
                     registry.refresh_identities();
                 })?;
@@ -253,10 +253,12 @@ impl Exchange {
 }
 
 impl Inner {
-    /// Changes what readers are judged by, begins an epoch, and judges every reader anew at one instant.
+    /// Changes what readers are judged by, begins an epoch, and judges every reader anew at one
+    /// instant, as far as labels are `concerned`.
     pub(crate) fn judge_everyone(
         &self,
         turn: &mut Turn<'_>,
+        concerned: &dyn Fn(&Label) -> bool,
         change: impl FnOnce(&mut Registry),
     ) -> Result<(Epoch, Timestamp), StoreError> {
         let before = Arc::clone(turn.registry);
@@ -268,8 +270,9 @@ impl Inner {
         let at = turn.instant(0);
         change(Arc::make_mut(turn.registry));
         let epoch = turn.begin_epoch();
+        let mut judging = Judging { concerned, verdicts: Verdicts::new(turn.registry) };
         for (grants, principal) in &known {
-            turn.reform(principal, grants, &before, at)?;
+            turn.reform(principal, grants, &before, at, &mut judging)?;
         }
         Ok((epoch, at))
     }

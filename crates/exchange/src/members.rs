@@ -18,7 +18,7 @@ use crate::credentials::{CredentialRecord, CredentialSecret, NewCredential};
 use crate::error::AdminError;
 use crate::exchange::{Exchange, Hand, name_of, require};
 use crate::registry::{CREDENTIAL, MEMBER};
-use crate::writer::Instants;
+use crate::writer::{Instants, Judging};
 
 /// A member to be.
 #[derive(Clone, Debug)]
@@ -84,7 +84,7 @@ impl Exchange {
                 let epoch = turn.begin_epoch();
                 // A new member has no history: every label that it may see opens now.
                 let none = crate::registry::ReaderGrants { grants: Arc::default(), recorded: 0 };
-                turn.reform(&Principal::Member(id.clone()), &none, &before, at)?;
+                turn.reform(&Principal::Member(id.clone()), &none, &before, at, &mut Judging::all(&before))?;
                 let action = "admitted to the registry".to_owned();
                 turn.record(&Body::Membership(Membership {
                     at: at.to_string(),
@@ -147,7 +147,7 @@ impl Exchange {
                 member.since = at;
                 put_member(turn, &member)?;
                 let epoch = turn.begin_epoch();
-                turn.reform(&principal, &known, &before, at)?;
+                turn.reform(&principal, &known, &before, at, &mut Judging::all(&before))?;
                 let change = StandingChange { member: id, tier, from, to, by, reason, at };
                 turn.record(&Body::Decision(Decision {
                     at: at.to_string(),
@@ -194,7 +194,7 @@ impl Exchange {
                 member.since = at;
                 put_member(turn, &member)?;
                 turn.begin_epoch();
-                turn.reform(&principal, &known, &before, at)?;
+                turn.reform(&principal, &known, &before, at, &mut Judging::all(&before))?;
                 let action = "changed".to_owned();
                 turn.record(&Body::Membership(Membership {
                     at: at.to_string(),

@@ -9,9 +9,10 @@ use std::sync::Arc;
 
 use model::{CollectionId, CredentialId, Epoch, LabelId, Member, MemberId, Principal, Timestamp};
 use programme::Programme;
-use release::{Demands, Grants, Label, LabelFacts, Policy, Reader, Transition};
+use release::{Audience, Demands, Grants, Label, LabelFacts, Policy, Reader, Transition};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use store::{Record, Snapshot, StoreError};
 
 use crate::credentials::CredentialRecord;
@@ -34,17 +35,18 @@ pub(crate) const IN_FORCE: &str = "in-force";
 #[derive(Clone, Default)]
 pub(crate) struct Labels {
     pub(crate) facts: Vec<LabelFacts>,
-    by_canonical: HashMap<Vec<u8>, LabelId>,
+    /// By the SHA-256 of the canonical bytes.
+    by_digest: HashMap<[u8; 32], LabelId>,
     by_collection: HashMap<CollectionId, Vec<LabelId>>,
 }
 
 impl Labels {
     pub(crate) fn find(&self, label: &Label) -> Option<LabelId> {
-        self.by_canonical.get(&label.canonical()).copied()
+        self.by_digest.get(&digest(label)).copied()
     }
 
     pub(crate) fn label(&self, id: LabelId) -> Option<&Label> {
-        self.facts.get(id.index()).map(|facts| &facts.label)
+        self.facts.get(id.index()).map(|facts| facts.label.as_ref())
     }
 
     /// The collection's labels, in order of their numbers.
@@ -54,10 +56,51 @@ impl Labels {
 
     pub(crate) fn add(&mut self, label: Label, created: Timestamp) -> LabelId {
         let id = LabelId::new(u32::try_from(self.facts.len()).unwrap_or(u32::MAX));
-        self.by_canonical.insert(label.canonical(), id);
+        self.by_digest.insert(digest(&label), id);
         self.by_collection.entry(label.collection).or_default().push(id);
-        self.facts.push(LabelFacts { label, created });
+        self.facts.push(LabelFacts { label: Arc::new(label), created });
         id
+    }
+}
+
+fn digest(label: &Label) -> [u8; 32] {
+    Sha256::digest(label.canonical()).into()
+}
+
+/// What was already decided while many readers are judged at once. Members that differ in nothing that a policy asks
+/// about get one verdict on a label, unless the label or the policy speaks of members by name.
+pub(crate) struct Verdicts {
+    by_profile: HashMap<Vec<u8>, HashMap<LabelId, bool>>,
+    is_nameless: bool,
+}
+
+impl Verdicts {
+    pub(crate) fn new(registry: &Registry) -> Self {
+        let files = registry.programme().files();
+        let names_members = |text: &[u8]| memchr::memmem::find(text, b"Member::\"").is_some();
+        let is_cedar =
+            |name: &str| std::path::Path::new(name).extension().is_some_and(|extension| extension == "cedar");
+        let is_nameless = !files.iter().any(|(name, text)| is_cedar(name) && names_members(text));
+        Self { by_profile: HashMap::new(), is_nameless }
+    }
+
+    /// The verdict on a label for a principal, asked of `judge` unless one like it was judged before.
+    pub(crate) fn of(
+        &mut self,
+        registry: &Registry,
+        principal: &Principal,
+        id: LabelId,
+        label: &Label,
+        judge: impl FnOnce() -> bool,
+    ) -> bool {
+        let Principal::Member(member) = principal else { return judge() };
+        let Some(member) = registry.members.get(member) else { return judge() };
+        if !self.is_nameless || label.audience != Audience::Everyone || label.creator == *principal {
+            return judge();
+        }
+        let profile =
+            serde_json::to_vec(&(member.kind, &member.subject, &member.standings)).unwrap_or_default();
+        *self.by_profile.entry(profile).or_default().entry(id).or_insert_with(judge)
     }
 }
 

@@ -24,11 +24,11 @@ use std::time::Duration;
 use ledger::tile::Kind;
 use ledger::{Body, Opening};
 use model::{Clock, Epoch, Principal, Timestamp};
-use release::Grants;
+use release::{Grants, Label};
 use store::{Horizon, Record, Store, StoreError, StoredEntry, Transaction};
 
 use crate::error::WriteError;
-use crate::registry::{ReaderGrants, Registry, TRANSITION, transition_key};
+use crate::registry::{ReaderGrants, Registry, TRANSITION, Verdicts, transition_key};
 
 /// How many works may wait. A publisher that finds the queue full waits for its turn, which is the back-pressure.
 const QUEUE_MAX: usize = 1_024;
@@ -128,6 +128,19 @@ impl Published {
 /// Fills a buffer with random bytes.
 pub type Random = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
 
+/// How readers are judged anew: which labels are concerned, and what was decided already.
+pub(crate) struct Judging<'j> {
+    pub(crate) concerned: &'j dyn Fn(&Label) -> bool,
+    pub(crate) verdicts: Verdicts,
+}
+
+impl Judging<'_> {
+    /// Every label, under the rules of `registry`.
+    pub(crate) fn all(registry: &Registry) -> Self {
+        Self { concerned: &|_| true, verdicts: Verdicts::new(registry) }
+    }
+}
+
 /// One work's hold on the transaction.
 pub(crate) struct Turn<'t> {
     tx: &'t mut dyn Transaction,
@@ -194,6 +207,7 @@ impl<'t> Turn<'t> {
         known: &ReaderGrants,
         before: &Registry,
         at: Timestamp,
+        judging: &mut Judging<'_>,
     ) -> Result<(), StoreError> {
         let known = self.reformed.get(principal).unwrap_or(known).brought_up(before, principal);
         let facts = &before.labels.facts;
@@ -203,8 +217,11 @@ impl<'t> Turn<'t> {
         let mut grants = Grants::clone(&known.grants);
         let registry = Arc::clone(self.registry);
         let judge = registry.reader(principal).map(|reader| registry.policy.judge(reader));
-        let transition = grants.judge_all(at, facts, |label| {
-            judge.as_ref().is_some_and(|judge| judge.may_read(&registry.resolved(label)).permitted)
+        let Judging { concerned, verdicts } = judging;
+        let transition = grants.judge_some(at, facts, *concerned, |id, label| {
+            verdicts.of(&registry, principal, id, label, || {
+                judge.as_ref().is_some_and(|judge| judge.may_read(&registry.resolved(label)).permitted)
+            })
         });
         self.put_json(TRANSITION, &transition_key(principal, at), &transition)?;
         let recorded = transition.labels;

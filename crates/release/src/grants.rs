@@ -19,6 +19,7 @@
 //! - the label's own embargo and expiry, and the labels it names as `ends` and `unless`, which clip the result.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use model::{LabelId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -166,8 +167,8 @@ pub struct Transition {
 /// A label and when it came into being.
 #[derive(Clone, Debug)]
 pub struct LabelFacts {
-    /// The label.
-    pub label: Label,
+    /// The label. Shared, because tables of labels are copied when one is added.
+    pub label: Arc<Label>,
     /// When the first object with it was accepted.
     pub created: Timestamp,
 }
@@ -231,6 +232,17 @@ impl Grants {
         labels: &[LabelFacts],
         mut permits: impl FnMut(&Label) -> bool,
     ) -> Transition {
+        self.judge_some(at, labels, |_| true, |_, label| permits(label))
+    }
+
+    /// The same for the labels that are `concerned`; the others stay as they are.
+    pub fn judge_some(
+        &mut self,
+        at: Timestamp,
+        labels: &[LabelFacts],
+        concerned: impl Fn(&Label) -> bool,
+        mut permits: impl FnMut(LabelId, &Label) -> bool,
+    ) -> Transition {
         let mut transition = Transition {
             at,
             labels: u32::try_from(labels.len()).unwrap_or(u32::MAX),
@@ -240,7 +252,8 @@ impl Grants {
             let label = LabelId::new(u32::try_from(index).unwrap_or(u32::MAX));
             let was_open =
                 self.permitted.get(index).is_some_and(|p| p.0.last().is_some_and(|l| l.to.is_none()));
-            match (was_open, permits(&facts.label)) {
+            let is_open = if concerned(&facts.label) { permits(label, &facts.label) } else { was_open };
+            match (was_open, is_open) {
                 (false, true) => transition.opened.push(label),
                 (true, false) => transition.closed.push(label),
                 (true, true) | (false, false) => {}
@@ -338,7 +351,7 @@ mod tests {
             ends: BTreeSet::new(),
             unless: None,
         };
-        LabelFacts { label, created: at(created) }
+        LabelFacts { label: Arc::new(label), created: at(created) }
     }
 
     #[test]
@@ -377,12 +390,12 @@ mod tests {
     #[test]
     fn embargo_expiry_ends_and_stand_ins_clip() {
         let mut labels = vec![facts(0), facts(0), facts(0), facts(0), facts(0)];
-        labels[0].label.release_at = Some(at(10));
-        labels[1].label.release_until = Some(at(20));
-        labels[2].label.ends = BTreeSet::from([LabelId::new(0), LabelId::new(1)]);
-        labels[3].label.unless = Some(LabelId::new(2));
-        labels[4].label.release_at = Some(at(9));
-        labels[4].label.release_until = Some(at(9));
+        Arc::make_mut(&mut labels[0].label).release_at = Some(at(10));
+        Arc::make_mut(&mut labels[1].label).release_until = Some(at(20));
+        Arc::make_mut(&mut labels[2].label).ends = BTreeSet::from([LabelId::new(0), LabelId::new(1)]);
+        Arc::make_mut(&mut labels[3].label).unless = Some(LabelId::new(2));
+        Arc::make_mut(&mut labels[4].label).release_at = Some(at(9));
+        Arc::make_mut(&mut labels[4].label).release_until = Some(at(9));
         let mut grants = Grants::default();
         grants.judge_new(&labels, |_| true);
         let want: [&[(i64, Option<i64>)]; 5] =
@@ -396,7 +409,7 @@ mod tests {
     #[test]
     fn a_relationship_with_an_end_that_does_not_exist_is_withheld() {
         let mut labels = vec![facts(0)];
-        labels[0].label.ends = BTreeSet::from([LabelId::new(9)]);
+        Arc::make_mut(&mut labels[0].label).ends = BTreeSet::from([LabelId::new(9)]);
         let mut grants = Grants::default();
         grants.judge_new(&labels, |_| true);
         assert_eq!(grants.intervals(LabelId::new(0)), &NEVER);
@@ -481,12 +494,12 @@ mod tests {
 
     fn new_label(number: u32, now: i64, step: &Step) -> LabelFacts {
         let mut facts = facts(now);
-        facts.label.tier = format!("t{number}").parse().unwrap();
+        let label = Arc::make_mut(&mut facts.label);
+        label.tier = format!("t{number}").parse().unwrap();
         if let Step::Label { end, unless, embargo, expiry } = step {
-            facts.label.ends =
-                end.iter().filter(|end| **end < number).map(|end| LabelId::new(*end)).collect();
-            facts.label.unless = unless.filter(|whole| *whole < number).map(LabelId::new);
-            (facts.label.release_at, facts.label.release_until) = (embargo.map(at), expiry.map(at));
+            label.ends = end.iter().filter(|end| **end < number).map(|end| LabelId::new(*end)).collect();
+            label.unless = unless.filter(|whole| *whole < number).map(LabelId::new);
+            (label.release_at, label.release_until) = (embargo.map(at), expiry.map(at));
         }
         facts
     }

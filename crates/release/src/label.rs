@@ -86,7 +86,7 @@ fn stricter_consent(ours: Option<String>, theirs: Option<&str>) -> Option<String
     }
 }
 
-/// Whether level `other` is sure to ask no more than level `ours`. No level at all stands for whatever the programme
+/// Whether TLP level `other` is sure to ask no more than level `ours`. No level at all stands for whatever the programme
 /// sets for unmarked objects, so it compares with nothing but itself.
 fn is_at_most(other: Option<u8>, ours: Option<u8>) -> bool {
     match (other, ours) {
@@ -149,7 +149,7 @@ impl Label {
             && ends.is_subset(&self.ends)
             && (unless.is_none() || self.unless == *unless)
             && is_at_most(demands.tlp, self.demands.tlp)
-            && is_at_most(demands.pap, self.demands.pap)
+            && demands.pap <= self.demands.pap
             && demands.acs.is_subset(&self.demands.acs)
             && demands.unknown.is_subset(&self.demands.unknown)
             && (demands.consent.is_none() || demands.consent == self.demands.consent)

@@ -212,7 +212,7 @@ impl Reader {
                 ends: BTreeSet::new(),
                 unless: None,
             };
-            Ok(LabelFacts { label, created: at(0) })
+            Ok(LabelFacts { label: std::sync::Arc::new(label), created: at(0) })
         };
         let facts = (0..count).map(label).collect::<Outcome<Vec<_>>>()?;
         let mut grants = Grants::default();

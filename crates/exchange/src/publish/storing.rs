@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ledger::Body;
 use ledger::entry::{ObjectDigest, Publication};
 use model::{LabelId, Timestamp};
+use release::Label;
 use stix::Head;
 use store::{Mark, Position, Segment, SegmentId, StoreError};
 
@@ -82,12 +83,12 @@ impl Storing<'_, '_, '_> {
         for (id, demands) in &fresh {
             self.turn.put_json(MARKING, id, demands)?;
         }
-        let facts = &self.turn.registry.labels.facts;
-        let awaited =
-            facts.iter().any(|facts| fresh.iter().any(|(id, _)| facts.label.demands.unknown.contains(id)));
+        let ids: Vec<String> = fresh.iter().map(|(id, _)| id.clone()).collect();
+        let waits = |label: &Label| ids.iter().any(|id| label.demands.unknown.contains(id));
+        let awaited = self.turn.registry.labels.facts.iter().any(|facts| waits(&facts.label));
         let add = |registry: &mut Registry| Arc::make_mut(&mut registry.markings).extend(fresh);
         if awaited {
-            self.inner.judge_everyone(self.turn, add)?;
+            self.inner.judge_everyone(self.turn, &waits, add)?;
         } else {
             add(Arc::make_mut(self.turn.registry));
         }

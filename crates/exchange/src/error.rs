@@ -116,6 +116,9 @@ pub enum ReadError {
         /// Which one.
         etag: String,
     },
+    /// The credential was revoked or ran out after the request began.
+    #[error("the credentials are no longer accepted")]
+    Revoked,
     /// The caller's standing changed again and again while the page was made.
     #[error("the programme's policy is changing; try again")]
     Unsettled,
@@ -143,13 +146,16 @@ pub enum PublishError {
     #[error("`{property}` {problem}")]
     BadProperty {
         /// Which.
-        property: &'static str,
+        property: String,
         /// What is wrong with it.
         problem: String,
     },
     /// Objects with given dates have to come in order, behind everything that is there.
     #[error("{0}")]
     OutOfOrder(String),
+    /// The credential was revoked or ran out after the request began.
+    #[error("the credentials are no longer accepted")]
+    Revoked,
     /// The caller may not do this.
     #[error("{0}")]
     Forbidden(String),
@@ -167,6 +173,9 @@ pub enum PublishError {
 /// Why a decision was not taken.
 #[derive(Debug, Error)]
 pub enum AdminError {
+    /// The credential was revoked or ran out after the request began.
+    #[error("the credentials are no longer accepted")]
+    Revoked,
     /// The caller's role does not include it.
     #[error("only {needed} may do this")]
     Forbidden {

@@ -59,9 +59,10 @@ impl Exchange {
         if new.name.trim().is_empty() {
             return Err(AdminError::Invalid("a member needs a name".to_owned()));
         }
-        let by = name_of(caller);
+        let (by, caller) = (name_of(caller), caller.clone());
         let (member, last) =
             self.inner.writer.run(Instants::HandsOut, move |turn| -> Result<Member, AdminError> {
+                still_accepted(turn, &caller)?;
                 for tier in &new.listed {
                     check_tier(turn, tier)?;
                 }
@@ -132,8 +133,10 @@ impl Exchange {
         }
         let inner = Arc::clone(&self.inner);
         let (by, id, tier, reason) = (name_of(caller), member.clone(), tier.clone(), reason.to_owned());
+        let caller = caller.clone();
         let (change, last) =
             self.inner.writer.run(Instants::HandsOut, move |turn| -> Result<_, AdminError> {
+                still_accepted(turn, &caller)?;
                 check_tier(turn, &tier)?;
                 let before = Arc::clone(turn.registry);
                 let mut member =
@@ -178,9 +181,10 @@ impl Exchange {
     ) -> Result<Member, AdminError> {
         require(caller, DECIDES, "an operator or an officer")?;
         let inner = Arc::clone(&self.inner);
-        let (by, id) = (name_of(caller), member.clone());
+        let (by, id, caller) = (name_of(caller), member.clone(), caller.clone());
         let (member, last) =
             self.inner.writer.run(Instants::HandsOut, move |turn| -> Result<Member, AdminError> {
+                still_accepted(turn, &caller)?;
                 let before = Arc::clone(turn.registry);
                 let mut member =
                     before.members.get(&id).cloned().ok_or_else(|| AdminError::NoSuchMember(id.clone()))?;
@@ -234,7 +238,7 @@ impl Exchange {
         if matches!(new.principal, Principal::Role(_)) {
             require(caller, &[Role::Operator], "an operator")?;
         }
-        self.issue(new, name_of(caller))
+        self.issue(new, name_of(caller), Some(caller))
     }
 
     /// Issues the first credential of all, for an operator, if there is none yet.
@@ -255,13 +259,21 @@ impl Exchange {
             note: "the first operator".to_owned(),
             password: None,
         };
-        self.issue(new, "the hub's first start".to_owned()).map(Some)
+        self.issue(new, "the hub's first start".to_owned(), None).map(Some)
     }
 
-    fn issue(&self, new: NewCredential, by: String) -> Result<CredentialSecret, AdminError> {
-        let inner = Arc::clone(&self.inner);
+    fn issue(
+        &self,
+        new: NewCredential,
+        by: String,
+        caller: Option<&Caller>,
+    ) -> Result<CredentialSecret, AdminError> {
+        let (inner, caller) = (Arc::clone(&self.inner), caller.cloned());
         let (issued, last) =
             self.inner.writer.run(Instants::HandsOut, move |turn| -> Result<_, AdminError> {
+                if let Some(caller) = &caller {
+                    still_accepted(turn, caller)?;
+                }
                 if let Principal::Member(member) = &new.principal
                     && !turn.registry.members.contains_key(member)
                 {
@@ -295,9 +307,10 @@ impl Exchange {
         id: &CredentialId,
     ) -> Result<CredentialRecord, AdminError> {
         require(caller, DECIDES, "an operator or an officer")?;
-        let (by, id) = (name_of(caller), id.clone());
+        let (by, id, caller) = (name_of(caller), id.clone(), caller.clone());
         let (record, _) =
             self.inner.writer.run(Instants::HandsOut, move |turn| -> Result<_, AdminError> {
+                still_accepted(turn, &caller)?;
                 let known = turn.registry.credentials.get(&id).cloned();
                 let mut record = known.ok_or_else(|| AdminError::NoSuchCredential(id.to_string()))?;
                 if record.revoked.is_none() {
@@ -325,6 +338,11 @@ impl Exchange {
         self.inner.wait_until(due.map_or(last, |due| due.max(last)));
         Ok(())
     }
+}
+
+/// A request may take its time; what counts is whether the credential holds when the change is made.
+pub(crate) fn still_accepted(turn: &Hand<'_>, caller: &Caller) -> Result<(), AdminError> {
+    if turn.registry.accepts(caller, turn.now) { Ok(()) } else { Err(AdminError::Revoked) }
 }
 
 fn check_tier(turn: &Hand<'_>, tier: &Tier) -> Result<(), AdminError> {

@@ -11,13 +11,12 @@ mod ends;
 mod prepare;
 mod storing;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ledger::Body;
 use model::{Caller, MemberId, Principal, Timestamp};
 use programme::Collection;
-use serde_json::value::RawValue;
 use store::{Copy, Mark};
 use taxii::Status;
 
@@ -87,7 +86,6 @@ impl Exchange {
         if options.dates.is_some() && caller.role() != Some(model::Role::Operator) {
             return Err(PublishError::Forbidden("only an operator may give objects their dates".to_owned()));
         }
-        let options = said_in_envelope(&body, options)?;
         let prepared = prepare(&registry, &known, caller, body, options)?;
         self.store_prepared(caller, known, registry, prepared)
     }
@@ -101,6 +99,9 @@ impl Exchange {
     ) -> Result<Submission, PublishError> {
         let (inner, caller) = (Arc::clone(&self.inner), caller.clone());
         let (submission, last) = self.inner.writer.run(Instants::HandsOut, move |turn| {
+            if !turn.registry.accepts(&caller, turn.now) {
+                return Err(PublishError::Revoked);
+            }
             if turn.epoch() != registry.epoch && !inner.rights(&caller, collection.id, turn.registry).write {
                 return Err(PublishError::NotWritable(collection.alias));
             }
@@ -132,6 +133,9 @@ impl Exchange {
         let (count, last) =
             self.inner.writer.run(Instants::HandsOut, move |turn| -> Result<usize, PublishError> {
                 let registry = Arc::clone(turn.registry);
+                if !registry.accepts(&caller, turn.now) {
+                    return Err(PublishError::Revoked);
+                }
                 let view = inner.view(&caller, &registry)?;
                 let copies = turn.tx().find(&id)?;
                 let snapshot = inner.store.snapshot()?;
@@ -224,38 +228,11 @@ fn hidden(error: ReadError) -> PublishError {
         ReadError::Store(source) => PublishError::Store(source),
         ReadError::Write(source) => PublishError::Write(source),
         ReadError::NoSuchObject(name) | ReadError::NoSuchStatus(name) => PublishError::NoSuchObject(name),
+        ReadError::Revoked => PublishError::Revoked,
         ReadError::BadNext | ReadError::NotModified { .. } | ReadError::Unsettled => {
             PublishError::Malformed(error.to_string())
         }
     }
-}
-
-/// Terms of release may also be said in the envelope, as properties of its own: `x_ringfence_audience` (member ids),
-/// `x_ringfence_release_at`, `x_ringfence_release_until`.
-fn said_in_envelope(body: &[u8], mut options: PublishOptions) -> Result<PublishOptions, PublishError> {
-    const PREFIX: &[u8] = b"\"x_ringfence_";
-    if memchr::memmem::find(body, PREFIX).is_none() {
-        return Ok(options);
-    }
-    let Ok(properties) = serde_json::from_slice::<BTreeMap<String, &RawValue>>(body) else {
-        return Ok(options);
-    };
-    let bad = |property: &'static str, problem: &str| PublishError::BadProperty {
-        property,
-        problem: problem.to_owned(),
-    };
-    let instant = |property: &'static str| -> Result<Option<Timestamp>, PublishError> {
-        let Some(value) = properties.get(property) else { return Ok(None) };
-        serde_json::from_str(value.get()).map(Some).map_err(|_| bad(property, "is no date and time"))
-    };
-    if let Some(value) = properties.get("x_ringfence_audience") {
-        let audience = serde_json::from_str(value.get())
-            .map_err(|_| bad("x_ringfence_audience", "is no list of member ids"))?;
-        options.audience = options.audience.or(Some(audience));
-    }
-    options.release_at = options.release_at.or(instant("x_ringfence_release_at")?);
-    options.release_until = options.release_until.or(instant("x_ringfence_release_until")?);
-    Ok(options)
 }
 
 /// Who may have submitted it, for the label of something that the programme itself adds.

@@ -332,6 +332,9 @@ impl Unless<'_> {
             inner.published.settle(asked.horizon);
             // After the wait: what landed meanwhile may have labels of its own.
             let registry = inner.published.registry();
+            if !registry.accepts(caller, now) {
+                return Err(ReadError::Revoked);
+            }
             let (known, rights) = inner.collection(caller, collection, &registry)?;
             if !rights.read {
                 return Err(ReadError::NotReadable(known.alias));

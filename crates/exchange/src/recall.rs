@@ -27,6 +27,7 @@ use store::{Copy, Departure, HeadRecord, Mark, Position, SegmentId};
 use crate::audit::{Receiver, credentials_that_received, receivers};
 use crate::error::{AdminError, PublishError};
 use crate::exchange::{Exchange, Hand, Inner, name_of, require};
+use crate::members::still_accepted;
 use crate::publish::{Building, intern, of_programme};
 use crate::registry::Registry;
 use crate::writer::Instants;
@@ -79,10 +80,11 @@ impl Exchange {
         if reason.trim().is_empty() {
             return Err(AdminError::Invalid("a recall needs a reason".to_owned()));
         }
-        let inner = Arc::clone(&self.inner);
-        let (by, object, reason) = (name_of(caller), object.to_owned(), reason.to_owned());
+        let (inner, caller) = (Arc::clone(&self.inner), caller.clone());
+        let (by, object, reason) = (name_of(&caller), object.to_owned(), reason.to_owned());
         let (report, last) =
             self.inner.writer.run(Instants::HandsOut, move |turn| -> Result<_, AdminError> {
+                still_accepted(turn, &caller)?;
                 recall(&inner, turn, &by, &object, &action, &reason)
             })?;
         self.inner.wait_until(last);
@@ -177,6 +179,7 @@ fn recall(
 
 fn refused(error: PublishError) -> AdminError {
     match error {
+        PublishError::Revoked => AdminError::Revoked,
         PublishError::Store(source) => AdminError::Store(source),
         PublishError::Write(source) => AdminError::Write(source),
         PublishError::NoSuchCollection(_)

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use model::{CollectionId, CredentialId, Epoch, LabelId, Member, MemberId, Principal, Timestamp};
+use model::{Caller, CollectionId, CredentialId, Epoch, LabelId, Member, MemberId, Principal, Timestamp};
 use programme::Programme;
 use release::{Audience, Demands, Grants, Label, LabelFacts, Policy, Reader, Transition};
 use serde::de::DeserializeOwned;
@@ -141,6 +141,11 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
+    /// Whether the caller's credential still holds at `now`; it may have been revoked since the request began.
+    pub(crate) fn accepts(&self, caller: &Caller, now: Timestamp) -> bool {
+        self.credentials.get(&caller.credential).is_none_or(|credential| credential.is_current(now))
+    }
+
     /// The label with the markings resolved that were unknown when it was made and are known now.
     pub(crate) fn resolved<'l>(&self, label: &'l Label) -> Cow<'l, Label> {
         if !label.demands.unknown.iter().any(|id| self.markings.contains_key(id)) {

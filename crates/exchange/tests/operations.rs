@@ -125,6 +125,31 @@ fn an_empty_audience_is_nobody_and_a_named_one_is_those() {
 }
 
 #[test]
+fn terms_in_the_envelope_hold_however_they_are_spelled_or_refuse_the_whole() {
+    let world = World::new(61);
+    let (_, member) = world.member("one", &["programme"]);
+    let say = |n: u64, before: &str, after: &str| {
+        let object = String::from_utf8(indicator(n, 0, &[])).unwrap();
+        let body = format!("{{{before}\"objects\":[{object}]{after}}}");
+        world.exchange.publish(&world.operator, "indicators", body.into_bytes(), PublishOptions::default())
+    };
+    say(0, r#""x_ringfence_audience":[],"#, "").unwrap();
+    say(1, "", r#","x_ringfence_audience":[]"#).unwrap();
+    say(2, r#""x\u005fringfence_audience":[],"#, "").unwrap();
+    let refused = [
+        say(3, r#""x_ringfence_audience":[],"x_ringfence_audience":["member:0123456789abcdef"],"#, ""),
+        say(4, r#""x_ringfence_audience":"nobody","#, ""),
+        say(5, r#""x_ringfence_audiences":[],"#, ""),
+        say(6, r#""x_ringfence_release_at":"soon","#, ""),
+    ];
+    for result in refused {
+        assert!(matches!(result, Err(PublishError::BadProperty { .. } | PublishError::Malformed(_))));
+    }
+    world.pass(Duration::from_secs(1));
+    assert!(ids(&world, &member, "indicators").is_empty());
+}
+
+#[test]
 fn an_embargo_opens_and_a_release_ends_by_the_clock_alone() {
     let world = World::new(7);
     let (_, member) = world.member("one", &["programme"]);
@@ -309,6 +334,9 @@ fn a_credential_is_scoped_expires_and_is_revoked_at_once() {
     assert!(world.exchange.authenticate(&basic, "192.0.2.1").is_ok());
     world.exchange.revoke_credential(&world.operator, &issued.record.id).unwrap();
     assert_eq!(world.exchange.authenticate(&basic, "192.0.2.1"), Err(AuthenticationError::Refused));
+    // A request that was recognised before the revocation and takes its time gets no further either.
+    let late = world.exchange.objects(&caller, "open", &ObjectFilter::default());
+    assert!(matches!(late, Err(ReadError::Revoked)));
 }
 
 #[test]

@@ -116,6 +116,7 @@ impl From<ReadError> for Refusal {
             ReadError::NoSuchCollection(_) | ReadError::NoSuchObject(_) | ReadError::NoSuchStatus(_) => {
                 Self::new(StatusCode::NOT_FOUND, error.to_string())
             }
+            ReadError::Revoked => Self::new(StatusCode::UNAUTHORIZED, error.to_string()),
             ReadError::NotReadable(_) => Self::new(StatusCode::FORBIDDEN, error.to_string()),
             ReadError::BadNext => Self::bad_request(error.to_string()),
             ReadError::NotModified { .. } => Self::new(StatusCode::NOT_MODIFIED, String::new()),
@@ -132,6 +133,7 @@ impl From<PublishError> for Refusal {
             PublishError::NoSuchCollection(_) | PublishError::NoSuchObject(_) => {
                 Self::new(StatusCode::NOT_FOUND, error.to_string())
             }
+            PublishError::Revoked => Self::new(StatusCode::UNAUTHORIZED, error.to_string()),
             PublishError::NotWritable(_) | PublishError::Forbidden(_) => {
                 Self::new(StatusCode::FORBIDDEN, error.to_string())
             }
@@ -148,6 +150,7 @@ impl From<PublishError> for Refusal {
 impl From<AdminError> for Refusal {
     fn from(error: AdminError) -> Self {
         match error {
+            AdminError::Revoked => Self::new(StatusCode::UNAUTHORIZED, error.to_string()),
             AdminError::Forbidden { .. } => Self::new(StatusCode::FORBIDDEN, error.to_string()),
             AdminError::NoSuchMember(_)
             | AdminError::NoSuchCredential(_)

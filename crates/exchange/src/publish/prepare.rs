@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use model::{Caller, Timestamp};
 use programme::Collection;
 use release::{Audience, Demands, Label};
-use stix::{Document, Head, Limits, ValidateOptions};
+use stix::{Document, Head, Limits, Objects, ValidateOptions};
 use store::HeadRecord;
 
 use super::PublishOptions;
@@ -63,6 +63,9 @@ pub(super) fn prepare(
         object_size_max_bytes: limits.object_size_max_bytes,
         object_count_max: limits.envelope_objects_max,
     };
+    let objects =
+        stix::split(&body, &stix_limits).map_err(|error| PublishError::Malformed(error.to_string()))?;
+    let options = said_in_wrapper(&body, &objects, &stix_limits, options)?;
     let audience = options.audience.map_or(Audience::Everyone, Audience::Named);
     let terms = Terms { audience, release_at: options.release_at, release_until: options.release_until };
     let mut drafting = Drafting {
@@ -78,26 +81,21 @@ pub(super) fn prepare(
         refused: Vec::new(),
     };
     let checks = ValidateOptions { limits: stix_limits, warnings: false, findings_max: 20 };
-    let total;
+    let total = objects.len();
+    if let Some(dates) = &options.dates
+        && dates.len() != total
     {
-        let objects =
-            stix::split(&body, &stix_limits).map_err(|error| PublishError::Malformed(error.to_string()))?;
-        total = objects.len();
-        if let Some(dates) = &options.dates
-            && dates.len() != total
-        {
-            let problem = format!("there are {} dates for {total} objects", dates.len());
-            return Err(PublishError::OutOfOrder(problem));
-        }
-        for bytes in objects.iter().filter(|bytes| mentions_definition(bytes)) {
-            drafting.bring(bytes, &stix_limits);
-        }
-        let start = body.as_ptr() as usize;
-        for (index, bytes) in objects.iter().enumerate() {
-            let offset = bytes.as_ptr() as usize - start;
-            let date = options.dates.as_ref().and_then(|dates| dates.get(index).copied());
-            drafting.object(bytes, offset, date, &checks);
-        }
+        let problem = format!("there are {} dates for {total} objects", dates.len());
+        return Err(PublishError::OutOfOrder(problem));
+    }
+    for bytes in objects.iter().filter(|bytes| mentions_definition(bytes)) {
+        drafting.bring(bytes, &stix_limits);
+    }
+    let start = body.as_ptr() as usize;
+    for (index, bytes) in objects.iter().enumerate() {
+        let offset = bytes.as_ptr() as usize - start;
+        let date = options.dates.as_ref().and_then(|dates| dates.get(index).copied());
+        drafting.object(bytes, offset, date, &checks);
     }
     let Drafting { resolver, drafts, items, refused, .. } = drafting;
     Ok(Prepared { body, drafts, items, refused, markings: resolver.into_brought(), total })
@@ -261,4 +259,51 @@ impl Drafting<'_> {
         };
         self.items.push(item);
     }
+}
+
+/// Terms of release may also be said in the envelope, as properties of its own: `x_ringfence_audience` (member ids),
+/// `x_ringfence_release_at`, `x_ringfence_release_until`. Whoever says them means them, so what cannot be read for certain
+/// refuses the whole submission, and a property of this family that there is none of does too.
+fn said_in_wrapper(
+    body: &[u8],
+    objects: &Objects<'_>,
+    limits: &Limits,
+    mut options: PublishOptions,
+) -> Result<PublishOptions, PublishError> {
+    if !matches!(objects.wrapper(), stix::Wrapper::Envelope | stix::Wrapper::Bundle) {
+        return Ok(options);
+    }
+    // What stands around the objects, without them, is a small document of its own.
+    let start = body.as_ptr() as usize;
+    let around = match (objects.iter().next(), objects.iter().last()) {
+        (Some(first), Some(last)) => {
+            let (begin, end) = (first.as_ptr() as usize - start, last.as_ptr() as usize - start + last.len());
+            [body.get(..begin).unwrap_or_default(), body.get(end..).unwrap_or_default()].concat()
+        }
+        (_, _) => body.to_vec(),
+    };
+    let document =
+        Document::parse(&around, limits).map_err(|error| PublishError::Malformed(error.to_string()))?;
+    let bad = |property: &str, problem: &str| PublishError::BadProperty {
+        property: property.chars().take(100).collect(),
+        problem: problem.to_owned(),
+    };
+    for (key, value) in document.root().members() {
+        if !key.starts_with("x_ringfence_") {
+            continue;
+        }
+        let instant =
+            || serde_json::from_str(value.raw()).map(Some).map_err(|_| bad(&key, "is no date and time"));
+        match key.as_ref() {
+            "x_ringfence_audience" => {
+                let audience = serde_json::from_str(value.raw());
+                let audience = audience.map_err(|_| bad(&key, "is no list of member ids"))?;
+                options.audience = options.audience.or(Some(audience));
+            }
+            "x_ringfence_release_at" => options.release_at = options.release_at.or(instant()?),
+            "x_ringfence_release_until" => options.release_until = options.release_until.or(instant()?),
+            _ => return Err(bad(&key, "is not a property that this hub knows")),
+        }
+    }
+    Ok(options)
 }

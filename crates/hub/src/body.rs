@@ -1,10 +1,12 @@
 //! Request bodies, within limits of size, time and memory.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use http_body_util::BodyExt as _;
 use hyper::body::Body as _;
+use hyper::header::EXPECT;
 use hyper::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 use tokio::sync::OwnedSemaphorePermit;
@@ -18,6 +20,9 @@ use crate::refusal::Refusal;
 pub(crate) const BUDGET_UNIT_BYTES: usize = 1_024;
 /// How much room is made before anything was received, whatever the client announced.
 const ROOM_AHEAD_MAX_BYTES: usize = 2 * 1024 * 1024;
+/// How much of a refused body is read, and how long that goes on.
+const DRAINED_MAX_BYTES: usize = 64 * 1024 * 1024;
+const DRAINED_MAX: Duration = Duration::from_secs(1);
 
 /// A body as it was received, decompressed, with its share of the memory budget.
 pub(crate) struct Received {
@@ -32,7 +37,15 @@ impl Hub {
     ///
     /// 413 for one that is too large, announced or not; 408 for one that does not come; 415 for an unknown coding;
     /// 400 for one that ends early or cannot be decompressed.
-    pub(crate) async fn receive(&self, headers: &HeaderMap, body: Body) -> Result<Received, Refusal> {
+    pub(crate) async fn receive(&self, headers: &HeaderMap, mut body: Body) -> Result<Received, Refusal> {
+        let received = self.receive_whole(headers, &mut body).await;
+        if received.as_ref().is_err_and(|refusal| refusal.status != StatusCode::REQUEST_TIMEOUT) {
+            drain(headers, body).await;
+        }
+        received
+    }
+
+    async fn receive_whole(&self, headers: &HeaderMap, body: &mut Body) -> Result<Received, Refusal> {
         let limits = self.exchange.programme().settings().limits;
         let encoding = Encoding::sent(headers)?;
         // What the client announces is a promise, not a fact: an announced excess is refused unseen, and a body without
@@ -70,7 +83,7 @@ impl Hub {
 
     async fn collect(
         &self,
-        mut body: Body,
+        body: &mut Body,
         announced: Option<usize>,
         limit: usize,
         deadline: Instant,
@@ -102,25 +115,31 @@ impl Hub {
         headers: &HeaderMap,
         body: Body,
     ) -> Result<T, Refusal> {
-        require_json(headers)?;
+        if let Err(refusal) = require_json(headers) {
+            drain(headers, body).await;
+            return Err(refusal);
+        }
         let received = self.receive(headers, body).await?;
         serde_json::from_slice(&received.bytes).map_err(|error| Refusal::bad_request(error.to_string()))
     }
+}
 
-    /// Lets a refused body end, so that the client reads the refusal before the connection closes.
-    pub(crate) async fn drain(&self, mut body: Body) {
-        const DRAINED_MAX_BYTES: usize = 1024 * 1024;
-        let mut seen = 0;
-        let all = async {
-            while let Some(Ok(frame)) = body.frame().await {
-                seen += frame.data_ref().map_or(0, bytes::Bytes::len);
-                if seen > DRAINED_MAX_BYTES {
-                    break;
-                }
-            }
-        };
-        drop(timeout(std::time::Duration::from_secs(1), all).await);
+/// Reads on behind a refusal for a moment, so that a client that is still sending gets to read it: a connection that
+/// is closed under its hands tells it nothing. A client that asked first (`Expect: 100-continue`) sends nothing.
+pub(crate) async fn drain(headers: &HeaderMap, mut body: Body) {
+    if headers.contains_key(EXPECT) {
+        return;
     }
+    let mut seen = 0;
+    let all = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            seen += frame.data_ref().map_or(0, bytes::Bytes::len);
+            if seen > DRAINED_MAX_BYTES {
+                break;
+            }
+        }
+    };
+    drop(timeout(DRAINED_MAX, all).await);
 }
 
 /// Requires that a body is JSON, by its media type.

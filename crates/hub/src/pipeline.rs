@@ -25,6 +25,7 @@ use model::Caller;
 use taxii::Credentials;
 
 use crate::answer::{JSON_TYPE, NO_STORE, TAXII_TYPE};
+use crate::body::drain;
 use crate::endpoints::{Access, ENDPOINTS, Face};
 use crate::hub::Hub;
 use crate::peer::{Connection, counted_address};
@@ -79,7 +80,8 @@ pub(crate) async fn run(
             (caller, next.run(request).await)
         }
         Err(refusal) => {
-            hub.drain(request.into_body()).await;
+            let (parts, body) = request.into_parts();
+            drain(&parts.headers, body).await;
             (None, refusal.into_response())
         }
     };

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::answer::json;
-use crate::body::require_json;
+use crate::body::{drain, require_json};
 use crate::hub::Hub;
 use crate::pipeline::Authenticated;
 use crate::refusal::Refusal;
@@ -41,7 +41,7 @@ pub(crate) async fn post(
     if let Err(refusal) =
         require_json(&parts.headers).and_then(|()| check_writable(&hub, &caller, &collection))
     {
-        hub.drain(body).await;
+        drain(&parts.headers, body).await;
         return Err(refusal);
     }
     let received = hub.receive(&parts.headers, body).await?;

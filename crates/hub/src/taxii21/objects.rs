@@ -9,6 +9,7 @@ use model::Caller;
 use taxii::{Endpoint, ObjectFilter};
 
 use crate::answer::{Wishes, resource};
+use crate::body::drain;
 use crate::hub::Hub;
 use crate::pipeline::Authenticated;
 use crate::refusal::Refusal;
@@ -41,7 +42,7 @@ pub(crate) async fn post(
             .map_err(Refusal::from)
             .and_then(|()| check_writable(&hub, &caller, &collection));
     if let Err(refusal) = admitted {
-        hub.drain(body).await;
+        drain(&parts.headers, body).await;
         return Err(refusal);
     }
     let received = hub.receive(&parts.headers, body).await?;

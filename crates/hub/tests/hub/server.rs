@@ -246,6 +246,21 @@ async fn lies_about_the_length_are_noticed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_sends_too_much_reads_why_it_is_refused() {
+    let live = Live::start().await;
+    let (_, login) = live.member("Alpha", &["programme"]);
+    let body = vec![b' '; 40_000_000];
+    let refused = live.request(&login, "POST", OBJECTS, &[TYPE], &body).await;
+    assert!(refused.starts_with("HTTP/1.1 413") && refused.contains("\"http_status\":\"413\""), "{refused}");
+    let refused = live.request(&login, "POST", OBJECTS, &["Content-Type: text/plain"], &body).await;
+    assert!(refused.starts_with("HTTP/1.1 415"), "{refused}");
+    let stranger = Login { secret: "wrong".to_owned(), ..login };
+    let refused = live.request(&stranger, "POST", OBJECTS, &[TYPE], &body).await;
+    assert!(refused.starts_with("HTTP/1.1 401"), "{refused}");
+    live.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn slow_heads_lose_their_connection_and_nobody_else_does() {
     let serving = ServeOptions { head_max: Duration::from_millis(300), ..ServeOptions::default() };
     let live = Live::with(serving).await;

@@ -349,6 +349,24 @@ impl Inner {
         Ok((collection.clone(), rights))
     }
 
+    /// The last date that a collection has room for, if it has objects.
+    pub(crate) fn last_date_in(
+        &self,
+        turn: &Turn<'_>,
+        caller: &Caller,
+        collection: &Collection,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let view = self.view(caller, turn.registry)?;
+        let snapshot = self.store.snapshot()?;
+        let Some((_, at)) = snapshot.commit_before(&view, collection.id, Timestamp::MAX)? else {
+            return Ok(None);
+        };
+        let rows = snapshot.commits(&view, collection.id, at, 1)?;
+        let objects: i64 =
+            rows.iter().flat_map(|row| row.labels.iter()).map(|(_, count)| i64::from(*count)).sum();
+        Ok(Some(at.plus_micros(objects.saturating_mul(2))))
+    }
+
     /// Waits until `instant` has come, so that what was acknowledged is due.
     pub(crate) fn wait_until(&self, instant: Timestamp) {
         let wait = self.clock.until(instant);

@@ -173,15 +173,6 @@ impl<'t> Turn<'t> {
         at
     }
 
-    /// Takes a given instant instead, which has to lie behind every earlier one.
-    pub(crate) fn take_instant(&mut self, at: Timestamp, objects: u64) -> bool {
-        if at <= self.tx.horizon().last {
-            return false;
-        }
-        self.write().set_last(at.plus_micros(i64::try_from(objects.saturating_mul(2)).unwrap_or(i64::MAX)));
-        true
-    }
-
     /// Leaves room for `objects` dates behind the newest instant, `at`, after all.
     pub(crate) fn widen(&mut self, at: Timestamp, objects: u64) {
         self.write().set_last(at.plus_micros(i64::try_from(objects.saturating_mul(2)).unwrap_or(i64::MAX)));

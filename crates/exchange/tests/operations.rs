@@ -398,19 +398,31 @@ fn each_role_does_its_own_part_only() {
 #[test]
 fn objects_with_given_dates_keep_them_and_their_order() {
     let world = World::new(17);
-    let (_, member) = world.member("one", &["programme"]);
-    let dates = vec![at("2012-04-02T00:00:00Z"), at("2012-04-03T00:00:00Z")];
-    let options = PublishOptions { dates: Some(dates.clone()), ..PublishOptions::default() };
-    publish(&world, &world.operator, &[indicator(0, 0, &[]), indicator(1, 0, &[])], options.clone()).unwrap();
-    world.clock.set(at("2012-05-01T00:00:00Z"));
-    let records = world.exchange.manifest(&member, "indicators", &ObjectFilter::default()).unwrap().records;
+    let dates = vec![at("2011-04-02T00:00:00Z"), at("2011-04-03T00:00:00Z")];
+    let seed = |first: u64, dates: &[model::Timestamp], caller: &Caller| {
+        let options = PublishOptions { dates: Some(dates.to_vec()), ..PublishOptions::default() };
+        publish(&world, caller, &[indicator(first, 0, &[]), indicator(first + 1, 0, &[])], options)
+    };
+    seed(0, &dates, &world.operator).unwrap();
+    let records =
+        world.exchange.manifest(&world.operator, "indicators", &ObjectFilter::default()).unwrap().records;
     let got: Vec<_> = records.iter().map(|record| record.date_added.clone()).collect();
     assert_eq!(got, dates.iter().map(ToString::to_string).collect::<Vec<_>>());
-    let again =
-        publish(&world, &world.operator, &[indicator(2, 0, &[]), indicator(3, 0, &[])], options.clone());
-    assert!(matches!(again, Err(PublishError::OutOfOrder(_))));
-    let by_member = publish(&world, &member, &[indicator(2, 0, &[]), indicator(3, 0, &[])], options);
-    assert!(matches!(by_member, Err(PublishError::Forbidden(_))));
+    let refused = [
+        seed(2, &dates, &world.operator),
+        seed(2, &[at("2011-05-02T00:00:00Z"), at("2011-05-01T00:00:00Z")], &world.operator),
+    ];
+    for result in refused {
+        assert!(matches!(result, Err(PublishError::OutOfOrder(_))));
+    }
+    // A member that comes after has them as its history, and what is published now behind them.
+    let (_, member) = world.member("late", &["programme"]);
+    let _ = world.publish("indicators", &[indicator(9, 0, &[])]);
+    world.pass(Duration::from_secs(1));
+    assert_eq!(ids(&world, &member, "indicators"), [indicator_id(0), indicator_id(1), indicator_id(9)]);
+    let later = [at("2011-06-01T00:00:00Z"), at("2011-06-02T00:00:00Z")];
+    assert!(matches!(seed(4, &later, &world.operator), Err(PublishError::OutOfOrder(_))));
+    assert!(matches!(seed(4, &later, &member), Err(PublishError::Forbidden(_))));
 }
 
 #[test]

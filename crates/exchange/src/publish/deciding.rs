@@ -25,6 +25,8 @@ pub(super) struct Storing<'t, 'h, 'p> {
     pub(super) labels: HashMap<Label, LabelId>,
     /// The numbers of the drafts as they stand, once they are known.
     pub(super) draft_labels: Vec<Option<LabelId>>,
+    /// The last given date so far.
+    pub(super) seeded: Option<Timestamp>,
     pub(super) refused: Vec<(String, String, String)>,
     pub(super) already: Vec<(String, String)>,
     pub(super) findings: BTreeMap<(&'static str, String), (usize, String, String)>,
@@ -51,14 +53,28 @@ pub(super) fn apply(
     collection: &Collection,
     prepared: &Prepared,
 ) -> Result<Submission, PublishError> {
-    if let Some(first) = prepared.items.iter().filter_map(|item| item.date).min()
-        && first <= turn.tx().horizon().last
-    {
-        return Err(PublishError::OutOfOrder(format!(
-            "the first date, {first}, is not later than everything that is here ({}); objects with given dates come \
-             before any others, oldest first",
-            turn.tx().horizon().last
-        )));
+    let mut seeded = None;
+    if let Some(first) = prepared.items.iter().filter_map(|item| item.date).min() {
+        let last = inner.last_date_in(turn, caller, collection)?;
+        if !turn.registry.members.is_empty() {
+            let why = "objects with given dates come before the first member: a date that lies behind a member's cursor \
+                       would never reach it";
+            return Err(PublishError::OutOfOrder(why.to_owned()));
+        }
+        let dates: Vec<_> = prepared.items.iter().filter_map(|item| item.date).collect();
+        if let Some(pair) = dates.windows(2).find(|pair| pair[1] < pair[0]) {
+            return Err(PublishError::OutOfOrder(format!(
+                "{} comes behind {}; they come oldest first",
+                pair[1], pair[0]
+            )));
+        }
+        if last.is_some_and(|last| first <= last) {
+            let last = last.unwrap_or_default();
+            return Err(PublishError::OutOfOrder(format!(
+                "the first date, {first}, is not later than the last one in this collection, {last}; they come oldest first"
+            )));
+        }
+        seeded = last;
     }
     let mut storing = Storing {
         inner,
@@ -69,6 +85,7 @@ pub(super) fn apply(
         view: None,
         labels: HashMap::new(),
         draft_labels: vec![None; prepared.drafts.len()],
+        seeded,
         refused: prepared.refused.clone(),
         already: Vec::new(),
         findings: BTreeMap::new(),

@@ -156,10 +156,13 @@ impl Storing<'_, '_, '_> {
         let at = match given {
             Some(date) => {
                 let even = date.plus_micros(-(date.as_micros() & 1));
-                if !self.turn.take_instant(even, room) {
+                if self.seeded.is_some_and(|last| even <= last) {
                     let why = format!("the date {date} is not later than those before it");
                     return Err(PublishError::OutOfOrder(why));
                 }
+                // Room for the dates of the whole commit, as behind every instant.
+                self.seeded =
+                    Some(even.plus_micros(i64::try_from(room.saturating_mul(2)).unwrap_or(i64::MAX)));
                 even
             }
             None => self.turn.instant(room),
@@ -192,7 +195,9 @@ impl Storing<'_, '_, '_> {
             }
         }
         let relabelled = self.relabel_referrers(accepted, &labels, at, &mut building)?;
-        self.turn.widen(at, room + u64::try_from(relabelled.len()).unwrap_or(u64::MAX));
+        if given.is_none() {
+            self.turn.widen(at, room + u64::try_from(relabelled.len()).unwrap_or(u64::MAX));
+        }
         let commit = self.turn.write().next_commit();
         let segments: Vec<Segment> = building
             .into_iter()

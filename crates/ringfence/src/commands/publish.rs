@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::client::{Api, segment};
 use crate::commands::member;
 use crate::connection::Connection;
-use crate::output::{Exit, Output, grouped};
+use crate::output::{Exit, Output, count, grouped};
 use crate::upload::{Sent, Terms, Uploader};
 
 /// Stands for the creator where none is known, so that files which need none can be read all the same.
@@ -300,10 +300,10 @@ fn describe(report: &Report) -> String {
         ("are in", format!(" `{collection}` now"))
     };
     let mut text = format!(
-        "{} of {} objects from {} files {verb}{place}.\n",
+        "{} of {} from {} {verb}{place}.\n",
         grouped(sent.accepted),
-        grouped(*objects),
-        grouped(*files)
+        count(*objects, "object", "objects"),
+        count(*files, "file", "files")
     );
     if sent.retries > 0 {
         let _ = writeln!(text, "{} batches had to be sent again.", grouped(sent.retries));
@@ -311,8 +311,8 @@ fn describe(report: &Report) -> String {
     let unread: u64 = not_read.iter().map(|one| one.count).sum();
     if unread > 0 {
         let _ = writeln!(text, "\n{} records gave no object:", grouped(unread));
-        for NotRead { reason, count, first } in not_read {
-            list(&mut text, reason, *count, first);
+        for NotRead { reason, count: times, first } in not_read {
+            list(&mut text, reason, *times, first);
         }
     }
     if sent.refused > 0 {

@@ -1,0 +1,201 @@
+//! The table.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use model::Clock as _;
+
+use crate::units::short;
+
+/// What a ratio has to be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Bound {
+    AtLeast(f64),
+    AtMost(f64),
+}
+
+impl Bound {
+    fn holds(self, value: f64) -> bool {
+        match self {
+            Self::AtLeast(bound) => value >= bound,
+            Self::AtMost(bound) => value <= bound,
+        }
+    }
+
+    fn told(self) -> String {
+        match self {
+            Self::AtLeast(bound) => format!("≥ {}", short(bound)),
+            Self::AtMost(bound) => format!("≤ {}", short(bound)),
+        }
+    }
+}
+
+/// One line of the table.
+pub(crate) struct Row {
+    measure: String,
+    ours: String,
+    beside: String,
+    judged: Option<Judged>,
+}
+
+/// The number that is judged: a ratio, or a count where the demand is a count.
+struct Judged {
+    value: f64,
+    least: Bound,
+    aim: Option<Bound>,
+}
+
+impl Row {
+    /// A line that is told and not judged.
+    pub(crate) fn told(measure: &str, ours: impl Into<String>, beside: impl Into<String>) -> Self {
+        Self { measure: measure.to_owned(), ours: ours.into(), beside: beside.into(), judged: None }
+    }
+
+    /// The same line, judged by this number.
+    pub(crate) fn judged(mut self, value: f64, least: Bound, aim: Option<Bound>) -> Self {
+        self.judged = Some(Judged { value, least, aim });
+        self
+    }
+
+    /// A line for what could not be taken.
+    pub(crate) fn missing(measure: &str, why: &anyhow::Error) -> Self {
+        Self::told(measure, "not measured", format!("{why:#}").replace('|', "/").replace('\n', " "))
+    }
+
+    fn write(&self, text: &mut String) {
+        let (mut value, mut least, mut aim, mut verdict) = (String::new(), String::new(), String::new(), "");
+        if let Some(judged) = &self.judged {
+            value = short(judged.value);
+            least = judged.least.told();
+            aim = judged.aim.map(Bound::told).unwrap_or_default();
+            verdict = match (judged.least.holds(judged.value), judged.aim.map(|aim| aim.holds(judged.value)))
+            {
+                (false, _) => "**missed**",
+                (true, Some(true)) => "aim reached",
+                (true, Some(false) | None) => "held",
+            };
+        }
+        let Self { measure, ours, beside, .. } = self;
+        let _ = writeln!(text, "| {measure} | {ours} | {beside} | {value} | {least} | {aim} | {verdict} |");
+    }
+
+    /// Whether the demand was missed, or there is nothing to judge it by.
+    pub(crate) fn is_short(&self) -> bool {
+        self.ours == "not measured"
+            || self.judged.as_ref().is_some_and(|judged| !judged.least.holds(judged.value))
+    }
+}
+
+/// Everything that one run found.
+pub(crate) struct Report {
+    pub(crate) rows: Vec<Row>,
+    pub(crate) notes: Vec<String>,
+    pub(crate) objects: u64,
+    pub(crate) command: String,
+    load_before: String,
+}
+
+impl Report {
+    pub(crate) fn new(objects: u64, command: String) -> Self {
+        Self { rows: Vec::new(), notes: Vec::new(), objects, command, load_before: load_average() }
+    }
+
+    /// Adds what a measure found, or why it found nothing, and says so.
+    pub(crate) fn add(&mut self, measure: &str, found: anyhow::Result<Vec<Row>>) {
+        let rows = found.unwrap_or_else(|why| vec![Row::missing(measure, &why)]);
+        for row in rows {
+            let mut line = String::new();
+            row.write(&mut line);
+            print!("{line}");
+            self.rows.push(row);
+        }
+    }
+
+    pub(crate) fn markdown(&self, took_seconds: u64) -> String {
+        let mut text = String::from("# Results\n\n");
+        let _ = writeln!(
+            text,
+            "One run of `{}`, {} at its end, {took_seconds} s. {} objects of 1 kB in the main collection, envelopes and \
+             pages of 1,000, plain HTTP on loopback, ledger and release on. `README.md` says how each number is taken.\n",
+            self.command,
+            model::SystemClock::default().now(),
+            short(crate::units::float(self.objects)),
+        );
+        text.push_str("| measure | Ringfence | beside it | ratio or count | at least | aim | |\n");
+        text.push_str("|---|---|---|---|---|---|---|\n");
+        for row in &self.rows {
+            row.write(&mut text);
+        }
+        text.push_str("\n## Notes\n\n");
+        for note in &self.notes {
+            let _ = writeln!(text, "- {note}");
+        }
+        text.push_str("\n## Machine\n\n");
+        for line in machine() {
+            let _ = writeln!(text, "- {line}");
+        }
+        let _ = writeln!(text, "- load average before: {}; after: {}", self.load_before, load_average());
+        text
+    }
+}
+
+fn load_average() -> String {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split_whitespace().take(3).collect::<Vec<_>>().join(" ")
+}
+
+fn machine() -> Vec<String> {
+    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or(": unknown");
+    let model = model.trim_start_matches([' ', '\t', ':']);
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let memory = memory.lines().next().unwrap_or_default().replace("MemTotal:", "");
+    vec![
+        format!("{cores} cores, {model}; memory {}", memory.trim()),
+        format!("Linux {}", kernel.trim()),
+        said(Command::new("rustc").arg("--version")),
+        said(Command::new("nginx").arg("-v")),
+        format!("SQLite {}, linked in", rusqlite::version()),
+    ]
+}
+
+/// The first line that a program says.
+pub(crate) fn said(command: &mut Command) -> String {
+    let Ok(output) = command.output() else { return format!("{command:?} is not here") };
+    let text = [output.stdout, output.stderr].concat();
+    String::from_utf8_lossy(&text).lines().next().unwrap_or_default().to_owned()
+}
+
+/// Writes the table.
+pub(crate) fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    Ok(fs::write(path, text)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verdicts_follow_the_bounds() {
+        let cases = [
+            (0.7, Bound::AtLeast(0.3), Some(Bound::AtLeast(0.6)), "aim reached"),
+            (0.5, Bound::AtLeast(0.3), Some(Bound::AtLeast(0.6)), "held"),
+            (0.2, Bound::AtLeast(0.3), Some(Bound::AtLeast(0.6)), "missed"),
+            (1.9, Bound::AtMost(2.0), None, "held"),
+            (2.1, Bound::AtMost(2.0), None, "missed"),
+            (0.0, Bound::AtMost(0.0), None, "held"),
+        ];
+        for (value, least, aim, want) in cases {
+            let row = Row::told("m", "o", "b").judged(value, least, aim);
+            let mut text = String::new();
+            row.write(&mut text);
+            assert!(text.contains(want), "{value}: {text}");
+            assert_eq!(row.is_short(), want == "missed");
+        }
+        assert!(Row::missing("m", &anyhow::anyhow!("a|b")).is_short());
+    }
+}

@@ -29,6 +29,8 @@ use crate::registry::Registry;
 
 /// How many successes and how many failure counters are remembered at most.
 const REMEMBERED_MAX: usize = 65_536;
+/// The longest login.
+const LOGIN_BYTES_MAX: usize = 128;
 /// The window in which failures are counted.
 const WINDOW_MICROS: i64 = 60_000_000;
 /// Argon2id at 19 MiB and 2 passes, about 20 ms (OWASP's first recommendation).
@@ -158,7 +160,8 @@ impl<'a> Attempt<'a> {
 pub(crate) struct Verification {
     key: [u8; 32],
     known: Mutex<HashMap<[u8; 32], Known>>,
-    failures: Mutex<HashMap<String, Failures>>,
+    /// By a keyed hash of the counter's name, so that names of any length take the same room.
+    failures: Mutex<HashMap<[u8; 32], Failures>>,
 }
 
 struct Known {
@@ -199,7 +202,7 @@ impl Verification {
         let digits = id.as_str().trim_start_matches("credential:").to_owned();
         let login = new.login.unwrap_or_else(|| digits.clone());
         let well_formed = !login.is_empty()
-            && login.len() <= 128
+            && login.len() <= LOGIN_BYTES_MAX
             && login.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'@'));
         if !well_formed {
             return Err(AdminError::Invalid(format!(
@@ -244,16 +247,24 @@ impl Verification {
         now: Timestamp,
     ) -> Result<Caller, AuthenticationError> {
         let (login, secret) = attempt.parts().ok_or(AuthenticationError::Refused)?;
+        if login.len() > LOGIN_BYTES_MAX {
+            return Err(AuthenticationError::Refused);
+        }
         let presented = self.mac(b"presented\n", &[login.as_bytes(), secret.as_bytes()]);
         if let Some(caller) = self.recall(&presented, registry.epoch, now) {
             return Ok(caller);
         }
         let limits = registry.programme().settings().limits;
-        let counters = [format!("login {login}"), format!("peer {peer}")];
+        let credential = registry.logins.get(login).and_then(|id| registry.credentials.get(id));
+        let mut counters = vec![self.mac(b"peer\n", &[peer.as_bytes()])];
+        // A random secret cannot be guessed, so its login is not counted: counting would let anybody lock it out. A
+        // password is weaker, and its hash is slow.
+        if credential.is_some_and(|credential| matches!(credential.verifier, Verifier::Argon2id(_))) {
+            counters.push(self.mac(b"login\n", &[login.as_bytes()]));
+        }
         for counter in &counters {
             self.check_failures(counter, limits.failed_attempts_per_minute, now)?;
         }
-        let credential = registry.logins.get(login).and_then(|id| registry.credentials.get(id));
         let matches = credential.is_some_and(|credential| self.matches(credential, secret));
         let Some(credential) = credential.filter(|credential| matches && credential.is_current(now)) else {
             for counter in &counters {
@@ -307,7 +318,12 @@ impl Verification {
         known.insert(presented, fresh);
     }
 
-    fn check_failures(&self, counter: &str, allowed: u32, now: Timestamp) -> Result<(), AuthenticationError> {
+    fn check_failures(
+        &self,
+        counter: &[u8; 32],
+        allowed: u32,
+        now: Timestamp,
+    ) -> Result<(), AuthenticationError> {
         let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(seen) = failures.get(counter) else { return Ok(()) };
         let over = seen.since.plus_micros(WINDOW_MICROS);
@@ -317,12 +333,15 @@ impl Verification {
         Err(AuthenticationError::Throttled { retry_after_seconds: over.since(now).as_secs() + 1 })
     }
 
-    fn count_failure(&self, counter: &str, now: Timestamp) {
+    fn count_failure(&self, counter: &[u8; 32], now: Timestamp) {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         if failures.len() >= REMEMBERED_MAX {
             failures.retain(|_, seen| now < seen.since.plus_micros(WINDOW_MICROS));
         }
-        let seen = failures.entry(counter.to_owned()).or_insert(Failures { since: now, count: 0 });
+        if failures.len() >= REMEMBERED_MAX && !failures.contains_key(counter) {
+            return;
+        }
+        let seen = failures.entry(*counter).or_insert(Failures { since: now, count: 0 });
         if now >= seen.since.plus_micros(WINDOW_MICROS) {
             *seen = Failures { since: now, count: 0 };
         }

@@ -1,7 +1,7 @@
 //! The exchange: opened once, shared by all faces.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ledger::checkpoint::Origin;
@@ -115,6 +115,9 @@ impl Exchange {
         let is_other = ruling.digest() != programme.digest();
         let registry = Registry::load(snapshot.as_ref(), Arc::new(Policy::new(ruling)?))?;
         let log = resume_log(snapshot.as_ref())?;
+        if !is_new {
+            check_key(snapshot.as_ref(), &signer.verifier().to_string())?;
+        }
         drop(snapshot);
         let published = Arc::new(Published::new(registry, log));
         let random: Random = random;
@@ -236,7 +239,15 @@ impl Exchange {
     ///
     /// Fails if the store does.
     pub fn check_ready(&self) -> Result<(), StoreError> {
-        self.inner.store.snapshot().map(drop)
+        if self.inner.published.halted.load(Ordering::Relaxed) {
+            return Err(StoreError::failed("writing", "the hub has stopped writing; restart it"));
+        }
+        let last = self.inner.store.snapshot()?.horizon().last;
+        if last > self.inner.clock.now() + AHEAD_MAX {
+            let why = format!("the clock stands before {last}, the last instant handed out; set it right");
+            return Err(StoreError::failed("telling the time", why));
+        }
+        Ok(())
     }
 
     /// The members, to those who administer them.
@@ -286,7 +297,7 @@ impl Inner {
         let (current, known) = self.published.registry_and_grants(principal);
         if let Some(known) = known.filter(|_| current.epoch == registry.epoch) {
             let up = known.brought_up(registry, principal);
-            if up.grants.judged() > known.grants.judged() {
+            if up.grants.judged() > known.grants.judged() && Arc::ptr_eq(&registry.labels, &current.labels) {
                 self.published.keep_grants(principal, registry.epoch, &up);
             }
             return Ok(up);
@@ -294,7 +305,8 @@ impl Inner {
         let snapshot = self.store.snapshot()?;
         let loaded = ReaderGrants::load(snapshot.as_ref(), principal, &registry.labels)?;
         let up = loaded.brought_up(registry, principal);
-        if snapshot.horizon().epoch == registry.epoch {
+        // Labels of a transaction in flight may never come to be, so what is judged of them is not kept.
+        if snapshot.horizon().epoch == registry.epoch && Arc::ptr_eq(&registry.labels, &current.labels) {
             self.published.keep_grants(principal, registry.epoch, &up);
         }
         Ok(up)
@@ -322,7 +334,9 @@ impl Inner {
                 if remembered.len() >= RIGHTS_KEPT_MAX {
                     remembered.clear();
                 }
-                remembered.insert(key, (registry.epoch, rights));
+                if self.published.registry().epoch == registry.epoch {
+                    remembered.insert(key, (registry.epoch, rights));
+                }
                 rights
             }
         };
@@ -406,6 +420,28 @@ fn in_force(snapshot: &dyn Snapshot) -> Result<Option<BTreeMap<String, Vec<u8>>>
     })?;
     Ok(Some(files.into_iter().map(|(name, text)| (name, text.into_bytes())).collect()))
 }
+
+/// The log names the key that signs it; another one would fork it.
+fn check_key(snapshot: &dyn Snapshot, vkey: &str) -> Result<(), OpenError> {
+    let mut named = None;
+    for entry in snapshot.entries(0, FIRST_ENTRIES)? {
+        let opening = ledger::Opening { salt: entry.salt, body: entry.body };
+        if let Ok(Body::Key(key)) = opening.read() {
+            named = Some(key.vkey);
+        }
+    }
+    match named {
+        Some(named) if named != vkey => Err(OpenError::Key(format!(
+            "the log was begun with the key `{named}`, not with `{vkey}`; put the right keys back"
+        ))),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Among how many first entries the log's key is named.
+const FIRST_ENTRIES: usize = 8;
+/// How far the last instant handed out may lie ahead of the clock before the hub says that it is not ready.
+const AHEAD_MAX: std::time::Duration = std::time::Duration::from_mins(1);
 
 /// Reads the ledger's right edge back: the full tiles as they were kept, and the entries behind them once more.
 fn resume_log(snapshot: &dyn Snapshot) -> Result<ledger::Writer, OpenError> {

@@ -61,13 +61,17 @@ impl<'r> Resolver<'r> {
     }
 
     fn resolve(&mut self, id: &str) -> Demands {
-        if let Some(demands) = self.registry.markings.get(id).or_else(|| self.brought.get(id)) {
-            return demands.clone();
-        }
         if let Some(demands) = self.known.get(id) {
             return demands.clone();
         }
-        let demands = release::demands_of([(id, None)]);
+        // What the standards publish is what it is, whatever anybody defines under its id.
+        let demands = if stix::markings::known(id).is_some() {
+            release::demands_of([(id, None)])
+        } else if let Some(demands) = self.registry.markings.get(id).or_else(|| self.brought.get(id)) {
+            demands.clone()
+        } else {
+            release::demands_of([(id, None)])
+        };
         self.known.insert(id.to_owned(), demands.clone());
         demands
     }

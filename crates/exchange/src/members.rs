@@ -84,7 +84,10 @@ impl Exchange {
                 put_member(turn, &member)?;
                 let epoch = turn.begin_epoch();
                 // A new member has no history: every label that it may see opens now.
-                let none = crate::registry::ReaderGrants { grants: Arc::default(), recorded: 0 };
+                let none = crate::registry::ReaderGrants {
+                    grants: Arc::new(release::Grants::of(Principal::Member(id.clone()))),
+                    recorded: 0,
+                };
                 turn.reform(&Principal::Member(id.clone()), &none, &before, at, &mut Judging::all(&before))?;
                 let action = "admitted to the registry".to_owned();
                 turn.record(&Body::Membership(Membership {

@@ -98,7 +98,9 @@ impl Exchange {
         prepared: Prepared,
     ) -> Result<Submission, PublishError> {
         let (inner, caller) = (Arc::clone(&self.inner), caller.clone());
-        let (submission, last) = self.inner.writer.run(Instants::HandsOut, move |turn| {
+        let has_dates = prepared.items.iter().any(|item| item.date.is_some());
+        let instants = if has_dates { Instants::Alone } else { Instants::HandsOut };
+        let (submission, last) = self.inner.writer.run(instants, move |turn| {
             if !turn.registry.accepts(&caller, turn.now) {
                 return Err(PublishError::Revoked);
             }
@@ -131,7 +133,7 @@ impl Exchange {
         }
         let (caller, id, filter) = (caller.clone(), id.to_owned(), filter.clone());
         let (count, last) =
-            self.inner.writer.run(Instants::HandsOut, move |turn| -> Result<usize, PublishError> {
+            self.inner.writer.run(Instants::Alone, move |turn| -> Result<usize, PublishError> {
                 let registry = Arc::clone(turn.registry);
                 if !registry.accepts(&caller, turn.now) {
                     return Err(PublishError::Revoked);
@@ -172,6 +174,8 @@ impl Exchange {
                     )));
                 }
                 let (now, at) = (turn.now, turn.instant(0));
+                // A page that was chosen before is chosen again.
+                turn.begin_epoch();
                 let mut count = 0;
                 for version in &chosen {
                     for copy in copies.iter().filter(|copy| {

@@ -351,10 +351,14 @@ impl Unless<'_> {
             if self.known.contains(&chosen.served.etag.as_str()) {
                 return Err(ReadError::NotModified { etag: chosen.served.etag });
             }
-            if chosen.page.count > 0 && !inner.disclose(&view, known.id, &chosen, now)? {
+            let leaving = chosen.leaving();
+            let answer = read_out(inner, &view, snapshot.as_ref(), chosen)?;
+            // The writer may want a snapshot, and there are only so many.
+            drop(snapshot);
+            if leaving.count > 0 && !inner.disclose(&view, known.id, leaving, now)? {
                 continue;
             }
-            return Ok(read_out(inner, &view, snapshot.as_ref(), chosen)?);
+            return Ok(answer);
         }
         Err(ReadError::Unsettled)
     }

@@ -83,7 +83,7 @@ impl Exchange {
         let (inner, caller) = (Arc::clone(&self.inner), caller.clone());
         let (by, object, reason) = (name_of(&caller), object.to_owned(), reason.to_owned());
         let (report, last) =
-            self.inner.writer.run(Instants::HandsOut, move |turn| -> Result<_, AdminError> {
+            self.inner.writer.run(Instants::Alone, move |turn| -> Result<_, AdminError> {
                 still_accepted(turn, &caller)?;
                 recall(&inner, turn, &by, &object, &action, &reason)
             })?;

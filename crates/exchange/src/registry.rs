@@ -77,7 +77,10 @@ pub(crate) struct Verdicts {
 impl Verdicts {
     pub(crate) fn new(registry: &Registry) -> Self {
         let files = registry.programme().files();
-        let names_members = |text: &[u8]| memchr::memmem::find(text, b"Member::\"").is_some();
+        let names_members = |text: &[u8]| {
+            let bare: Vec<u8> = text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+            memchr::memmem::find(&bare, b"Member::\"").is_some()
+        };
         let is_cedar =
             |name: &str| std::path::Path::new(name).extension().is_some_and(|extension| extension == "cedar");
         let is_nameless = !files.iter().any(|(name, text)| is_cedar(name) && names_members(text));
@@ -99,7 +102,8 @@ impl Verdicts {
             return judge();
         }
         let profile =
-            serde_json::to_vec(&(member.kind, &member.subject, &member.standings)).unwrap_or_default();
+            serde_json::to_vec(&(member.kind, &member.identity, &member.subject, &member.standings))
+                .unwrap_or_default();
         *self.by_profile.entry(profile).or_default().entry(id).or_insert_with(judge)
     }
 }
@@ -121,9 +125,9 @@ pub(crate) fn transition_prefix(principal: &Principal) -> String {
     format!("{principal}/")
 }
 
-/// The key of one transition; keys sort as the instants do.
-pub(crate) fn transition_key(principal: &Principal, at: Timestamp) -> String {
-    format!("{principal}/{:020}", at.as_micros())
+/// The key of one transition; keys sort as the instants do, and at one instant as the labels did.
+pub(crate) fn transition_key(principal: &Principal, transition: &Transition) -> String {
+    format!("{principal}/{:020}-{:08}", transition.at.as_micros(), transition.labels)
 }
 
 /// What the exchange knows at one epoch.
@@ -250,7 +254,10 @@ impl ReaderGrants {
             transitions.push(transition);
         }
         let recorded = transitions.last().map_or(0, |transition| transition.labels);
-        Ok(Self { grants: Arc::new(Grants::replay(&transitions, &labels.facts)), recorded })
+        Ok(Self {
+            grants: Arc::new(Grants::replay_for(principal.clone(), &transitions, &labels.facts)),
+            recorded,
+        })
     }
 
     /// The same, with every label judged that is news to it.

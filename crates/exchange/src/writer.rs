@@ -16,6 +16,7 @@
 //! and the ledger's right edge are read back from what was committed.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TryRecvError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -56,6 +57,8 @@ pub(crate) struct Published {
     landed: Condvar,
     arrivals: Mutex<u64>,
     arrived: Condvar,
+    /// Whether the writer has stopped for good.
+    pub(crate) halted: AtomicBool,
 }
 
 impl Published {
@@ -67,6 +70,7 @@ impl Published {
             landed: Condvar::new(),
             arrivals: Mutex::new(0),
             arrived: Condvar::new(),
+            halted: AtomicBool::new(false),
         }
     }
 
@@ -100,8 +104,13 @@ impl Published {
         }
     }
 
-    fn take_off(&self, now: Timestamp) {
-        *self.flight.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+    /// The clock is read under the lock: a reader that took its horizon before finds every instant of this flight
+    /// behind it, and one that takes it after waits.
+    fn take_off(&self, clock: &dyn Clock) -> Timestamp {
+        let mut flight = self.flight.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = clock.now();
+        *flight = Some(now);
+        now
     }
 
     fn land(&self) {
@@ -203,7 +212,7 @@ impl<'t> Turn<'t> {
         let known = self.reformed.get(principal).unwrap_or(known).brought_up(before, principal);
         let facts = &before.labels.facts;
         for transition in known.grants.unrecorded(known.recorded, facts) {
-            self.put_json(TRANSITION, &transition_key(principal, transition.at), &transition)?;
+            self.put_json(TRANSITION, &transition_key(principal, &transition), &transition)?;
         }
         let mut grants = Grants::clone(&known.grants);
         let registry = Arc::clone(self.registry);
@@ -214,7 +223,7 @@ impl<'t> Turn<'t> {
                 judge.as_ref().is_some_and(|judge| judge.may_read(&registry.resolved(label)).permitted)
             })
         });
-        self.put_json(TRANSITION, &transition_key(principal, at), &transition)?;
+        self.put_json(TRANSITION, &transition_key(principal, &transition), &transition)?;
         let recorded = transition.labels;
         self.reformed.insert(principal.clone(), ReaderGrants { grants: Arc::new(grants), recorded });
         Ok(())
@@ -268,7 +277,7 @@ enum Outcome {
 
 struct Job {
     work: Work,
-    appends: bool,
+    instants: Instants,
 }
 
 /// Whether a work hands out instants, so that readers have to wait for it.
@@ -276,6 +285,8 @@ struct Job {
 pub(crate) enum Instants {
     /// It does.
     HandsOut,
+    /// It does, and it reads what is durable, so it wants a transaction of its own.
+    Alone,
     /// It only records.
     None,
 }
@@ -333,7 +344,7 @@ impl Writer {
             });
             (reply, outcome)
         });
-        let job = Job { work, appends: instants == Instants::HandsOut };
+        let job = Job { work, instants };
         let sent = self.queue.as_ref().is_some_and(|queue| queue.send(job).is_ok());
         if !sent {
             return Err(E::from(WriteError::Closed));
@@ -362,8 +373,9 @@ struct Loop {
 impl Loop {
     fn run(&mut self, jobs: &Receiver<Job>) {
         let mut untidy = true;
+        let mut waiting: Option<Job> = None;
         loop {
-            let first = match jobs.recv_timeout(IDLE) {
+            let first = match waiting.take().map_or_else(|| jobs.recv_timeout(IDLE), Ok) {
                 Ok(job) => job,
                 Err(RecvTimeoutError::Timeout) => {
                     if untidy && self.halted.is_none() {
@@ -375,8 +387,12 @@ impl Loop {
             };
             untidy = true;
             let mut group = vec![first];
-            while group.len() < GROUP_MAX {
+            while group.len() < GROUP_MAX && group[0].instants != Instants::Alone {
                 match jobs.try_recv() {
+                    Ok(job) if job.instants == Instants::Alone => {
+                        waiting = Some(job);
+                        break;
+                    }
                     Ok(job) => group.push(job),
                     Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
                 }
@@ -393,11 +409,8 @@ impl Loop {
     }
 
     fn commit(&mut self, group: Vec<Job>) {
-        let appends = group.iter().any(|job| job.appends);
-        let now = self.clock.now();
-        if appends {
-            self.published.take_off(now);
-        }
+        let appends = group.iter().any(|job| job.instants != Instants::None);
+        let now = if appends { self.published.take_off(self.clock.as_ref()) } else { self.clock.now() };
         let (replies, result) = self.apply(group, now);
         if appends {
             self.published.land();
@@ -408,6 +421,7 @@ impl Loop {
         if let Err(WriteError::Halted(source)) = &result {
             tracing::error!(error = %source, "the store failed while committing; the hub has stopped writing");
             self.halted = Some(Arc::clone(source));
+            self.published.halted.store(true, Ordering::Relaxed);
         }
         let last = result.map(|horizon| horizon.last);
         for reply in replies {

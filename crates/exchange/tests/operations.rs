@@ -443,3 +443,43 @@ fn a_new_policy_is_an_epoch_and_holds_for_the_next_request() {
     assert_eq!(after, before.next());
     assert_eq!(ids(&world, &member, "indicators"), [indicator_id(1)]);
 }
+
+#[test]
+fn only_the_programme_defines_markings_for_others_and_none_redefines_a_published_one() {
+    let world = World::new(31);
+    let (_, member) = world.member("one", &["programme"]);
+    let (_, hostile) = world.member("two", &["programme"]);
+    let statement = |id: &str| {
+        format!(
+            r#"{{"type":"marking-definition","spec_version":"2.1","id":"{id}","created":"2012-01-13T00:00:00.000Z","definition_type":"statement","definition":{{"statement":"mine"}}}}"#
+        )
+        .into_bytes()
+    };
+    let unknown = "marking-definition--00000000-0000-4000-8000-0000000000cc";
+    let _ = world.publish("indicators", &[indicator(0, 0, &[unknown])]);
+    publish(&world, &hostile, &[statement(unknown), statement(TLP[4])], PublishOptions::default()).unwrap();
+    let _ = world.publish("indicators", &[indicator(1, 0, &[TLP[4]]), indicator(2, 0, &[TLP[1]])]);
+    world.pass(Duration::from_secs(1));
+    let seen = ids(&world, &member, "indicators");
+    assert!(!seen.contains(&indicator_id(0)) && !seen.contains(&indicator_id(1)), "{seen:?}");
+    assert!(seen.contains(&indicator_id(2)));
+}
+
+#[test]
+fn nobody_replaces_what_it_cannot_see() {
+    let world = World::new(32);
+    let (_, hostile) = world.member("one", &["programme"]);
+    let by = |version, creator: &str, marking: &str| {
+        let object = String::from_utf8(indicator(0, version, &[marking])).unwrap();
+        object.replace("\"pattern\":", &format!("\"created_by_ref\":\"{creator}\",\"pattern\":")).into_bytes()
+    };
+    let own = world.exchange.programme().settings().identity.id.clone();
+    let theirs = "identity--00000000-0000-4000-8000-00000000000b";
+    let _ = world.publish("indicators", &[by(0, &own, TLP[4])]);
+    let told = publish(&world, &hostile, &[by(9, theirs, TLP[1])], PublishOptions::default()).unwrap();
+    assert_eq!(told.status.success_count, 1);
+    world.pass(Duration::from_secs(1));
+    assert_eq!(ids(&world, &hostile, "indicators"), [indicator_id(0)]);
+    let answer = world.exchange.objects(&world.operator, "indicators", &ObjectFilter::default()).unwrap();
+    assert!(String::from_utf8(answer.body).unwrap().contains(&own));
+}

@@ -158,3 +158,65 @@ fn a_restart_changes_nothing_that_a_member_sees() {
     assert_eq!(manifest(&world), before);
     assert_eq!(before.len(), 30);
 }
+
+#[test]
+fn a_chain_of_references_is_withheld_with_its_end() {
+    let world = World::new(21);
+    let (_, member) = world.member("one", &["programme"]);
+    let link = |n: u64, source: &str, target: &str| relationship(n, source, target, &[TLP[1]]);
+    let id = |n: u64| format!("relationship--00000000-0000-4000-8000-{n:012x}");
+    // First what refers, then what it refers to; in one submission, and in two.
+    let note = format!(
+        r#"{{"type":"note","spec_version":"2.1","id":"note--00000000-0000-4000-8000-000000000001","created":"2012-01-13T00:00:00.000Z","modified":"2012-01-13T00:00:00.000Z","content":"see","object_refs":["{}"],"object_marking_refs":["{}"]}}"#,
+        id(1),
+        TLP[1]
+    );
+    let chain = [note.into_bytes(), link(1, &indicator_id(0), &indicator_id(1))];
+    let _ = world.publish("indicators", &[chain[0].clone(), chain[1].clone(), indicator(0, 0, &[TLP[1]])]);
+    world.pass(Duration::from_secs(1));
+    assert_eq!(poll(&world, &member, "indicators", "").0.len(), 3);
+    let _ = world.publish("indicators", &[indicator(1, 0, &[TLP[4]])]);
+    world.pass(Duration::from_secs(1));
+    assert_eq!(poll(&world, &member, "indicators", "").0, ids(0..1));
+    let (_, late) = world.member("late", &["programme"]);
+    assert_eq!(poll(&world, &late, "indicators", "").0, ids(0..1));
+}
+
+#[test]
+fn a_member_cannot_take_others_objects_away_by_posting_what_they_refer_to() {
+    let world = World::new(22);
+    let (_, member) = world.member("one", &["programme"]);
+    let (_, hostile) = world.member("two", &["programme"]);
+    let link = relationship(1, &indicator_id(0), &indicator_id(1), &[TLP[1]]);
+    let _ = world.publish("indicators", &[indicator(0, 0, &[TLP[1]]), link]);
+    let nobody =
+        exchange::PublishOptions { audience: Some([].into()), ..exchange::PublishOptions::default() };
+    let body = testkit::envelope(&[indicator(1, 0, &[TLP[1]])]);
+    world.exchange.publish(&hostile, "indicators", body, nobody).unwrap();
+    world.pass(Duration::from_secs(1));
+    assert_eq!(poll(&world, &member, "indicators", "").0.len(), 2);
+}
+
+#[test]
+fn what_one_submitted_oneself_does_not_vanish_for_the_sake_of_a_hidden_end() {
+    let world = World::new(23);
+    let (_, author) = world.member("one", &["programme"]);
+    let (_, other) = world.member("two", &["programme"]);
+    let _ = world.publish("indicators", &[indicator(0, 0, &[TLP[4]])]);
+    let link = relationship(1, &indicator_id(0), &indicator_id(0), &[TLP[1]]);
+    let body = testkit::envelope(&[link]);
+    world.exchange.publish(&author, "indicators", body, exchange::PublishOptions::default()).unwrap();
+    world.pass(Duration::from_secs(1));
+    assert_eq!(poll(&world, &author, "indicators", "").0.len(), 1);
+    assert_eq!(poll(&world, &other, "indicators", "").0.len(), 0);
+}
+
+#[test]
+fn two_versions_in_one_submission_are_one_object() {
+    let world = World::new(24);
+    let (_, member) = world.member("one", &["programme"]);
+    let _ = world.publish("indicators", &[indicator(0, 1, &[]), indicator(0, 2, &[])]);
+    world.pass(Duration::from_secs(1));
+    assert_eq!(poll(&world, &member, "indicators", "").0, ids(0..1));
+    assert_eq!(poll(&world, &member, "indicators", "match[version]=all").0.len(), 2);
+}

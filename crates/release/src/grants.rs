@@ -21,7 +21,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use model::{LabelId, Timestamp};
+use model::{LabelId, Principal, Timestamp};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
@@ -176,6 +176,9 @@ pub struct LabelFacts {
 /// When each label was open to one reader.
 #[derive(Clone, Debug, Default)]
 pub struct Grants {
+    /// Whose they are. What a reader submitted itself is not withheld from it for the sake of an end that it may not
+    /// know: that it vanished would tell.
+    reader: Option<Principal>,
     /// What the policy alone says, by label number.
     permitted: Vec<Intervals>,
     /// The same, clipped by embargo, expiry, `ends` and `unless`.
@@ -185,6 +188,27 @@ pub struct Grants {
 }
 
 impl Grants {
+    /// No grants yet, for one reader.
+    #[must_use]
+    pub fn of(reader: Principal) -> Self {
+        Self { reader: Some(reader), ..Self::default() }
+    }
+
+    /// The same as [`replay`](Self::replay), for one reader.
+    #[must_use]
+    pub fn replay_for<'a>(
+        reader: Principal,
+        transitions: impl IntoIterator<Item = &'a Transition>,
+        labels: &[LabelFacts],
+    ) -> Self {
+        let mut grants = Self::of(reader);
+        for transition in transitions {
+            grants.apply(transition);
+        }
+        grants.extend_effective(labels);
+        grants
+    }
+
     /// Replays a reader's transitions, in order.
     #[must_use]
     pub fn replay<'a>(transitions: impl IntoIterator<Item = &'a Transition>, labels: &[LabelFacts]) -> Self {
@@ -310,7 +334,8 @@ impl Grants {
             self.permitted.iter().zip(labels).skip(self.effective.len())
         {
             let mut open = permitted.clipped(label.release_at, label.release_until);
-            for end in &label.ends {
+            let is_own = self.reader.as_ref() == Some(&label.creator);
+            for end in label.ends.iter().filter(|_| !is_own) {
                 open = open.and(self.effective.get(end.index()).unwrap_or(&NEVER));
             }
             if let Some(whole) = label.unless {
@@ -325,7 +350,7 @@ impl Grants {
 mod tests {
     use std::collections::BTreeSet;
 
-    use model::{Principal, Role};
+    use model::Role;
     use proptest::prelude::*;
 
     use super::*;

@@ -45,5 +45,5 @@ mod direct;
 mod page;
 
 pub use block::{Block, BlockCache};
-pub use chosen::{RECEIVED, VersionChoice, chosen_copies, received_key};
+pub use chosen::{RECEIVED, SHADOW, VersionChoice, chosen_copies, received_key};
 pub use page::{Dated, Page, Piece, Query, Sieve, end_of_back_fill, objects_with_id, page};

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use model::{Caller, LabelId, Timestamp};
+use model::{Caller, LabelId, Principal, Timestamp};
 use programme::Collection;
 use release::{Label, View};
 use stix::{Head, StixTimestamp};
-use store::{Copy, Position, StoreError};
+use store::{Copy, StoreError};
 
 use super::prepare::{Item, Prepared};
 use super::{ItemFate, Submission};
@@ -42,8 +42,10 @@ pub(super) struct Within<'w> {
 /// An item on its way into a segment.
 pub(super) struct Accepted {
     pub(super) item: usize,
-    /// Other copies of the same id in this collection, which have to be marked with it.
-    pub(super) others: Vec<(Position, Option<(Timestamp, store::Departure)>)>,
+    /// Whether other copies or versions of the same id are here, so that it has to be marked with them.
+    pub(super) has_others: bool,
+    /// The label of what it was submitted against without knowing; it stays closed to whoever may read that.
+    pub(super) shadows: Option<LabelId>,
 }
 
 pub(super) fn apply(
@@ -62,10 +64,9 @@ pub(super) fn apply(
             return Err(PublishError::OutOfOrder(why.to_owned()));
         }
         let dates: Vec<_> = prepared.items.iter().filter_map(|item| item.date).collect();
-        if let Some(pair) = dates.windows(2).find(|pair| pair[1] < pair[0]) {
+        if let Some([earlier, later]) = dates.array_windows().find(|[earlier, later]| later < earlier) {
             return Err(PublishError::OutOfOrder(format!(
-                "{} comes behind {}; they come oldest first",
-                pair[1], pair[0]
+                "{later} comes behind {earlier}; they come oldest first"
             )));
         }
         if last.is_some_and(|last| first <= last) {
@@ -73,6 +74,9 @@ pub(super) fn apply(
             return Err(PublishError::OutOfOrder(format!(
                 "the first date, {first}, is not later than the last one in this collection, {last}; they come oldest first"
             )));
+        }
+        if dates.last().is_some_and(|latest| *latest > turn.now) {
+            return Err(PublishError::OutOfOrder("a given date lies in the future".to_owned()));
         }
         seeded = last;
     }
@@ -95,27 +99,66 @@ pub(super) fn apply(
     storing.store()
 }
 
+/// How many versions and copies of one object are kept. What changes more often is a feed in disguise, and every reader
+/// would pay for it.
+const VERSIONS_MAX: usize = 1_000;
+
+/// What is here under one id.
+#[derive(Default)]
+struct Known {
+    copies: Vec<Copy>,
+    visible: Vec<bool>,
+    versions: HashMap<(Option<StixTimestamp>, String), Vec<usize>>,
+    /// Who may change what the submitter can see, and what it cannot, with the label of that.
+    first_visible: Option<(Creator, LabelId)>,
+    first_hidden: Option<(Creator, LabelId)>,
+}
+
+struct Creator {
+    named: Option<String>,
+    submitter: Option<Principal>,
+}
+
 impl Storing<'_, '_, '_> {
     /// Decides on each item, before anything is written.
     fn decide(&mut self) -> Result<(), PublishError> {
         let mut seen: HashMap<(&str, &str), usize> = HashMap::with_capacity(self.prepared.items.len());
+        let mut versions: HashMap<&str, usize> = HashMap::with_capacity(self.prepared.items.len());
+        let mut here: HashMap<&str, Known> = HashMap::with_capacity(self.prepared.items.len());
+        let mut last_whole_is_kept = true;
         for (index, item) in self.prepared.items.iter().enumerate() {
+            // A derived object follows the one that it stands in for, and goes its way.
+            if item.unless.is_some() && !last_whole_is_kept {
+                continue;
+            }
             let key = (item.head.id.as_str(), item.head.version.as_str());
             if let Some(first) = seen.get(&key) {
                 let same = self.prepared.bytes(&self.prepared.items[*first]) == self.prepared.bytes(item);
                 self.settle_twin(item, same);
+                last_whole_is_kept &= item.unless.is_some();
                 continue;
             }
             seen.insert(key, index);
-            let copies = self.turn.tx().find(&item.head.id)?;
-            match self.fate(item, &copies)? {
+            if !here.contains_key(item.head.id.as_str()) {
+                here.insert(item.head.id.as_str(), self.known(&item.head.id)?);
+            }
+            let known = &here[item.head.id.as_str()];
+            let (fate, shadows) = self.fate(item, known)?;
+            if item.unless.is_none() {
+                last_whole_is_kept = fate == ItemFate::Stored;
+            }
+            match fate {
                 ItemFate::Stored => {
-                    let others = copies
-                        .iter()
-                        .filter(|copy| copy.collection == self.collection.id)
-                        .map(|copy| (copy.position(), copy.left))
-                        .collect();
-                    self.accepted.push(Accepted { item: index, others });
+                    let is_here = known.copies.iter().any(|copy| copy.collection == self.collection.id);
+                    let sibling = versions.insert(item.head.id.as_str(), self.accepted.len());
+                    if let Some(sibling) = sibling {
+                        self.accepted[sibling].has_others = true;
+                    }
+                    self.accepted.push(Accepted {
+                        item: index,
+                        has_others: is_here || sibling.is_some(),
+                        shadows,
+                    });
                 }
                 ItemFate::Already => self.already.push((item.head.id.clone(), item.head.version.clone())),
                 ItemFate::Refused(why) => {
@@ -151,54 +194,91 @@ impl Storing<'_, '_, '_> {
         Ok(self.view.as_ref().is_some_and(|view| view.intervals(copy.run.id.label).is_open(now)))
     }
 
-    fn fate(&mut self, item: &Item, copies: &[Copy]) -> Result<ItemFate, PublishError> {
-        if copies.is_empty() {
-            return Ok(ItemFate::Stored);
+    /// What is here under an id, looked up once for a submission however many versions it brings.
+    fn known(&mut self, id: &str) -> Result<Known, PublishError> {
+        let copies: Vec<Copy> =
+            self.turn.tx().find(id)?.into_iter().filter(|copy| copy.left.is_none()).collect();
+        let mut known = Known::default();
+        for (index, copy) in copies.iter().enumerate() {
+            known.versions.entry(version_key(&copy.head.version)).or_default().push(index);
+            let visible = self.is_visible(copy)?;
+            known.visible.push(visible);
+            let first = if visible { &mut known.first_visible } else { &mut known.first_hidden };
+            if first.is_none() {
+                *first = Some((self.creator_of(copy)?, copy.run.id.label));
+            }
+        }
+        known.copies = copies;
+        Ok(known)
+    }
+
+    /// What is to become of the object; and if it is stored although something hidden from its submitter stands
+    /// against it, the label of that, to whose readers it stays closed.
+    fn fate(&mut self, item: &Item, known: &Known) -> Result<(ItemFate, Option<LabelId>), PublishError> {
+        if known.copies.is_empty() {
+            return Ok((ItemFate::Stored, None));
         }
         let bytes = self.prepared.bytes(item);
-        let mut hidden_conflict = false;
-        for copy in copies.iter().filter(|copy| copy.left.is_none()) {
-            let same_version = same_version(&copy.head.version, &item.head.version);
-            let visible = self.is_visible(copy)?;
-            if !same_version {
-                if visible && let Some(why) = self.is_anothers(item, copy)? {
-                    return Ok(ItemFate::Refused(why));
-                }
-                continue;
-            }
+        let mut against = None;
+        let same_version =
+            known.versions.get(&version_key(&item.head.version)).map_or(&[][..], Vec::as_slice);
+        for index in same_version {
+            let copy = &known.copies[*index];
             let same = self.turn.tx().is_same(copy, bytes)?;
-            match (visible, same) {
+            match (known.visible[*index], same) {
                 (true, false) => {
                     let why = "conflict: another content with this id and version is here; a change needs a later \
                                `modified`";
-                    return Ok(ItemFate::Refused(why.to_owned()));
+                    return Ok((ItemFate::Refused(why.to_owned()), None));
                 }
-                (true, true) if copy.collection == self.collection.id => return Ok(ItemFate::Already),
+                (true, true) if copy.collection == self.collection.id => {
+                    return Ok((ItemFate::Already, None));
+                }
                 (true | false, true) => {}
-                (false, false) => hidden_conflict = true,
+                (false, false) => against = Some(copy.run.id.label),
             }
         }
-        if hidden_conflict {
+        if known.copies.len() >= VERSIONS_MAX {
+            let why = format!("there are {VERSIONS_MAX} versions of this object already, which is the limit");
+            return Ok((ItemFate::Refused(why), None));
+        }
+        if let Some((creator, _)) = &known.first_visible
+            && !self.may_change(item, creator)
+        {
+            let why = "only its creator may change an object: `created_by_ref`, or without one the submitter, is not \
+                       that of the version here";
+            return Ok((ItemFate::Refused(why.to_owned()), None));
+        }
+        if let Some((creator, label)) = &known.first_hidden
+            && !self.may_change(item, creator)
+        {
+            against = against.or(Some(*label));
+        }
+        if against.is_some() {
             // The submitter may not learn that there is another one. It is told what it would be told if there were
             // none; the programme's people are told the rest.
-            let detail = "was submitted with a content that differs from the one that is here and hidden from its \
-                          submitter; each reader gets the first one that it may see";
+            let detail = "was submitted although another content or another creator's version is here and hidden from \
+                          its submitter; it stays closed to whoever may read that one";
             self.find("hidden-conflict", &item.head.id, detail);
         }
-        Ok(ItemFate::Stored)
+        Ok((ItemFate::Stored, against))
     }
 
-    /// Only its creator may change a STIX object (STIX 2.1 §3.6.2).
-    fn is_anothers(&self, item: &Item, copy: &Copy) -> Result<Option<String>, StoreError> {
+    /// Who may change an object: its creator (STIX 2.1 §3.6.2); where it names none, whoever submitted it.
+    fn creator_of(&self, copy: &Copy) -> Result<Creator, StoreError> {
         let body = self.turn.tx().body_for_relabelling(copy)?;
-        let Ok(head) = Head::parse(&body) else { return Ok(None) };
-        if head.created_by_ref.as_deref() == item.creator.as_deref() {
-            return Ok(None);
+        let named =
+            Head::parse(&body).ok().and_then(|head| head.created_by_ref.as_deref().map(str::to_owned));
+        let submitter = self.turn.registry.labels.label(copy.run.id.label).map(|label| label.creator.clone());
+        Ok(Creator { named, submitter })
+    }
+
+    fn may_change(&self, item: &Item, creator: &Creator) -> bool {
+        if creator.named != item.creator {
+            return false;
         }
-        Ok(Some(
-            "only its creator may change an object: `created_by_ref` is not that of the version here"
-                .to_owned(),
-        ))
+        let is_named = creator.named.is_some();
+        is_named || self.caller.role().is_some() || creator.submitter.as_ref() == Some(&self.caller.principal)
     }
 
     pub(super) fn find(&mut self, code: &'static str, object: &str, detail: &str) {
@@ -209,8 +289,10 @@ impl Storing<'_, '_, '_> {
     }
 }
 
-/// Whether two versions are the same instant, however they are spelled.
-fn same_version(one: &str, other: &str) -> bool {
-    one == other
-        || matches!((StixTimestamp::parse(one), StixTimestamp::parse(other)), (Ok(one), Ok(other)) if one == other)
+/// Versions that are the same instant have one key, however they are spelled.
+fn version_key(version: &str) -> (Option<StixTimestamp>, String) {
+    match StixTimestamp::parse(version) {
+        Ok(instant) => (Some(instant), String::new()),
+        Err(_) => (None, version.to_owned()),
+    }
 }

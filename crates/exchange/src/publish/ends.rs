@@ -1,46 +1,66 @@
 //! The label that an object gets in the end: its draft, joined with the labels of what it refers to, now and later.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use model::{LabelId, Timestamp};
+use model::{LabelId, Principal, Timestamp};
 use release::Label;
-use store::Copy;
+use stix::StixTimestamp;
+use store::{Copy, Position};
 
 use super::building::Building;
 use super::deciding::{Accepted, Storing, Within};
-use super::prepare::Item;
 use crate::error::PublishError;
 use crate::exchange::Hand;
 use crate::labelling::with_ends;
 use crate::registry::{LABEL, LabelRecord, label_key};
 
+/// How far references are followed from one object of a commit to the next. Reports name relationships, which name
+/// indicators; longer chains are made to be long.
+const REFERENCE_DEPTH_MAX: usize = 16;
+
 impl Storing<'_, '_, '_> {
-    /// The item's label: its draft, joined with the labels of what it refers to.
+    /// The label of the object at `place`: its draft, joined with the labels of what it refers to.
     pub(super) fn label_of(
         &mut self,
-        item: &Item,
+        place: usize,
         within: &Within<'_>,
-        settled: &[LabelId],
+        settled: &mut [Option<LabelId>],
         at: Timestamp,
+        depth: usize,
     ) -> Result<LabelId, PublishError> {
+        if let Some(label) = settled[place] {
+            return Ok(label);
+        }
+        let item = &self.prepared.items[within.accepted[place].item];
         let draft = &self.prepared.drafts[item.draft];
         for marking in &draft.demands.unknown {
             let detail = "is a marking that the programme does not know, so what carries it is closed to all members; \
                           publish its definition, and what waits for it is judged anew";
             self.find("unknown-marking", marking, detail);
         }
-        if item.refs.is_empty() && item.unless.is_none() {
-            return self.label_of_draft(item.draft, at);
-        }
+        // Objects that refer to one another in a circle find each other's drafts.
         let mut label = draft.clone();
+        let plain = self.label_of_draft(item.draft, at)?;
+        settled[place] = Some(plain);
+        if item.refs.is_empty() && item.unless.is_none() {
+            return Ok(plain);
+        }
         if let Some(whole) = item.unless {
             label.unless = Some(self.label_of_draft(whole, at)?);
         }
         let mut ends = BTreeSet::new();
         for reference in &item.refs {
-            if let Some(end) = self.label_of_end(reference, within, settled, at)? {
-                ends.insert(end);
+            if let Some(end) = within.places.get(reference.as_str()) {
+                ends.insert(match settled[*end] {
+                    None if depth < REFERENCE_DEPTH_MAX => {
+                        self.label_of(*end, within, settled, at, depth + 1)?
+                    }
+                    Some(label) => label,
+                    None => self.label_of_draft(self.prepared.items[within.accepted[*end].item].draft, at)?,
+                });
+            } else {
+                ends.extend(self.label_of_end(reference, &label)?);
             }
         }
         if !ends.is_empty() {
@@ -49,7 +69,9 @@ impl Storing<'_, '_, '_> {
                 ends.iter().filter_map(|id| Some((*id, registry.labels.label(*id)?))).collect();
             label = with_ends(&label, &ends);
         }
-        self.intern(label, at)
+        let label = self.intern(label, at)?;
+        settled[place] = Some(label);
+        Ok(label)
     }
 
     fn label_of_draft(&mut self, draft: usize, at: Timestamp) -> Result<LabelId, PublishError> {
@@ -61,26 +83,19 @@ impl Storing<'_, '_, '_> {
         Ok(id)
     }
 
-    fn label_of_end(
-        &mut self,
-        id: &str,
-        within: &Within<'_>,
-        settled: &[LabelId],
-        at: Timestamp,
-    ) -> Result<Option<LabelId>, PublishError> {
-        if let Some(place) = within.places.get(id) {
-            // An end that comes later in the same commit has its draft for a label.
-            return match settled.get(*place) {
-                Some(label) => Ok(Some(*label)),
-                None => {
-                    self.label_of_draft(self.prepared.items[within.accepted[*place].item].draft, at).map(Some)
-                }
-            };
-        }
+    /// The label of what `id` names, if it is here and binds: of its newest version, the copy that came first.
+    fn label_of_end(&self, id: &str, referrer: &Label) -> Result<Option<LabelId>, PublishError> {
+        let registry = &self.turn.registry;
         let copies = self.turn.tx().find(id)?;
-        let current = copies.iter().rev().filter(|copy| copy.left.is_none());
-        let here = current.clone().find(|copy| copy.collection == self.collection.id);
-        Ok(here.or_else(|| current.clone().next()).map(|copy| copy.run.id.label))
+        let binding = copies.iter().filter(|copy| {
+            let label = registry.labels.label(copy.run.id.label);
+            copy.left.is_none() && label.is_some_and(|label| binds(label, referrer))
+        });
+        let here: Vec<&Copy> = binding.clone().filter(|copy| copy.collection == self.collection.id).collect();
+        let candidates = if here.is_empty() { binding.collect() } else { here };
+        let newest = candidates.iter().filter_map(|copy| StixTimestamp::parse(&copy.head.version).ok()).max();
+        let first = candidates.iter().find(|copy| StixTimestamp::parse(&copy.head.version).ok() == newest);
+        Ok(first.map(|copy| copy.run.id.label))
     }
 
     fn intern(&mut self, label: Label, at: Timestamp) -> Result<LabelId, PublishError> {
@@ -92,7 +107,8 @@ impl Storing<'_, '_, '_> {
         Ok(id)
     }
 
-    /// Relationships that were here before their ends: now that an end has a label, theirs has to name it.
+    /// Relationships that were here before their ends: now that an end has a label, theirs has to name it, and so has
+    /// that of whatever refers to the relationship.
     pub(super) fn relabel_referrers(
         &mut self,
         accepted: &[Accepted],
@@ -100,31 +116,48 @@ impl Storing<'_, '_, '_> {
         at: Timestamp,
         building: &mut BTreeMap<LabelId, Building>,
     ) -> Result<Vec<(LabelId, u32, Copy)>, PublishError> {
-        let mut relabelled: Vec<(LabelId, u32, Copy)> = Vec::new();
-        for (one, label) in accepted.iter().zip(labels) {
-            let id = &self.prepared.items[one.item].head.id;
-            for referrer in self.turn.tx().referrers(id)? {
-                let is_done = relabelled.iter().any(|(_, _, old)| old.position() == referrer.position());
-                if referrer.left.is_some() || referrer.collection != self.collection.id || is_done {
+        let ids = accepted.iter().map(|one| self.prepared.items[one.item].head.id.clone());
+        let mut ends: VecDeque<(String, LabelId)> = ids.zip(labels.iter().copied()).collect();
+        let mut moved: BTreeMap<Position, (LabelId, u8, Copy)> = BTreeMap::new();
+        while let Some((id, label)) = ends.pop_front() {
+            for referrer in self.turn.tx().referrers(&id)? {
+                if referrer.left.is_some() || referrer.collection != self.collection.id {
                     continue;
                 }
+                let position = referrer.position();
+                let (now, times) = moved
+                    .get(&position)
+                    .map_or((referrer.run.id.label, 0), |(label, times, _)| (*label, *times));
                 let registry = Arc::clone(self.turn.registry);
-                let (Some(theirs), Some(end)) =
-                    (registry.labels.label(referrer.run.id.label), registry.labels.label(*label))
+                let (Some(theirs), Some(end)) = (registry.labels.label(now), registry.labels.label(label))
                 else {
                     continue;
                 };
-                if theirs.ends.contains(label) || theirs.is_no_wider_than(end) {
+                // Objects that refer to one another in a circle would go round for ever.
+                let is_settled = theirs.ends.contains(&label) || theirs.is_no_wider_than(end);
+                if is_settled || !binds(end, theirs) || usize::from(times) >= REFERENCE_DEPTH_MAX {
                     continue;
                 }
-                let joined = self.intern(with_ends(theirs, &[(*label, end)]), at)?;
-                let body = self.turn.tx().body_for_relabelling(&referrer)?;
-                let index = building.entry(joined).or_default().push(referrer.head.clone(), &body);
-                relabelled.push((joined, index, referrer));
+                let joined = self.intern(with_ends(theirs, &[(label, end)]), at)?;
+                ends.push_back((referrer.head.id.clone(), joined));
+                moved.insert(position, (joined, times + 1, referrer));
             }
+        }
+        let mut relabelled = Vec::with_capacity(moved.len());
+        for (joined, _, referrer) in moved.into_values() {
+            let body = self.turn.tx().body_for_relabelling(&referrer)?;
+            let index = building.entry(joined).or_default().push(referrer.head.clone(), &body);
+            relabelled.push((joined, index, referrer));
         }
         Ok(relabelled)
     }
+}
+
+/// Whether an object with label `end` can withhold one with label `referrer` that names it: the programme's can withhold
+/// any, and a member's only what that member submitted itself, or it could take others' objects away by posting what
+/// they refer to.
+fn binds(end: &Label, referrer: &Label) -> bool {
+    matches!(end.creator, Principal::Role(_)) || end.creator == referrer.creator
 }
 
 /// The label's number, a new one if it is new.

@@ -120,6 +120,9 @@ pub(super) struct Drafting<'r> {
     refused: Vec<(String, String, String)>,
 }
 
+/// How much of an id and of a message a refusal repeats: enough to find the object again.
+const REFUSAL_CHARS_MAX: usize = 300;
+
 impl Drafting<'_> {
     fn bring(&mut self, bytes: &[u8], limits: &Limits) {
         let Ok(document) = Document::parse(bytes, limits) else { return };
@@ -130,22 +133,23 @@ impl Drafting<'_> {
         }
     }
 
-    fn refuse(&mut self, id: &str, version: &str, message: String) {
-        self.refused.push((id.to_owned(), version.to_owned(), message));
+    fn refuse(&mut self, id: &str, version: &str, message: &str) {
+        let cut = |text: &str| text.chars().take(REFUSAL_CHARS_MAX).collect::<String>();
+        self.refused.push((cut(id), cut(version), cut(message)));
     }
 
     fn object(&mut self, bytes: &[u8], offset: usize, date: Option<Timestamp>, checks: &ValidateOptions) {
         let document = match Document::parse(bytes, &checks.limits) {
             Ok(document) => document,
             Err(error) => {
-                return self.refuse("unknown--00000000-0000-0000-0000-000000000000", "", error.to_string());
+                return self.refuse("unknown--00000000-0000-0000-0000-000000000000", "", &error.to_string());
             }
         };
         let report = stix::validate_document(&document, checks);
         let head = match Head::of(&document) {
             Ok(head) => head,
             Err(error) => {
-                return self.refuse("unknown--00000000-0000-0000-0000-000000000000", "", error.to_string());
+                return self.refuse("unknown--00000000-0000-0000-0000-000000000000", "", &error.to_string());
             }
         };
         let version = head.version().unwrap_or_default();
@@ -157,10 +161,10 @@ impl Drafting<'_> {
                 "{place}: {} [{}, STIX 2.1 section {}]{more}",
                 first.message, first.code, first.section
             );
-            return self.refuse(&head.id, version, message);
+            return self.refuse(&head.id, version, &message);
         }
         if let Some(message) = self.impersonates(head.created_by_ref.as_deref()) {
-            return self.refuse(&head.id, version, message);
+            return self.refuse(&head.id, version, &message);
         }
         let record = HeadRecord {
             id: head.id.clone().into_owned(),

@@ -1,6 +1,6 @@
 //! Writing what was accepted: commits of segments, marks, references, findings, the status.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use ledger::Body;
@@ -8,6 +8,7 @@ use ledger::entry::{ObjectDigest, Publication};
 use model::{LabelId, Timestamp};
 use release::Label;
 use stix::Head;
+use store::timeline::{SHADOW, received_key};
 use store::{Mark, Position, Segment, SegmentId, StoreError};
 
 use super::Submission;
@@ -74,9 +75,20 @@ impl Storing<'_, '_, '_> {
     /// Keeps the marking definitions that the submission brought. Where objects waited for one, every reader is judged
     /// anew, and what opens is back-filled.
     fn store_markings(&mut self) -> Result<(), StoreError> {
+        // Anybody may bring a definition for its own submission; for the programme only its own people's count, and of
+        // those only what was accepted.
+        if self.caller.role().is_none() {
+            return Ok(());
+        }
+        let refused: BTreeSet<&str> = self.refused.iter().map(|(id, ..)| id.as_str()).collect();
         let known = Arc::clone(&self.turn.registry.markings);
-        let fresh: Vec<_> =
-            self.prepared.markings.iter().filter(|(id, _)| !known.contains_key(id)).cloned().collect();
+        let fresh: Vec<_> = self
+            .prepared
+            .markings
+            .iter()
+            .filter(|(id, _)| !known.contains_key(id) && !refused.contains(id.as_str()))
+            .cloned()
+            .collect();
         if fresh.is_empty() {
             return Ok(());
         }
@@ -178,9 +190,10 @@ impl Storing<'_, '_, '_> {
             );
         }
         let within = Within { accepted, places };
+        let mut settled = vec![None; accepted.len()];
         let mut labels = Vec::with_capacity(accepted.len());
-        for one in accepted {
-            labels.push(self.label_of(&self.prepared.items[one.item], &within, &labels, at)?);
+        for place in 0..accepted.len() {
+            labels.push(self.label_of(place, &within, &mut settled, at, 0)?);
         }
         let mut grouped: BTreeMap<LabelId, Vec<usize>> = BTreeMap::new();
         for (index, label) in labels.iter().enumerate() {
@@ -221,6 +234,7 @@ impl Storing<'_, '_, '_> {
                 self.store_relations(&accepted[*member], position)?;
             }
         }
+        self.mark_others(accepted)?;
         for (label, index, old) in relabelled {
             let position = Position { segment: SegmentId { label, commit }, index };
             self.turn.write().mark(Mark { position, left: None })?;
@@ -240,13 +254,33 @@ impl Storing<'_, '_, '_> {
         for reference in &self.prepared.items[accepted.item].refs {
             self.turn.write().refer(reference, position)?;
         }
-        if accepted.others.is_empty() {
-            return Ok(());
+        if let Some(label) = accepted.shadows {
+            self.turn.put_json(SHADOW, &received_key(position), &label)?;
+            self.turn.write().mark(Mark { position, left: None })?;
         }
-        for (other, left) in &accepted.others {
-            self.turn.write().mark(Mark { position: *other, left: *left })?;
+        if accepted.has_others {
+            self.turn.write().mark(Mark { position, left: None })?;
         }
-        self.turn.write().mark(Mark { position, left: None })
+        Ok(())
+    }
+
+    /// Marks what was here before beside what came now, as it stands now: an earlier commit of this very submission may
+    /// have moved it.
+    fn mark_others(&mut self, accepted: &[Accepted]) -> Result<(), StoreError> {
+        let items = &self.prepared.items;
+        let ids: BTreeSet<&str> = accepted
+            .iter()
+            .filter(|one| one.has_others)
+            .map(|one| items[one.item].head.id.as_str())
+            .collect();
+        for id in ids {
+            for other in self.turn.tx().find(id)? {
+                if other.collection == self.collection.id {
+                    self.turn.write().mark(Mark { position: other.position(), left: other.left })?;
+                }
+            }
+        }
+        Ok(())
     }
 }
 

@@ -26,6 +26,20 @@ pub(super) struct Chosen {
     pub(super) served: Served,
 }
 
+/// What an answer hands out, for the ledger.
+pub(super) struct Leaving {
+    pub(super) resource: Resource,
+    pub(super) ranges: Vec<Range>,
+    pub(super) count: usize,
+}
+
+impl Chosen {
+    /// What would leave with it.
+    pub(super) fn leaving(&self) -> Leaving {
+        Leaving { resource: self.resource, ranges: ranges_of(&self.page.pieces), count: self.page.count }
+    }
+}
+
 /// A filter as the timeline asks it.
 pub(super) struct FilterSieve<'f>(&'f ObjectFilter);
 
@@ -201,10 +215,10 @@ impl Inner {
         &self,
         view: &View,
         collection: CollectionId,
-        chosen: &Chosen,
+        leaving: Leaving,
         now: Timestamp,
     ) -> Result<bool, ReadError> {
-        let ranges = ranges_of(&chosen.page.pieces);
+        let Leaving { resource, ranges, count } = leaving;
         let epoch = view.epoch();
         let body = Body::Disclosure(Disclosure {
             at: now.to_string(),
@@ -212,10 +226,10 @@ impl Inner {
             credential: view.caller().credential.to_string(),
             collection: collection.to_string(),
             epoch: epoch.number(),
-            resource: chosen.resource,
+            resource,
             ranges,
             except: Vec::new(),
-            count: u64::try_from(chosen.page.count).unwrap_or(u64::MAX),
+            count: u64::try_from(count).unwrap_or(u64::MAX),
             digest: String::new(),
             query: String::new(),
         });

@@ -9,13 +9,14 @@
 //!   the place along that history from which on it could see it without a gap. Where there was a gap, a client's
 //!   cursor cannot tell whether the client had the object before; the record of who had received the older copy
 //!   when it was re-labelled can ([`RECEIVED`]). Whoever had gets nothing twice, and whoever had not gets it now.
-//! - *Shadows*: two contents of one id and version, the second accepted because its poster could not know of the
-//!   first. A reader gets the first one that it may see, and never the other.
+//! - *Shadows*: something that was accepted although a content or a version that its poster could not know of stands
+//!   against it. It stays closed to whoever may read that one ([`SHADOW`]). The label says nothing of it, or the order of
+//!   its poster's own objects would.
 //! - *Deleted*: nothing is left.
 
 use std::collections::BTreeMap;
 
-use model::{CollectionId, CredentialId, Timestamp};
+use model::{CollectionId, CredentialId, LabelId, Timestamp};
 use release::View;
 use stix::StixTimestamp;
 
@@ -29,6 +30,23 @@ pub const RECEIVED: &str = "received";
 #[must_use]
 pub fn received_key(position: Position) -> String {
     format!("{:08}/{:013}/{}", position.segment.label.number(), position.segment.commit.0, position.index)
+}
+
+/// The kind of the records that name, for a shadow, the label of what it stands against; keys as of [`RECEIVED`].
+pub const SHADOW: &str = "shadow";
+
+/// Whether the reader may read what the copy is only a shadow of.
+fn is_shadowed(
+    snapshot: &dyn Snapshot,
+    view: &View,
+    copy: &Copy,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let Some(record) = snapshot.get(SHADOW, &received_key(copy.position()))? else { return Ok(false) };
+    let number = std::str::from_utf8(&record).ok().and_then(|text| text.parse().ok());
+    let number =
+        number.ok_or_else(|| StoreError::Damaged(format!("the shadow of {} is unreadable", copy.head.id)))?;
+    Ok(view.intervals(LabelId::new(number)).is_open(now))
 }
 
 /// Whether the credential had received the copy when it was re-labelled. Where nobody recorded it the answer is no:
@@ -146,6 +164,9 @@ fn first_visible<'c>(
         let history = history(copies, first);
         let Some(newest) = history.last() else { continue };
         if newest.left.is_some() || !view.intervals(newest.run.id.label).is_open(now) {
+            continue;
+        }
+        if is_shadowed(snapshot, view, first, now)? {
             continue;
         }
         let place = place_in(snapshot, view, &history)?;

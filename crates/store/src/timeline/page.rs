@@ -1,12 +1,15 @@
 //! Pages of a timeline.
 
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
+
 use model::{CollectionId, LabelId, Timestamp};
 use release::{LabelFacts, View};
 
 use super::block::{Block, BlockCache, blocks};
 use super::chosen::{VersionChoice, chosen_copies};
 use super::direct::{Direct, dated};
-use crate::{Copy, Departure, HeadRecord, Heads, Mark, Run, Snapshot, StoreError};
+use crate::{Copy, Departure, HeadRecord, Heads, Mark, Position, Run, Snapshot, StoreError};
 
 /// What a reader asks for.
 #[derive(Clone, Copy)]
@@ -128,7 +131,8 @@ pub fn page(
         })
         .collect();
     let mut direct = Direct::seek(snapshot, view, query, after)?;
-    let mut filling = Filling { snapshot, view, query, page: Page::default(), bytes: 0, after };
+    let mut filling =
+        Filling { snapshot, view, query, page: Page::default(), bytes: 0, after, chosen: RefCell::default() };
 
     while !filling.page.more {
         streams.retain(|(block, rank)| *rank < block.total());
@@ -170,6 +174,8 @@ struct Filling<'a> {
     page: Page,
     bytes: usize,
     after: i64,
+    /// The copies that the reader gets, by id, as far as they were asked for.
+    chosen: RefCell<HashMap<String, BTreeSet<Position>>>,
 }
 
 impl Filling<'_> {
@@ -312,6 +318,23 @@ impl Filling<'_> {
         self.page.pieces.push(Piece { run: *run, first, count, date });
     }
 
+    /// Whether the copy at `position` is one that the reader gets; looked up once a page for each id.
+    fn is_chosen(&self, id: &str, position: Position) -> Result<bool, StoreError> {
+        if let Some(chosen) = self.chosen.borrow().get(id) {
+            return Ok(chosen.contains(&position));
+        }
+        let copies = self.snapshot.find(self.view, id)?;
+        let Query { collection, versions, now, horizon, .. } = *self.query;
+        let chosen: BTreeSet<Position> =
+            chosen_copies(self.snapshot, self.view, collection, &copies, versions, now, horizon)?
+                .iter()
+                .map(|copy| copy.position())
+                .collect();
+        let is_chosen = chosen.contains(&position);
+        self.chosen.borrow_mut().insert(id.to_owned(), chosen);
+        Ok(is_chosen)
+    }
+
     fn is_wanted(
         &self,
         run: &Run,
@@ -335,11 +358,7 @@ impl Filling<'_> {
             return Ok(false);
         }
         let chosen = if mark.is_some() {
-            let copies = self.snapshot.find(self.view, &head.id)?;
-            let Query { collection, versions, now, horizon, .. } = *self.query;
-            chosen_copies(self.snapshot, self.view, collection, &copies, versions, now, horizon)?
-                .iter()
-                .any(|copy| copy.run.id == run.id && copy.index == index)
+            self.is_chosen(&head.id, Position { segment: run.id, index })?
         } else {
             self.query.versions.wants_single(&head.version)
         };

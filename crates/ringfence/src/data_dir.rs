@@ -92,6 +92,14 @@ impl DataDir {
                     keys.origin
                 );
             }
+            // The token is written when the store has begun. A new store under the old key would be a second log.
+            let is_there = fs::metadata(self.0.join(DATABASE)).is_ok_and(|found| found.len() > 0);
+            if self.token_path().exists() && !is_there {
+                bail!(
+                    "`{}` has the keys of a hub and no store; restore the store from a backup, or begin in a new directory",
+                    self.0.display()
+                );
+            }
             return Ok(keys);
         }
         if self.0.join(DATABASE).exists() {
@@ -255,6 +263,22 @@ mod tests {
         fs::write(root.path().join(DATABASE), b"").unwrap();
         let refused = DataDir::new(root.path()).keys(None, &template()).err().unwrap();
         assert!(refused.to_string().contains("put back"), "{refused}");
+    }
+
+    #[test]
+    fn keys_that_have_lost_their_store_begin_no_second_log() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(root.path());
+        dir.keys(None, &template()).unwrap();
+        assert!(dir.keys(None, &template()).is_ok(), "a first start that was interrupted goes on");
+        dir.write_token("rf_x").unwrap();
+        for store in [None, Some(b"")] {
+            if let Some(bytes) = store {
+                fs::write(root.path().join(DATABASE), bytes).unwrap();
+            }
+            let refused = dir.keys(None, &template()).err().unwrap();
+            assert!(refused.to_string().contains("no store"), "{refused}");
+        }
     }
 
     #[test]

@@ -132,27 +132,33 @@ pub(crate) async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAd
 }
 
 /// Comes with the first SIGTERM or SIGINT; a second one ends the process at once.
-pub(crate) async fn stop_signal() -> Result<()> {
+///
+/// Listens from the moment at which this returns, and not only when the future is first waited for.
+pub(crate) fn stop_signal() -> Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate()).context("waiting for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("waiting for SIGINT")?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    tokio::spawn(async move {
+    Ok(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        tracing::warn!("a second signal came; the hub ends at once");
-        std::process::exit(1);
-    });
-    Ok(())
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            tracing::warn!("a second signal came; the hub ends at once");
+            std::process::exit(1);
+        });
+    })
 }
 
 /// Blocks until SIGTERM or SIGINT.
 pub(crate) fn wait_for_signal() -> Result<()> {
-    runtime()?.block_on(stop_signal())
+    runtime()?.block_on(async {
+        stop_signal()?.await;
+        Ok(())
+    })
 }
 
 /// A hub on threads of its own, for the demo.

@@ -103,11 +103,11 @@ impl Hub {
         serving::runtime()?.block_on(async {
             let (listener, bound) = serving::listen(self.listen).await?;
             let url = format!("{scheme}://{bound}");
+            // Whoever reads the announcement may send a signal at once.
+            let signal = serving::stop_signal()?;
             announce(&hosting, &data, &url, is_first, output)?;
             let stop = async {
-                if let Err(error) = serving::stop_signal().await {
-                    tracing::error!(%error, "signals cannot be heard; the hub stops");
-                }
+                signal.await;
                 tracing::info!("stopping: running requests end, then the hub does");
             };
             hosting.serve(listener, faces, stop).await

@@ -45,6 +45,7 @@ mod router;
 mod serve;
 mod taxii21;
 mod tls;
+mod watch;
 
 pub use options::{BackupError, BackupReport, Backups, HubOptions, MetricsAccess};
 pub use peer::Connection;

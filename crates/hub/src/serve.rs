@@ -1,8 +1,9 @@
 //! From sockets to requests, and an orderly end.
 //!
 //! Connections are accepted as long as fewer than [`ServeOptions::connections_max`] are open; the kernel's queue holds the
-//! others. Whoever is slow loses its connection: with its TLS handshake, with its request's head, or (in
-//! [`body`](crate::body)) with its body.
+//! others. No address holds more than its part of them. Whoever is slow loses its connection: with its TLS handshake,
+//! with its request's head, with reading its answers ([`watch`](crate::watch)), or (in [`body`](crate::body)) with its
+//! body.
 //!
 //! The end comes in two steps. When `shutdown` resolves, nothing more is accepted, idle connections close, streams end,
 //! and requests that run are answered. After [`ServeOptions::grace`] what is left is dropped. Whatever was
@@ -10,7 +11,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,11 +26,12 @@ use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, interval, sleep, timeout};
 use tower::Service as _;
 
 use crate::peer::Connection;
 use crate::tls::Tls;
+use crate::watch::{Activity, Addresses, Watched};
 
 /// The longest head of a request. `match[id]` of 1,000 ids has 60 kB.
 const HEAD_MAX_BYTES: usize = 128 * 1024;
@@ -37,6 +39,8 @@ const HEAD_MAX_BYTES: usize = 128 * 1024;
 const HTTP2_STREAMS_MAX: u32 = 64;
 /// How long accepting pauses when the system has no descriptor or memory for another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How often in the time for a head each connection is looked at. An idle one is told to end, and dropped at the next look.
+const LOOKS: u32 = 4;
 
 /// How connections are treated.
 #[derive(Clone, Debug)]
@@ -45,9 +49,14 @@ pub struct ServeOptions {
     pub tls: Option<Tls>,
     /// How many connections are open at once.
     pub connections_max: usize,
+    /// How many of them one address holds (of IPv6, a /64). Further ones are closed at once.
+    pub connections_per_address_max: usize,
+    /// Proxies, which hold connections for many clients: only `connections_max` holds for them.
+    pub trusted_proxies: Vec<IpAddr>,
     /// How long a client may take for its TLS handshake.
     pub handshake_max: Duration,
-    /// How long a client may take for the head of its next request, idling included.
+    /// How long a client may take for the head of its first or next request, idling included, and how long it may leave
+    /// an answer unread.
     pub head_max: Duration,
     /// How long requests may go on after the shutdown began.
     pub grace: Duration,
@@ -58,6 +67,8 @@ impl Default for ServeOptions {
         Self {
             tls: None,
             connections_max: 4_096,
+            connections_per_address_max: 512,
+            trusted_proxies: Vec::new(),
             handshake_max: Duration::from_secs(10),
             head_max: Duration::from_secs(30),
             grace: Duration::from_secs(10),
@@ -76,6 +87,7 @@ pub async fn serve(
 ) -> usize {
     let (close, closing) = watch::channel(false);
     let places = Arc::new(Semaphore::new(options.connections_max));
+    let addresses = Arc::new(Addresses::default());
     let accepting: Vec<_> = listeners
         .into_iter()
         .map(|listener| {
@@ -84,6 +96,7 @@ pub async fn serve(
                 options: options.clone(),
                 closing: closing.clone(),
                 places: Arc::clone(&places),
+                addresses: Arc::clone(&addresses),
             };
             tokio::spawn(server.accept(listener))
         })
@@ -108,6 +121,7 @@ struct Server {
     options: ServeOptions,
     closing: watch::Receiver<bool>,
     places: Arc<Semaphore>,
+    addresses: Arc<Addresses>,
 }
 
 impl Server {
@@ -135,14 +149,23 @@ impl Server {
         }
     }
 
+    fn address_max(&self, address: IpAddr) -> usize {
+        let is_proxy = self.options.trusted_proxies.contains(&address.to_canonical());
+        if is_proxy { usize::MAX } else { self.options.connections_per_address_max }
+    }
+
     fn begin(&self, stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit) {
+        let Some(of_address) = self.addresses.place(peer.ip(), self.address_max(peer.ip())) else {
+            tracing::debug!(%peer, "the address has as many connections as one may have");
+            return;
+        };
         // Answers are written whole, so waiting for more to send only delays them.
         drop(stream.set_nodelay(true));
         let is_encrypted = self.options.tls.is_some();
         let connection = Arc::new(Connection { peer, is_encrypted, closing: self.closing.clone() });
         let (router, options) = (self.router.clone(), self.options.clone());
         tokio::spawn(async move {
-            let _place = place;
+            let _places = (place, of_address);
             match &options.tls {
                 None => converse(stream, router, &options, connection).await,
                 Some(tls) => match timeout(options.handshake_max, tls.acceptor.accept(stream)).await {
@@ -161,7 +184,14 @@ where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let mut closing = connection.closing.clone();
-    let service = service_fn(move |request: Request<Incoming>| respond(router.clone(), request, &connection));
+    let activity = Activity::new(Instant::now());
+    let watched = Watched { stream, activity: Arc::clone(&activity) };
+    let of_service = Arc::clone(&activity);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let in_request = of_service.request();
+        let response = respond(router.clone(), request, &connection);
+        async move { response.await.map(|response| response.map(|body| in_request.until_the_end_of(body))) }
+    });
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
@@ -175,12 +205,26 @@ where
         .max_header_list_size(u32::try_from(HEAD_MAX_BYTES).unwrap_or(u32::MAX))
         .keep_alive_interval(options.head_max)
         .keep_alive_timeout(options.handshake_max);
-    let mut conversation = pin!(builder.serve_connection(TokioIo::new(stream), service));
-    let ended = tokio::select! {
-        ended = conversation.as_mut() => ended,
-        () = closed(&mut closing) => {
-            conversation.as_mut().graceful_shutdown();
-            conversation.await
+    let mut conversation = pin!(builder.serve_connection(TokioIo::new(watched), service));
+    let mut looks = interval((options.head_max / LOOKS).max(Duration::from_millis(1)));
+    let mut is_ending = false;
+    let mut is_overdue = false;
+    let ended = loop {
+        tokio::select! {
+            ended = conversation.as_mut() => break ended,
+            () = closed(&mut closing), if !is_ending => {
+                is_ending = true;
+                conversation.as_mut().graceful_shutdown();
+            }
+            now = looks.tick() => {
+                let was_overdue = std::mem::replace(&mut is_overdue, activity.is_overdue(now, options.head_max));
+                if is_overdue && was_overdue {
+                    return;
+                }
+                if is_overdue {
+                    conversation.as_mut().graceful_shutdown();
+                }
+            }
         }
     };
     if let Err(error) = ended {

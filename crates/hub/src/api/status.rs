@@ -20,6 +20,9 @@ struct HubStatus {
     now: Timestamp,
     version: &'static str,
     ledger: Ledger,
+    /// For the programme's people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    identity: Option<IdentityView>,
     /// For the programme's people: what the hub holds beyond what a member may see is not the member's to know.
     #[serde(skip_serializing_if = "Option::is_none")]
     inventory: Option<InventoryView>,
@@ -30,6 +33,12 @@ struct Ledger {
     size: u64,
     origin: String,
     vkey: String,
+}
+
+/// The STIX identity under which the programme publishes.
+#[derive(Serialize)]
+struct IdentityView {
+    id: String,
 }
 
 #[derive(Serialize)]
@@ -63,6 +72,7 @@ pub(crate) async fn get(
                     origin: head.checkpoint.lines().next().unwrap_or_default().to_owned(),
                     vkey: head.vkey,
                 },
+                identity: caller.role().map(|_| IdentityView { id: settings.identity.id.clone() }),
                 inventory: inventory.map(|inventory| InventoryView {
                     objects: inventory.objects,
                     segments: inventory.segments,

@@ -27,8 +27,10 @@ async fn the_hub_tells_what_it_is_and_members_not_what_it_holds() {
     assert_eq!(status["ledger"]["origin"], "test.example/jcsp");
     assert_eq!(status["ledger"]["size"], face.world.exchange.ledger_head().size);
     assert_eq!(status["inventory"]["objects"], 3);
+    let identity = face.world.exchange.programme().settings().identity.id.clone();
+    assert_eq!(status["identity"], json!({"id": identity}));
     let status = face.get(&member, "/api/status").await.expect(200).json();
-    assert!(status.get("inventory").is_none(), "{status}");
+    assert!(status.get("inventory").is_none() && status.get("identity").is_none(), "{status}");
 }
 
 #[tokio::test]
@@ -162,12 +164,10 @@ async fn publishing_has_terms() {
 #[tokio::test]
 async fn objects_move_in_with_the_dates_that_they_had() {
     let face = Face::new();
-    // What moves in comes behind everything that is there.
+    // What moves in comes behind everything that is there, and before the first member.
     let dates = ["2012-03-28T00:00:05.000002Z", "2012-03-28T00:00:05.000008Z"];
-    let (_, member) = face.member("Alpha", &["open", "programme"]);
     let body = json!({"objects": objects(1..3), "dates": dates});
     let path = "/api/collections/indicators/objects";
-    face.api(&member, "POST", path, body.clone()).await.expect(403);
     face.api(&face.operator, "POST", path, json!({"objects": objects(1..3), "dates": [dates[0]]}))
         .await
         .expect(422);
@@ -176,7 +176,12 @@ async fn objects_move_in_with_the_dates_that_they_had() {
     face.world.pass(std::time::Duration::from_secs(10));
     let answer = face.api(&face.operator, "POST", path, body).await.expect(200).json();
     assert_eq!(answer["success_count"], 2, "{answer}");
-    let manifest = face.get(&member, "/jcsp/collections/indicators/manifest/").await.expect(200).json();
+    let (_, member) = face.member("Alpha", &["open", "programme"]);
+    let late = json!({"objects": objects(3..4), "dates": ["2012-03-28T00:00:09Z"]});
+    face.api(&member, "POST", path, late.clone()).await.expect(403);
+    face.api(&face.operator, "POST", path, late).await.expect(422);
+    let manifest =
+        face.get(&face.operator, "/jcsp/collections/indicators/manifest/").await.expect(200).json();
     let moved: Vec<_> =
         manifest["objects"].as_array().unwrap().iter().map(|record| &record["date_added"]).collect();
     assert_eq!(moved, dates);

@@ -276,6 +276,81 @@ async fn slow_heads_lose_their_connection_and_nobody_else_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn connections_that_ask_nothing_are_closed_whatever_they_speak() {
+    let serving = ServeOptions { head_max: Duration::from_millis(200), ..ServeOptions::default() };
+    let live = Live::with(serving).await;
+    // An empty SETTINGS frame, and a PING.
+    let settings = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    let ping = b"\0\0\x08\x06\0\0\0\0\0\0\0\0\0\0\0\0\0";
+    for first in [&b""[..], b"P", b"PRI * HTTP/2.0\r\n", settings] {
+        let stream = TcpStream::connect(live.address).await.unwrap();
+        let (mut reading, mut writing) = stream.into_split();
+        writing.write_all(first).await.unwrap();
+        let is_http2 = first.len() == settings.len();
+        let pinging = tokio::spawn(async move {
+            // A client of HTTP/2 that is alive, and asks nothing.
+            while is_http2 && writing.write_all(ping).await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            std::future::pending::<()>().await;
+        });
+        let mut rest = Vec::new();
+        let closed = timeout(Duration::from_secs(5), reading.read_to_end(&mut rest)).await;
+        assert!(closed.is_ok(), "{:?} is closed", String::from_utf8_lossy(first));
+        pinging.abort();
+    }
+    live.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_stands_still_loses_its_connection_and_a_silent_stream_does_not() {
+    let serving = ServeOptions { head_max: Duration::from_millis(400), ..ServeOptions::default() };
+    let live = Live::with(serving).await;
+    let (_, login) = live.member("Alpha", &["programme", "open"]);
+    let objects: Vec<Vec<u8>> = indicators(1..25)
+        .into_iter()
+        .map(|object| {
+            let object = String::from_utf8(object).unwrap();
+            object.replacen('{', &format!("{{\"x_text\":\"{}\",", "a".repeat(600_000)), 1).into_bytes()
+        })
+        .collect();
+    live.publish("indicators", &objects);
+    let mut silent = live.stream(&login, "collection=open", &[]).await;
+    let mut still = live.open(&login, OBJECTS, &[]).await.0;
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let read = timeout(Duration::from_secs(5), still.rest()).await.expect("the connection is closed");
+    assert!(!read.ends_with('}'), "{} bytes were read to the end", read.len());
+    // The same to a client that reads.
+    let whole = live.open(&login, OBJECTS, &[]).await.0.rest().await;
+    assert!(whole.ends_with('}') && whole.len() > read.len());
+    live.publish("open", &indicators(30..31));
+    while !silent.line().await.expect("the stream is open").starts_with("data: ") {}
+    live.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_address_leaves_places_to_others_and_a_proxy_has_all() {
+    for (trusted_proxies, is_answered) in [(vec![], false), (vec!["127.0.0.1".parse().unwrap()], true)] {
+        let serving =
+            ServeOptions { connections_per_address_max: 1, trusted_proxies, ..ServeOptions::default() };
+        let live = Live::with(serving).await;
+        let (_, login) = live.member("Alpha", &["programme"]);
+        let first = TcpStream::connect(live.address).await.unwrap();
+        let mut second = TcpStream::connect(live.address).await.unwrap();
+        let head = format!(
+            "GET /taxii2/ HTTP/1.1\r\nHost: hub\r\nAuthorization: {}\r\nConnection: close\r\n\r\n",
+            login.basic()
+        );
+        let _ = second.write_all(head.as_bytes()).await;
+        let mut answer = Vec::new();
+        let _ = second.read_to_end(&mut answer).await;
+        assert_eq!(answer.starts_with(b"HTTP/1.1 200"), is_answered);
+        drop(first);
+        live.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn connections_beyond_the_limit_wait_for_a_place() {
     let serving = ServeOptions { connections_max: 2, ..ServeOptions::default() };
     let live = Live::with(serving).await;

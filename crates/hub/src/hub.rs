@@ -10,10 +10,16 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
 use crate::body::BUDGET_UNIT_BYTES;
+use crate::budget::Budget;
 use crate::metrics::Metrics;
 use crate::options::HubOptions;
 use crate::refusal::Refusal;
 use crate::taxii21::Prebuilt;
+
+/// How many bytes of decisions are in memory at once.
+const DECISIONS_MAX_BYTES: usize = 16 * 1024 * 1024;
+/// How many decisions wait for the writer at once. They have places of their own, so that publications do not take them.
+const DECIDING_MAX: usize = 16;
 
 /// The hub, shared by all requests. Cheap to clone.
 #[derive(Clone)]
@@ -33,12 +39,17 @@ pub(crate) struct HubState {
     pub(crate) metrics: Metrics,
     /// The two values of `WWW-Authenticate`.
     pub(crate) challenges: [HeaderValue; 2],
-    pub(crate) bodies: Arc<Semaphore>,
-    pub(crate) body_budget_units: usize,
-    pub(crate) streams: Arc<Semaphore>,
+    /// Memory for submissions that are on their way, and for those that have come.
+    pub(crate) arriving: Budget,
+    pub(crate) whole: Budget,
+    /// The same for decisions.
+    pub(crate) decisions: Budget,
+    pub(crate) decisions_whole: Budget,
+    pub(crate) streams: Budget,
     pub(crate) verifications: Arc<Semaphore>,
     reads: Arc<Semaphore>,
     writes: Arc<Semaphore>,
+    deciding: Arc<Semaphore>,
     requests: AtomicU64,
     prebuilt: RwLock<Option<Arc<Prebuilt>>>,
 }
@@ -54,17 +65,22 @@ impl Hub {
             HeaderValue::try_from(challenge)
                 .unwrap_or_else(|_| HeaderValue::from_static("Basic realm=\"ringfence\""))
         });
-        // One body of the largest size always fits.
-        let body_budget_units = (options.bodies_max_bytes / BUDGET_UNIT_BYTES).clamp(1, u32::MAX as usize);
+        let half = |bytes: usize| {
+            let units = bytes / BUDGET_UNIT_BYTES / 2;
+            Budget::new(units, units / 2)
+        };
         Self(Arc::new(HubState {
             metrics: Metrics::new(paths),
             challenges,
-            bodies: Arc::new(Semaphore::new(body_budget_units)),
-            body_budget_units,
-            streams: Arc::new(Semaphore::new(options.streams_max)),
+            arriving: half(options.bodies_max_bytes),
+            whole: half(options.bodies_max_bytes),
+            decisions: half(DECISIONS_MAX_BYTES),
+            decisions_whole: half(DECISIONS_MAX_BYTES),
+            streams: Budget::new(options.streams_max, options.streams_per_principal_max),
             verifications: Arc::new(Semaphore::new(options.verifications_max)),
             reads: Arc::new(Semaphore::new(options.reads_max)),
             writes: Arc::new(Semaphore::new(options.writes_max)),
+            deciding: Arc::new(Semaphore::new(DECIDING_MAX)),
             requests: AtomicU64::new(0),
             prebuilt: RwLock::default(),
             exchange,
@@ -84,7 +100,7 @@ impl Hub {
         self.run(&self.reads, work).await
     }
 
-    /// Runs what waits for the writer on a blocking thread.
+    /// Runs a publication, which waits for the writer, on a blocking thread.
     pub(crate) async fn write<T, E>(
         &self,
         work: impl FnOnce(&Exchange) -> Result<T, E> + Send + 'static,
@@ -94,6 +110,18 @@ impl Hub {
         E: Into<Refusal> + Send + 'static,
     {
         self.run(&self.writes, work).await
+    }
+
+    /// Runs a decision, which waits for the writer as well, on a blocking thread.
+    pub(crate) async fn decide<T, E>(
+        &self,
+        work: impl FnOnce(&Exchange) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, Refusal>
+    where
+        T: Send + 'static,
+        E: Into<Refusal> + Send + 'static,
+    {
+        self.run(&self.deciding, work).await
     }
 
     async fn run<T, E>(

@@ -31,6 +31,7 @@
 mod answer;
 mod api;
 mod body;
+mod budget;
 mod encoding;
 mod endpoints;
 mod hub;

@@ -72,7 +72,10 @@ pub struct HubOptions {
     pub verifications_max: usize,
     /// How many event streams are open at once. Each takes a thread while it waits.
     pub streams_max: usize,
-    /// How many bytes of request bodies are in memory at once. Further requests wait.
+    /// How many of them one member, or one role, has.
+    pub streams_per_principal_max: usize,
+    /// How many bytes of submissions are in memory at once: half on their way, half as a whole. One member, or one role,
+    /// has half of each at most. Further ones wait.
     pub bodies_max_bytes: usize,
     /// How long a client may pause while it sends a body.
     pub body_pause_max: Duration,
@@ -96,6 +99,7 @@ impl HubOptions {
             writes_max: 128,
             verifications_max: 4,
             streams_max: 128,
+            streams_per_principal_max: 16,
             bodies_max_bytes: 256 * 1024 * 1024,
             body_pause_max: Duration::from_secs(20),
             body_duration_max: Duration::from_mins(5),

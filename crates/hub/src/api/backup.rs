@@ -9,6 +9,7 @@ use model::{Action, Role};
 use serde::Deserialize;
 
 use crate::answer::json;
+use crate::body::Deciders;
 use crate::hub::Hub;
 use crate::options::BackupError;
 use crate::pipeline::Authenticated;
@@ -30,7 +31,8 @@ pub(crate) async fn post(
         return Err(Refusal::new(StatusCode::FORBIDDEN, "only an operator may do this"));
     }
     let (parts, body) = request.into_parts();
-    let Wanted { directory } = hub.receive_json(&parts.headers, body).await?;
+    let Wanted { directory } =
+        hub.receive_decision(&caller, Deciders::OperatorOrOfficer, &parts.headers, body).await?;
     if !is_plain_name(&directory) {
         return Err(Refusal::bad_request(
             "`directory` is a name: 1 to 64 of a-z, A-Z, 0-9, `-`, `_` and `.`, no dot first",

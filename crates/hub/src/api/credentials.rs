@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::answer::json;
 use crate::api::id;
+use crate::body::Deciders;
 use crate::hub::Hub;
 use crate::pipeline::Authenticated;
 use crate::refusal::Refusal;
@@ -85,8 +86,10 @@ pub(crate) async fn issue(
     request: Request,
 ) -> Result<Response, Refusal> {
     let (parts, body) = request.into_parts();
-    let new = new_credential(hub.receive_json(&parts.headers, body).await?)?;
-    let issued = hub.write(move |exchange| exchange.issue_credential(&caller, new)).await?;
+    let new = new_credential(
+        hub.receive_decision(&caller, Deciders::OperatorOrOfficer, &parts.headers, body).await?,
+    )?;
+    let issued = hub.decide(move |exchange| exchange.issue_credential(&caller, new)).await?;
     let answer = Issued {
         credential: CredentialView::from(&issued.record),
         secret: &issued.secret,
@@ -118,6 +121,6 @@ pub(crate) async fn revoke(
     Path(credential): Path<String>,
 ) -> Result<Response, Refusal> {
     let credential: CredentialId = id(&credential)?;
-    let record = hub.write(move |exchange| exchange.revoke_credential(&caller, &credential)).await?;
+    let record = hub.decide(move |exchange| exchange.revoke_credential(&caller, &credential)).await?;
     json(StatusCode::OK, &CredentialView::from(&record))
 }

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::answer::json;
 use crate::api::id;
+use crate::body::Deciders;
 use crate::hub::Hub;
 use crate::pipeline::Authenticated;
 use crate::refusal::Refusal;
@@ -40,8 +41,9 @@ pub(crate) async fn change(
 ) -> Result<Response, Refusal> {
     let member: MemberId = id(&member)?;
     let (parts, body) = request.into_parts();
-    let Change { name, identity, subject } = hub.receive_json(&parts.headers, body).await?;
+    let Change { name, identity, subject } =
+        hub.receive_decision(&caller, Deciders::OperatorOrOfficer, &parts.headers, body).await?;
     let change = MemberChange { name, identity, subject };
-    let member = hub.write(move |exchange| exchange.change_member(&caller, &member, change)).await?;
+    let member = hub.decide(move |exchange| exchange.change_member(&caller, &member, change)).await?;
     json(StatusCode::OK, &member)
 }

@@ -10,6 +10,7 @@ use model::{MemberKind, Subject, Tier};
 use serde::Deserialize;
 
 use crate::answer::json;
+use crate::body::Deciders;
 use crate::hub::Hub;
 use crate::pipeline::Authenticated;
 use crate::refusal::Refusal;
@@ -41,8 +42,9 @@ pub(crate) async fn add(
     request: Request,
 ) -> Result<Response, Refusal> {
     let (parts, body) = request.into_parts();
-    let Admission { name, kind, identity, subject, listed } = hub.receive_json(&parts.headers, body).await?;
+    let Admission { name, kind, identity, subject, listed } =
+        hub.receive_decision(&caller, Deciders::OperatorOrOfficer, &parts.headers, body).await?;
     let new = NewMember { name, kind, identity, subject, listed };
-    let member = hub.write(move |exchange| exchange.add_member(&caller, new)).await?;
+    let member = hub.decide(move |exchange| exchange.add_member(&caller, new)).await?;
     json(StatusCode::CREATED, &member)
 }

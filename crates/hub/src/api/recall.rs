@@ -11,6 +11,7 @@ use programme::TLP_LEVELS;
 use serde::Deserialize;
 
 use crate::answer::json;
+use crate::body::Deciders;
 use crate::hub::Hub;
 use crate::pipeline::Authenticated;
 use crate::refusal::Refusal;
@@ -39,10 +40,11 @@ pub(crate) async fn post(
     request: Request,
 ) -> Result<Response, Refusal> {
     let (parts, body) = request.into_parts();
-    let recall: Recall = hub.receive_json(&parts.headers, body).await?;
+    let recall: Recall =
+        hub.receive_decision(&caller, Deciders::OperatorOrReviewer, &parts.headers, body).await?;
     let action = action(&recall)?;
     let report =
-        hub.write(move |exchange| exchange.recall(&caller, &recall.object, action, &recall.reason)).await?;
+        hub.decide(move |exchange| exchange.recall(&caller, &recall.object, action, &recall.reason)).await?;
     json(StatusCode::OK, &report)
 }
 

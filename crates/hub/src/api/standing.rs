@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::answer::json;
 use crate::api::id;
+use crate::body::Deciders;
 use crate::hub::Hub;
 use crate::pipeline::Authenticated;
 use crate::refusal::Refusal;
@@ -29,8 +30,9 @@ pub(crate) async fn set(
 ) -> Result<Response, Refusal> {
     let member: MemberId = id(&member)?;
     let (parts, body) = request.into_parts();
-    let Decision { tier, to, reason } = hub.receive_json(&parts.headers, body).await?;
+    let Decision { tier, to, reason } =
+        hub.receive_decision(&caller, Deciders::OperatorOrOfficer, &parts.headers, body).await?;
     let change =
-        hub.write(move |exchange| exchange.set_standing(&caller, &member, &tier, to, &reason)).await?;
+        hub.decide(move |exchange| exchange.set_standing(&caller, &member, &tier, to, &reason)).await?;
     json(StatusCode::OK, &change)
 }

@@ -29,11 +29,12 @@ use hyper::header::CACHE_CONTROL;
 use hyper::http::HeaderValue;
 use hyper::{HeaderMap, StatusCode};
 use model::{Caller, CollectionId, Timestamp};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::answer::{NO_STORE, answer};
 use crate::api::parameters;
+use crate::budget::Held;
 use crate::hub::Hub;
 use crate::peer::Connection;
 use crate::pipeline::{Authenticated, authenticate};
@@ -65,14 +66,16 @@ pub(crate) async fn get(
     if !view.can_read {
         return Err(exchange::ReadError::NotReadable(view.collection.alias).into());
     }
-    let permit = Arc::clone(&hub.streams)
-        .try_acquire_owned()
-        .map_err(|_| Refusal::unavailable("as many streams are open as the hub takes; poll, or try again"))?;
+    let place = hub.streams.try_one(&caller.principal).ok_or_else(|| {
+        Refusal::unavailable(
+            "as many streams are open as the hub takes, from you or in all; poll, or try again",
+        )
+    })?;
     let (sender, receiver) = mpsc::channel(BATCHES_MAX);
     let connection = request.extensions().get::<Arc<Connection>>().cloned();
     let headers = request.into_parts().0.headers;
     let stream =
-        Stream { hub, caller, collection: view.collection.id, after, headers, connection, _permit: permit };
+        Stream { hub, caller, collection: view.collection.id, after, headers, connection, _place: place };
     tokio::spawn(stream.run(sender));
     let mut response = answer(StatusCode::OK, EVENTS_TYPE, Bytes::new());
     response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
@@ -88,7 +91,7 @@ struct Stream {
     /// Kept for its credentials, which are looked at again and again.
     headers: HeaderMap,
     connection: Option<Arc<Connection>>,
-    _permit: OwnedSemaphorePermit,
+    _place: Held,
 }
 
 impl Stream {

@@ -45,7 +45,7 @@ pub(crate) async fn post(
         drain(&parts.headers, body).await;
         return Err(refusal);
     }
-    let received = hub.receive(&parts.headers, body).await?;
+    let received = hub.receive(&caller, &parts.headers, body).await?;
     let submission = hub
         .write(move |exchange| {
             let _share = received.share;

@@ -164,3 +164,73 @@ async fn bodies_wait_for_their_share_of_memory() {
         assert_eq!(status["success_count"], 10);
     }
 }
+
+/// Starts a request whose body begins and then falls silent, and lets the hub get as far with it as it does.
+async fn stall(face: &Face, login: &crate::Login, path: &str, types: [&str; 2], first: &[u8]) {
+    let ask = face.ask("POST", path).login(login).header("content-type", types[0]);
+    let ask = ask.header("content-encoding", types[1]).body(in_pieces(first, End::Silent));
+    let (router, request) = (ask.router.clone(), ask.request);
+    tokio::spawn(tower::ServiceExt::oneshot(router, request));
+    tokio::time::sleep(Duration::from_millis(20)).await;
+}
+
+#[tokio::test]
+async fn slow_compressed_bodies_stop_neither_publications_nor_decisions() {
+    // Room for two of the largest bodies in all.
+    let limit = 64 * 1024;
+    let face = Face::with_limits(&[("decompressed_size_max_bytes", limit)]);
+    let options = hub::HubOptions {
+        bodies_max_bytes: usize::try_from(limit).unwrap() * 2,
+        ..hub::HubOptions::new([0; 32])
+    };
+    let face = Face::over(face.world, options);
+    let (alpha, slow) = face.member("Alpha", &["open"]);
+    for _ in 0..20 {
+        stall(&face, &slow, PATH, [TAXII, "gzip"], &gzip(b"{\"objects\":[")[..5]).await;
+    }
+    let soon = Duration::from_secs(5);
+    let body = gzip(&envelope(&indicators(1..3)));
+    let post = face.ask("POST", PATH).login(&face.operator).header("content-encoding", "gzip").taxii(body);
+    let answer = tokio::time::timeout(soon, post.send()).await.expect("the operator publishes");
+    assert_eq!(answer.expect(202).json()["success_count"], 2);
+    // Whatever is on its way: even all of the memory for submissions.
+    for login in [&slow, &face.operator] {
+        stall(&face, login, PATH, [TAXII, "identity"], &vec![b' '; 60_000]).await;
+    }
+    let decision = serde_json::json!({"tier": "open", "to": "suspended", "reason": "r"});
+    let path = format!("/api/members/{}/standing", alpha.id);
+    let answer = tokio::time::timeout(soon, face.api(&face.operator, "POST", &path, decision)).await;
+    answer.expect("the operator suspends").expect(200);
+}
+
+#[tokio::test]
+async fn who_may_not_decide_is_refused_before_the_body() {
+    let face = Face::new();
+    let (alpha, member) = face.member("Alpha", &["open"]);
+    let one = format!("/api/members/{}", alpha.id);
+    let standing = format!("{one}/standing");
+    let cases = [
+        ("POST", "/api/members"),
+        ("PATCH", one.as_str()),
+        ("POST", standing.as_str()),
+        ("POST", "/api/credentials"),
+        ("POST", "/api/recall"),
+        ("POST", "/api/backup"),
+    ];
+    for (method, path) in cases {
+        let ask = face.ask(method, path).login(&member).header("content-type", "application/json");
+        let ask = ask.body(in_pieces(b"{", End::Silent)).send();
+        let answer = tokio::time::timeout(Duration::from_secs(5), ask).await;
+        answer.unwrap_or_else(|_| panic!("{path} waits for a body")).expect(403);
+    }
+}
+
+#[tokio::test]
+async fn decisions_are_small() {
+    let face = Face::new();
+    for (length, status) in [(1_048_576, 400), (1_048_577, 413)] {
+        let ask = face.ask("POST", "/api/members").login(&face.operator);
+        let ask = ask.header("content-type", "application/json").body(vec![b' '; length]);
+        ask.send().await.expect(status);
+    }
+}

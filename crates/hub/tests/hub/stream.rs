@@ -128,3 +128,18 @@ async fn a_stream_needs_a_collection_and_a_date_that_is_one() {
     }
     live.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_member_leaves_streams_to_others() {
+    let live = Live::with_streams(hub::ServeOptions::default(), 17).await;
+    let (_, greedy) = live.member("Alpha", &["open"]);
+    let (_, other) = live.member("Beta", &["open"]);
+    let mut held = Vec::new();
+    for _ in 0..16 {
+        held.push(live.stream(&greedy, "collection=open", &[]).await);
+    }
+    let refused = live.request(&greedy, "GET", "/api/stream?collection=open", &[], b"").await;
+    assert!(refused.starts_with("HTTP/1.1 503"), "{refused}");
+    held.push(live.stream(&other, "collection=open", &[]).await);
+    live.stop().await;
+}

@@ -18,6 +18,9 @@ const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 /// Speed over size: level 1 of both.
 const ZSTD_LEVEL: i32 = 1;
 const GZIP_LEVEL: u32 = 1;
+/// How many members a gzip body has at most (RFC 1952 §2.2). Tools that compress in parallel write one for each MiB or
+/// so; a million empty ones are only work.
+const GZIP_MEMBERS_MAX: usize = 1_024;
 
 /// How bytes are coded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,7 +120,7 @@ impl Encoding {
         let undone = match self {
             Self::Identity if body.len() > limit => return Err(too_large()),
             Self::Identity => return Ok(body),
-            Self::Gzip => read_at_most(flate2::read::MultiGzDecoder::new(body.as_slice()), limit),
+            Self::Gzip => gunzip(&body, limit),
             Self::Zstd => zstd::stream::read::Decoder::new(body.as_slice()).and_then(|mut decoder| {
                 decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
                 read_at_most(decoder, limit)
@@ -134,6 +137,24 @@ fn read_at_most(from: impl Read, limit: usize) -> std::io::Result<Option<Vec<u8>
     let mut bytes = Vec::new();
     from.take(u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1)).read_to_end(&mut bytes)?;
     Ok((bytes.len() <= limit).then_some(bytes))
+}
+
+fn gunzip(mut body: &[u8], limit: usize) -> std::io::Result<Option<Vec<u8>>> {
+    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    let mut bytes = Vec::new();
+    for _ in 0..GZIP_MEMBERS_MAX {
+        let so_far = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        let mut member = flate2::bufread::GzDecoder::new(body).take(most.saturating_sub(so_far));
+        member.read_to_end(&mut bytes)?;
+        if bytes.len() > limit {
+            return Ok(None);
+        }
+        body = member.into_inner().into_inner();
+        if body.is_empty() {
+            return Ok(Some(bytes));
+        }
+    }
+    Err(std::io::Error::other(format!("it has more than {GZIP_MEMBERS_MAX} gzip members")))
 }
 
 fn gzip(body: &[u8]) -> Option<Vec<u8>> {
@@ -191,6 +212,18 @@ mod tests {
             Encoding::Identity.decode(vec![0; 5], 4).unwrap_err().status,
             StatusCode::PAYLOAD_TOO_LARGE
         );
+    }
+
+    #[test]
+    fn a_gzip_body_has_so_many_members_and_no_more() {
+        let member = gzip(b"an indicator, ").unwrap();
+        let decode = |count: usize, limit| Encoding::Gzip.decode(member.repeat(count), limit);
+        let most = GZIP_MEMBERS_MAX * 14;
+        assert_eq!(decode(GZIP_MEMBERS_MAX, most).unwrap().len(), most);
+        assert_eq!(decode(GZIP_MEMBERS_MAX, most - 1).unwrap_err().status, StatusCode::PAYLOAD_TOO_LARGE);
+        assert_eq!(decode(GZIP_MEMBERS_MAX + 1, most * 2).unwrap_err().status, StatusCode::BAD_REQUEST);
+        let refusal = Encoding::Gzip.decode([member.as_slice(), b"more"].concat(), most).unwrap_err();
+        assert_eq!(refusal.status, StatusCode::BAD_REQUEST);
     }
 
     #[test]

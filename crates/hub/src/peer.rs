@@ -1,6 +1,6 @@
 //! Where a request comes from.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use hyper::HeaderMap;
 use tokio::sync::watch;
@@ -45,6 +45,14 @@ pub(crate) fn counted_address(
     Some(nearest)
 }
 
+/// Whom an address is counted for. Whoever has one IPv6 address has a /64 of them (RFC 6177 §2).
+pub(crate) fn holder(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,6 +82,18 @@ mod tests {
             let trusted: Vec<IpAddr> = trusted.iter().map(|text| text.parse().unwrap()).collect();
             let got = counted_address(Some(socket.parse().unwrap()), &headers, &trusted);
             assert_eq!(got, Some(counted.parse().unwrap()), "{socket} {forwarded:?}");
+        }
+    }
+
+    #[test]
+    fn a_network_of_ipv6_counts_as_one() {
+        let cases = [
+            ("192.0.2.1", "192.0.2.1"),
+            ("::ffff:192.0.2.1", "192.0.2.1"),
+            ("2001:db8:0:1:2:3:4:5", "2001:db8:0:1::"),
+        ];
+        for (address, want) in cases {
+            assert_eq!(holder(address.parse().unwrap()), want.parse::<IpAddr>().unwrap(), "{address}");
         }
     }
 }

@@ -28,7 +28,7 @@ use crate::answer::{JSON_TYPE, NO_STORE, TAXII_TYPE};
 use crate::body::drain;
 use crate::endpoints::{Access, ENDPOINTS, Face};
 use crate::hub::Hub;
-use crate::peer::{Connection, counted_address};
+use crate::peer::{Connection, counted_address, holder};
 use crate::refusal::Refusal;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -145,7 +145,7 @@ pub(crate) async fn authenticate(
         return Ok(Arc::new(caller));
     }
     let peer = counted_address(socket, headers, &hub.options.trusted_proxies);
-    let peer = peer.map_or_else(|| "local".to_owned(), |peer| peer.to_string());
+    let peer = peer.map_or_else(|| "local".to_owned(), |peer| holder(peer).to_string());
     let permit = Arc::clone(&hub.verifications).acquire_owned().await.map_err(Refusal::internal)?;
     let exchange = hub.exchange.clone();
     let verified = tokio::task::spawn_blocking(move || {

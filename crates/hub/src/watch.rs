@@ -14,7 +14,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, IoSlice};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -25,6 +25,8 @@ use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
+
+use crate::peer::holder;
 
 /// How much a client has to take of its answers in one period. A period is half a minute, so this is 550 bytes a second.
 const PROGRESS_MIN_BYTES: usize = 16 * 1024;
@@ -220,14 +222,6 @@ impl Addresses {
         *count += 1;
         drop(held);
         Some(AddressPlace { addresses: Arc::clone(self), address })
-    }
-}
-
-/// Whom a connection is counted for. Whoever has one IPv6 address has a /64 of them (RFC 6177 §2).
-fn holder(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
     }
 }
 

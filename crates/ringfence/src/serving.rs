@@ -68,7 +68,7 @@ impl Hosting {
         fill_random(&mut seed);
         let mut options = HubOptions::new(seed);
         options.public_url = faces.public_url;
-        options.trusted_proxies = faces.trusted_proxies;
+        options.trusted_proxies.clone_from(&faces.trusted_proxies);
         if faces.open_metrics {
             options.metrics = hub::MetricsAccess::Anyone;
         }
@@ -77,7 +77,11 @@ impl Hosting {
             dir: self.data.path().join(BACKUPS),
         }));
         let router = hub::router(self.exchange.clone(), options)?;
-        let serving = ServeOptions { tls: faces.tls, ..ServeOptions::default() };
+        let serving = ServeOptions {
+            tls: faces.tls,
+            trusted_proxies: faces.trusted_proxies,
+            ..ServeOptions::default()
+        };
         // It has logged what it dropped. The writer ends with the last handle on the exchange, after it has committed
         // what it had begun.
         hub::serve(vec![listener], router, serving, stop).await;

@@ -328,6 +328,9 @@ fn real_bundles_come_back_byte_for_byte() {
         let received = all(&hub.collection(&user, &password, collection), &mut PullState::default()).unwrap();
         let came: BTreeSet<&[u8]> = received.iter().map(Vec::as_slice).collect();
         assert_eq!(came.len(), received.len(), "nothing twice");
+        // The archive has lists too; what the programme made of them has no bytes to be compared with.
+        let is_made = |object: &[u8]| String::from_utf8_lossy(object).contains(PROGRAMME_IDENTITY);
+        let came: BTreeSet<&[u8]> = came.into_iter().filter(|object| !is_made(object)).collect();
         assert!(
             came.iter().all(|object| sent.contains(*object)),
             "everything that came was sent, byte for byte"
@@ -338,11 +341,12 @@ fn real_bundles_come_back_byte_for_byte() {
     }
 }
 
+/// The identity of the template programme.
+const PROGRAMME_IDENTITY: &str = "identity--b3f1c9d2-4a75-4c1e-9a37-6f0d2c85e101";
+
 /// The different objects of a file of bundles, as they stand in it.
 fn objects_in(path: &Path) -> BTreeSet<Vec<u8>> {
-    let options =
-        intake::Options::new("identity--b3f1c9d2-4a75-4c1e-9a37-6f0d2c85e101", "2026-01-10T00:00:00Z")
-            .unwrap();
+    let options = intake::Options::new(PROGRAMME_IDENTITY, "2026-01-10T00:00:00Z").unwrap();
     let mut objects = BTreeSet::new();
     let mut take = |item| {
         if let intake::Item::Object { bytes, .. } = item {

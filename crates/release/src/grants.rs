@@ -201,23 +201,25 @@ impl Grants {
         transitions: impl IntoIterator<Item = &'a Transition>,
         labels: &[LabelFacts],
     ) -> Self {
-        let mut grants = Self::of(reader);
-        for transition in transitions {
-            grants.apply(transition);
-        }
-        grants.extend_effective(labels);
-        grants
+        Self::of(reader).replayed(transitions, labels)
     }
 
     /// Replays a reader's transitions, in order.
     #[must_use]
     pub fn replay<'a>(transitions: impl IntoIterator<Item = &'a Transition>, labels: &[LabelFacts]) -> Self {
-        let mut grants = Self::default();
+        Self::default().replayed(transitions, labels)
+    }
+
+    fn replayed<'a>(
+        mut self,
+        transitions: impl IntoIterator<Item = &'a Transition>,
+        labels: &[LabelFacts],
+    ) -> Self {
         for transition in transitions {
-            grants.apply(transition);
+            self.apply(transition);
         }
-        grants.extend_effective(labels);
-        grants
+        self.extend_effective(labels);
+        self
     }
 
     /// When `label` was and is open.

@@ -1,0 +1,1 @@
+//! Is this the same company? Identifiers that decide, and names that propose.

@@ -1,0 +1,1 @@
+//! Public registers and lists, read into statements about ties.

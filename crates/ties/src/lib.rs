@@ -1,0 +1,1 @@
+//! Who owns, controls or is tied to whom, since when, and as known when.

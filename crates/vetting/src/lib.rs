@@ -1,0 +1,1 @@
+//! From ties to facts, from facts to a decision with its proof.

@@ -1,0 +1,79 @@
+//! What the registry amounts to on a day, as known at an instant.
+//!
+//! A [`Picture`] answers for one entity at a time by looking at that entity's statements only, so a question about
+//! one company costs what lies upstream of it, however large the registry is. Everything that judges (`vetting`)
+//! reads ties through this trait and never through the log.
+
+use crate::{Day, Entity, EntityId, ListId, Source, StatementId, Tie, TieId, Truth};
+use model::Timestamp;
+
+/// On which day, as known when: the two clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AsOf {
+    /// The day that is asked about (valid time).
+    pub day: Day,
+    /// What was recorded later does not count (recorded time).
+    pub known: Timestamp,
+}
+
+/// A tie as it stands in a picture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KnownTie<'p> {
+    /// The tie, as last stated.
+    pub tie: &'p Tie,
+    /// The statement that speaks for it.
+    pub statement: &'p StatementId,
+    /// By whom it was made.
+    pub source: &'p Source,
+    /// Whether it holds: possible where dates are imprecise or the source is of low confidence.
+    pub truth: Truth,
+    /// Where an end was announced and not completed: the statement that announced it.
+    pub announced_end: Option<&'p StatementId>,
+}
+
+/// A listing as it stands in a picture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KnownListing<'p> {
+    /// The listing.
+    pub listing: &'p crate::Listing,
+    /// The statement that speaks for it.
+    pub statement: &'p StatementId,
+    /// By whom it was made.
+    pub source: &'p Source,
+    /// Whether it is in force.
+    pub truth: Truth,
+}
+
+/// The ties as of a day, as known at an instant.
+///
+/// Identifiers that were declared the same are one: every method takes any of them and answers for all, and every tie
+/// is given with the identifiers that stay. Ties that certainly do not hold are left out. Everything is in the order
+/// of the identifiers.
+pub trait Picture {
+    /// The two clocks' position.
+    fn as_of(&self) -> AsOf;
+
+    /// The identifier that `id` goes by: itself, unless it was merged into another.
+    fn canonical<'p>(&'p self, id: &'p EntityId) -> &'p EntityId;
+
+    /// What is said of the entity, all sources put together; `None` if no statement describes it.
+    fn entity(&self, id: &EntityId) -> Option<Entity>;
+
+    /// The ties that run to it: who has influence on it.
+    fn into(&self, id: &EntityId) -> Vec<KnownTie<'_>>;
+
+    /// The ties that run from it: on whom it has influence.
+    fn out_of(&self, id: &EntityId) -> Vec<KnownTie<'_>>;
+
+    /// One tie.
+    fn tie(&self, id: &TieId) -> Option<KnownTie<'_>>;
+
+    /// The lists that name it.
+    fn listings(&self, id: &EntityId) -> Vec<KnownListing<'_>>;
+
+    /// Whom a list names.
+    fn listed_on(&self, list: &ListId) -> Vec<KnownListing<'_>>;
+
+    /// Every list that names anybody.
+    fn lists(&self) -> Vec<ListId>;
+}

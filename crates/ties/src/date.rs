@@ -131,6 +131,15 @@ impl PartialDate {
         }
     }
 
+    /// The last day that it may mean.
+    #[must_use]
+    pub fn latest(self) -> Day {
+        match self {
+            Self::Year { .. } | Self::Month { .. } => self.settled().plus(-1),
+            Self::Day { day } => day,
+        }
+    }
+
     /// Whether, on `day`, the date has come.
     #[must_use]
     pub fn has_come(self, day: Day) -> Truth {
@@ -175,7 +184,8 @@ impl FromStr for PartialDate {
             Some(_) => Err(refused()),
             None => Ok(None),
         };
-        let (year, month, day) = (number(parts.next(), 4)?, number(parts.next(), 2)?, number(parts.next(), 2)?);
+        let (year, month, day) =
+            (number(parts.next(), 4)?, number(parts.next(), 2)?, number(parts.next(), 2)?);
         if parts.next().is_some() {
             return Err(refused());
         }
@@ -272,7 +282,7 @@ impl Period {
     #[must_use]
     pub fn is_backwards(self) -> bool {
         match (self.from, self.to) {
-            (Some(from), Some(to)) => to.settled() < from.earliest(),
+            (Some(from), Some(to)) => to.latest() < from.earliest(),
             (None | Some(_), None) | (None, Some(_)) => false,
         }
     }
@@ -316,7 +326,8 @@ mod tests {
 
     #[test]
     fn dates_come_back_as_they_were_written() {
-        for text in ["2012", "2012-03", "2012-03-28", "2000-02-29", "1969-12-31", "0001-01-01", "9999-12-31"] {
+        for text in ["2012", "2012-03", "2012-03-28", "2000-02-29", "1969-12-31", "0001-01-01", "9999-12-31"]
+        {
             assert_eq!(date(text).to_string(), text);
         }
         assert_eq!(date("2012-03-28T10:00:00Z"), date("2012-03-28"));
@@ -327,7 +338,8 @@ mod tests {
 
     #[test]
     fn what_is_no_date_is_refused() {
-        for text in ["", "12", "2012-13", "2012-00", "2011-02-29", "2012-3-28", "2012-03-28-01", "28.03.2012"] {
+        for text in ["", "12", "2012-13", "2012-00", "2011-02-29", "2012-3-28", "2012-03-28-01", "28.03.2012"]
+        {
             assert!(text.parse::<PartialDate>().is_err(), "{text}");
         }
         assert!("2012-03".parse::<Day>().is_err());
@@ -354,6 +366,7 @@ mod tests {
         }
         let backwards = Period { from: Some(date("2012-02")), to: Some(date("2012-01-31")) };
         assert!(backwards.is_backwards());
+        assert!(Period { from: Some(date("2012")), to: Some(date("2011")) }.is_backwards());
         assert!(!Period { from: Some(date("2012-02")), to: Some(date("2012-02-01")) }.is_backwards());
     }
 }

@@ -47,6 +47,11 @@ macro_rules! identifier {
             pub fn as_str(&self) -> &str {
                 &self.0
             }
+
+            /// Takes a text that was checked when it was stored.
+            pub(crate) fn stored(text: &str) -> Self {
+                Self(text.into())
+            }
         }
 
         impl FromStr for $name {
@@ -94,14 +99,16 @@ identifier! {
     ListId, "list"
 }
 
-fn checked<'t>(what: &'static str, text: &'t str) -> Result<&'t str, IdError> {
+/// The text, if it may be an identifier of a `what`.
+pub(crate) fn checked<'t>(what: &'static str, text: &'t str) -> Result<&'t str, IdError> {
     if text.is_empty() {
         return Err(IdError::Empty(what));
     }
     if text.len() > ID_LENGTH_MAX {
         return Err(IdError::TooLong { what, length: text.len() });
     }
-    if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+    let plain = text.bytes().all(|byte| byte.is_ascii_graphic());
+    if !plain && text.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Err(IdError::Unprintable { what, text: text.escape_debug().to_string() });
     }
     Ok(text)

@@ -13,19 +13,23 @@
 //! Huawei, and Symantec is in neither: it owns *outward*. The tie that matters is between the two parents.
 
 mod date;
+mod encode;
 mod entity;
 mod fraction;
 pub mod kernel;
 mod picture;
+mod registry;
 mod share;
 mod statement;
 
 pub use date::{Day, ParseDateError, PartialDate, Period, Truth};
+pub use encode::{DecodeError, Flaw, decode, encode};
 pub use entity::{
     Entity, EntityId, EntityKind, ExternalId, ID_LENGTH_MAX, IdError, ListId, Name, StatementId, TieId, state,
 };
 pub use fraction::{Fraction, ParseFractionError};
 pub use picture::{AsOf, KnownListing, KnownTie, Picture};
+pub use registry::{Added, Finding, Refusal, Registry, RegistryPicture};
 pub use share::{Bound, ParseShareError, Share};
 pub use statement::{
     Appointment, Confidence, Direction, End, Ending, Evidence, Holding, Jurisdiction, Listing, PartyRole,

@@ -4,7 +4,9 @@
 //! one company costs what lies upstream of it, however large the registry is. Everything that judges (`vetting`)
 //! reads ties through this trait and never through the log.
 
-use crate::{Day, Entity, EntityId, ListId, Source, StatementId, Tie, TieId, Truth};
+use std::sync::Arc;
+
+use crate::{Day, Entity, EntityId, ListId, Listing, Source, StatementId, Tie, TieId, Truth};
 use model::Timestamp;
 
 /// On which day, as known when: the two clocks.
@@ -16,30 +18,41 @@ pub struct AsOf {
     pub known: Timestamp,
 }
 
+impl AsOf {
+    /// The day of an instant, as known at that instant: "now", for a `now` that was handed in.
+    #[must_use]
+    pub fn at(now: Timestamp) -> Self {
+        Self { day: Day::of(now), known: now }
+    }
+}
+
 /// A tie as it stands in a picture.
 #[derive(Clone, Debug, PartialEq)]
-pub struct KnownTie<'p> {
+pub struct KnownTie {
     /// The tie, as last stated.
-    pub tie: &'p Tie,
+    pub tie: Tie,
     /// The statement that speaks for it.
-    pub statement: &'p StatementId,
+    pub statement: StatementId,
     /// By whom it was made.
-    pub source: &'p Source,
+    pub source: Arc<Source>,
     /// Whether it holds: possible where dates are imprecise or the source is of low confidence.
     pub truth: Truth,
     /// Where an end was announced and not completed: the statement that announced it.
-    pub announced_end: Option<&'p StatementId>,
+    pub announced_end: Option<StatementId>,
+    /// Where one document says that it ended and another one, recorded later, that it holds: the statement of the
+    /// end. Such a tie is possible, not certain.
+    pub disputed_end: Option<StatementId>,
 }
 
 /// A listing as it stands in a picture.
 #[derive(Clone, Debug, PartialEq)]
-pub struct KnownListing<'p> {
+pub struct KnownListing {
     /// The listing.
-    pub listing: &'p crate::Listing,
+    pub listing: Listing,
     /// The statement that speaks for it.
-    pub statement: &'p StatementId,
+    pub statement: StatementId,
     /// By whom it was made.
-    pub source: &'p Source,
+    pub source: Arc<Source>,
     /// Whether it is in force.
     pub truth: Truth,
 }
@@ -54,25 +67,25 @@ pub trait Picture {
     fn as_of(&self) -> AsOf;
 
     /// The identifier that `id` goes by: itself, unless it was merged into another.
-    fn canonical<'p>(&'p self, id: &'p EntityId) -> &'p EntityId;
+    fn canonical(&self, id: &EntityId) -> EntityId;
 
     /// What is said of the entity, all sources put together; `None` if no statement describes it.
     fn entity(&self, id: &EntityId) -> Option<Entity>;
 
     /// The ties that run to it: who has influence on it.
-    fn into(&self, id: &EntityId) -> Vec<KnownTie<'_>>;
+    fn into(&self, id: &EntityId) -> Vec<KnownTie>;
 
     /// The ties that run from it: on whom it has influence.
-    fn out_of(&self, id: &EntityId) -> Vec<KnownTie<'_>>;
+    fn out_of(&self, id: &EntityId) -> Vec<KnownTie>;
 
     /// One tie.
-    fn tie(&self, id: &TieId) -> Option<KnownTie<'_>>;
+    fn tie(&self, id: &TieId) -> Option<KnownTie>;
 
     /// The lists that name it.
-    fn listings(&self, id: &EntityId) -> Vec<KnownListing<'_>>;
+    fn listings(&self, id: &EntityId) -> Vec<KnownListing>;
 
     /// Whom a list names.
-    fn listed_on(&self, list: &ListId) -> Vec<KnownListing<'_>>;
+    fn listed_on(&self, list: &ListId) -> Vec<KnownListing>;
 
     /// Every list that names anybody.
     fn lists(&self) -> Vec<ListId>;

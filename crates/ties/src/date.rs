@@ -124,8 +124,7 @@ impl PartialDate {
     #[must_use]
     pub fn settled(self) -> Day {
         match self {
-            Self::Year { year } => Day(days(year + 1, 1, 1)),
-            Self::Month { year, month: 12 } => Day(days(year + 1, 1, 1)),
+            Self::Year { year } | Self::Month { year, month: 12 } => Day(days(year + 1, 1, 1)),
             Self::Month { year, month } => Day(days(year, month + 1, 1)),
             Self::Day { day } => day,
         }
@@ -236,10 +235,11 @@ pub enum Truth {
     Certain,
 }
 
-impl Truth {
+impl std::ops::Not for Truth {
+    type Output = Self;
+
     /// The truth of the contrary.
-    #[must_use]
-    pub fn not(self) -> Self {
+    fn not(self) -> Self {
         match self {
             Self::No => Self::Certain,
             Self::Possible => Self::Possible,
@@ -275,7 +275,7 @@ impl Period {
     pub fn holds(self, day: Day) -> Truth {
         let begun = self.from.map_or(Truth::Certain, |from| from.has_come(day));
         let over = self.to.map_or(Truth::No, |to| to.has_come(day));
-        begun.min(over.not())
+        begun.min(!over)
     }
 
     /// Whether it ends before it can have begun.

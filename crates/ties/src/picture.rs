@@ -73,10 +73,10 @@ pub trait Picture {
     fn entity(&self, id: &EntityId) -> Option<Entity>;
 
     /// The ties that run to it: who has influence on it.
-    fn into(&self, id: &EntityId) -> Vec<KnownTie>;
+    fn ties_into(&self, id: &EntityId) -> Vec<KnownTie>;
 
     /// The ties that run from it: on whom it has influence.
-    fn out_of(&self, id: &EntityId) -> Vec<KnownTie>;
+    fn ties_out_of(&self, id: &EntityId) -> Vec<KnownTie>;
 
     /// One tie.
     fn tie(&self, id: &TieId) -> Option<KnownTie>;

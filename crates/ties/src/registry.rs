@@ -419,10 +419,9 @@ impl From<Full> for Refusal {
 fn check(statement: &Statement) -> Result<(), Refusal> {
     let backwards = match &statement.said {
         Said::Entity(entity) => crate::Period { from: entity.founded, to: entity.dissolved }.is_backwards(),
-        Said::Tie(tie) => match &tie.kind {
-            TieKind::MayAcquire { window, .. } => window.is_backwards(),
-            _ => false,
-        },
+        Said::Tie(tie) => {
+            matches!(&tie.kind, TieKind::MayAcquire { window, .. } if window.is_backwards())
+        }
         Said::End(_) | Said::Listing(_) | Said::Same { .. } | Said::Retraction { .. } => false,
     };
     if backwards { Err(Refusal::Backwards { id: statement.id.clone() }) } else { Ok(()) }

@@ -359,10 +359,9 @@ fn put_holding(out: &mut Vec<u8>, holding: &Holding) {
     for share in [holding.votes, holding.money].into_iter().flatten() {
         put_share(out, share);
     }
-    for text in [holding.class.as_deref(), holding.nominator.as_ref().map(EntityId::as_str)] {
-        if let Some(text) = text {
-            put_bytes(out, text.as_bytes());
-        }
+    let nominator = holding.nominator.as_ref().map(EntityId::as_str);
+    for text in [holding.class.as_deref(), nominator].into_iter().flatten() {
+        put_bytes(out, text.as_bytes());
     }
     if !holding.components.is_empty() {
         put_list(out, &holding.components, |out, tie| put_text(out, tie.as_str()));

@@ -192,11 +192,11 @@ impl Picture for RegistryPicture<'_> {
         self.described(self.number(id)?)
     }
 
-    fn into(&self, id: &EntityId) -> Vec<KnownTie> {
+    fn ties_into(&self, id: &EntityId) -> Vec<KnownTie> {
         self.number(id).map_or_else(Vec::new, |entity| self.known_ties(&self.held_into(entity)))
     }
 
-    fn out_of(&self, id: &EntityId) -> Vec<KnownTie> {
+    fn ties_out_of(&self, id: &EntityId) -> Vec<KnownTie> {
         self.number(id).map_or_else(Vec::new, |entity| self.known_ties(&self.held_out_of(entity)))
     }
 

@@ -28,7 +28,7 @@ impl Log {
             if entry.tag == Tag::Entity && self.counts(row, known) {
                 let document = self.source_head(entry).document;
                 let later = self.later(last.get(&document).copied(), row);
-                last.extend(later.map(|row| (document, row)));
+                last.insert(document, later);
             }
         }
         let mut rows: Vec<u32> = last.into_values().collect();
@@ -37,13 +37,11 @@ impl Log {
             let confidence = self.source_head(entry).confidence;
             Reverse((confidence, entry.recorded, self.names.text(entry.name)))
         });
-        let accounts = rows.into_iter().filter_map(|row| match self.said(row) {
-            Said::Entity(entity) => {
-                Some((entity, self.source_head(self.row(row)).confidence == Confidence::Low))
-            }
-            _ => None,
+        let accounts = rows.into_iter().filter_map(|row| {
+            let Said::Entity(entity) = self.said(row) else { return None };
+            Some((entity, self.source_head(self.row(row)).confidence == Confidence::Low))
         });
-        put_together(EntityId::stored(self.entities.text(id)), accounts)
+        put_together(&EntityId::stored(self.entities.text(id)), accounts)
     }
 
     /// The last description of an entity by the document of `row` that was recorded until `known`.
@@ -53,12 +51,12 @@ impl Log {
             .take(HISTORY_LOOKED_AT_MAX)
             .filter(|&row| self.row(row).tag == Tag::Entity && self.counts(row, known))
             .filter(|&row| self.source_head(self.row(row)).document == document)
-            .fold(None, |best, row| self.later(best, row))
+            .fold(None, |best, row| Some(self.later(best, row)))
     }
 }
 
 /// Puts accounts of one entity together, the best first. Each comes with whether it is doubtful.
-fn put_together(id: EntityId, accounts: impl Iterator<Item = (Entity, bool)>) -> Option<Entity> {
+fn put_together(id: &EntityId, accounts: impl Iterator<Item = (Entity, bool)>) -> Option<Entity> {
     let mut whole: Option<Entity> = None;
     for (account, doubtful) in accounts {
         let whole = whole.get_or_insert_with(|| Entity::new(id.clone(), EntityKind::Unknown));
@@ -121,7 +119,7 @@ mod tests {
             e.founded = Some("1999".parse().unwrap());
         });
         let whole =
-            put_together("x".parse().unwrap(), [(better, false), (worse, false)].into_iter()).unwrap();
+            put_together(&"x".parse().unwrap(), [(better, false), (worse, false)].into_iter()).unwrap();
         assert_eq!(whole.kind, EntityKind::Organisation);
         assert_eq!(
             whole.names.iter().map(|n| (n.text.as_str(), n.alias)).collect::<Vec<_>>(),
@@ -129,7 +127,7 @@ mod tests {
         );
         assert_eq!(whole.countries, ["US", "GB"]);
         assert_eq!(whole.founded.unwrap().to_string(), "1999");
-        assert!(put_together("x".parse().unwrap(), std::iter::empty()).is_none());
+        assert!(put_together(&"x".parse().unwrap(), std::iter::empty()).is_none());
     }
 
     #[test]
@@ -151,12 +149,12 @@ mod tests {
         ];
         for (claims, want) in cases {
             let accounts = claims.iter().map(|&(complete, doubtful)| (claim(complete, None), doubtful));
-            let whole = put_together("x".parse().unwrap(), accounts).unwrap();
+            let whole = put_together(&"x".parse().unwrap(), accounts).unwrap();
             assert_eq!(whole.register_complete, want, "{claims:?}");
         }
         for (doubtful, want) in [(true, None), (false, Some("2001".parse().unwrap()))] {
             let accounts = [(claim(None, Some("2001")), doubtful)].into_iter();
-            assert_eq!(put_together("x".parse().unwrap(), accounts).unwrap().dissolved, want);
+            assert_eq!(put_together(&"x".parse().unwrap(), accounts).unwrap().dissolved, want);
         }
     }
 }

@@ -236,10 +236,8 @@ impl Log {
     pub(crate) fn nominator(&self, number: u32) -> Option<EntityId> {
         let mut body = Reader::new(self.body(number));
         body.period().ok()?;
-        match take_kind(&mut body) {
-            Ok(TieKind::Holds(holding)) => holding.nominator,
-            _ => None,
-        }
+        let Ok(TieKind::Holds(holding)) = take_kind(&mut body) else { return None };
+        holding.nominator
     }
 
     pub(crate) fn name_of(&self, number: u32) -> StatementId {
@@ -341,14 +339,15 @@ impl Log {
     /// Whether `left` was recorded after `right`, or together with it under a later name.
     pub(crate) fn is_later(&self, left: u32, right: u32) -> bool {
         let (a, b) = (self.row(left), self.row(right));
-        match a.recorded.cmp(&b.recorded) {
-            std::cmp::Ordering::Equal => self.names.text(a.name) > self.names.text(b.name),
-            other => other.is_gt(),
+        if a.recorded == b.recorded {
+            return self.names.text(a.name) > self.names.text(b.name);
         }
+        a.recorded > b.recorded
     }
 
-    pub(crate) fn later(&self, best: Option<u32>, row: u32) -> Option<u32> {
-        Some(best.filter(|&best| !self.is_later(row, best)).unwrap_or(row))
+    /// The later of the two.
+    pub(crate) fn later(&self, best: Option<u32>, row: u32) -> u32 {
+        best.filter(|&best| !self.is_later(row, best)).unwrap_or(row)
     }
 }
 

@@ -44,11 +44,11 @@ impl Log {
         for row in rows.filter(|&row| self.counts(row, known)) {
             let row_tag = self.row(row).tag;
             if row_tag == tag {
-                speaker = self.later(speaker, row);
+                speaker = Some(self.later(speaker, row));
             } else if row_tag == Tag::End {
                 match self.end(row).by {
-                    Ending::Completed => completed = self.later(completed, row),
-                    Ending::Announced => announced = self.later(announced, row),
+                    Ending::Completed => completed = Some(self.later(completed, row)),
+                    Ending::Announced => announced = Some(self.later(announced, row)),
                 }
             }
         }
@@ -68,7 +68,7 @@ impl Log {
         if let Some(end) = word.ended {
             let over = self.end_date(end).has_come(day);
             let doubted = word.disputed || self.is_doubtful(end);
-            truth = truth.min(if doubted { over.min(Truth::Possible) } else { over }.not());
+            truth = truth.min(!if doubted { over.min(Truth::Possible) } else { over });
         }
         if self.is_doubtful(word.row) { truth.min(Truth::Possible) } else { truth }
     }

@@ -7,6 +7,7 @@
 
 mod caller;
 mod clock;
+mod grade;
 mod id;
 mod member;
 mod standing;
@@ -14,6 +15,7 @@ mod timestamp;
 
 pub use caller::{Action, Caller, Principal, Role, UnknownRole};
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use grade::{Grade, UnknownGrade};
 pub use id::{CollectionId, CredentialId, Epoch, IdError, LabelId, MemberId, ProgrammeName, Tier};
 pub use member::{Member, MemberKind, Subject, UnknownMemberKind};
 pub use standing::{InvalidTransition, Standing, StandingChange, UnknownStanding};

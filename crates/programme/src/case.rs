@@ -1,8 +1,11 @@
-//! Release cases: a programme's rules are tested like code.
+//! Cases: a programme's rules are tested like code.
 //!
 //! A case asks one question ("may northwind read a TLP:RED object of `indicators` that names nobody?") and states
 //! the answer with its reason. This module reads the files and checks that every name in them refers to something;
-//! `release::run_cases` asks the rules.
+//! `release::run_cases` asks the rules. Files with
+//! `[[vetting]]` tell of ties and decisions instead; [`vetting`] reads those.
+
+mod vetting;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,6 +16,8 @@ use toml::Spanned;
 use crate::Settings;
 use crate::error::{self, Problem};
 use crate::settings::{PAP_LEVELS, TLP_LEVELS, level};
+
+pub use vetting::{VettingCase, VettingCases};
 
 /// The cases of one file.
 #[derive(Clone, Debug, PartialEq)]
@@ -151,24 +156,36 @@ struct RawCase {
     because: String,
 }
 
+/// The cases of a folder.
+#[derive(Debug, Default)]
+pub(crate) struct AllCases {
+    pub(crate) release: Vec<ReleaseCases>,
+    pub(crate) vetting: Vec<VettingCases>,
+}
+
 /// Reads `cases/*.toml`. Without settings, which have problems of their own then, only the shape is checked.
 pub(crate) fn read(
     files: &BTreeMap<String, Vec<u8>>,
     settings: Option<&Settings>,
-) -> Result<Vec<ReleaseCases>, Vec<Problem>> {
-    let mut all = Vec::new();
+) -> Result<AllCases, Vec<Problem>> {
+    let mut all = AllCases::default();
     let mut problems = Vec::new();
     for name in files.keys().filter(|name| name.starts_with("cases/")) {
-        let text = error::text(files, name);
-        match text.and_then(|text| error::toml::<RawFile>(name, text).map(|raw| (text, raw))) {
-            Ok((text, raw)) => {
-                let Some(settings) = settings else { continue };
-                let mut sense =
-                    Sense { file: name, text, settings, members: Vec::new(), problems: Vec::new() };
-                let cases = sense.file(raw);
-                problems.append(&mut sense.problems);
-                all.push(cases);
-            }
+        match error::text(files, name) {
+            Ok(text) if vetting::is_vetting(text) => match vetting::read(name, text, settings) {
+                Ok(cases) => all.vetting.extend(cases),
+                Err(found) => problems.extend(found),
+            },
+            Ok(text) => match error::toml::<RawFile>(name, text) {
+                Ok(raw) => {
+                    let Some(settings) = settings else { continue };
+                    let mut sense =
+                        Sense { file: name, text, settings, members: Vec::new(), problems: Vec::new() };
+                    all.release.push(sense.file(raw));
+                    problems.append(&mut sense.problems);
+                }
+                Err(problem) => problems.push(problem),
+            },
             Err(problem) => problems.push(problem),
         }
     }

@@ -10,8 +10,14 @@ use crate::error::{LoadError, Problem};
 /// A programme is text that people write; a file above this is there by mistake.
 const FILE_SIZE_MAX_BYTES: u64 = 16 * 1024 * 1024;
 
-const FILES: [&str; 5] =
-    ["README.md", "instruments.toml", "programme.toml", "release.cedar", "schema.cedarschema"];
+const FILES: [&str; 6] = [
+    "README.md",
+    "attestation.toml",
+    "instruments.toml",
+    "programme.toml",
+    "release.cedar",
+    "schema.cedarschema",
+];
 const FOLDERS: [(&str, &str); 3] = [("cases", "toml"), ("lists", "csv"), ("rules", "cedar")];
 
 fn belongs(name: &str) -> bool {
@@ -35,7 +41,7 @@ pub(crate) fn misplaced(files: &BTreeMap<String, Vec<u8>>) -> Vec<Problem> {
                 name,
                 "the file is no part of a programme",
                 "rename or remove it; there are README.md, programme.toml, schema.cedarschema, release.cedar, \
-                 instruments.toml, rules/*.cedar, lists/*.csv and cases/*.toml",
+                 attestation.toml, instruments.toml, rules/*.cedar, lists/*.csv and cases/*.toml",
             )
         })
         .collect()

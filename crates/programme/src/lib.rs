@@ -4,6 +4,10 @@
 //! programme.toml      name, identity, tiers, collections, limits
 //! schema.cedarschema  the vocabulary of the policies
 //! release.cedar       who may read, enforce, redistribute which label; who may publish where
+//! rules/*.cedar       rule packs: which ties lead to which grade, on which tier, since when
+//! lists/*.csv         parties of concern, with source and dates
+//! instruments.toml    kinds of mitigation, and what each does to ties
+//! attestation.toml    what members are asked about themselves
 //! cases/*.toml        questions and the answers that the rules have to give
 //! ```
 //!
@@ -19,9 +23,14 @@
 //! `programme`, `cleared`) and four collections; taking the line `@id("tlp-red")` out of its `release.cedar` makes
 //! loading fail with ``release.cedar:72: this policy has no `@id`; give it a name that verdicts can report``.
 
+mod attestation;
 mod case;
+mod cedar;
 mod error;
 mod folder;
+mod instruments;
+mod lists;
+mod packs;
 mod policies;
 mod settings;
 mod template;
@@ -31,12 +40,21 @@ use std::path::Path;
 
 use model::{CollectionId, Tier};
 use sha2::{Digest, Sha256};
+use ties::Statement;
 
-pub use case::{CaseAction, CaseMember, CaseWho, Expectation, ReleaseCase, ReleaseCases};
+use case::AllCases;
+
+pub use attestation::{Question, Questionnaire};
+pub use case::{
+    CaseAction, CaseMember, CaseWho, Expectation, ReleaseCase, ReleaseCases, VettingCase, VettingCases,
+};
 pub use error::{LoadError, Problem};
+pub use instruments::{DutyKind, Instrument, InstrumentKind, Transform};
+pub use packs::{Pack, PackRule};
 pub use policies::{Policies, Rule};
 pub use settings::{
-    Collection, Identity, Limits, PAP_LEVELS, Publishers, STIX_MEDIA_TYPE, Settings, TLP_LEVELS, TierSettings,
+    Collection, Identity, Limits, PAP_LEVELS, PackSettings, Publishers, STIX_MEDIA_TYPE, Settings,
+    TLP_LEVELS, TierSettings, VettingSettings,
 };
 pub use template::template;
 
@@ -47,7 +65,11 @@ pub struct Programme {
     digest: String,
     settings: Settings,
     policies: Policies,
-    cases: Vec<ReleaseCases>,
+    packs: Vec<Pack>,
+    lists: Vec<Statement>,
+    instruments: Vec<InstrumentKind>,
+    questionnaire: Option<Questionnaire>,
+    cases: AllCases,
 }
 
 impl Programme {
@@ -67,15 +89,36 @@ impl Programme {
     /// As [`load`](Self::load).
     pub fn from_files(files: &BTreeMap<String, Vec<u8>>) -> Result<Self, LoadError> {
         let mut problems = folder::misplaced(files);
-        let settings = settings::read(files).map_err(|found| problems.extend(found)).ok();
-        let policies = policies::read(files).map_err(|found| problems.extend(found)).ok();
-        let cases = case::read(files, settings.as_ref()).map_err(|found| problems.extend(found)).ok();
-        match (settings, policies, cases) {
-            (Some(settings), Some(policies), Some(cases)) if problems.is_empty() => {
-                Ok(Self { files: files.clone(), digest: digest(files), settings, policies, cases })
-            }
-            _ => Err(LoadError::new(problems)),
+        let mut gather = |found: Vec<Problem>| problems.extend(found);
+        let settings = settings::read(files).map_err(&mut gather).ok();
+        let policies = policies::read(files).map_err(&mut gather).ok();
+        let lists = lists::read(files).map_err(&mut gather).ok();
+        let questionnaire = attestation::read(files).map_err(&mut gather).ok();
+        let cases = case::read(files, settings.as_ref()).map_err(&mut gather).ok();
+        let instruments = settings
+            .as_ref()
+            .and_then(|settings| instruments::read(files, settings).map_err(&mut gather).ok());
+        let packs = settings.as_ref().zip(policies.as_ref()).and_then(|(settings, policies)| {
+            packs::read(files, settings, policies).map_err(&mut gather).ok()
+        });
+        let whole = (settings, policies, lists, questionnaire, cases, instruments, packs);
+        let (
+            Some(settings),
+            Some(policies),
+            Some(lists),
+            Some(questionnaire),
+            Some(cases),
+            Some(instruments),
+            Some(packs),
+        ) = whole
+        else {
+            return Err(LoadError::new(problems));
+        };
+        if !problems.is_empty() {
+            return Err(LoadError::new(problems));
         }
+        let (files, digest) = (files.clone(), digest(files));
+        Ok(Self { files, digest, settings, policies, packs, lists, instruments, questionnaire, cases })
     }
 
     /// The folder's files, by name. [`from_files`](Self::from_files) makes the same programme of them.
@@ -106,7 +149,37 @@ impl Programme {
     /// The release cases, by file.
     #[must_use]
     pub fn cases(&self) -> &[ReleaseCases] {
-        &self.cases
+        &self.cases.release
+    }
+
+    /// The vetting cases, by file.
+    #[must_use]
+    pub fn vetting_cases(&self) -> &[VettingCases] {
+        &self.cases.vetting
+    }
+
+    /// The rule packs, in the order of `programme.toml`.
+    #[must_use]
+    pub fn packs(&self) -> &[Pack] {
+        &self.packs
+    }
+
+    /// What the folder's own lists say.
+    #[must_use]
+    pub fn lists(&self) -> &[Statement] {
+        &self.lists
+    }
+
+    /// The kinds of mitigation that it knows.
+    #[must_use]
+    pub fn instruments(&self) -> &[InstrumentKind] {
+        &self.instruments
+    }
+
+    /// The questionnaire that members answer, if it has one.
+    #[must_use]
+    pub fn questionnaire(&self) -> Option<&Questionnaire> {
+        self.questionnaire.as_ref()
     }
 
     /// The collection with this identifier.

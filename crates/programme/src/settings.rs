@@ -5,6 +5,7 @@
 //! the first fault, as a parser has to; the second lists all of them.
 
 mod limits;
+mod vetting;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +16,7 @@ use toml::Spanned;
 use crate::error::{self, Problem};
 
 pub use limits::Limits;
+pub use vetting::{PackSettings, VettingSettings};
 
 const FILE: &str = "programme.toml";
 
@@ -53,6 +55,10 @@ pub struct Settings {
     pub collections: Vec<Collection>,
     /// The limits.
     pub limits: Limits,
+    /// How the programme vets.
+    pub vetting: VettingSettings,
+    /// Its rule packs, in the order of the file.
+    pub packs: Vec<PackSettings>,
 }
 
 /// The programme's own STIX identity.
@@ -151,6 +157,10 @@ struct RawSettings {
     collection: Vec<RawCollection>,
     #[serde(default)]
     limits: limits::RawLimits,
+    #[serde(default)]
+    vetting: vetting::RawVetting,
+    #[serde(default)]
+    pack: Vec<vetting::RawPack>,
 }
 
 #[derive(Deserialize)]
@@ -217,6 +227,8 @@ impl Sense<'_> {
             self.problems
                 .push(Problem::new(FILE, format!("`{field}` {message}"), remedy).at(self.text, line));
         });
+        let vetting = self.vetting(raw.vetting);
+        let packs = self.packs(raw.pack);
         Some(Settings {
             name: name?,
             title: raw.title,
@@ -227,6 +239,8 @@ impl Sense<'_> {
             tiers,
             collections,
             limits,
+            vetting,
+            packs,
         })
     }
 

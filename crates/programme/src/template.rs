@@ -13,9 +13,19 @@ macro_rules! template_files {
 pub fn template() -> BTreeMap<String, Vec<u8>> {
     template_files!(
         "README.md",
+        "attestation.toml",
         "cases/release.toml",
+        "instruments.toml",
+        "lists/adversaries.csv",
+        "lists/concern.csv",
         "programme.toml",
         "release.cedar",
+        "rules/bis.cedar",
+        "rules/eu-amlr.cedar",
+        "rules/ofac.cedar",
+        "rules/sf328.cedar",
+        "rules/strict.cedar",
+        "rules/uk.cedar",
         "schema.cedarschema"
     )
     .into_iter()

@@ -173,15 +173,105 @@ fn a_policy_that_can_never_apply_is_refused() {
 }
 
 #[test]
-fn what_the_next_rules_need_may_be_there_or_not() {
+fn vetting_is_optional_and_its_files_are_named() {
     let mut files = template();
+    for name in
+        ["README.md", "cases/release.toml", "instruments.toml", "attestation.toml", "lists/concern.csv"]
+    {
+        files.remove(name);
+    }
+    let programme = Programme::from_files(&files).unwrap();
+    assert!(programme.questionnaire().is_none() && programme.instruments().is_empty());
     files.insert("rules/ownership.cedar".to_owned(), Vec::new());
-    files.insert("lists/parties.csv".to_owned(), Vec::new());
-    files.insert("instruments.toml".to_owned(), Vec::new());
-    assert!(Programme::from_files(&files).is_ok());
-    files.remove("README.md");
-    files.remove("cases/release.toml");
-    assert!(Programme::from_files(&files).is_ok());
+    let error = Programme::from_files(&files).unwrap_err();
+    assert!(error.to_string().contains("no [[pack]] for this file"), "{error}");
+    files.remove("rules/ownership.cedar");
+    files.remove("rules/bis.cedar");
+    let error = Programme::from_files(&files).unwrap_err();
+    assert_eq!(error.problems()[0].file, "rules/bis.cedar", "{error}");
+}
+
+#[test]
+fn a_rule_counts_on_its_tiers_and_in_its_time() {
+    let programme = Programme::from_files(&template()).unwrap();
+    let rule = |id: &str| {
+        let mut rules = programme.packs().iter().flat_map(|pack| &pack.rules);
+        rules.find(|rule| rule.id == id).unwrap()
+    };
+    let day = |text: &str| text.parse::<ties::Day>().unwrap();
+    let (open, cleared) = ("open".parse().unwrap(), "cleared".parse().unwrap());
+    let cases = [
+        // rule         tier      on            known on      counts?
+        ("R8-venture", &cleared, "2008-03-01", "2008-03-01", true),
+        ("R8-venture", &open, "2008-03-01", "2008-03-01", false),
+        ("BIS-50", &open, "2025-09-28", "2026-11-23", false),
+        ("BIS-50", &open, "2025-09-29", "2025-09-29", true),
+        ("BIS-50", &open, "2025-09-29", "2025-09-28", false),
+        ("BIS-50", &open, "2025-11-10", "2026-11-23", false),
+        ("BIS-50", &open, "2026-11-10", "2026-11-23", true),
+        ("SF-7b-30", &cleared, "2025-05-11", "2026-11-23", true),
+        ("SF-7b-30", &cleared, "2025-05-12", "2026-11-23", false),
+        ("SF-7b-15", &cleared, "2025-05-12", "2026-11-23", true),
+    ];
+    for (id, tier, on, known, want) in cases {
+        assert_eq!(
+            rule(id).counts(tier, day(on), day(known).end()),
+            want,
+            "{id} on {on} as known on {known}"
+        );
+    }
+    assert_eq!(rule("R8-venture").grade, model::Grade::Suspend);
+    assert_eq!(rule("R8-venture").policy.id().to_string(), "R8-venture");
+}
+
+#[test]
+fn a_rule_that_would_silently_not_count_is_refused() {
+    let cases = [
+        ("@grade(\"condition\")", "@grade(\"conditions\")", "`conditions` is not a grade"),
+        ("@grade(\"condition\")", "@grade(\"clear\")", "finds nothing"),
+        ("@id(\"R4-board-seat\")", "@id(\"R5-control\")", "two rules have the @id"),
+        ("@tier(\"cleared\")", "@tier(\"clear\")", "there is no tier `clear`"),
+        ("@effective_from(\"2020-08-13\")", "@effective_from(\"13.08.2020\")", "is not a date"),
+        (
+            "forbid (principal, action == Action::\"vet\"",
+            "permit (principal, action == Action::\"vet\"",
+            "permits",
+        ),
+        (
+            "forbid (principal, action == Action::\"vet\"",
+            "forbid (principal, action == Action::\"read\"",
+            "vet",
+        ),
+        ("context.foreign_appoints", "context.foreign_appoint", "foreign_appoint"),
+        ("@source(\"SF 328 question 1a, note", "@sources(\"SF 328 question 1a, note", "no `@source`"),
+    ];
+    for (from, to, want) in cases {
+        let error = Programme::from_files(&edited("rules/strict.cedar", from, to)).unwrap_err();
+        let told =
+            error.problems().iter().any(|p| p.file == "rules/strict.cedar" && p.message.contains(want));
+        assert!(told, "{to}: {error}");
+    }
+}
+
+#[test]
+fn what_vetting_means_is_checked() {
+    let cases = [
+        ("home = [\"US\"]", "home = [\"usa\"]", "`usa` is no country"),
+        ("name = \"uk\"", "name = \"ofac\"", "two packs `ofac`"),
+        ("name = \"uk\"", "name = \"../uk\"", "no name of a pack"),
+    ];
+    for (from, to, want) in cases {
+        let error = Programme::from_files(&edited("programme.toml", from, to)).unwrap_err();
+        assert!(error.to_string().contains(want), "{to}: {error}");
+    }
+    let error =
+        Programme::from_files(&edited("instruments.toml", "every_days = 365", "every_days = 0")).unwrap_err();
+    assert!(error.to_string().contains("every 0 days"), "{error}");
+    let error =
+        Programme::from_files(&edited("instruments.toml", "[\"cleared\"]", "[\"secret\"]")).unwrap_err();
+    assert!(error.to_string().contains("no tier `secret`"), "{error}");
+    let error = Programme::from_files(&edited("attestation.toml", "id = \"1b\"", "id = \"1a\"")).unwrap_err();
+    assert_eq!(error.problems()[0].line, Some(line_of("attestation.toml", "id = \"1b\"")), "{error}");
 }
 
 #[test]

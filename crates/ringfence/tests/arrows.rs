@@ -21,7 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("vetting", &["model", "programme", "ties"]),
     ("taxii-client", &["taxii"]),
     ("intake", &["stix"]),
-    ("programme", &["model"]),
+    ("programme", &["model", "ties"]),
     ("release", &["model", "programme", "stix"]),
     ("store", &["model", "release", "stix"]),
     ("store-sqlite", &["model", "release", "store"]),

@@ -50,6 +50,8 @@ impl Fraction {
     pub const ZERO: Self = Self { numerator: 0, denominator: 1 };
     /// The whole.
     pub const ONE: Self = Self { numerator: 1, denominator: 1 };
+    /// Twice the whole: more than anybody can hold.
+    pub(crate) const TWO: Self = Self { numerator: 2, denominator: 1 };
     /// The line of majority.
     pub const HALF: Self = Self { numerator: 1, denominator: 2 };
 

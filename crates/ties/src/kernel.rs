@@ -1,1 +1,39 @@
-//! Arithmetic on numbered nodes.
+//! The arithmetic of holdings, on numbered nodes.
+//!
+//! Three tests read the same ties and are different functions; they are never mixed:
+//!
+//! | question | arithmetic | here |
+//! |---|---|---|
+//! | who controls whom | more than half of the votes, counting with one's own what one controls | [`Closure`] |
+//! | who is blocked | half or more held by the blocked set together, nothing multiplied | [`Closure`] |
+//! | how much is looked through to | percentages multiplied along chains, chains added, cycles solved | [`through`] |
+//!
+//! X holds 60 % of A, A holds 60 % of B: X controls B, B is blocked if X is, and X looks through to 36 % of B.
+//!
+//! Votes and money are different [`Holdings`]: control reads votes, the blocking rules read ownership.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`holdings`] | ties and registers, built once and changed one by one; what is wrong with them |
+//! | [`line`] | thresholds, and the least and most that a group can hold |
+//! | [`closure`] | sets that grow: control from one source, the 50 % rules |
+//!
+//! | [`through`] | look-through |
+//! | [`proof`] | why something holds, and how far it is from holding |
+//! | [`cut`] | the least set of ties to end |
+//! | [`cone`] | what lies upstream of one company |
+//!
+//! What this module does *not* know: names, dates, sources, laws. It never recurses, so no depth of pyramid
+//! overflows its stack, and it asks no clock; what can take long takes a `deadline` to ask.
+
+pub mod closure;
+pub mod cone;
+pub mod holdings;
+pub mod line;
+mod lists;
+mod scale;
+mod table;
+
+pub use closure::Closure;
+pub use holdings::{Builder, Finding, Holding, Holdings, Node, Terms, UnknownNode};
+pub use line::{Certainty, Line};

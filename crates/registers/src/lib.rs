@@ -21,8 +21,14 @@
 //!
 //! What a format leaves open stays open: a share that is not stated is unknown, never zero.
 
+mod countries;
 mod format;
+pub mod gleif;
+mod gleif_entities;
+mod gleif_parents;
 mod reading;
+mod tree;
+mod xml;
 
 pub use format::{Format, closes_missing, detect};
 pub use reading::{Importing, REFUSALS_KEPT, Reason, Refusal, Report};

@@ -207,7 +207,10 @@ mod tests {
         assert_eq!(json, row);
         assert_eq!(row.get(&["lei"]), Some("X"));
         assert_eq!(row.with("startDate").len(), 2);
-        assert_eq!(row.all("startdate").iter().filter_map(|node| node.value()).collect::<Vec<_>>(), ["2012", "2013"]);
+        assert_eq!(
+            row.all("startdate").iter().filter_map(|node| node.value()).collect::<Vec<_>>(),
+            ["2012", "2013"]
+        );
     }
 
     #[test]

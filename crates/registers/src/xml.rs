@@ -10,18 +10,23 @@ use std::io::{self, BufRead, Read};
 use quick_xml::events::{BytesRef, BytesStart, Event};
 use quick_xml::{Error, Reader};
 
-use crate::reading::{RECORD_BYTES_MAX, Reason};
+use crate::reading::{RECORD_BYTES_MAX, Reading, Reason};
 use crate::tree::{DEPTH_MAX, NODES_MAX, Node, local};
 
 /// The elements of the given names, one after the other.
 pub(crate) struct Records<'w, R: BufRead> {
-    reader: Reader<Metered<R>>,
+    /// INVARIANT: always there; taken out only to begin anew with what is left of it.
+    reader: Option<Reader<Metered<R>>>,
+    /// Where `reader` began.
+    begun_at: u64,
+    /// Whether it was said that there is no text where no record is.
+    blamed: bool,
     wanted: &'w [&'w str],
     buffer: Vec<u8>,
     open: Option<Open>,
+    /// An empty record that came where another was not closed.
+    waiting: Option<Result<Node, Fault>>,
     done: bool,
-    /// How many records there were.
-    pub(crate) count: u64,
 }
 
 /// Why a record, or the rest of the file, could not be read.
@@ -47,21 +52,29 @@ struct Open {
 impl<'w, R: BufRead> Records<'w, R> {
     /// Reads the elements called `wanted`, wherever they are. They do not contain each other.
     pub(crate) fn new(reader: R, wanted: &'w [&'w str]) -> Self {
-        let mut reader = Reader::from_reader(Metered { reader, left: RECORD_BYTES_MAX });
-        let config = reader.config_mut();
-        config.check_end_names = false;
-        config.allow_unmatched_ends = true;
-        config.expand_empty_elements = false;
-        Self { reader, wanted, buffer: Vec::new(), open: None, done: false, count: 0 }
+        let reader = Some(begun(Metered { reader, left: RECORD_BYTES_MAX }));
+        Self {
+            reader,
+            begun_at: 0,
+            blamed: false,
+            wanted,
+            buffer: Vec::new(),
+            open: None,
+            waiting: None,
+            done: false,
+        }
+    }
+
+    fn offset(&self) -> u64 {
+        self.begun_at + self.reader.as_ref().map_or(0, Reader::buffer_position)
     }
 
     fn fault(&self, reason: Reason, message: impl Into<String>, fatal: bool) -> Fault {
-        Fault { reason, message: message.into(), offset: self.reader.buffer_position(), fatal }
+        Fault { reason, message: message.into(), offset: self.offset(), fatal }
     }
 
     fn close(&mut self) -> Option<Result<Node, Fault>> {
         let mut open = self.open.take()?;
-        self.count += 1;
         match open.fault {
             Some((reason, message)) => Some(Err(self.fault(reason, message, false))),
             None => Some(Ok(open.path.swap_remove(0))),
@@ -70,17 +83,19 @@ impl<'w, R: BufRead> Records<'w, R> {
 
     fn start(&mut self, name: &str, tag: &BytesStart<'_>, is_empty: bool) -> Option<Result<Node, Fault>> {
         if self.wanted.contains(&name) {
-            let before = self.open.as_mut().map(|open| open.blame(Reason::Malformed, "its element is not closed"));
+            let before =
+                self.open.as_mut().map(|open| open.blame(Reason::Malformed, "its element is not closed"));
             let before = before.and_then(|()| self.close());
             let mut node = Node::named(name);
             let (mut nodes, mut bytes) = (1, name.len());
             let fault = attributes(tag, &mut node, &mut nodes, &mut bytes).err();
             self.open = Some(Open { path: vec![node], nodes, bytes, fault });
-            return match (before, is_empty) {
-                (Some(before), _) => Some(before), // an empty one after an unclosed one waits for the next tag
-                (None, true) => self.close(),
-                (None, false) => None,
-            };
+            let this = if is_empty { self.close() } else { None };
+            if before.is_none() {
+                return this;
+            }
+            self.waiting = this;
+            return before;
         }
         if let Some(open) = self.open.as_mut().filter(|open| open.fault.is_none()) {
             open.start(name, tag, is_empty);
@@ -104,12 +119,16 @@ impl<'w, R: BufRead> Records<'w, R> {
     }
 
     fn failed(&mut self, error: &Error, before: u64) -> Option<Result<Node, Fault>> {
-        let passed = self.reader.buffer_position() > before;
+        let passed = self.offset() > before;
         match error {
-            Error::IllFormed(_) | Error::Encoding(_) | Error::InvalidAttr(_) | Error::Escape(_) if passed => {
-                let message = error.to_string();
-                self.open.as_mut().map(|open| open.blame(Reason::Malformed, &message));
-                None
+            Error::IllFormed(_) | Error::InvalidAttr(_) | Error::Escape(_) if passed => {
+                self.blame(&error.to_string())
+            }
+            Error::Encoding(_) if passed => {
+                // The reader gives up for good on bytes that are no UTF-8; what follows them may be read all the same.
+                self.begun_at = self.offset();
+                self.reader = self.reader.take().map(|reader| begun(reader.into_inner()));
+                self.blame("it is not encoded in UTF-8")
             }
             Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
                 self.done = true;
@@ -122,13 +141,24 @@ impl<'w, R: BufRead> Records<'w, R> {
         }
     }
 
+    /// Blames the record that is open; outside of records the first fault stands for all.
+    fn blame(&mut self, message: &str) -> Option<Result<Node, Fault>> {
+        if let Some(open) = &mut self.open {
+            open.blame(Reason::Malformed, message);
+            return None;
+        }
+        let first = !std::mem::replace(&mut self.blamed, true);
+        first.then(|| Err(self.fault(Reason::Malformed, message, false)))
+    }
+
     /// Reads one piece of markup or text. A record that ended with it is given.
     fn step(&mut self) -> Option<Result<Node, Fault>> {
-        self.buffer.clear();
-        self.reader.get_mut().left = RECORD_BYTES_MAX;
-        let before = self.reader.buffer_position();
+        let before = self.offset();
         let mut buffer = std::mem::take(&mut self.buffer);
-        let outcome = match self.reader.read_event_into(&mut buffer) {
+        buffer.clear();
+        let reader = self.reader.as_mut()?;
+        reader.get_mut().left = RECORD_BYTES_MAX;
+        let outcome = match reader.read_event_into(&mut buffer) {
             Err(error) => self.failed(&error, before),
             Ok(Event::Start(tag)) => self.start(local(tag.name().into_inner()), &tag, false),
             Ok(Event::Empty(tag)) => self.start(local(tag.name().into_inner()), &tag, true),
@@ -160,6 +190,9 @@ impl<R: BufRead> Iterator for Records<'_, R> {
     type Item = Result<Node, Fault>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        if let Some(waiting) = self.waiting.take() {
+            return Some(waiting);
+        }
         while !self.done {
             if let Some(outcome) = self.step() {
                 return Some(outcome);
@@ -167,6 +200,15 @@ impl<R: BufRead> Iterator for Records<'_, R> {
         }
         None
     }
+}
+
+fn begun<R: BufRead>(reader: R) -> Reader<R> {
+    let mut reader = Reader::from_reader(reader);
+    let config = reader.config_mut();
+    config.check_end_names = false;
+    config.allow_unmatched_ends = true;
+    config.expand_empty_elements = false;
+    reader
 }
 
 impl Open {
@@ -187,7 +229,8 @@ impl Open {
             return self.blame(reason, &message);
         }
         if self.nodes > NODES_MAX || self.bytes > RECORD_BYTES_MAX || self.path.len() >= DEPTH_MAX {
-            return self.blame(Reason::TooLong, "it has more elements, text or levels than a record may have");
+            return self
+                .blame(Reason::TooLong, "it has more elements, text or levels than a record may have");
         }
         match self.path.last_mut() {
             Some(outer) if is_empty => outer.inside.push(node),
@@ -216,8 +259,48 @@ impl Open {
     }
 }
 
+impl Reading<'_> {
+    /// Reads each element called as one of `wanted` and hands it over with its place; those called as one of `aside`
+    /// too, but they do not count as records.
+    pub(crate) fn each_xml(
+        &mut self,
+        reader: impl BufRead,
+        wanted: &[&str],
+        aside: &[&str],
+        mut each: impl FnMut(&mut Self, &str, Node),
+    ) {
+        let all: Vec<&str> = wanted.iter().chain(aside).copied().collect();
+        let mut number = 0_u64;
+        for outcome in Records::new(reader, &all) {
+            match outcome {
+                Ok(node) if aside.contains(&node.name.as_str()) => each(self, "head", node),
+                Ok(node) => {
+                    number += 1;
+                    self.record();
+                    each(self, &format!("element {number}"), node);
+                }
+                Err(fault) => {
+                    let place = format!("element {}, before byte {}", number + 1, fault.offset);
+                    if fault.fatal {
+                        self.stop(&place, &fault.message);
+                    } else {
+                        number += 1;
+                        self.record();
+                        self.refuse(&place, fault.reason, &fault.message);
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// Takes a tag's attributes as nodes, except the declarations of namespaces.
-fn attributes(tag: &BytesStart<'_>, into: &mut Node, nodes: &mut usize, bytes: &mut usize) -> Result<(), (Reason, String)> {
+fn attributes(
+    tag: &BytesStart<'_>,
+    into: &mut Node,
+    nodes: &mut usize,
+    bytes: &mut usize,
+) -> Result<(), (Reason, String)> {
     for attribute in tag.attributes().with_checks(false) {
         let attribute = attribute.map_err(|error| (Reason::Malformed, error.to_string()))?;
         let key = attribute.key.into_inner();
@@ -265,7 +348,10 @@ impl<R: BufRead> BufRead for Metered<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         let available = self.reader.fill_buf()?;
         if self.left == 0 && !available.is_empty() {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "a tag, text or comment is longer than 16 MiB"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "a tag, text or comment is longer than 16 MiB",
+            ));
         }
         Ok(&available[..available.len().min(self.left)])
     }
@@ -308,7 +394,7 @@ mod tests {
             ("<x><r><a>1</b></r><r><a>2</a></r></x>", &["malformed", "2"]),
             ("<x><r><a>1</r><r><a>2</a></r></x>", &["malformed", "2"]),
             ("<x><r><a>1</a><r><a>2</a></r></x>", &["malformed", "2"]),
-            ("<x><r><a>1</a><r a='2'/><r a='3'/></x>", &["malformed", "malformed", "3"]),
+            ("<x><r><a>1</a><r a='2'/><r a='3'/></x>", &["malformed", "2", "3"]),
             ("<x></r></y><r><a>2</a></r>", &["2"]),
             ("<x><r><a>1</a></r><r><a>2", &["1", "unreadable!"]),
             ("<x><r><a>1</a></r><r><a>2</a></r><!-- ", &["1", "2", "unreadable!"]),
@@ -327,6 +413,10 @@ mod tests {
         assert_eq!(found.len(), 2);
         assert_eq!(found[0].as_ref().unwrap_err().reason, Reason::Malformed);
         assert_eq!(found[1].as_ref().unwrap().get(&["a"]), Some("2"));
+        let utf_16: Vec<u8> = "<x><r/><r/></x>".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let text = [[0xff, 0xfe].as_slice(), &utf_16].concat();
+        let found: Vec<_> = Records::new(text.as_slice(), &["r"]).collect();
+        assert!(found[0].as_ref().is_err_and(|fault| fault.reason == Reason::Malformed), "{found:?}");
     }
 
     #[test]
@@ -343,7 +433,8 @@ mod tests {
 
     #[test]
     fn entities_of_the_document_stay_what_they_are() {
-        let text = r#"<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;">]><x><r><a>&b;</a></r></x>"#;
+        let text =
+            r#"<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;">]><x><r><a>&b;</a></r></x>"#;
         assert_eq!(shown(text), ["&b;"]);
     }
 }

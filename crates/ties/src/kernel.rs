@@ -4,7 +4,7 @@
 //!
 //! | question | arithmetic | here |
 //! |---|---|---|
-//! | who controls whom | more than half of the votes, counting with one's own what one controls | [`Closure`] |
+//! | who controls whom | more than half of the votes, counting with one's own what one controls | [`Forest`], [`Closure`] |
 //! | who is blocked | half or more held by the blocked set together, nothing multiplied | [`Closure`] |
 //! | how much is looked through to | percentages multiplied along chains, chains added, cycles solved | [`through`] |
 //!
@@ -18,6 +18,7 @@
 //! | [`line`] | thresholds, and the least and most that a group can hold |
 //! | [`closure`] | sets that grow: control from one source, the 50 % rules |
 //!
+//! | [`forest`] | control of all by all, kept up to date |
 //! | [`through`] | look-through |
 //! | [`proof`] | why something holds, and how far it is from holding |
 //! | [`cut`] | the least set of ties to end |
@@ -28,6 +29,7 @@
 
 pub mod closure;
 pub mod cone;
+pub mod forest;
 pub mod holdings;
 pub mod line;
 mod lists;
@@ -35,5 +37,7 @@ mod scale;
 mod table;
 
 pub use closure::Closure;
+pub use cone::Cone;
+pub use forest::{Forest, Moved};
 pub use holdings::{Builder, Finding, Holding, Holdings, Node, Terms, UnknownNode};
 pub use line::{Certainty, Line};

@@ -261,6 +261,11 @@ impl Holdings {
         self.stakes(company).iter().map(|stake| stake.holder)
     }
 
+    /// The holder at a place of the company's list.
+    pub(crate) fn holder_at(&self, company: Node, place: u32) -> Option<Node> {
+        self.stakes(company).get(place as usize).map(|stake| stake.holder)
+    }
+
     /// Whether anybody is known to hold something of it.
     #[must_use]
     pub fn is_held(&self, company: Node) -> bool {

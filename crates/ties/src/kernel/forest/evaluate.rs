@@ -1,0 +1,170 @@
+//! The nearest controller of one company, given the forest above it.
+//!
+//! Each holder's votes count for it and for everyone above it. The deepest vertex that gathers a majority is the
+//! nearest controller. One holder with a majority is found at a glance. Otherwise the holders climb, deepest
+//! first, and whoever meets goes on as one; the first union with a majority is the answer. Only holders under one
+//! root can meet, and at most one root can gather a majority, so the others need not climb at all.
+
+use super::super::holdings::Node;
+use super::super::line::{Certainty, Line, Units, Weight};
+use super::Forest;
+
+/// Room to work in, kept from one evaluation to the next.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Scratch {
+    climbers: Vec<Climber>,
+    level: Vec<Climber>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Climber {
+    vertex: Node,
+    root: Node,
+    weight: Weight,
+}
+
+fn carries(units: &Units, weight: Weight) -> bool {
+    units.clears(weight, Line::MAJORITY, Certainty::Certain)
+}
+
+impl Forest {
+    /// The deepest vertex, other than the company's own class, whose subtree certainly holds a majority.
+    ///
+    /// Holders inside the company's own class are left out: whoever has their votes controls the company already.
+    pub(super) fn nearest_controller(&mut self, company: Node) -> Option<Node> {
+        let units = self.holdings.units(company);
+        if units.each_whole {
+            return self.above_joint_holders(company);
+        }
+        let own = self.tree.class(company);
+        let mut climbers = std::mem::take(&mut self.scratch.climbers);
+        climbers.clear();
+        let mut alone = None;
+        let mut related = false;
+        for (holder, weight) in self.holdings.voters(company) {
+            let vertex = self.tree.class(holder);
+            if vertex == own {
+                continue;
+            }
+            if carries(&units, weight) {
+                alone = Some(vertex);
+                break;
+            }
+            related |= vertex != holder || !self.tree.is_root(vertex);
+            climbers.push(Climber { vertex, root: vertex, weight });
+        }
+        // Roots cannot meet.
+        let found = match alone {
+            Some(vertex) => Some(vertex),
+            None if related => {
+                self.choose_root(&units, &mut climbers);
+                self.climb(&units, &climbers)
+            }
+            None => None,
+        };
+        self.scratch.climbers = climbers;
+        found
+    }
+
+    /// Keeps only the holders under the one root that gathers a majority.
+    fn choose_root(&self, units: &Units, climbers: &mut Vec<Climber>) {
+        for climber in climbers.iter_mut() {
+            climber.root = self.tree.lift(climber.vertex, 0);
+        }
+        climbers.sort_unstable_by_key(|climber| (climber.root, climber.vertex));
+        let groups = climbers.chunk_by(|a, b| a.root == b.root);
+        let root = groups
+            .filter(|group| {
+                let sum = group.iter().fold(Weight::default(), |sum, climber| sum.plus(climber.weight));
+                group.len() > 1 && carries(units, sum)
+            })
+            .map(|group| group[0].root)
+            .next();
+        climbers.retain(|climber| Some(climber.root) == root);
+        climbers.sort_unstable_by_key(|climber| {
+            (std::cmp::Reverse(self.tree.depth(climber.vertex)), climber.vertex)
+        });
+    }
+
+    /// Lets the holders climb, deepest first, until a union carries.
+    fn climb(&mut self, units: &Units, climbers: &[Climber]) -> Option<Node> {
+        let mut level = std::mem::take(&mut self.scratch.level);
+        level.clear();
+        let mut waiting = climbers.iter().copied().peekable();
+        let mut depth = waiting.peek().map_or(0, |climber| self.tree.depth(climber.vertex));
+        let found = loop {
+            while let Some(climber) = waiting.next_if(|next| self.tree.depth(next.vertex) == depth) {
+                level.push(climber);
+            }
+            if let Some(vertex) = unite(units, &mut level) {
+                break Some(vertex);
+            }
+            let next = waiting.peek().map_or(0, |climber| self.tree.depth(climber.vertex));
+            if depth == 0 || level.is_empty() {
+                break None;
+            }
+            depth = self.rise(&mut level, next);
+        };
+        self.scratch.level = level;
+        found
+    }
+
+    /// Lets vertices of equal depth rise side by side, not past `limit` and not past where any two meet.
+    fn rise(&self, level: &mut [Climber], limit: u32) -> u32 {
+        if let [lone] = level {
+            lone.vertex = self.tree.lift(lone.vertex, limit);
+            return limit;
+        }
+        let jump = |climber: &Climber| self.tree.jump(climber.vertex);
+        let goal = self.tree.depth(jump(&level[0]));
+        // In order of the jumps' ends, equal ends are neighbours.
+        level.sort_unstable_by_key(jump);
+        let meet = level.windows(2).any(|pair| jump(&pair[0]) == jump(&pair[1]));
+        for climber in level.iter_mut() {
+            let step = if meet || goal < limit {
+                self.tree.parent(climber.vertex).unwrap_or(climber.vertex)
+            } else {
+                self.tree.jump(climber.vertex)
+            };
+            climber.vertex = step;
+        }
+        self.tree.depth(level[0].vertex)
+    }
+
+    /// The deepest vertex above all holders of a joint holding; the deepest holder itself if all the others are
+    /// above it, since then each of the chain controls the joint holding.
+    fn above_joint_holders(&mut self, company: Node) -> Option<Node> {
+        let own = self.tree.class(company);
+        let mut holders: Vec<Node> = self
+            .holdings
+            .voters(company)
+            .filter(|&(_, weight)| weight.hi > 0)
+            .map(|(holder, _)| self.tree.class(holder))
+            .filter(|&vertex| vertex != own)
+            .collect();
+        holders.sort_unstable_by_key(|&vertex| (std::cmp::Reverse(self.tree.depth(vertex)), vertex));
+        self.contested.remove(&company);
+        let deepest = *holders.first()?;
+        if holders.iter().all(|&vertex| self.tree.is_ancestor(vertex, deepest)) {
+            return Some(deepest);
+        }
+        self.contested.insert(company);
+        None
+    }
+}
+
+/// Makes one of those that have met; the vertex of the first union that carries.
+fn unite(units: &Units, level: &mut Vec<Climber>) -> Option<Node> {
+    level.sort_unstable_by_key(|climber| climber.vertex);
+    let mut kept = 0;
+    for next in 1..level.len() {
+        if level[next].vertex == level[kept].vertex {
+            level[kept].weight = level[kept].weight.plus(level[next].weight);
+        } else {
+            kept += 1;
+            level[kept] = level[next];
+        }
+    }
+    level.truncate(kept + 1);
+    level.iter().find(|climber| carries(units, climber.weight)).map(|climber| climber.vertex)
+}

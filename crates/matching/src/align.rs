@@ -13,7 +13,7 @@ use crate::vocabulary::{Class, full_given_name};
 
 /// How alike two words have to be to be paired at all, in thousandths.
 ///
-/// At 450, three letters of eight may differ, less where the letters are ones that romanisations exchange.
+/// At 450, one letter of three may differ, or two of six; more where they are letters that romanisations exchange.
 const LIKENESS_MIN: u32 = 450;
 
 /// How alike words written together have to be to the words written apart.

@@ -15,8 +15,8 @@
 //! assert!(Identifier::parse("LEI", "529900T8BM49AURSDO55").is_ok());
 //! assert!(Identifier::parse("LEI", "529900T8BM49AURSDO56").is_err());
 //!
-//! let ours = Name::parse("ООО «Оборонные инициативы»", Kind::Organisation)?;
-//! let theirs = Name::parse("Oboronnye Initsiativy LLC", Kind::Organisation)?;
+//! let ours = Name::parse("ООО «Северный мост»", Kind::Organisation)?;
+//! let theirs = Name::parse("Severny Most LLC", Kind::Organisation)?;
 //! assert!(compare(&ours.into(), &theirs.into()).score >= PROPOSED);
 //! # Ok::<(), matching::NameError>(())
 //! ```

@@ -180,10 +180,14 @@ fn without_forms(mut rest: Vec<RawWord>, kind: Kind) -> (Vec<RawWord>, BTreeSet<
 }
 
 fn form_at_an_end(words: &[RawWord], kind: Kind) -> Option<(usize, usize, LegalForm)> {
-    let fitting = LEGAL_FORMS.iter().filter_map(|(form, class)| {
+    let (first, last) = (&words.first()?.latin, &words.last()?.latin);
+    let near = LEGAL_FORMS
+        .iter()
+        .filter(|(form, _)| form.ends_with(last.as_str()) || form.starts_with(first.as_str()));
+    let fitting = near.filter_map(|(form, class)| {
         let len = form.split(' ').count();
         // People are called Ag and As, and nobody `GmbH`.
-        let is_free = kind != Kind::Person || (len == 1 && matches!(*form, "llc" | "ltd" | "gmbh" | "inc"));
+        let is_free = kind != Kind::Person || matches!(*form, "llc" | "ltd" | "gmbh" | "inc");
         let at = words.len().checked_sub(len).filter(|_| is_free)?;
         let is_last = is_form(words.get(at..)?, form);
         let is_first = kind != Kind::Person && is_form(words.get(..len)?, form);
@@ -198,13 +202,16 @@ fn form_within(words: &[RawWord], kind: Kind) -> Option<(usize, usize, LegalForm
         return None;
     }
     let fitting = LEGAL_FORMS.iter().filter_map(|(form, class)| {
+        let first = form.split(' ').next()?;
+        if !words.iter().any(|word| word.latin == first) {
+            return None;
+        }
         let len = form.split(' ').count();
-        if len < 3
-            && !matches!(
-                *form,
-                "gmbh" | "llc" | "ltd" | "ooo" | "jsc" | "ojsc" | "pjsc" | "pty ltd" | "joint stock"
-            )
-        {
+        let is_plain = matches!(
+            *form,
+            "gmbh" | "llc" | "ltd" | "ooo" | "jsc" | "ojsc" | "pjsc" | "pty ltd" | "joint stock"
+        );
+        if len < 3 && !is_plain {
             return None;
         }
         let at = words.windows(len).position(|window| is_form(window, form))?;

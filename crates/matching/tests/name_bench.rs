@@ -1,7 +1,8 @@
 //! The labelled name pairs that ship with nomenklatura (MIT), if they lie beside the project; skipped aloud otherwise.
 //!
 //! The pairs are halved by a hash of the two names. The tables and weights of this crate were chosen while looking at the
-//! `seen` half alone; the other half tells what they are worth on names that nobody looked at.
+//! `seen` half; the other half tells what they are worth elsewhere. The halves are no strangers: the same bearers are in
+//! both, under other misspellings.
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
 
 use std::path::{Path, PathBuf};

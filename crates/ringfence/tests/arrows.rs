@@ -53,6 +53,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "hub",
             "intake",
             "ledger",
+            "matching",
             "model",
             "programme",
             "release",

@@ -21,14 +21,18 @@
 //!
 //! What a format leaves open stays open: a share that is not stated is unknown, never zero.
 
+pub mod bods;
 mod countries;
 mod format;
+pub mod ftm;
 pub mod gleif;
 mod gleif_entities;
 mod gleif_parents;
+pub mod plain;
+pub mod psc;
 mod reading;
 mod tree;
 mod xml;
 
 pub use format::{Format, closes_missing, detect};
-pub use reading::{Importing, REFUSALS_KEPT, Reason, Refusal, Report};
+pub use reading::{Importing, RECORD_BYTES_MAX, REFUSALS_KEPT, Reason, Refusal, Report, record_of};

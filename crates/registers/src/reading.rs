@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use ties::{EntityId, ListId, Said, Source, Statement, StatementId, TieId};
 
-pub(crate) use identity::{Identity, external, identity, is_exact, scoped};
-pub(crate) use json::{Element, Elements};
+pub(crate) use identity::{external, identity, scoped};
+
 pub(crate) use rows::rows;
 
 /// How many refusals a report keeps with place and message. All are counted.
@@ -127,6 +127,16 @@ impl fmt::Display for Reason {
     }
 }
 
+/// The record that a tie or listing comes from, as part of its identifier: everything before the last `#`.
+///
+/// Where a record gives several ties, they go by its identifier and an ending. A newer edition of the record speaks for
+/// all of them: those of the same record that it does not say again are over.
+#[must_use]
+pub fn record_of(tie: &TieId) -> &str {
+    let id = tie.as_str();
+    id.rsplit_once('#').map_or(id, |(record, _)| record)
+}
+
 /// A reading under way: where statements go out and where refusals are counted.
 pub(crate) struct Reading<'r> {
     importing: &'r Importing,
@@ -187,9 +197,18 @@ impl<'r> Reading<'r> {
 
     /// As [`say`](Self::say), by a source that the record tells more of.
     pub(crate) fn say_by(&mut self, source: Source, stamp: &str, said: Said) {
+        self.say_again(0, source, stamp, said);
+    }
+
+    /// As [`say_by`](Self::say_by), about what the file has told of `version` times before. Of two statements that
+    /// were recorded at one instant none is the later one; so what a file says last is recorded later by as many
+    /// microseconds.
+    pub(crate) fn say_again(&mut self, version: u32, source: Source, stamp: &str, said: Said) -> StatementId {
         let id = statement_id(&self.scope, &source.document, stamp, &said);
+        let recorded = self.importing.recorded.plus_micros(i64::from(version));
         self.report.statements += 1;
-        (self.emit)(Statement { id, said, source, recorded: self.importing.recorded });
+        (self.emit)(Statement { id: id.clone(), said, source, recorded });
+        id
     }
 
     /// Refuses something.

@@ -20,11 +20,14 @@ pub(crate) struct Identity {
 
 /// The identity of what the source calls `own`, which others gave `identifiers`.
 ///
-/// The order: LEI, then registers in the order of their codes, then the source's own.
+/// The order: LEI, then registers in the order of their codes, then the source's own. A scheme under which the record
+/// has two different values decides nothing: two companies were taken for one, or one of the values is wrong.
 pub(crate) fn identity(own: EntityId, identifiers: &[ExternalId]) -> Identity {
     let mut exact: Vec<&ExternalId> = identifiers.iter().filter(|id| is_exact(id)).collect();
     exact.sort_by_key(|id| (id.scheme != "XI-LEI", &id.scheme, &id.value));
     exact.dedup();
+    let values = |scheme: &str| exact.iter().filter(|id| id.scheme == scheme).count();
+    let exact: Vec<&ExternalId> = exact.iter().copied().filter(|id| values(&id.scheme) == 1).collect();
     let mut ids: Vec<EntityId> = Vec::with_capacity(exact.len() + 1);
     let named = exact.iter().filter_map(|id| format!("{}:{}", id.scheme, id.value).parse().ok());
     for id in named.chain([own]) {
@@ -90,9 +93,12 @@ pub(crate) fn scope(document: &str) -> String {
     if document.len() <= SCOPE_BYTES_MAX { document } else { digest(&document) }
 }
 
-/// The source's own identifier, made unique by the source.
+/// The source's own identifier, made unique by the source. One that is so already (it was written out by us, and comes
+/// back) stays as it is.
 pub(crate) fn scoped(scope: &str, local: &str) -> String {
-    format!("{scope}:{}", clean(local))
+    let local = clean(local);
+    let is_scoped = local.strip_prefix(scope).is_some_and(|rest| rest.starts_with(':') && rest.len() > 1);
+    if is_scoped { local } else { format!("{scope}:{local}") }
 }
 
 /// The text, if it can be part of an identifier; else a digest of it, since to mend it could make two out of one.
@@ -133,6 +139,7 @@ mod tests {
             (&[("XI-LEI", "no lei")], "doc:7", ""),
             (&[("passport", "12 34"), ("", "x"), ("GB-COH", " ")], "doc:7", ""),
             (&[("GB-COH", "1"), ("GB-COH", "00000001")], "GB-COH:00000001", "doc:7"),
+            (&[("GB-COH", "1"), ("GB-COH", "2"), ("RU-INN", "3")], "RU-INN:3", "doc:7"),
         ];
         for (given, id, others) in cases {
             assert_eq!(ids(given), ((*id).to_owned(), (*others).to_owned()), "{given:?}");
@@ -142,6 +149,8 @@ mod tests {
     #[test]
     fn what_cannot_be_an_identifier_is_digested_and_stays_apart() {
         assert_eq!(scoped("doc", "a"), "doc:a");
+        assert_eq!(scoped("doc", "doc:a"), "doc:a");
+        assert_eq!(scoped("doc", "docs:a"), "doc:docs:a");
         assert_ne!(scoped("doc", "a b"), scoped("doc", "a  b"));
         for text in ["", "a b", "\u{0}", &"x".repeat(5_000)] {
             assert!(scoped(&scope(text), text).parse::<EntityId>().is_ok());

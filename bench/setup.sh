@@ -1,6 +1,7 @@
 #!/bin/sh
-# Installs what the measures compare with, by package name: nginx from Debian, the Python TAXII servers from the Python
-# index, each in an environment of its own below bench/work/.
+# Installs what the measures compare with, by package name: nginx from Debian, the Python TAXII servers and what computes
+# ties from the Python index, each in an environment of its own below bench/work/, and differential-dataflow from the Rust
+# registry, in a program of our own (bench/peers/ties/dd).
 #
 # OpenTAXII 0.9.3 does not start with today's libraries, so it gets those of its time.
 set -eu
@@ -18,4 +19,9 @@ if [ ! -x work/opentaxii/bin/gunicorn ]; then
     python3 -m venv work/opentaxii
     work/opentaxii/bin/pip install -q 'opentaxii==0.9.3' 'SQLAlchemy<2' 'Flask<2.3' 'Werkzeug<2.3' 'marshmallow<4' gunicorn
 fi
-echo "ready: cargo run --release -p bench"
+if [ ! -x work/ties/bin/python ] || ! work/ties/bin/python -c 'import duckdb, networkx, scipy' 2>/dev/null; then
+    python3 -m venv work/ties
+    work/ties/bin/pip install -q 'duckdb==2.0.0' 'networkx==3.6.1' 'numpy==2.4.6' 'scipy==1.17.1'
+fi
+cargo build --release --locked -q --manifest-path peers/ties/dd/Cargo.toml --target-dir work/ties-dd
+echo "ready: cargo run --release -p bench, cargo run --release -p bench -- ties"

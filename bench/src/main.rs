@@ -8,11 +8,13 @@ mod http;
 mod hub;
 mod load;
 mod measures;
+mod names;
 mod objects;
 mod peers;
 mod process;
 mod report;
 mod sqlite;
+mod ties;
 mod units;
 
 use std::path::{Path, PathBuf};
@@ -20,7 +22,7 @@ use std::process::{Command, ExitCode};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
 use crate::hub::Hub;
 use crate::measures::peers::Durable;
@@ -47,10 +49,31 @@ struct Arguments {
     /// End with 1 if a demand was missed or a number could not be taken
     #[arg(long)]
     strict: bool,
+
+    #[command(subcommand)]
+    part: Option<Part>,
+}
+
+/// A part that is measured by itself; without one, the hub is
+#[derive(Subcommand)]
+enum Part {
+    /// The arithmetic of ties, beside differential-dataflow, `DuckDB`, scipy and networkx
+    Ties(ties::Arguments),
+    /// Names: how often a proposal is right, and what it costs to find
+    Names,
+    /// What the kernel says of one graph, in a process of its own, as each peer is
+    #[command(hide = true)]
+    TiesKernel(ties::kernel::Arguments),
 }
 
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
+    match &arguments.part {
+        Some(Part::Ties(ties)) => return ties::run(ties),
+        Some(Part::Names) => return names::run(),
+        Some(Part::TiesKernel(kernel)) => return ties::kernel::run(kernel),
+        None => {}
+    }
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let work = here.join("work");
     std::fs::create_dir_all(&work)?;
@@ -64,7 +87,12 @@ fn main() -> Result<ExitCode> {
     } else {
         "cargo run --release -p bench"
     };
-    let mut report = Report::new(extent.objects, command.to_owned());
+    let setting = format!(
+        "{} objects of 1 kB in the main collection, envelopes and pages of 1,000, plain HTTP on loopback, ledger and \
+         release on.",
+        short(units::float(extent.objects))
+    );
+    let mut report = Report::new("Results", command.to_owned(), setting);
     let begun = Instant::now();
 
     report.add("`stix` alone", ingest::measure());

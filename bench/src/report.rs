@@ -88,18 +88,20 @@ impl Row {
     }
 }
 
-/// Everything that one run found.
+/// Everything that one run found: a part of the table's file, under a heading of its own.
 pub(crate) struct Report {
     pub(crate) rows: Vec<Row>,
     pub(crate) notes: Vec<String>,
-    pub(crate) objects: u64,
-    pub(crate) command: String,
+    heading: &'static str,
+    command: String,
+    /// What was measured on, in sentences.
+    setting: String,
     load_before: String,
 }
 
 impl Report {
-    pub(crate) fn new(objects: u64, command: String) -> Self {
-        Self { rows: Vec::new(), notes: Vec::new(), objects, command, load_before: load_average() }
+    pub(crate) fn new(heading: &'static str, command: String, setting: String) -> Self {
+        Self { rows: Vec::new(), notes: Vec::new(), heading, command, setting, load_before: load_average() }
     }
 
     /// Adds what a measure found, or why it found nothing, and says so.
@@ -114,14 +116,13 @@ impl Report {
     }
 
     pub(crate) fn markdown(&self, took_seconds: u64) -> String {
-        let mut text = String::from("# Results\n\n");
+        let mut text = format!("# {}\n\n", self.heading);
         let _ = writeln!(
             text,
-            "One run of `{}`, {} at its end, {took_seconds} s. {} objects of 1 kB in the main collection, envelopes and \
-             pages of 1,000, plain HTTP on loopback, ledger and release on. `README.md` says how each number is taken.\n",
+            "One run of `{}`, {} at its end, {took_seconds} s. {} `README.md` says how each number is taken.\n",
             self.command,
             model::SystemClock::default().now(),
-            short(crate::units::float(self.objects)),
+            self.setting,
         );
         text.push_str("| measure | Ringfence | beside it | ratio or count | at least | aim | |\n");
         text.push_str("|---|---|---|---|---|---|---|\n");
@@ -170,9 +171,30 @@ pub(crate) fn said(command: &mut Command) -> String {
     String::from_utf8_lossy(&text).lines().next().unwrap_or_default().to_owned()
 }
 
-/// Writes the table.
-pub(crate) fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    Ok(fs::write(path, text)?)
+/// Writes a part of the table's file, in place of the part with the same heading; the other parts stay.
+pub(crate) fn write(path: &Path, part: &str) -> anyhow::Result<()> {
+    let before = if path.exists() { fs::read_to_string(path)? } else { String::new() };
+    Ok(fs::write(path, with_part(&before, part))?)
+}
+
+fn with_part(text: &str, part: &str) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    for line in text.lines() {
+        if line.starts_with("# ") || parts.is_empty() {
+            parts.push(String::new());
+        }
+        if let Some(last) = parts.last_mut() {
+            last.push_str(line);
+            last.push('\n');
+        }
+    }
+    let heading = part.lines().next();
+    match parts.iter_mut().find(|old| old.lines().next() == heading) {
+        Some(old) => part.clone_into(old),
+        None => parts.push(part.to_owned()),
+    }
+    let parts: Vec<_> = parts.iter().map(|part| part.trim_end()).collect();
+    parts.join("\n\n") + "\n"
 }
 
 #[cfg(test)]
@@ -197,5 +219,18 @@ mod tests {
             assert_eq!(row.is_short(), want == "missed");
         }
         assert!(Row::missing("m", &anyhow::anyhow!("a|b")).is_short());
+    }
+
+    #[test]
+    fn a_part_replaces_its_like_alone() {
+        let cases = [
+            ("", "# A\n\n1\n", "# A\n\n1\n"),
+            ("# A\n\n1\n", "# B\n2\n", "# A\n\n1\n\n# B\n2\n"),
+            ("# A\n\n1\n## x\n\n# B\n2\n", "# A\n3\n", "# A\n3\n\n# B\n2\n"),
+            ("# A\n1\n\n# B\n2\n", "# B\n3\n", "# A\n1\n\n# B\n3\n"),
+        ];
+        for (before, part, want) in cases {
+            assert_eq!(with_part(before, part), want);
+        }
     }
 }

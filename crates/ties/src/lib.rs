@@ -13,6 +13,7 @@
 //! Huawei, and Symantec is in neither: it owns *outward*. The tie that matters is between the two parents.
 
 mod date;
+pub mod derive;
 mod encode;
 mod entity;
 mod fraction;

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::{Day, Entity, EntityId, ListId, Listing, Source, StatementId, Tie, TieId, Truth};
+use crate::{Day, Entity, EntityId, ListId, Listing, Source, StatementId, Tie, TieId, TieKind, Truth};
 use model::Timestamp;
 
 /// On which day, as known when: the two clocks.
@@ -77,6 +77,13 @@ pub trait Picture {
 
     /// The ties that run from it: on whom it has influence.
     fn ties_out_of(&self, id: &EntityId) -> Vec<KnownTie>;
+
+    /// Those ties that run from it by which it is a party to an arrangement: a trust, a nomination, a concert.
+    fn arrangements(&self, id: &EntityId) -> Vec<KnownTie> {
+        let mut ties = self.ties_out_of(id);
+        ties.retain(|known| matches!(known.tie.kind, TieKind::PartyTo { .. }));
+        ties
+    }
 
     /// One tie.
     fn tie(&self, id: &TieId) -> Option<KnownTie>;

@@ -30,6 +30,7 @@ use std::ops::Range;
 use model::Timestamp;
 use thiserror::Error;
 
+pub(crate) use self::asof::Held;
 pub use self::asof::RegistryPicture;
 use self::describe::HISTORY_LOOKED_AT_MAX;
 use self::intern::Full;
@@ -317,7 +318,9 @@ impl Registry {
             Keys::Same { .. } | Keys::Entity { .. } | Keys::End { .. } | Keys::Retraction { .. } => {}
         }
         let row = self.log.push(new)?;
-        self.note_nominator(row);
+        if self.log.row(row).tag == Tag::Tie {
+            self.log.index(row)?;
+        }
         findings.extend(self.finding(row));
         Ok(Taken::New)
     }
@@ -366,15 +369,6 @@ impl Registry {
                 .any(|word| word.disputed || ![word.ended, word.announced].contains(&Some(row))),
             Tag::Entity => self.log.last_of_document(old.first, row, recorded) != Some(row),
             Tag::Same | Tag::Retraction => false,
-        }
-    }
-
-    fn note_nominator(&mut self, row: u32) {
-        let &log::Row { tag: Tag::Tie, tie, .. } = self.log.row(row) else { return };
-        if let Some(nominator) = self.log.nominator(row)
-            && let Ok(nominator) = self.log.entity(nominator.as_str())
-        {
-            self.log.nominated.entry(nominator).or_default().push(tie);
         }
     }
 

@@ -164,6 +164,17 @@ impl Builder {
         }
     }
 
+    /// Adds a node, and returns its number.
+    ///
+    /// # Panics
+    ///
+    /// Beyond 2^32 - 1 nodes.
+    pub fn add_node(&mut self) -> Node {
+        let node = self.nodes;
+        self.nodes = node.checked_add(1).expect("nodes are numbered in 32 bits");
+        node
+    }
+
     /// Makes room for as many ties, where their number is known.
     pub fn reserve(&mut self, ties: usize) {
         self.ties.reserve_exact(ties);
@@ -176,13 +187,19 @@ impl Builder {
         if share == Share::NOTHING {
             return Ok(());
         }
-        let next = self.shares.len();
-        let number = *self.share_numbers.entry(share).or_insert_with(|| number(next));
-        if number as usize == next {
+        let next = number(self.shares.len());
+        let share_number = *self.share_numbers.entry(share).or_insert(next);
+        if share_number == next {
             self.shares.push(Interval::from(share));
         }
-        self.ties.push(Told { holder, company, share: number });
+        self.ties.push(Told { holder, company, share: share_number });
         Ok(())
+    }
+
+    /// As [`tie`](Self::tie), for ends that were told before. Both nodes exist.
+    pub(crate) fn tie_between(&mut self, holder: Node, company: Node, lo: Bound, hi: Bound) {
+        self.ties.push(Told { holder, company, share: number(self.shares.len()) });
+        self.shares.push(Interval { lo, hi });
     }
 
     /// How a company's register is to be read; the default where nothing is told.

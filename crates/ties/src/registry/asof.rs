@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::intern::NONE;
 use super::log::Log;
 use super::merges::Merges;
 use super::word::Word;
@@ -42,6 +43,26 @@ impl<'r> RegistryPicture<'r> {
         self.log.entities.find(id.as_str().as_bytes())
     }
 
+    pub(crate) fn entity_count(&self) -> u32 {
+        u32::try_from(self.log.entities.len()).unwrap_or(u32::MAX)
+    }
+
+    pub(crate) fn day(&self) -> crate::Day {
+        self.as_of.day
+    }
+
+    /// Whether ties may run to an entity: some statement says so, and it was not merged into another.
+    pub(crate) fn may_be_held(&self, entity: u32) -> bool {
+        let heads = self.log.entity_heads[entity as usize];
+        (heads.into != NONE || heads.same != NONE) && self.canonical_number(entity) == entity
+    }
+
+    /// Whether some statement may say what an entity is.
+    pub(crate) fn is_described(&self, entity: u32) -> bool {
+        let heads = self.log.entity_heads[entity as usize];
+        heads.said != NONE || heads.same != NONE
+    }
+
     pub(crate) fn canonical_number(&self, entity: u32) -> u32 {
         self.merges.canonical(self.log, entity, self.as_of.known)
     }
@@ -71,6 +92,20 @@ impl<'r> RegistryPicture<'r> {
             |member| self.log.out_of(member),
             |held| self.canonical_number(self.log.row(held.word.row).first) == here,
         )
+    }
+
+    /// The ties by which an entity is a party to an arrangement.
+    pub(crate) fn held_as_party(&self, entity: u32) -> Vec<Held> {
+        if self.log.parties.is_empty() {
+            return Vec::new();
+        }
+        let here = self.canonical_number(entity);
+        let members = self.merges.members(self.log, entity, self.as_of.known);
+        let ties = members.iter().filter_map(|member| self.log.parties.get(member)).flatten().copied();
+        self.speaking(ties.collect(), Tag::Tie, |held| {
+            self.canonical_number(self.log.row(held.word.row).first) == here
+                && matches!(self.log.kind(held.word.row), TieKind::PartyTo { .. })
+        })
     }
 
     fn held_listings(&self, entity: u32) -> Vec<Held> {
@@ -115,7 +150,7 @@ impl<'r> RegistryPicture<'r> {
         (truth != Truth::No).then_some(Held { tie, word, truth })
     }
 
-    fn id(&self, entity: u32) -> EntityId {
+    pub(crate) fn id(&self, entity: u32) -> EntityId {
         EntityId::stored(self.log.entities.text(self.canonical_number(entity)))
     }
 
@@ -198,6 +233,10 @@ impl Picture for RegistryPicture<'_> {
 
     fn ties_out_of(&self, id: &EntityId) -> Vec<KnownTie> {
         self.number(id).map_or_else(Vec::new, |entity| self.known_ties(&self.held_out_of(entity)))
+    }
+
+    fn arrangements(&self, id: &EntityId) -> Vec<KnownTie> {
+        self.number(id).map_or_else(Vec::new, |entity| self.known_ties(&self.held_as_party(entity)))
     }
 
     fn tie(&self, id: &TieId) -> Option<KnownTie> {

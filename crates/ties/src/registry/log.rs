@@ -10,7 +10,7 @@ use model::Timestamp;
 
 use super::intern::{Full, Interner, NONE};
 use crate::encode::{Keys, Reader, Tag, put_source, take_kind, take_said, take_source};
-use crate::{Confidence, EntityId, Evidence, Said, Source, Statement, StatementId, TieKind};
+use crate::{Confidence, Evidence, Holding, Said, Source, Statement, StatementId, TieKind};
 
 /// A statement in the log. Which texts the numbers stand for depends on the kind; [`Keys`] has the table.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +74,8 @@ pub(crate) struct Log {
     retractions: BTreeMap<u32, Vec<u32>>,
     /// The ties that are held for an entity in another's name.
     pub(crate) nominated: BTreeMap<u32, Vec<u32>>,
+    /// The ties by which an entity is a party to an arrangement.
+    pub(crate) parties: BTreeMap<u32, Vec<u32>>,
 }
 
 impl Log {
@@ -232,12 +234,25 @@ impl Log {
         take_said(keys, &mut Reader::new(self.body(number))).expect("a body in the log was checked")
     }
 
-    /// For whom the tie of a row is held, if in name only.
-    pub(crate) fn nominator(&self, number: u32) -> Option<EntityId> {
+    /// Notes a tie where it is looked for other than by its ends: by whom it is held for, and as a party's.
+    pub(crate) fn index(&mut self, number: u32) -> Result<(), Full> {
+        let &Row { tie, first, .. } = self.row(number);
+        let kind = self.kind(number);
+        if let TieKind::Holds(Holding { nominator: Some(nominator), .. }) = &kind {
+            let nominator = self.entity(nominator.as_str())?;
+            self.nominated.entry(nominator).or_default().push(tie);
+        }
+        if let TieKind::PartyTo { .. } = &kind {
+            self.parties.entry(first).or_default().push(tie);
+        }
+        Ok(())
+    }
+
+    /// The kind of the tie that a row is about.
+    pub(crate) fn kind(&self, number: u32) -> TieKind {
         let mut body = Reader::new(self.body(number));
-        body.period().ok()?;
-        let Ok(TieKind::Holds(holding)) = take_kind(&mut body) else { return None };
-        holding.nominator
+        // INVARIANT: a body is pushed only after it was encoded here or read once.
+        body.period().and_then(|_| take_kind(&mut body)).expect("a body in the log was checked")
     }
 
     pub(crate) fn name_of(&self, number: u32) -> StatementId {

@@ -14,7 +14,10 @@ pub fn template() -> BTreeMap<String, Vec<u8>> {
     template_files!(
         "README.md",
         "attestation.toml",
+        "cases/fictional.toml",
         "cases/release.toml",
+        "cases/symantec.toml",
+        "cases/variants.toml",
         "instruments.toml",
         "lists/adversaries.csv",
         "lists/concern.csv",

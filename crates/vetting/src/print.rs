@@ -1,0 +1,143 @@
+//! A decision for people: the verdict first, then the proof as an indented tree, then what would help.
+
+use std::fmt::Write as _;
+
+use model::Grade;
+
+use crate::decision::{Decision, FactShown, Finding};
+use crate::facts::Value;
+use crate::remedy::{Remedies, RemedyBound};
+use crate::step::Step;
+use crate::wording;
+
+/// How deep a proof is shown; what lies below is told as such. Pyramids of ten thousand levels exist.
+const DEPTH_SHOWN_MAX: usize = 12;
+
+impl Decision {
+    /// The verdict in a sentence.
+    #[must_use]
+    pub fn verdict(&self) -> String {
+        let Self { name, tier, grade, as_of, .. } = self;
+        match grade {
+            Grade::Clear => format!("{name}: clear on {tier} as of {as_of}. No rule finds anything."),
+            Grade::Disclose => format!("{name}: clear on {tier} as of {as_of}, with things to disclose."),
+            Grade::Review => format!("{name}: to be reviewed on {tier} as of {as_of}."),
+            Grade::Condition => format!("{name}: on {tier} only with conditions as of {as_of}."),
+            Grade::Suspend => format!("{name}: suspended on {tier} as of {as_of}."),
+            Grade::Bar => format!("{name}: barred from {tier} as of {as_of}."),
+        }
+    }
+
+    /// The whole decision, with what would help if that was asked for.
+    #[must_use]
+    pub fn describe(&self, remedies: Option<&Remedies>) -> String {
+        let mut text = format!("{}\n", self.verdict());
+        if let Some(first) = self.findings.iter().find(|finding| finding.grade == self.grade) {
+            let _ = writeln!(
+                text,
+                "{} ({}, grade {}).",
+                first.text.trim_end_matches('.'),
+                first.rule,
+                first.grade
+            );
+        }
+        let _ = writeln!(
+            text,
+            "As known on {}; rules: programme {}.",
+            self.known,
+            &self.programme[..12.min(self.programme.len())]
+        );
+        for finding in &self.findings {
+            describe_finding(&mut text, finding);
+        }
+        if self.possible > self.grade {
+            let _ = writeln!(text, "\nPossible, not certain: {}.", self.possible);
+        }
+        for finding in &self.perhaps {
+            describe_finding(&mut text, finding);
+        }
+        if let Some(remedies) = remedies {
+            describe_remedies(&mut text, remedies);
+        }
+        text
+    }
+}
+
+fn describe_finding(text: &mut String, finding: &Finding) {
+    let Finding { rule, pack, version, grade, source, .. } = finding;
+    let _ = writeln!(text, "\n{grade}  {rule}  ({pack} {version})\n  {}\n  source: {source}", finding.text);
+    for fact in &finding.because {
+        let _ = writeln!(text, "  {}: {}", fact.about, values(fact));
+        for step in &fact.proof {
+            describe_step(text, step);
+        }
+    }
+}
+
+fn values(fact: &FactShown) -> String {
+    let is_part =
+        crate::FactName::ALL.iter().any(|name| name.as_str() == fact.fact && crate::judge::is_part(*name));
+    let one = |value: &Value| match value {
+        Value::Flag(true) => "yes".to_owned(),
+        Value::Flag(false) => "no".to_owned(),
+        Value::Number(points) if is_part => wording::part(*points),
+        Value::Number(number) => number.to_string(),
+        Value::Words(words) => words.iter().map(String::as_str).collect::<Vec<_>>().join(", "),
+    };
+    if fact.certain == fact.possible {
+        one(&fact.certain)
+    } else {
+        format!("{} for certain, possibly {}", one(&fact.certain), one(&fact.possible))
+    }
+}
+
+/// Without recursion: a proof may be as deep as a pyramid.
+fn describe_step(text: &mut String, step: &Step) {
+    let mut open = vec![(0, step)];
+    while let Some((depth, step)) = open.pop() {
+        let indent = "  ".repeat(depth + 2);
+        if depth >= DEPTH_SHOWN_MAX {
+            let _ = writeln!(text, "{indent}... and so on; `--json` has all of it");
+            continue;
+        }
+        let said = step.statements.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(", ");
+        let said = if said.is_empty() { said } else { format!("  <{said}>") };
+        let _ = writeln!(text, "{indent}- {}{said}", step.text);
+        open.extend(step.because.iter().rev().map(|below| (depth + 1, below)));
+    }
+}
+
+fn describe_remedies(text: &mut String, remedies: &Remedies) {
+    text.push_str("\nWhat would help:\n");
+    if remedies.ties.is_empty() && remedies.instruments.is_empty() {
+        text.push_str("  nothing that this programme knows of\n");
+    }
+    for remedy in &remedies.ties {
+        let bound = match remedy.bound {
+            RemedyBound::Proved => "least, proved".to_owned(),
+            RemedyBound::BestFound { at_least } => format!("best found; at least {at_least}"),
+        };
+        let hand = if remedy.in_its_hand { "in its own hand" } else { "in the hand of others" };
+        let _ = writeln!(
+            text,
+            "  end {} ({bound}; {hand}) -> {}",
+            remedy.end.iter().map(|tie| tie.as_str()).collect::<Vec<_>>().join(" and "),
+            remedy.leaves
+        );
+        for tie in &remedy.text {
+            let _ = writeln!(text, "    {tie}");
+        }
+        if !remedy.still.is_empty() {
+            let _ = writeln!(text, "    still: {}", remedy.still.join(", "));
+        }
+        if remedy.cancelled != remedy.leaves {
+            let _ = writeln!(text, "    cancelled instead of sold, the rest rescaled: {}", remedy.cancelled);
+        }
+    }
+    for remedy in &remedies.instruments {
+        let _ = writeln!(text, "  sign a {} -> {}", remedy.instrument, remedy.leaves);
+    }
+    if remedies.cut_short {
+        text.push_str("  (time ran out; there may be more)\n");
+    }
+}

@@ -65,7 +65,7 @@ pub(crate) fn record(reading: &mut Reading<'_>, place: &str, record: &Node) {
             continue;
         };
         let tie = Tie {
-            id: reading.tie(&format!("successor/{lei}/{successor}")),
+            id: reading.tie(&format!("lei/{lei}#{successor}")),
             from: successor,
             to: id.clone(),
             kind: TieKind::Succeeds,

@@ -23,15 +23,23 @@
 
 pub mod bods;
 mod countries;
+pub mod csl;
+pub mod denied;
 mod format;
 pub mod ftm;
 pub mod gleif;
 mod gleif_entities;
 mod gleif_parents;
+pub mod ofac;
+mod ofac_links;
+mod ofac_remarks;
+pub mod ofac_xml;
+mod party;
 pub mod plain;
 pub mod psc;
 mod reading;
 mod tree;
+pub mod un_list;
 mod xml;
 
 pub use format::{Format, closes_missing, detect};

@@ -6,6 +6,7 @@ use model::{InvalidTransition, MemberId, Tier};
 use release::PolicyError;
 use store::{CommitError, StoreError};
 use thiserror::Error;
+use vetting::JudgeError;
 
 /// Why nothing was written, or it is not known whether it was.
 #[derive(Clone, Debug, Error)]
@@ -50,6 +51,9 @@ pub enum OpenError {
     /// The programme's policy cannot be used.
     #[error(transparent)]
     Policy(#[from] PolicyError),
+    /// The programme's rules about ties cannot be used.
+    #[error(transparent)]
+    Judge(#[from] JudgeError),
     /// The store belongs to another programme.
     #[error(
         "this data directory belongs to the programme `{found}`, not to `{wanted}`; give each programme its own"
@@ -205,6 +209,9 @@ pub enum AdminError {
     /// The procedure has no such step.
     #[error(transparent)]
     Transition(#[from] InvalidTransition),
+    /// The rules about ties cannot be asked that.
+    #[error(transparent)]
+    Judge(#[from] JudgeError),
     /// Something was said in the wrong form.
     #[error("{0}")]
     Invalid(String),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use ledger::checkpoint::Origin;
 use ledger::entry::{Genesis, Key, Policy as PolicyEntry};
@@ -65,6 +65,8 @@ pub(crate) struct Inner {
     /// Up to where old statuses were removed, in units of their sweeps.
     pub(crate) swept: AtomicU64,
     rights: Mutex<HashMap<(Principal, CollectionId), (Epoch, Rights)>>,
+    /// Every statement about ties. The writer adds to it inside its transaction; if that fails, it is read anew.
+    pub(crate) ties: RwLock<ties::Registry>,
 }
 
 /// What a principal may do with a collection.
@@ -114,6 +116,7 @@ impl Exchange {
         let is_new = in_force.is_none();
         let is_other = ruling.digest() != programme.digest();
         let registry = Registry::load(snapshot.as_ref(), Arc::new(Policy::new(ruling)?))?;
+        let ties = crate::ties::load(snapshot.as_ref(), registry.programme())?;
         let log = resume_log(snapshot.as_ref())?;
         if !is_new {
             check_key(snapshot.as_ref(), &signer.verifier().to_string())?;
@@ -136,6 +139,7 @@ impl Exchange {
                 blocks: BlockCache::default(),
                 swept: AtomicU64::new(0),
                 rights: Mutex::default(),
+                ties: RwLock::new(ties),
             }),
         };
         if is_new {
@@ -171,12 +175,14 @@ impl Exchange {
     /// Fails if the policy cannot be used or nothing could be written.
     pub fn put_in_force(&self, programme: &Arc<Programme>, by: &str) -> Result<Epoch, OpenError> {
         let policy = Arc::new(Policy::new(Arc::clone(programme))?);
+        let judge = Arc::new(vetting::Judge::new(Arc::clone(programme))?);
         let inner = Arc::clone(&self.inner);
         let (files, digest, by) = (files_as_text(programme), programme.digest().to_owned(), by.to_owned());
         let (epoch, last) =
             self.inner.writer.run(Instants::HandsOut, move |turn| -> Result<Epoch, WriteError> {
                 let (epoch, at) = inner.judge_everyone(turn, &|_| true, |registry| {
                     registry.policy = policy;
+                    registry.judge = judge;
                     registry.refresh_identities();
                 })?;
                 let entry = PolicyEntry { at: at.to_string(), by, sha256: digest, epoch: epoch.number() };
@@ -185,6 +191,9 @@ impl Exchange {
                 Ok(epoch)
             })?;
         self.inner.wait_until(last);
+        // The programme's own lists and rules changed with it.
+        self.reload_ties()?;
+        self.tend().map_err(|error| OpenError::Store(StoreError::failed("vetting anew", error)))?;
         Ok(epoch)
     }
 

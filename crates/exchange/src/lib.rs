@@ -19,25 +19,39 @@
 //! date that the change handed out has come. So whoever polls after an acknowledgement sees what was acknowledged, and
 //! a client that goes by its own clock misses nothing.
 
+mod alerts;
 mod audit;
 mod credentials;
 mod cursor;
+mod dossier;
+mod duties;
 mod error;
+mod evaluate;
 mod exchange;
 mod labelling;
 mod members;
+mod procedure;
 mod publish;
 mod read;
 mod recall;
 mod registry;
+mod ties;
 mod writer;
 
+pub use alerts::{ALERTS_MAX, Alert};
 pub use audit::{HeldObject, HoldsReport, LedgerHead, Receiver, WhoReport};
 pub use credentials::{Attempt, CredentialRecord, CredentialSecret, NewCredential};
+pub use dossier::{
+    Agreement, Answer, AnswerDiff, Appeal, Attestation, Concluded, Decided, Done, Dossier, Duty, DutyOf, Override,
+    Proposal, Review,
+};
+pub use duties::Attested;
 pub use error::{AdminError, AuthenticationError, OpenError, PublishError, ReadError, WriteError};
+pub use evaluate::Moved;
 pub use exchange::{Exchange, Keys, Options, Random};
 pub use labelling::Finding;
-pub use members::{MemberChange, NewMember};
+pub use members::{MemberChange, NewMember, Stepped};
 pub use publish::{ItemFate, PublishOptions, Submission};
 pub use read::{CollectionView, ObjectsAnswer, RecordsAnswer, Served, StatusView, StreamBatch, Unless};
 pub use recall::{RecallAction, RecallReport};
+pub use ties::{IMPORT_MAX, Imported, Question};

@@ -1,24 +1,29 @@
 //! Members, their standing, their credentials.
 //!
-//! In this version a person sets a member's standing; the change has an author and a reason, is checked against the
-//! procedure, begins an epoch, opens and closes the member's grants at one instant, and is an entry of the ledger. All of
-//! it is one transaction.
+//! A step of a member's standing has authors and a reason, is checked against the procedure, begins an epoch, opens and
+//! closes the member's grants at one instant, and is an entry of the ledger. All of it is one transaction. Steps that
+//! follow from ties are made in the same way by [`evaluate`](crate::evaluate).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ledger::Body;
-use ledger::entry::{Credential, Decision, Membership};
+use ledger::entry::{Credential, Decision, Membership, Vetting};
 use model::{
-    Action, Caller, CredentialId, Member, MemberId, MemberKind, Principal, Role, Standing, StandingChange,
-    Subject, Tier,
+    Action, Caller, CredentialId, Grade, Member, MemberId, MemberKind, Principal, Role, Standing, StandingChange,
+    Subject, Tier, Timestamp,
 };
 
 use crate::credentials::{CredentialRecord, CredentialSecret, NewCredential};
+use crate::alerts::{self, Alert};
+use crate::dossier::{Agreement, Dossier, Override, Proposal};
 use crate::error::AdminError;
+use crate::evaluate::{THE_RULES, leaves_the_list, put_dossier, record_step};
 use crate::exchange::{Exchange, Hand, name_of, require};
-use crate::registry::{CREDENTIAL, MEMBER};
+use crate::procedure;
+use crate::registry::{CREDENTIAL, MEMBER, ReaderGrants, Registry};
 use crate::writer::{Instants, Judging};
+use store::StoreError;
 
 /// A member to be.
 #[derive(Clone, Debug)]
@@ -46,7 +51,7 @@ pub struct MemberChange {
     pub subject: Option<Subject>,
 }
 
-const DECIDES: &[Role] = &[Role::Operator, Role::Officer];
+pub(crate) const DECIDES: &[Role] = &[Role::Operator, Role::Officer];
 
 impl Exchange {
     /// Admits a member to the registry.
@@ -106,6 +111,7 @@ impl Exchange {
                         by: by.clone(),
                         reason: "listed at admission".to_owned(),
                         epoch: epoch.number(),
+                        proof: None,
                     }))?;
                 }
                 Ok(member)
@@ -114,14 +120,15 @@ impl Exchange {
         Ok(member)
     }
 
-    /// Changes a member's standing on one tier.
+    /// Takes a step of a member's standing on one tier.
     ///
     /// The member's next request sees it: a suspended member reads nothing more of the tier, and a reinstated one gets
-    /// what it missed.
+    /// what it missed. A removal, a return and a step against the rules need as many different people as the
+    /// programme's quorum says: the first one's call proposes, and the same call by the others agrees.
     ///
     /// # Errors
     ///
-    /// Refuses all but operators and officers, and a step that the procedure does not have.
+    /// Refuses all but operators and officers, a step that the procedure does not have, and agreeing twice.
     pub fn set_standing(
         &self,
         caller: &Caller,
@@ -129,46 +136,67 @@ impl Exchange {
         tier: &Tier,
         to: Standing,
         reason: &str,
-    ) -> Result<StandingChange, AdminError> {
+    ) -> Result<Stepped, AdminError> {
         require(caller, DECIDES, "an operator or an officer")?;
         if reason.trim().is_empty() {
             return Err(AdminError::Invalid("a change of standing needs a reason".to_owned()));
         }
         let inner = Arc::clone(&self.inner);
-        let (by, id, tier, reason) = (name_of(caller), member.clone(), tier.clone(), reason.to_owned());
+        let (id, tier, reason) = (member.clone(), tier.clone(), reason.to_owned());
         let caller = caller.clone();
-        let (change, last) =
+        let (stepped, last) =
             self.inner.writer.run(Instants::HandsOut, move |turn| -> Result<_, AdminError> {
                 still_accepted(turn, &caller)?;
                 check_tier(turn, &tier)?;
                 let before = Arc::clone(turn.registry);
-                let mut member =
+                let member =
                     before.members.get(&id).cloned().ok_or_else(|| AdminError::NoSuchMember(id.clone()))?;
                 let from = member.standing(&tier);
                 let to = from.change(to)?;
-                let principal = Principal::Member(id.clone());
-                let known = inner.grants_of(&principal, &before)?;
-                let at = turn.instant(0);
-                member.standings.insert(tier.clone(), to);
-                member.since = at;
-                put_member(turn, &member)?;
-                let epoch = turn.begin_epoch();
-                turn.reform(&principal, &known, &before, at, &mut Judging::all(&before))?;
-                let change = StandingChange { member: id, tier, from, to, by, reason, at };
-                turn.record(&Body::Decision(Decision {
-                    at: at.to_string(),
-                    member: change.member.to_string(),
-                    tier: change.tier.to_string(),
-                    from: from.to_string(),
-                    to: to.to_string(),
-                    by: change.by.clone(),
-                    reason: change.reason.clone(),
-                    epoch: epoch.number(),
-                }))?;
-                Ok(change)
+                let mut dossier = before.dossiers.get(&id).cloned().unwrap_or_default();
+                let proposal = agreed(&before, &dossier, &member, &tier, to, &reason, &caller, turn.now)?;
+                if u32::try_from(proposal.agreed.len()).unwrap_or(u32::MAX) < proposal.needs {
+                    propose(turn, &mut dossier, &proposal)?;
+                    return Ok(Stepped::Proposed(proposal));
+                }
+                let known = inner.grants_of(&Principal::Member(id.clone()), &before)?;
+                step(turn, &before, &known, member, dossier, &proposal).map(Stepped::Changed)
             })?;
-        self.wait_for_back_fill(&Principal::Member(change.member.clone()), last)?;
-        Ok(change)
+        if let Stepped::Changed(change) = &stepped {
+            self.wait_for_back_fill(&Principal::Member(change.member.clone()), last)?;
+        }
+        Ok(stepped)
+    }
+
+    /// Withdraws the step that waits for agreement on a tier.
+    ///
+    /// # Errors
+    ///
+    /// Refuses all but operators and officers, and where none waits.
+    pub fn withdraw_proposal(&self, caller: &Caller, member: &MemberId, tier: &Tier) -> Result<Proposal, AdminError> {
+        require(caller, DECIDES, "an operator or an officer")?;
+        let (id, tier, caller) = (member.clone(), tier.clone(), caller.clone());
+        let (proposal, _) = self.inner.writer.run(Instants::HandsOut, move |turn| -> Result<_, AdminError> {
+            still_accepted(turn, &caller)?;
+            let mut dossier = turn.registry.dossiers.get(&id).cloned().unwrap_or_default();
+            let waiting = dossier.proposals.remove(&tier);
+            let proposal = waiting.ok_or_else(|| AdminError::Invalid(format!("no step waits on {tier}")))?;
+            put_dossier(turn, &id, &dossier)?;
+            record_proposal(turn, &proposal, "withdrawn", name_of(&caller))?;
+            Ok(proposal)
+        })?;
+        Ok(proposal)
+    }
+
+    /// The steps that wait for agreement, by member and tier.
+    ///
+    /// # Errors
+    ///
+    /// Refuses members.
+    pub fn proposals(&self, caller: &Caller) -> Result<Vec<Proposal>, AdminError> {
+        require(caller, &Role::ALL, "the programme's people")?;
+        let registry = self.inner.published.registry();
+        Ok(registry.dossiers.values().flat_map(|dossier| dossier.proposals.values().cloned()).collect())
     }
 
     /// Changes what the registry says of a member.
@@ -343,6 +371,118 @@ impl Exchange {
     }
 }
 
+/// What became of a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stepped {
+    /// It was made.
+    Changed(StandingChange),
+    /// It waits for other people to agree.
+    Proposed(Proposal),
+}
+
+/// The proposal that this call makes, or agrees to.
+#[expect(clippy::too_many_arguments, reason = "a step is all of these, and nothing else calls it")]
+fn agreed(
+    registry: &Registry,
+    dossier: &Dossier,
+    member: &Member,
+    tier: &Tier,
+    to: Standing,
+    reason: &str,
+    caller: &Caller,
+    now: Timestamp,
+) -> Result<Proposal, AdminError> {
+    let from = member.standing(tier);
+    let grade = dossier.decided.get(tier).map(|decided| decided.grade).unwrap_or_default();
+    let needs = procedure::people(from, to, grade, registry.programme().settings().vetting.quorum);
+    let waiting = dossier.proposals.get(tier).filter(|waiting| waiting.to == to && waiting.from == from);
+    let fresh = || Proposal {
+        member: member.id.clone(),
+        tier: tier.clone(),
+        from,
+        to,
+        reason: reason.to_owned(),
+        at: now,
+        agreed: Vec::new(),
+        needs,
+    };
+    let mut proposal = waiting.cloned().unwrap_or_else(fresh);
+    proposal.needs = needs;
+    if proposal.agreed.iter().any(|agreement| agreement.credential == caller.credential) {
+        let message = "you agreed to this step already; another person has to".to_owned();
+        return Err(AdminError::Invalid(message));
+    }
+    reason.clone_into(&mut proposal.reason);
+    proposal.agreed.push(Agreement { credential: caller.credential.clone(), by: name_of(caller), at: now });
+    Ok(proposal)
+}
+
+/// Keeps a proposal until enough people agree.
+fn propose(turn: &mut Hand<'_>, dossier: &mut Dossier, proposal: &Proposal) -> Result<(), AdminError> {
+    let at = turn.now;
+    dossier.proposals.insert(proposal.tier.clone(), proposal.clone());
+    put_dossier(turn, &proposal.member, dossier)?;
+    let by = proposal.agreed.last().map_or_else(|| THE_RULES.to_owned(), |agreement| agreement.by.clone());
+    record_proposal(turn, proposal, "proposed", by)?;
+    let text = format!("{} on {}: {} is proposed", proposal.member, proposal.tier, proposal.to);
+    alerts::put(turn, &Alert::new("proposal", Some(&proposal.member), text, at))?;
+    Ok(())
+}
+
+fn record_proposal(turn: &mut Hand<'_>, proposal: &Proposal, action: &str, by: String) -> Result<(), AdminError> {
+    let Proposal { member, tier, from, to, reason, .. } = proposal;
+    turn.record(&Body::Vetting(Vetting {
+        at: turn.now.to_string(),
+        member: Some(member.to_string()),
+        action: action.to_owned(),
+        subject: format!("{from} to {to} on {tier}: {reason}"),
+        by,
+        sha256: None,
+    }))?;
+    Ok(())
+}
+
+/// Makes a step to which enough people agreed.
+fn step(
+    turn: &mut Hand<'_>,
+    before: &Arc<Registry>,
+    known: &ReaderGrants,
+    mut member: Member,
+    mut dossier: Dossier,
+    proposal: &Proposal,
+) -> Result<StandingChange, AdminError> {
+    let Proposal { tier, from, to, reason, .. } = proposal.clone();
+    let at = turn.instant(0);
+    let by = proposal.agreed.iter().map(|agreement| agreement.by.clone()).collect::<Vec<_>>();
+    member.standings.insert(tier.clone(), to);
+    member.since = at;
+    let had_dossier = before.dossiers.contains_key(&member.id);
+    let settings = &before.programme().settings().vetting;
+    dossier.proposals.remove(&tier);
+    dossier.by_rules.remove(&tier);
+    leaves_the_list(&mut dossier, &tier, from, to, at, settings.disposal_days);
+    let decided = dossier.decided.get(&tier).cloned();
+    if let Some(decided) = decided.as_ref().filter(|decided| decided.grade >= Grade::Suspend && to.is_on_the_list()) {
+        let rules = decided.rules.clone();
+        let over = Override { rules, by: by.clone(), reason: reason.clone(), at };
+        dossier.overrides.insert(tier.clone(), over);
+    } else if decided.as_ref().is_some_and(|decided| procedure::place(decided.grade) == to) {
+        // People did what the rules say, so the rules may undo it.
+        dossier.by_rules.insert(tier.clone());
+    }
+    put_member(turn, &member)?;
+    if had_dossier || dossier != Dossier::default() {
+        put_dossier(turn, &member.id, &dossier)?;
+    }
+    let epoch = turn.begin_epoch();
+    let principal = Principal::Member(member.id.clone());
+    turn.reform(&principal, known, before, at, &mut Judging::all(before))?;
+    let by = by.join(" and ");
+    let change = StandingChange { member: member.id, tier, from, to, by, reason, at };
+    record_step(turn, &change, epoch.number(), decided.map(|decided| decided.sha256))?;
+    Ok(change)
+}
+
 /// A request may take its time; what counts is whether the credential holds when the change is made.
 pub(crate) fn still_accepted(turn: &Hand<'_>, caller: &Caller) -> Result<(), AdminError> {
     if turn.registry.accepts(caller, turn.now) { Ok(()) } else { Err(AdminError::Revoked) }
@@ -370,7 +510,7 @@ fn check_identity(turn: &Hand<'_>, identity: Option<&str>, own: Option<&MemberId
     }
 }
 
-fn put_member(turn: &mut Hand<'_>, member: &Member) -> Result<(), AdminError> {
+pub(crate) fn put_member(turn: &mut Hand<'_>, member: &Member) -> Result<(), StoreError> {
     turn.put_json(MEMBER, member.id.as_str(), member)?;
     let registry = Arc::make_mut(turn.registry);
     Arc::make_mut(&mut registry.members).insert(member.id.clone(), member.clone());

@@ -15,7 +15,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use store::{Record, Snapshot, StoreError};
 
+use vetting::Judge;
+
 use crate::credentials::CredentialRecord;
+use crate::dossier::Dossier;
 use crate::error::OpenError;
 
 /// Kinds of records.
@@ -27,6 +30,11 @@ pub(crate) const PROGRAMME: &str = "programme";
 pub(crate) const MARKING: &str = "marking";
 pub(crate) const STATUS: &str = "status";
 pub(crate) const FINDING: &str = "finding";
+pub(crate) const STATEMENTS: &str = "statements";
+pub(crate) const DOSSIER: &str = "dossier";
+pub(crate) const DECISION: &str = "decision";
+pub(crate) const ALERT: &str = "alert";
+pub(crate) const WEBHOOK: &str = "webhook";
 
 /// The key under which the programme that is in force is kept.
 pub(crate) const IN_FORCE: &str = "in-force";
@@ -142,6 +150,13 @@ pub(crate) struct Registry {
     pub(crate) markings: Arc<HashMap<String, Demands>>,
     /// STIX identities and whose they are; `None` is the programme's own.
     pub(crate) identities: Arc<HashMap<String, Option<MemberId>>>,
+    /// The rules about ties.
+    pub(crate) judge: Arc<Judge>,
+    /// What is kept about each member's vetting.
+    pub(crate) dossiers: Arc<BTreeMap<MemberId, Dossier>>,
+    /// How many alerts there have been, and batches of statements.
+    pub(crate) alerts: u64,
+    pub(crate) batches: u64,
 }
 
 impl Registry {
@@ -205,6 +220,21 @@ impl Registry {
             logins.insert(credential.login.clone(), credential.id.clone());
             credentials.insert(credential.id.clone(), credential);
         }
+        let mut dossiers = BTreeMap::new();
+        for record in snapshot.list(DOSSIER, "")? {
+            let member = record.key.parse().map_err(|error| OpenError::Record {
+                kind: DOSSIER.to_owned(),
+                key: record.key.clone(),
+                reason: format!("{error}"),
+            })?;
+            dossiers.insert(member, parse(&record)?);
+        }
+        let count = |kind: &str| -> Result<u64, OpenError> {
+            let last = snapshot.list(kind, "")?.last().and_then(|record| record.key.parse::<u64>().ok());
+            Ok(last.map_or(0, |last| last + 1))
+        };
+        let (alerts, batches) = (count(ALERT)?, count(STATEMENTS)?);
+        let judge = Arc::new(Judge::new(Arc::clone(policy.programme()))?);
         let mut markings = HashMap::new();
         for record in snapshot.list(MARKING, "")? {
             markings.insert(record.key.clone(), parse(&record)?);
@@ -218,6 +248,10 @@ impl Registry {
             labels: Arc::new(labels),
             markings: Arc::new(markings),
             identities: Arc::default(),
+            judge,
+            dossiers: Arc::new(dossiers),
+            alerts,
+            batches,
         };
         registry.refresh_identities();
         Ok(registry)

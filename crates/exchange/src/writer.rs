@@ -229,6 +229,20 @@ impl<'t> Turn<'t> {
         Ok(())
     }
 
+    /// The number of the next alert.
+    pub(crate) fn next_alert(&mut self) -> u64 {
+        let registry = Arc::make_mut(self.registry);
+        registry.alerts += 1;
+        registry.alerts - 1
+    }
+
+    /// The number of the next batch of statements.
+    pub(crate) fn next_batch(&mut self) -> u64 {
+        let registry = Arc::make_mut(self.registry);
+        registry.batches += 1;
+        registry.batches - 1
+    }
+
     pub(crate) fn random_bytes<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
         (self.random)(&mut bytes);

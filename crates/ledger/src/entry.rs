@@ -105,6 +105,8 @@ pub enum Body {
     Credential(Credential),
     /// A member's standing changed.
     Decision(Decision),
+    /// Something that vetting rests on was recorded.
+    Vetting(Vetting),
     /// Objects came in.
     Publication(Publication),
     /// An object was withdrawn or labelled anew.
@@ -131,6 +133,7 @@ impl Body {
             | Self::Membership(Membership { at, .. })
             | Self::Credential(Credential { at, .. })
             | Self::Decision(Decision { at, .. })
+            | Self::Vetting(Vetting { at, .. })
             | Self::Publication(Publication { at, .. })
             | Self::Recall(Recall { at, .. })
             | Self::Disclosure(Disclosure { at, .. }) => at,
@@ -145,6 +148,7 @@ impl Body {
             | Self::Credential(Credential { member, .. })
             | Self::Decision(Decision { member, .. })
             | Self::Disclosure(Disclosure { member, .. }) => Some(member),
+            Self::Vetting(Vetting { member, .. }) => member.as_deref(),
             Self::Genesis(_) | Self::Key(_) | Self::Policy(_) | Self::Publication(_) | Self::Recall(_) => {
                 None
             }
@@ -210,6 +214,27 @@ pub struct Decision {
     pub reason: String,
     /// The first epoch with the new standing.
     pub epoch: u64,
+    /// The SHA-256, in hex, of the decision with its proof, where rules decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<String>,
+}
+
+/// Something that the vetting of members rests on: ties that were recorded, an instrument, an attestation, a proposal,
+/// a duty that was done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vetting {
+    pub at: String,
+    /// The member that it is about, if it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member: Option<String>,
+    /// What happened: `ties recorded`, `proposed`, `agreed`, `instrument signed`, ...
+    pub action: String,
+    /// What to, in words.
+    pub subject: String,
+    pub by: String,
+    /// The SHA-256, in hex, of the document, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
 }
 
 /// Objects came into a collection.

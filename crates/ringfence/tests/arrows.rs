@@ -25,7 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("release", &["model", "programme", "stix"]),
     ("store", &["model", "release", "stix"]),
     ("store-sqlite", &["model", "release", "store"]),
-    ("exchange", &["ledger", "model", "programme", "release", "stix", "store", "taxii"]),
+    ("exchange", &["ledger", "model", "programme", "release", "stix", "store", "taxii", "ties", "vetting"]),
     ("hub", &["exchange", "ledger", "model", "programme", "store", "taxii"]),
     ("testkit", &["exchange", "ledger", "model", "programme", "release", "stix", "store", "taxii"]),
     (

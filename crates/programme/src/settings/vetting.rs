@@ -26,6 +26,8 @@ pub struct VettingSettings {
     pub exchanged_sectors: BTreeSet<String>,
     /// Points for the aggregate judgement (R21), by the name of a fact that is yes or no.
     pub score: BTreeMap<String, u32>,
+    /// How many different people a removal, a return or a decision against the rules needs.
+    pub quorum: u32,
     /// How long a review may take, in days. When it is overdue, the member is taken off the list until it is done.
     pub review_days: u32,
     /// How long a member on the list may negotiate a mitigation, in days.
@@ -51,6 +53,7 @@ impl Default for VettingSettings {
             blocked: BTreeSet::new(),
             exchanged_sectors: BTreeSet::new(),
             score: BTreeMap::new(),
+            quorum: 2,
             review_days: 30,
             grace_days: 90,
             appeal_days: 30,
@@ -93,6 +96,7 @@ pub(super) struct RawVetting {
     exchanged_sectors: BTreeSet<String>,
     #[serde(default)]
     score: BTreeMap<String, u32>,
+    quorum: Option<u32>,
     review_days: Option<u32>,
     grace_days: Option<u32>,
     appeal_days: Option<u32>,
@@ -123,6 +127,7 @@ impl Sense<'_> {
             blocked: raw.blocked,
             exchanged_sectors: raw.exchanged_sectors,
             score: raw.score,
+            quorum: raw.quorum.unwrap_or(usual.quorum).max(1),
             review_days: raw.review_days.unwrap_or(usual.review_days),
             grace_days: raw.grace_days.unwrap_or(usual.grace_days),
             appeal_days: raw.appeal_days.unwrap_or(usual.appeal_days),

@@ -1,0 +1,334 @@
+//! From ties to standings, inside one transaction.
+//!
+//! Whatever changes what is known (a tie, a list, an instrument, a duty done, a day that passed), the same function
+//! looks at the members concerned: [`evaluate`] decides anew, makes the steps that follow by themselves, opens reviews
+//! and proposals, writes the decisions with their proofs, and opens and closes grants under one epoch. Nothing of it is
+//! seen before all of it is durable.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use ledger::Body;
+use ledger::entry;
+use model::{Grade, Member, MemberId, Principal, Standing, StandingChange, Tier, Timestamp};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use store::StoreError;
+use ties::{AsOf, Registry as Ties};
+use vetting::{Decision, FactName, Session, Value};
+
+use crate::alerts::{self, Alert};
+use crate::dossier::{Decided, Dossier, DutyOf, Proposal};
+use crate::exchange::{Hand, Inner};
+use crate::members::put_member;
+use crate::procedure::{self, Follows, Known};
+use crate::registry::{DECISION, DOSSIER, ReaderGrants};
+use crate::writer::Judging;
+
+/// Who decided, where no person did.
+pub(crate) const THE_RULES: &str = "the rules";
+
+/// What became of one member on one tier.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moved {
+    /// The member.
+    pub member: MemberId,
+    /// Its name.
+    pub name: String,
+    /// The tier.
+    pub tier: Tier,
+    /// The grade before; `None` if it was never decided on.
+    pub grade_before: Option<Grade>,
+    /// The grade now.
+    pub grade: Grade,
+    /// The standing before.
+    pub from: Standing,
+    /// The standing now.
+    pub to: Standing,
+    /// The rules that apply now.
+    pub rules: BTreeSet<String>,
+    /// The step that was proposed, if one was.
+    pub proposed: Option<Standing>,
+}
+
+/// A member whose record changes.
+struct Changing {
+    member: Member,
+    dossier: Dossier,
+    known: Option<ReaderGrants>,
+    steps: Vec<StandingChange>,
+    touched: bool,
+}
+
+/// Decides anew on the members in `who`, or on all, as of `at`, and lets follow what follows.
+pub(crate) fn evaluate(
+    inner: &Inner,
+    turn: &mut Hand<'_>,
+    ties: &Ties,
+    who: Option<&BTreeSet<MemberId>>,
+    at: Timestamp,
+) -> Result<Vec<Moved>, StoreError> {
+    let before = Arc::clone(turn.registry);
+    let picture = ties.picture(AsOf::at(at));
+    let session = Session::new(&before.judge, &picture, None);
+    let mut moved = Vec::new();
+    let mut changing = Vec::new();
+    let chosen = before.dossiers.iter().filter(|(id, _)| who.is_none_or(|who| who.contains(*id)));
+    for (id, dossier) in chosen {
+        let Some(member) = before.members.get(id) else { continue };
+        let mut one = Changing {
+            member: member.clone(),
+            dossier: dossier.clone(),
+            known: None,
+            steps: Vec::new(),
+            touched: false,
+        };
+        decide(turn, &session, &mut one, at, &mut moved)?;
+        if !one.steps.is_empty() {
+            one.known = Some(inner.grants_of(&Principal::Member(id.clone()), &before)?);
+        }
+        if one.touched {
+            changing.push(one);
+        }
+    }
+    drop(session);
+    let epoch = if changing.iter().any(|one| !one.steps.is_empty()) { turn.begin_epoch() } else { turn.epoch() };
+    for one in &changing {
+        put_dossier(turn, &one.member.id, &one.dossier)?;
+        if one.steps.is_empty() {
+            continue;
+        }
+        let mut member = one.member.clone();
+        member.since = at;
+        put_member(turn, &member)?;
+        let principal = Principal::Member(member.id.clone());
+        if let Some(known) = &one.known {
+            turn.reform(&principal, known, &before, at, &mut Judging::all(&before))?;
+        }
+        for step in &one.steps {
+            let proof = one.dossier.decided.get(&step.tier).map(|decided| decided.sha256.clone());
+            record_step(turn, step, epoch.number(), proof)?;
+        }
+    }
+    Ok(moved)
+}
+
+/// One member, tier by tier.
+fn decide(
+    turn: &mut Hand<'_>,
+    session: &Session<'_>,
+    one: &mut Changing,
+    at: Timestamp,
+    moved: &mut Vec<Moved>,
+) -> Result<(), StoreError> {
+    let Some(party) = one.dossier.party(at) else { return Ok(()) };
+    let mut facts = session.facts(&party);
+    let registry = Arc::clone(turn.registry);
+    for tier in registry.programme().settings().tiers.iter().map(|tier| &tier.name) {
+        let standing = one.member.standing(tier);
+        let applies = matches!(standing, Standing::Applicant | Standing::UnderReview);
+        facts.told(FactName::Applicant, Value::Flag(applies));
+        let decision = session
+            .decide_on(&party, tier, &facts)
+            .map_err(|error| StoreError::failed("deciding by the programme's rules", error))?;
+        let (grade, rules) = (decision.grade, rules_of(&decision));
+        let old = one.dossier.decided.get(tier).cloned();
+        let news = old.as_ref().is_none_or(|old| {
+            (old.grade, old.possible) != (decision.grade, decision.possible) || old.rules != rules
+        });
+        if news {
+            remember(turn, one, tier, &decision, &rules, at)?;
+        }
+        let proposed = follow(turn, one, tier, grade, &rules, at)?;
+        let to = one.member.standing(tier);
+        if news || to != standing || proposed.is_some() {
+            let told = Moved {
+                member: one.member.id.clone(),
+                name: one.member.name.clone(),
+                tier: tier.clone(),
+                grade_before: old.map(|old| old.grade),
+                grade,
+                from: standing,
+                to,
+                rules,
+                proposed,
+            };
+            alerts::put(turn, &Alert::moved(&told, &decision.verdict(), at))?;
+            moved.push(told);
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn rules_of(decision: &Decision) -> BTreeSet<String> {
+    decision.findings.iter().map(|finding| finding.rule.clone()).collect()
+}
+
+/// Writes the decision with its proof, and notes it in the dossier.
+fn remember(
+    turn: &mut Hand<'_>,
+    one: &mut Changing,
+    tier: &Tier,
+    decision: &Decision,
+    rules: &BTreeSet<String>,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let bytes = serde_json::to_vec(decision).map_err(|error| StoreError::failed("writing a decision", error))?;
+    let sha256 = hex::encode(Sha256::digest(&bytes));
+    let key = decision_key(&one.member.id, tier, at);
+    turn.write().put(store::Record { kind: DECISION.to_owned(), key, value: bytes })?;
+    let (grade, possible) = (decision.grade, decision.possible);
+    let decided = Decided { grade, possible, rules: rules.clone(), at, sha256 };
+    one.dossier.decided.insert(tier.clone(), decided);
+    if one.dossier.overrides.get(tier).is_some_and(|over| over.rules != *rules) {
+        one.dossier.overrides.remove(tier);
+    }
+    one.touched = true;
+    Ok(())
+}
+
+/// The key of a decision's record; keys sort by member, tier and time.
+pub(crate) fn decision_key(member: &MemberId, tier: &Tier, at: Timestamp) -> String {
+    format!("{member}/{tier}/{:020}", at.as_micros())
+}
+
+/// Lets follow what follows from the grade; returns the step that was proposed.
+fn follow(
+    turn: &mut Hand<'_>,
+    one: &mut Changing,
+    tier: &Tier,
+    grade: Grade,
+    rules: &BTreeSet<String>,
+    at: Timestamp,
+) -> Result<Option<Standing>, StoreError> {
+    let registry = Arc::clone(turn.registry);
+    let settings = &registry.programme().settings().vetting;
+    let review = one.dossier.reviews.get(tier).filter(|review| review.concluded.is_none());
+    let known = Known {
+        overridden: one.dossier.overrides.contains_key(tier),
+        by_rules: one.dossier.by_rules.contains(tier),
+        overdue: review.is_some_and(|review| review.due < at),
+    };
+    let from = one.member.standing(tier);
+    match procedure::follows(from, grade, known) {
+        Follows::Nothing => {
+            // A review whose reason is gone ends by itself.
+            if grade < Grade::Review && review.is_some() {
+                one.dossier.reviews.remove(tier);
+                one.touched = true;
+            }
+            Ok(None)
+        }
+        Follows::Review => {
+            let before = one.dossier.reviews.clone();
+            one.dossier.review(tier, rules, at, settings);
+            one.touched |= before != one.dossier.reviews;
+            Ok(None)
+        }
+        Follows::Step(to) => {
+            step(one, tier, to, grade, rules, at, settings.disposal_days);
+            Ok(None)
+        }
+        Follows::Proposal(to) => {
+            let pending = one.dossier.proposals.get(tier);
+            if pending.is_some_and(|pending| pending.to == to) {
+                return Ok(None);
+            }
+            let needs = procedure::people(from, to, grade, settings.quorum);
+            let proposal = Proposal {
+                member: one.member.id.clone(),
+                tier: tier.clone(),
+                from,
+                to,
+                reason: format!("the rules would have it {to} (grade {grade})"),
+                at,
+                agreed: Vec::new(),
+                needs,
+            };
+            one.dossier.proposals.insert(tier.clone(), proposal);
+            one.touched = true;
+            Ok(Some(to))
+        }
+    }
+}
+
+/// A step that follows from the rules.
+fn step(
+    one: &mut Changing,
+    tier: &Tier,
+    to: Standing,
+    grade: Grade,
+    rules: &BTreeSet<String>,
+    at: Timestamp,
+    disposal_days: u32,
+) {
+    let from = one.member.standing(tier);
+    // INVARIANT: the procedure's table has only steps that the standing allows; its test walks all of them.
+    let Ok(to) = from.change(to) else { return };
+    one.member.standings.insert(tier.clone(), to);
+    if to == Standing::Listed {
+        one.dossier.by_rules.remove(tier);
+    } else {
+        one.dossier.by_rules.insert(tier.clone());
+    }
+    one.dossier.proposals.remove(tier);
+    leaves_the_list(&mut one.dossier, tier, from, to, at, disposal_days);
+    let named = rules.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let reason = if to == Standing::UnderReview {
+        "a review was not concluded in time".to_owned()
+    } else {
+        format!("grade {grade}, by {}", if named.is_empty() { "no rule" } else { &named })
+    };
+    let (member, tier, by) = (one.member.id.clone(), tier.clone(), THE_RULES.to_owned());
+    one.steps.push(StandingChange { member, tier, from, to, by, reason, at });
+    one.touched = true;
+}
+
+/// Who is taken off a list has to return or dispose of what it holds of it.
+pub(crate) fn leaves_the_list(
+    dossier: &mut Dossier,
+    tier: &Tier,
+    from: Standing,
+    to: Standing,
+    at: Timestamp,
+    disposal_days: u32,
+) {
+    if from.is_on_the_list() && matches!(to, Standing::Suspended | Standing::Removed) {
+        let of = DutyOf::Disposal { tier: tier.clone() };
+        let text = format!("return or dispose of what it holds of the tier {tier}, and certify that");
+        dossier.owe(of, &text, at, disposal_days);
+    }
+    if to.is_on_the_list() {
+        // What it held it may hold again.
+        dossier.duties.retain(|duty| duty.done.is_some() || duty.of != DutyOf::Disposal { tier: tier.clone() });
+    }
+}
+
+/// Writes a step to the ledger.
+pub(crate) fn record_step(
+    turn: &mut Hand<'_>,
+    step: &StandingChange,
+    epoch: u64,
+    proof: Option<String>,
+) -> Result<(), StoreError> {
+    turn.record(&Body::Decision(entry::Decision {
+        at: step.at.to_string(),
+        member: step.member.to_string(),
+        tier: step.tier.to_string(),
+        from: step.from.to_string(),
+        to: step.to.to_string(),
+        by: step.by.clone(),
+        reason: step.reason.clone(),
+        epoch,
+        proof,
+    }))?;
+    Ok(())
+}
+
+/// Writes a dossier, and keeps it in the registry.
+pub(crate) fn put_dossier(turn: &mut Hand<'_>, member: &MemberId, dossier: &Dossier) -> Result<(), StoreError> {
+    turn.put_json(DOSSIER, member.as_str(), dossier)?;
+    let registry = Arc::make_mut(turn.registry);
+    Arc::make_mut(&mut registry.dossiers).insert(member.clone(), dossier.clone());
+    Ok(())
+}

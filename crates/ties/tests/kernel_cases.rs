@@ -133,8 +133,24 @@ fn generated(name: &str) -> Option<Holdings> {
     Some(builder.build())
 }
 
+/// A pair as the checksum of the figures mixes it.
+fn mixed((controller, company): (Node, Node)) -> u64 {
+    let key = (u64::from(controller) << 32 | u64::from(company)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (key ^ (key >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9)
+}
+
+/// The 500 nodes that the figures begin from: the high half of a linear congruence.
+fn seeds(nodes: u32) -> Vec<Node> {
+    let mut state: u64 = 12_345;
+    let mut draw = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        u32::try_from((state >> 33) % u64::from(nodes)).unwrap()
+    };
+    (0..500).map(|_| draw()).collect()
+}
+
 #[test]
-fn the_generated_graphs_have_the_expected_control_pairs() {
+fn the_generated_graphs_have_the_expected_figures() {
     let Some(expected) = shared("generated/expected.json") else { return };
     let expected: BTreeMap<String, Value> = serde_json::from_slice(&expected).unwrap();
     for (name, want) in &expected {
@@ -149,6 +165,18 @@ fn the_generated_graphs_have_the_expected_control_pairs() {
             from_each.extend(closure.joined().iter().map(|&company| (node, company)));
         }
         let mut listed: Vec<(Node, Node)> = forest.pairs().collect();
+        let checksum = listed.iter().fold(0, |sum, &pair| sum ^ mixed(pair));
+        assert_eq!(
+            Some(format!("{checksum:016x}").as_str()),
+            want["control_pairs_checksum"].as_str(),
+            "{name}"
+        );
+        let seeds = seeds(holdings.nodes());
+        let blocked = holdings.closure(&seeds, Line::HALF_OR_MORE, Certainty::Certain).joined().len() as u64;
+        assert_eq!(Some(blocked), want["newly_blocked_aggregate_50_from_500_seeded"].as_u64(), "{name}");
+        let sum: f64 = holdings.look_through(&Order::new(&holdings), &seeds, Side::Least).iter().sum();
+        let told = want["integrated_ownership_sum_from_500_seeded"].as_f64().unwrap();
+        assert!((sum - told).abs() < 1e-6, "{name}: {sum} {told}");
         from_each.sort_unstable();
         listed.sort_unstable();
         assert_eq!(listed, from_each, "{name}");

@@ -276,13 +276,12 @@ impl<'a> Search<'a> {
             // Ties that nobody can end make the best proofs: there are fewer ways out of them.
             let preferred = |holder, company| Some(u64::from((self.task.cost)(holder, company).is_some()));
             let carry = |idle| self.holdings.carriers(closure, company, group.clone(), idle, &preferred);
-            let carriers = match carry(Weight::default()) {
-                Some(carriers) => carriers,
-                None => {
-                    leave.extend(cancelled);
-                    // INVARIANT: with these votes idle the company joined, so its earlier holders carry it.
-                    carry(idle).unwrap_or_default()
-                }
+            let carriers = if let Some(carriers) = carry(Weight::default()) {
+                carriers
+            } else {
+                leave.extend(cancelled);
+                // INVARIANT: with these votes idle the company joined, so its earlier holders carry it.
+                carry(idle).unwrap_or_default()
             };
             for (holder, _) in carriers {
                 wanted.push(holder);

@@ -130,6 +130,7 @@ impl Order {
 
     /// One company, or the members of one circle, at a time. Who holds nothing and is not held is left out, and
     /// so is who is not held.
+    #[must_use]
     pub fn components(&self) -> impl DoubleEndedIterator<Item = &[Node]> + '_ {
         let gaps = std::iter::once(0).chain(self.circles.iter().map(|&(_, to)| to));
         let ends = self.circles.iter().map(|&(from, to)| (from, to));

@@ -27,7 +27,9 @@ const EXACT_MAX: usize = 24;
 /// With no part above one.
 pub(crate) fn solve_nearly(given: &[f64], links: &[Link<f64>]) -> Vec<f64> {
     let mut parts = solve(given, links, 1.0);
-    parts.iter_mut().for_each(|part| *part = part.min(1.0));
+    for part in &mut parts {
+        *part = part.min(1.0);
+    }
     parts
 }
 

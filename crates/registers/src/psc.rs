@@ -176,7 +176,8 @@ fn record(reading: &mut Reading<'_>, last_company: &mut Option<EntityId>, place:
 
     if !matches!(kind, Kind::Exemptions) && last_company.as_ref() != Some(&company) {
         let said = Said::Entity(described(&company, number));
-        reading.say("", said);
+        let source = reading.source().clone();
+        reading.say_again(0, source, "", said);
         *last_company = Some(company);
     } else if let Kind::Exemptions = kind {
         return exempt(reading, &record, number);

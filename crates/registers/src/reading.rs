@@ -23,6 +23,9 @@ pub const REFUSALS_KEPT: usize = 1_000;
 /// name and address that sixty lists give it).
 pub const RECORD_BYTES_MAX: usize = 16 << 20;
 
+/// How many times a file may tell of one thing and still be understood in its order.
+const HISTORY_STEPS_MAX: u32 = 1_000;
+
 /// As what a file is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Importing {
@@ -197,15 +200,23 @@ impl<'r> Reading<'r> {
 
     /// As [`say`](Self::say), by a source that the record tells more of.
     pub(crate) fn say_by(&mut self, source: Source, stamp: &str, said: Said) {
-        self.say_again(0, source, stamp, said);
+        let recorded = self.importing.recorded;
+        self.emit(recorded, source, stamp, said);
     }
 
-    /// As [`say_by`](Self::say_by), about what the file has told of `version` times before. Of two statements that
-    /// were recorded at one instant none is the later one; so what a file says last is recorded later by as many
-    /// microseconds.
+    /// As [`say_by`](Self::say_by), about what the file has told of `version` times before.
+    ///
+    /// Of two statements that were recorded at one instant, neither is the later one. So what a file says first is
+    /// recorded a little before the instant of the import, and what it says then, a microsecond later each time: all
+    /// of it is known at that instant, and the last word is the last.
     pub(crate) fn say_again(&mut self, version: u32, source: Source, stamp: &str, said: Said) -> StatementId {
+        let before = HISTORY_STEPS_MAX.saturating_sub(version);
+        let recorded = self.importing.recorded.plus_micros(-i64::from(before));
+        self.emit(recorded, source, stamp, said)
+    }
+
+    fn emit(&mut self, recorded: Timestamp, source: Source, stamp: &str, said: Said) -> StatementId {
         let id = statement_id(&self.scope, &source.document, stamp, &said);
-        let recorded = self.importing.recorded.plus_micros(i64::from(version));
         self.report.statements += 1;
         (self.emit)(Statement { id: id.clone(), said, source, recorded });
         id

@@ -20,7 +20,8 @@ use std::collections::HashMap;
 use model::Timestamp;
 
 pub(crate) use self::said::{
-    Keys, Tag, check_body, keys, put_body, put_source, take_kind, take_period, take_said, take_source,
+    Keys, Tag, check_body, is_indexed, keys, put_body, put_source, take_kind, take_period, take_said,
+    take_source,
 };
 pub(crate) use self::wire::Reader;
 pub use self::wire::{DecodeError, Flaw};

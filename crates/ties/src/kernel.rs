@@ -29,15 +29,25 @@
 
 pub mod closure;
 pub mod cone;
+mod cover;
+pub mod cut;
 pub mod forest;
 pub mod holdings;
 pub mod line;
 mod lists;
+pub mod order;
+pub mod proof;
 mod scale;
+mod solve;
 mod table;
+pub mod through;
 
 pub use closure::Closure;
 pub use cone::Cone;
+pub use cut::{Cut, Ending, Least, Remedy, Task};
 pub use forest::{Forest, Moved};
 pub use holdings::{Builder, Finding, Holding, Holdings, Node, Terms, UnknownNode};
 pub use line::{Certainty, Line};
+pub use order::Order;
+pub use proof::{Nearness, Proof, Step};
+pub use through::{Part, Side, Through};

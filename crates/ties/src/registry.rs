@@ -18,6 +18,7 @@
 //!
 //! Four million ties take about 700 MB and load in some two seconds; DESIGN and the bench hold the exact figures.
 
+mod affected;
 mod asof;
 mod describe;
 mod intern;
@@ -389,6 +390,7 @@ impl Registry {
                 let of = self.name(entry.first);
                 Finding::RetractionOfUnknown { statement: self.log.name_of(row), of }
             }),
+            Tag::Tie | Tag::Listing if self.log.is_alone(entry) => None,
             Tag::Tie | Tag::Listing => {
                 let word = self.log.word_of_late(entry.tie, entry.tag, known)?;
                 let end = word.ended.filter(|_| word.disputed && word.row == row)?;

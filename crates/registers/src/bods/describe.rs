@@ -38,9 +38,6 @@ pub(super) fn entity(reading: &mut Reading<'_>, seen: &mut Seen, head: &Head, fi
         reading.note("undisclosed-party");
         undisclosed(reading, &mut entity, fields, "unspecifiedEntityDetails", code);
     }
-    if code == "arrangement" {
-        seen.arrangement(&head.key, entity.kind);
-    }
     if entity.kind == EntityKind::State
         && let [country] = entity.countries.as_slice()
         && let Ok(id) = ties::state(country)
@@ -92,7 +89,8 @@ fn entity_kind<'v>(reading: &mut Reading<'_>, fields: &Fields<'v>) -> (EntityKin
     let nested = fields.get("entityType").filter(|value| value.is_object()).is_some();
     let (code, subtype) = if nested {
         let Some(kind) = fields.object(reading, "entityType") else { return (EntityKind::Organisation, "") };
-        (kind.text(reading, "type"), kind.text(reading, "subtype"))
+        let (code, subtype) = (kind.text(reading, "type"), kind.text(reading, "subtype"));
+        (code, subtype.filter(|subtype| fits(reading, &kind, code.unwrap_or_default(), subtype)))
     } else {
         let subtype = fields.object(reading, "entitySubtype");
         (fields.text(reading, "entityType"), subtype.and_then(|s| s.text(reading, "generalCategory")))
@@ -119,6 +117,22 @@ fn entity_kind<'v>(reading: &mut Reading<'_>, fields: &Fields<'v>) -> (EntityKin
         }
     };
     (kind, code)
+}
+
+/// Whether a subtype goes with a type (0.4, entity record, `entityType`).
+fn fits(reading: &mut Reading<'_>, kind: &Fields<'_>, code: &str, subtype: &str) -> bool {
+    let fits = match subtype {
+        "other" => true,
+        "trust" => matches!(code, "arrangement" | "legalEntity"),
+        "nomination" => code == "arrangement",
+        "governmentDepartment" | "stateAgency" => code == "stateBody",
+        _ => false,
+    };
+    if !fits {
+        let message = format!("`{subtype}` does not go with `{code}`");
+        reading.refuse(kind.at("subtype"), Reason::BadValue, message);
+    }
+    fits
 }
 
 /// What an arrangement is. Before 0.4 there is no code for it, and since then none for a joint holding, so the name

@@ -28,14 +28,12 @@ pub(super) struct Drawn {
     pub(super) valid: Period,
     /// Whether the share is exactly 0: it is not held any more.
     pub(super) over: bool,
-    /// Whether it stood there in our own words.
-    pub(super) own: bool,
 }
 
 impl Drawn {
     /// Some interest, of which nothing is told: it may be any share.
     pub(super) fn unknown() -> Self {
-        Self { kind: TieKind::Holds(Holding::default()), valid: Period::ALWAYS, over: false, own: false }
+        Self { kind: TieKind::Holds(Holding::default()), valid: Period::ALWAYS, over: false }
     }
 }
 
@@ -55,7 +53,6 @@ struct Interest {
     share: Option<Share>,
     valid: Period,
     indirect: bool,
-    own: bool,
 }
 
 /// The ties that the interests of a relationship amount to.
@@ -73,9 +70,7 @@ pub(super) fn drawn(reading: &mut Reading<'_>, fields: &Fields<'_>, components: 
             What::Shares => capital.push(interest),
             What::Votes => votes.push(interest),
             What::Profit => profits.push(interest),
-            What::Tie(kind) => {
-                out.push(Drawn { kind, valid: interest.valid, over: false, own: interest.own })
-            }
+            What::Tie(kind) => out.push(Drawn { kind, valid: interest.valid, over: false }),
         }
     }
     for profit in profits {
@@ -97,7 +92,7 @@ pub(super) fn drawn(reading: &mut Reading<'_>, fields: &Fields<'_>, components: 
         };
         let over = stake.share == Some(Share::NOTHING) && with_votes.is_none_or(|v| v == Share::NOTHING);
         let holding = holding(with_votes, stake.share, stake.indirect, components);
-        stakes.push((Drawn { kind: TieKind::Holds(holding), valid: stake.valid, over, own: false }, stake));
+        stakes.push((Drawn { kind: TieKind::Holds(holding), valid: stake.valid, over }, stake));
     }
     let mut votes_only = Vec::new();
     for vote in votes {
@@ -105,7 +100,7 @@ pub(super) fn drawn(reading: &mut Reading<'_>, fields: &Fields<'_>, components: 
         let over = vote.share == Some(Share::NOTHING);
         let share = Some(vote.share.unwrap_or(Share::UNKNOWN));
         let kind = TieKind::Holds(holding(share, money, vote.indirect, components));
-        votes_only.push(Drawn { kind, valid: vote.valid, over, own: false });
+        votes_only.push(Drawn { kind, valid: vote.valid, over });
     }
     // Stakes first: they have the record's own identifier.
     stakes.into_iter().map(|(drawn, _)| drawn).chain(votes_only).chain(out).collect()
@@ -143,7 +138,7 @@ fn interest(reading: &mut Reading<'_>, fields: &Fields<'_>) -> Interest {
     let own = fields.text(reading, "details").and_then(|details| details.strip_prefix(OWN_WORDS));
     if let Some(own) = own.and_then(|json| serde_json::from_str::<OwnWords>(json).ok()) {
         let what = What::Tie(scoped(reading, own.kind));
-        return Interest { what, share, valid: own.valid, indirect, own: true };
+        return Interest { what, share, valid: own.valid, indirect };
     }
     let code = fields.text(reading, "type");
     let what = what(code.unwrap_or("unknownInterest"), share).unwrap_or_else(|| {
@@ -151,7 +146,7 @@ fn interest(reading: &mut Reading<'_>, fields: &Fields<'_>) -> Interest {
         reading.refuse(fields.at("type"), Reason::BadValue, message);
         What::Shares
     });
-    Interest { what, share, valid, indirect, own: false }
+    Interest { what, share, valid, indirect }
 }
 
 /// What an interest's code means, in the spelling of any version. An interest of a kind that is not known, or not

@@ -3,10 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use ties::{
-    Day, End, Ending, Entity, EntityId, EntityKind, Holding, PartialDate, PartyRole, Said, Share,
-    StatementId, Tie, TieId, TieKind,
-};
+use ties::{Day, End, Ending, Entity, EntityId, EntityKind, PartialDate, Said, StatementId, Tie, TieId};
 
 use super::describe::unnamed;
 use super::fields::{Fields, Party};
@@ -23,8 +20,6 @@ pub(super) struct Seen {
     records: HashMap<u64, Told>,
     /// The statements behind the ties, for those that may be replaced.
     statements: Vec<StatementId>,
-    /// Arrangements, of which the kind decides what being a party means.
-    arrangements: HashMap<u64, EntityKind>,
 }
 
 /// What was told of one record.
@@ -50,20 +45,6 @@ impl Seen {
                 self.remember(reading, key, Told::default());
                 0
             }
-        }
-    }
-
-    /// Remembers of which kind an arrangement is.
-    pub(super) fn arrangement(&mut self, key: &str, kind: EntityKind) {
-        if self.arrangements.len() < REMEMBERED_MAX {
-            self.arrangements.insert(hash(key), kind);
-        }
-    }
-
-    fn is_joint(&self, party: &Party) -> bool {
-        match party {
-            Party::Described(key) => self.arrangements.get(&hash(key)) == Some(&EntityKind::JointHolding),
-            Party::Unspecified { .. } => false,
         }
     }
 
@@ -107,14 +88,10 @@ pub(super) fn relationship(
     };
     let before = seen.told(&head.key);
     let version = seen.version(reading, &head.key);
-    let joint = seen.is_joint(&subject);
     let to = end_of(reading, head, version, "subject", subject);
     let from = end_of(reading, head, version, "party", party);
     let components = components(reading, seen, fields);
     let mut drawn = drawn(reading, fields, &components);
-    if joint {
-        drawn = drawn.into_iter().flat_map(|one| if one.own { vec![one] } else { as_party(one) }).collect();
-    }
     if drawn.is_empty() && head.status == Status::Current {
         drawn.push(Drawn::unknown());
     }
@@ -147,7 +124,7 @@ pub(super) fn relationship(
 
 /// What one interest says: that the tie holds, or that it does not any more.
 fn said(reading: &Reading<'_>, head: &Head, one: Drawn, id: TieId, from: &EntityId, to: &EntityId) -> Said {
-    let Drawn { kind, mut valid, over, own: _ } = one;
+    let Drawn { kind, mut valid, over } = one;
     let told = head.date.unwrap_or_else(|| today(reading));
     if over {
         // A share of exactly 0, from the day of which it is told.
@@ -219,17 +196,4 @@ fn components(reading: &mut Reading<'_>, seen: &Seen, fields: &Fields<'_>) -> Ve
         }
     }
     out
-}
-
-/// A stake in a joint holding: the money is the holder's part, and in the votes each party counts as the whole.
-fn as_party(one: Drawn) -> Vec<Drawn> {
-    let TieKind::Holds(holding) = one.kind else { return vec![one] };
-    let party = Drawn {
-        kind: TieKind::PartyTo { role: PartyRole::Party },
-        valid: one.valid,
-        over: one.over,
-        own: false,
-    };
-    let money = Holding { votes: Some(Share::NOTHING), ..holding };
-    vec![party, Drawn { kind: TieKind::Holds(money), ..one }]
 }

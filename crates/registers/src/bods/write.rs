@@ -78,9 +78,7 @@ pub fn write(
     // Components come before what they are components of.
     for is_component in [true, false] {
         for (tie, source) in kept.iter().filter(|(tie, _)| components.contains(&tie.id) == is_component) {
-            let joint =
-                known.get(&tie.to).is_some_and(|to| to.is_some_and(|to| to.kind == EntityKind::JointHolding));
-            let details = relationship(tie, is_component, joint);
+            let details = relationship(tie, is_component);
             let (id, subject) = (tie.id.as_str(), tie.to.as_str());
             put(&statement(publication, Some(source), id, subject, "relationship", &details))?;
             written.relationships += 1;
@@ -236,7 +234,7 @@ fn entity_type(kind: EntityKind) -> Value {
     }
 }
 
-fn relationship(tie: &Tie, is_component: bool, joint: bool) -> Value {
+fn relationship(tie: &Tie, is_component: bool) -> Value {
     // 0.4: what is a component has no components of its own.
     let components = if is_component { &[] } else { components_of(&tie.kind) };
     let mut details = json!({
@@ -248,7 +246,7 @@ fn relationship(tie: &Tie, is_component: bool, joint: bool) -> Value {
     if !components.is_empty() {
         details["componentRecords"] = json!(components);
     }
-    if joint || !reads_back(&details, tie, components) {
+    if !reads_back(&details, tie, components) {
         let own = OwnWords { kind: tie.kind.clone(), valid: tie.valid };
         let own = serde_json::to_string(&own).expect("a tie is a map with text keys");
         let mut interest = details["interests"][0].clone();

@@ -1,10 +1,12 @@
 //! Everything upstream of one entity.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::rc::Rc;
 
+use hashbrown::HashMap;
 use serde::Serialize;
 
-use super::graph::{About, Graph, In, read};
+use super::graph::{About, Graph, In, Outlook, read};
 use super::lay::{Basis, Drawn, Measure, Sheet, lay};
 use super::register::{What, register};
 use super::{Joint, Options};
@@ -226,7 +228,7 @@ struct Named<'p, P: ?Sized> {
     documents: HashMap<String, u32>,
     about: HashMap<Node, About>,
     /// The ties of entities that were looked at; a chain is walked from each company that it leads to.
-    ins: HashMap<Node, Vec<In>>,
+    looked_at: HashMap<Node, Rc<[In]>>,
 }
 
 impl<'p, P: Picture + ?Sized> Named<'p, P> {
@@ -240,7 +242,7 @@ impl<'p, P: Picture + ?Sized> Named<'p, P> {
             tie_numbers: HashMap::new(),
             documents: HashMap::new(),
             about: HashMap::new(),
-            ins: HashMap::new(),
+            looked_at: HashMap::new(),
         }
     }
 
@@ -275,23 +277,28 @@ impl<'p, P: Picture + ?Sized> Named<'p, P> {
 
 impl<P: Picture + ?Sized> Graph for Named<'_, P> {
     fn ins(&mut self, entity: u32) -> Vec<In> {
-        if let Some(ins) = self.ins.get(&entity) {
-            return ins.clone();
-        }
         let day = self.picture.as_of().day;
         let mut ins = Vec::new();
         for known in self.picture.ties_into(&self.names[entity as usize].clone()) {
             let Some((link, nominator)) = read(&known.tie.kind, self.options.outlook, day) else { continue };
             ins.push(In {
                 tie: self.tie(&known.tie.id),
-                name: Some(known.tie.id.clone()),
+                name: (self.options.outlook == Outlook::Prospective).then(|| known.tie.id.clone()),
                 holder: self.number(nominator.unwrap_or(&known.tie.from)),
                 document: self.document(&known.source.document),
                 truth: known.truth,
                 link,
             });
         }
-        self.ins.insert(entity, ins.clone());
+        ins
+    }
+
+    fn ins_again(&mut self, entity: u32) -> Rc<[In]> {
+        if let Some(ins) = self.looked_at.get(&entity) {
+            return Rc::clone(ins);
+        }
+        let ins: Rc<[In]> = self.ins(entity).into();
+        self.looked_at.insert(entity, Rc::clone(&ins));
         ins
     }
 

@@ -1,5 +1,7 @@
 //! Ties as the derivation reads them: who is behind them by number, and of their kinds only what bears on holdings.
 
+use std::rc::Rc;
+
 use crate::{
     Appointment, Day, Direction, EntityId, EntityKind, Fraction, Holding, PartyRole, Share, TieId, TieKind,
     Truth,
@@ -9,6 +11,11 @@ use crate::{
 pub(super) trait Graph {
     /// The ties to an entity that bear on holdings, in the order of their numbers.
     fn ins(&mut self, entity: u32) -> Vec<In>;
+
+    /// The same, of an entity that is looked at while the register of another one is made, perhaps many times.
+    fn ins_again(&mut self, entity: u32) -> Rc<[In]> {
+        self.ins(entity).into()
+    }
 
     /// What is said of an entity.
     fn about(&mut self, entity: u32) -> About;

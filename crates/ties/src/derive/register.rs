@@ -13,6 +13,7 @@
 //! 4. **Prospects.** If asked for, who may acquire holds it, and the others have what is left.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use serde::Serialize;
 use smallvec::SmallVec;
@@ -434,7 +435,7 @@ fn walk(
     let mut open = vec![(company, 0)];
     let mut next = 0;
     while let Some(&(entity, depth)) = open.get(next).filter(|_| next < CHAIN_LOOKED_AT_MAX) {
-        let above = if next == 0 { Vec::new() } else { graph.ins(entity) };
+        let above = if next == 0 { Rc::from([]) } else { graph.ins_again(entity) };
         next += 1;
         for tie in if depth == 0 { ins } else { &above }.iter().filter(|tie| follow(tie)) {
             tell(tie.holder, depth + 1);

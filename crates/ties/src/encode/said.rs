@@ -167,6 +167,20 @@ pub(crate) fn take_period(body: &[u8]) -> Result<Period, DecodeError> {
     Reader::new(body).period()
 }
 
+/// Whether the body of a tie may name more than the two ends of the tie, or makes one of them a party. It errs to
+/// "yes"; most ties are plain holdings, and "no" without being read.
+pub(crate) fn is_indexed(body: &[u8]) -> bool {
+    let mut reader = Reader::new(body);
+    let plain = |reader: &mut Reader<'_>| {
+        reader.period()?;
+        match reader.byte()? {
+            0 => reader.byte().map(|bits| bits & (NOMINATOR | COMPONENTS) == 0),
+            kind => Ok(kind != 6),
+        }
+    };
+    !plain(&mut reader).unwrap_or(false)
+}
+
 /// Writes a source.
 pub(crate) fn put_source(out: &mut Vec<u8>, source: &Source) {
     put_text(out, &source.document);

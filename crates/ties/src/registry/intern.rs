@@ -4,9 +4,9 @@
 //! of their own they would cost a gigabyte in headers and allocations; here they lie end to end in one arena, and a
 //! number of four bytes stands for each.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 
-use hashbrown::HashTable;
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 /// "No such number", where a number is optional and four bytes must do.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -27,7 +27,7 @@ pub(crate) struct Interner {
     numbers: HashTable<u32>,
     // Seeded at random for each registry, since the texts come from outside. It decides where a number lies in the
     // table and nothing that can be seen.
-    hasher: RandomState,
+    hasher: DefaultHashBuilder,
 }
 
 impl Interner {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use model::Timestamp;
 
 use super::intern::{Full, Interner, NONE};
-use crate::encode::{Keys, Reader, Tag, put_source, take_kind, take_said, take_source};
+use crate::encode::{Keys, Reader, Tag, is_indexed, put_source, take_kind, take_said, take_source};
 use crate::{Confidence, Evidence, Holding, Said, Source, Statement, StatementId, TieKind};
 
 /// A statement in the log. Which texts the numbers stand for depends on the kind; [`Keys`] has the table.
@@ -74,6 +74,8 @@ pub(crate) struct Log {
     retractions: BTreeMap<u32, Vec<u32>>,
     /// The ties that are held for an entity in another's name.
     pub(crate) nominated: BTreeMap<u32, Vec<u32>>,
+    /// The indirect holdings that name a tie as one of those that they sum up.
+    pub(crate) summaries: BTreeMap<u32, Vec<u32>>,
     /// The ties by which an entity is a party to an arrangement.
     pub(crate) parties: BTreeMap<u32, Vec<u32>>,
 }
@@ -237,10 +239,19 @@ impl Log {
     /// Notes a tie where it is looked for other than by its ends: by whom it is held for, and as a party's.
     pub(crate) fn index(&mut self, number: u32) -> Result<(), Full> {
         let &Row { tie, first, .. } = self.row(number);
+        if !is_indexed(self.body(number)) {
+            return Ok(());
+        }
         let kind = self.kind(number);
-        if let TieKind::Holds(Holding { nominator: Some(nominator), .. }) = &kind {
-            let nominator = self.entity(nominator.as_str())?;
-            self.nominated.entry(nominator).or_default().push(tie);
+        if let TieKind::Holds(Holding { nominator, components, .. }) = &kind {
+            if let Some(nominator) = nominator {
+                let nominator = self.entity(nominator.as_str())?;
+                self.nominated.entry(nominator).or_default().push(tie);
+            }
+            for component in components {
+                let component = self.tie(component.as_str())?;
+                self.summaries.entry(component).or_default().push(tie);
+            }
         }
         if let TieKind::PartyTo { .. } = &kind {
             self.parties.entry(first).or_default().push(tie);
@@ -267,6 +278,11 @@ impl Log {
             source: self.source_of(row),
             recorded: Timestamp::from_micros(row.recorded),
         }
+    }
+
+    /// Whether a tie has one row, and so nothing to be compared with.
+    pub(crate) fn is_alone(&self, row: &Row) -> bool {
+        row.next_of_tie == NONE
     }
 
     /// The rows about a tie, newest arrival first.

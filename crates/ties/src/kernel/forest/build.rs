@@ -1,27 +1,16 @@
 //! The first pass: everyone after their holders.
 //!
-//! One walk upwards from each company (Tarjan 1972, on a stack of our own) meets circles as strongly connected
-//! components, and finishes each after all that lie upstream of it. A company outside any circle is evaluated right
-//! then, while its holders are still at hand in the processor's cache; a circle's members are grown together.
+//! A company outside any circle is evaluated as soon as the [walk](super::super::order) has finished it, while its
+//! holders are still at hand in the processor's cache; a circle's members are grown together.
 
 use std::collections::VecDeque;
 
 use super::super::holdings::{Holdings, Node, number};
+use super::super::order::Walk;
 use super::super::table::NodeSet;
 use super::Forest;
 use super::evaluate::Scratch;
 use super::tree::{NONE, Tree};
-
-/// Finished, in the place of the number of a visit.
-const DONE: u32 = u32::MAX;
-
-struct Frame {
-    company: Node,
-    /// The next holder to look at.
-    next: u32,
-    /// The earliest visit that is reached from here.
-    low: u32,
-}
 
 impl Forest {
     /// Everyone's controllers. Linear in the ties, but for companies that nobody controls alone.
@@ -37,78 +26,32 @@ impl Forest {
             contested: std::collections::BTreeSet::new(),
             scratch: Scratch::default(),
         };
-        forest.visit_all();
+        let mut walk = Walk::new(&forest.holdings);
+        while walk.step(&forest.holdings) {
+            forest.place(&walk.component);
+        }
         forest
     }
 
-    fn visit_all(&mut self) {
-        let mut visits = vec![0_u32; self.levels.len()];
-        let mut visit = 0;
-        let mut frames: Vec<Frame> = Vec::new();
-        let mut open: Vec<Node> = Vec::new();
-        for start in 0..self.holdings.nodes() {
-            if visits[start as usize] != 0 || !self.holdings.is_held(start) {
-                continue;
-            }
-            visit += 1;
-            visits[start as usize] = visit;
-            open.push(start);
-            frames.push(Frame { company: start, next: 0, low: visit });
-            while let Some(frame) = frames.last_mut() {
-                let company = frame.company;
-                let Some(holder) = self.holdings.holder_at(company, frame.next) else {
-                    let low = frame.low;
-                    frames.pop();
-                    if low == visits[company as usize] {
-                        self.finish(company, &mut open, &mut visits);
-                    } else if let Some(below) = frames.last_mut() {
-                        below.low = below.low.min(low);
-                    }
-                    continue;
-                };
-                frame.next += 1;
-                match visits[holder as usize] {
-                    DONE => {}
-                    0 if !self.holdings.is_held(holder) => visits[holder as usize] = DONE,
-                    0 => {
-                        visit += 1;
-                        visits[holder as usize] = visit;
-                        open.push(holder);
-                        frames.push(Frame { company: holder, next: 0, low: visit });
-                    }
-                    earlier => frame.low = frame.low.min(earlier),
-                }
-            }
-        }
-    }
-
-    /// A component is complete: the open companies down to `first`, in which its walk began.
-    fn finish(&mut self, first: Node, open: &mut Vec<Node>, visits: &mut [u32]) {
-        let mut members = Vec::new();
-        while let Some(member) = open.pop() {
-            visits[member as usize] = DONE;
-            members.push(member);
-            if member == first {
-                break;
-            }
-        }
-        let level = self.level_above_holders(&members);
-        for &member in &members {
+    /// Places a company, or a circle, whose holders are all placed.
+    fn place(&mut self, members: &[Node]) {
+        let level = self.level_above_holders(members);
+        for &member in members {
             self.levels[member as usize] = level;
         }
-        if members.len() == 1 {
-            if let Some(controller) = self.nearest_controller(first) {
-                self.tree.link(first, controller);
+        if let [company] = *members {
+            if let Some(controller) = self.nearest_controller(company) {
+                self.tree.link(company, controller);
             }
             return;
         }
-        // Those met last are upstream of those met first, so growing in this order mostly appends.
         let circle = number(self.members.len());
-        for &member in &members {
+        for &member in members {
             self.circles[member as usize] = circle;
         }
-        self.grow_circle(&members);
-        self.members.push(members);
+        // Those upstream come first, so growing in this order mostly appends.
+        self.grow_circle(members);
+        self.members.push(members.to_vec());
     }
 
     /// One more than the highest holder outside the group.

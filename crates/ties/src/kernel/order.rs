@@ -1,0 +1,151 @@
+//! Everyone after their holders, with circles found.
+//!
+//! One walk upwards from each company (Tarjan 1972, on a stack of our own) meets circles as strongly connected
+//! components, and finishes each after all that lies upstream of it. Only what is held by somebody is given out.
+
+use super::holdings::{Holdings, Node};
+
+/// Finished, in the place of the number of a visit.
+const DONE: u32 = u32::MAX;
+
+struct Frame {
+    company: Node,
+    /// The next holder to look at.
+    next: u32,
+    /// The earliest visit that is reached from here.
+    low: u32,
+}
+
+/// A walk under way. It borrows no holdings between steps, so that its user can work on them.
+pub(crate) struct Walk {
+    visits: Vec<u32>,
+    visit: u32,
+    frames: Vec<Frame>,
+    open: Vec<Node>,
+    start: Node,
+    /// The component found last.
+    pub(crate) component: Vec<Node>,
+}
+
+impl Walk {
+    pub(crate) fn new(holdings: &Holdings) -> Self {
+        Self {
+            visits: vec![0; holdings.nodes() as usize],
+            visit: 0,
+            frames: Vec::new(),
+            open: Vec::new(),
+            start: 0,
+            component: Vec::new(),
+        }
+    }
+
+    /// Finds the next component; `false` when there is no more. Its members met last lie upstream of those met first,
+    /// and come first.
+    pub(crate) fn step(&mut self, holdings: &Holdings) -> bool {
+        loop {
+            let Some(frame) = self.frames.last_mut() else {
+                if self.begin(holdings) {
+                    continue;
+                }
+                return false;
+            };
+            let company = frame.company;
+            let Some(holder) = holdings.holder_at(company, frame.next) else {
+                let low = frame.low;
+                self.frames.pop();
+                if low == self.visits[company as usize] {
+                    self.finish(company);
+                    return true;
+                }
+                if let Some(below) = self.frames.last_mut() {
+                    below.low = below.low.min(low);
+                }
+                continue;
+            };
+            frame.next += 1;
+            match self.visits[holder as usize] {
+                DONE => {}
+                0 if holdings.is_held(holder) => self.enter(holder),
+                0 => self.visits[holder as usize] = DONE,
+                earlier => frame.low = frame.low.min(earlier),
+            }
+        }
+    }
+
+    fn begin(&mut self, holdings: &Holdings) -> bool {
+        while self.start < holdings.nodes() {
+            let start = self.start;
+            self.start += 1;
+            if self.visits[start as usize] == 0 && holdings.is_held(start) {
+                self.enter(start);
+                return true;
+            }
+        }
+        false
+    }
+
+    fn enter(&mut self, company: Node) {
+        self.visit += 1;
+        self.visits[company as usize] = self.visit;
+        self.open.push(company);
+        self.frames.push(Frame { company, next: 0, low: self.visit });
+    }
+
+    /// A component is complete: the open companies down to `first`, in which its walk began.
+    fn finish(&mut self, first: Node) {
+        self.component.clear();
+        while let Some(member) = self.open.pop() {
+            self.visits[member as usize] = DONE;
+            self.component.push(member);
+            if member == first {
+                break;
+            }
+        }
+    }
+}
+
+/// All companies, each after its holders; the members of a circle stand together.
+#[derive(Clone, Debug)]
+pub struct Order {
+    companies: Vec<Node>,
+    /// Where circles stand: from, to.
+    circles: Vec<(usize, usize)>,
+}
+
+impl Order {
+    /// The order of a graph.
+    #[must_use]
+    pub fn new(holdings: &Holdings) -> Self {
+        let mut walk = Walk::new(holdings);
+        let mut order = Self { companies: Vec::new(), circles: Vec::new() };
+        while walk.step(holdings) {
+            let from = order.companies.len();
+            order.companies.extend_from_slice(&walk.component);
+            if walk.component.len() > 1 {
+                order.circles.push((from, order.companies.len()));
+            }
+        }
+        order
+    }
+
+    /// One company, or the members of one circle, at a time. Who holds nothing and is not held is left out, and
+    /// so is who is not held.
+    #[must_use]
+    pub fn components(&self) -> impl DoubleEndedIterator<Item = &[Node]> + '_ {
+        let gaps = std::iter::once(0).chain(self.circles.iter().map(|&(_, to)| to));
+        let ends = self.circles.iter().map(|&(from, to)| (from, to));
+        let ends = ends.chain(std::iter::once((self.companies.len(), self.companies.len())));
+        gaps.zip(ends)
+            .flat_map(|(gap, (from, to))| {
+                let circle = (from < to).then(|| &self.companies[from..to]);
+                self.companies[gap..from].chunks(1).chain(circle)
+            })
+            .collect::<Vec<_>>()
+            .into_iter()
+    }
+
+    /// The circles.
+    pub fn circles(&self) -> impl Iterator<Item = &[Node]> + '_ {
+        self.circles.iter().map(|&(from, to)| &self.companies[from..to])
+    }
+}

@@ -158,7 +158,7 @@ impl From<AdminError> for Refusal {
             | AdminError::NoSuchObject(_)
             | AdminError::NoSuchTier { .. } => Self::new(StatusCode::NOT_FOUND, error.to_string()),
             AdminError::Transition(_) => Self::new(StatusCode::CONFLICT, error.to_string()),
-            AdminError::Invalid(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),
+            AdminError::Invalid(_) | AdminError::Judge(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),
             AdminError::Store(source) => Self::internal(source),
             AdminError::Write(source) => source.into(),
         }

@@ -26,7 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["model", "release", "stix"]),
     ("store-sqlite", &["model", "release", "store"]),
     ("exchange", &["ledger", "model", "programme", "release", "stix", "store", "taxii", "ties", "vetting"]),
-    ("hub", &["exchange", "ledger", "model", "programme", "store", "taxii"]),
+    ("hub", &["exchange", "ledger", "model", "programme", "store", "taxii", "ties"]),
     ("testkit", &["exchange", "ledger", "model", "programme", "release", "stix", "store", "taxii"]),
     (
         "ringfence",

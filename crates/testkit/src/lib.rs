@@ -37,7 +37,7 @@ impl World {
     /// A hub in memory with the template programme. Equal seeds make equal hubs.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self::over(Arc::new(MemoryStore::new()), &programme::template(), seed)
+        Self::over(Arc::new(MemoryStore::new()), &one_person_programme(), seed)
     }
 
     /// A hub over a given store with given programme files.
@@ -107,6 +107,16 @@ fn open(
         },
     };
     Exchange::open(Arc::clone(store), &programme, options).expect("the hub opens")
+}
+
+/// The template programme, with a quorum of one: for tests in which who agrees to a step is beside the point.
+#[must_use]
+pub fn one_person_programme() -> BTreeMap<String, Vec<u8>> {
+    let mut files = programme::template();
+    let text = files.remove("programme.toml").expect("the template has its settings");
+    let text = String::from_utf8(text).expect("the template is text").replace("\nquorum = 2\n", "\nquorum = 1\n");
+    files.insert("programme.toml".to_owned(), text.into_bytes());
+    files
 }
 
 /// A tier by name.

@@ -17,6 +17,7 @@ pub(crate) mod receivers;
 pub(crate) mod standing;
 pub(crate) mod status;
 pub(crate) mod stream;
+pub(crate) mod vetting;
 
 use std::str::FromStr;
 

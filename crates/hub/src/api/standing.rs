@@ -2,6 +2,7 @@
 
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
+use exchange::Stepped;
 use hyper::StatusCode;
 use model::{MemberId, Standing, Tier};
 use serde::Deserialize;
@@ -21,7 +22,8 @@ struct Decision {
     reason: String,
 }
 
-/// Sets the standing; the member's next request sees it.
+/// Takes the step; the member's next request sees it. A step that needs another person's agreement is accepted (202)
+/// and waits; the same step by that person makes it.
 pub(crate) async fn set(
     State(hub): State<Hub>,
     Authenticated(caller): Authenticated,
@@ -32,7 +34,10 @@ pub(crate) async fn set(
     let (parts, body) = request.into_parts();
     let Decision { tier, to, reason } =
         hub.receive_decision(&caller, Deciders::OperatorOrOfficer, &parts.headers, body).await?;
-    let change =
+    let stepped =
         hub.decide(move |exchange| exchange.set_standing(&caller, &member, &tier, to, &reason)).await?;
-    json(StatusCode::OK, &change)
+    match stepped {
+        Stepped::Changed(change) => json(StatusCode::OK, &change),
+        Stepped::Proposed(proposal) => json(StatusCode::ACCEPTED, &proposal),
+    }
 }

@@ -30,6 +30,10 @@ fn concrete(path: &str) -> String {
         .replace("{index}", "0")
         .replace("{collection}", "open")
         .replace("{object}", "indicator--1")
+        .replace("{tie}", "tie-1")
+        .replace("{tier}", "cleared")
+        .replace("{duty}", "attestation-1")
+        .replace("{instrument}", "proxy-1")
         .replace("/members/{id}", "/members/member:0123456789abcdef")
         .replace("/credentials/{id}", "/credentials/credential:0123456789abcdef")
 }

@@ -1,0 +1,72 @@
+//! `POST /api/decisions`: the decision on an entity, as it is, as it was, or as it would be.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use ::ties::{EntityId, Statement, TieId};
+use axum::extract::{Path, Request, State};
+use axum::response::Response;
+use exchange::Question;
+use hyper::StatusCode;
+use model::{MemberId, Tier};
+use serde::Deserialize;
+use serde_json::json as object;
+
+use super::as_of;
+use crate::answer::json;
+use crate::api::id;
+use crate::body::Deciders;
+use crate::hub::Hub;
+use crate::pipeline::Authenticated;
+use crate::refusal::Refusal;
+
+/// How long remedies are looked for.
+const REMEDIES_MAX: Duration = Duration::from_secs(1);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    entity: EntityId,
+    tier: Tier,
+    as_of: Option<String>,
+    known: Option<String>,
+    packs: Option<BTreeSet<String>>,
+    #[serde(default)]
+    end: BTreeSet<TieId>,
+    #[serde(default)]
+    add: Vec<Statement>,
+    #[serde(default)]
+    remedies: bool,
+}
+
+/// Answers the decision with its proof; nothing is recorded.
+pub(crate) async fn ask(
+    State(hub): State<Hub>,
+    Authenticated(caller): Authenticated,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let (parts, body) = request.into_parts();
+    let asked: Asked = hub.receive_decision(&caller, Deciders::Anyone, &parts.headers, body).await?;
+    let question = Question {
+        as_of: as_of(asked.as_of.as_deref(), asked.known.as_deref(), hub.exchange.now())?,
+        packs: asked.packs,
+        end: asked.end,
+        add: asked.add,
+        remedies: asked.remedies.then_some(REMEDIES_MAX),
+    };
+    let (entity, tier) = (asked.entity, asked.tier);
+    let (decision, remedies) =
+        hub.read(move |exchange| exchange.vet(&caller, &entity, &tier, &question)).await?;
+    let text = decision.describe(remedies.as_ref());
+    json(StatusCode::OK, &object!({"decision": decision, "remedies": remedies, "text": text}))
+}
+
+/// Answers the decisions on a member, with their proofs.
+pub(crate) async fn of_member(
+    State(hub): State<Hub>,
+    Authenticated(caller): Authenticated,
+    Path(member): Path<String>,
+) -> Result<Response, Refusal> {
+    let member: MemberId = id(&member)?;
+    json(StatusCode::OK, &hub.read(move |exchange| exchange.decisions(&caller, &member)).await?)
+}

@@ -1,0 +1,141 @@
+//! `/api/ties`: what is said about who owns, controls and supplies whom.
+
+use std::sync::Arc;
+
+use ::ties::{EntityId, Statement, TieId};
+use axum::extract::{Path, Query, Request, State};
+use axum::response::Response;
+use exchange::Exchange;
+use hyper::StatusCode;
+use model::Caller;
+use serde::Deserialize;
+use serde_json::json as object;
+
+use super::as_of;
+use crate::answer::json;
+use crate::api::id;
+use crate::body::{Deciders, drain, require_json};
+use crate::hub::Hub;
+use crate::pipeline::Authenticated;
+use crate::refusal::Refusal;
+
+/// How many statements one answer holds.
+const STATEMENTS_MAX: usize = 10_000;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Import {
+    /// What is imported, for the ledger: a file's name.
+    #[serde(default)]
+    subject: String,
+    statements: Vec<Statement>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Of {
+    entity: String,
+    as_of: Option<String>,
+    known: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Part {
+    #[serde(default)]
+    from: usize,
+    limit: Option<usize>,
+}
+
+/// Answers the ties of one entity, on a day, as known at an instant.
+pub(crate) async fn get(
+    State(hub): State<Hub>,
+    Authenticated(caller): Authenticated,
+    Query(of): Query<Of>,
+) -> Result<Response, Refusal> {
+    let entity: EntityId = id(&of.entity)?;
+    let as_of = as_of(of.as_of.as_deref(), of.known.as_deref(), hub.exchange.now())?;
+    let found = hub.read(move |exchange| exchange.ties_of(&caller, &entity, as_of)).await?;
+    let shown: Vec<_> = found
+        .iter()
+        .map(|known| {
+            object!({
+                "tie": known.tie,
+                "truth": known.truth,
+                "statement": known.statement,
+                "source": *known.source,
+                "announced_end": known.announced_end,
+                "disputed_end": known.disputed_end,
+            })
+        })
+        .collect();
+    json(StatusCode::OK, &shown)
+}
+
+/// Records statements; the answer says who moved.
+pub(crate) async fn post(
+    State(hub): State<Hub>,
+    Authenticated(caller): Authenticated,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let imported = receive(&hub, caller, request, |exchange, caller, import| {
+        exchange.import_ties(caller, import.statements, &import.subject).map_err(Refusal::from)
+    });
+    json(StatusCode::OK, &imported.await?)
+}
+
+/// Says who would move; nothing is recorded.
+pub(crate) async fn preview(
+    State(hub): State<Hub>,
+    Authenticated(caller): Authenticated,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let moves = receive(&hub, caller, request, |exchange, caller, import| {
+        exchange.preview_ties(caller, import.statements).map_err(Refusal::from)
+    });
+    json(StatusCode::OK, &moves.await?)
+}
+
+/// An import may be as large as a submission, and has that budget.
+async fn receive<T: Send + 'static>(
+    hub: &Hub,
+    caller: Arc<Caller>,
+    request: Request,
+    work: impl FnOnce(&Exchange, &Caller, Import) -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, Refusal> {
+    let (parts, body) = request.into_parts();
+    let checked = Deciders::OperatorOrOfficer.check(&caller).and_then(|()| require_json(&parts.headers));
+    if let Err(refusal) = checked {
+        drain(&parts.headers, body).await;
+        return Err(refusal);
+    }
+    let received = hub.receive(&caller, &parts.headers, body).await?;
+    hub.decide(move |exchange| {
+        let _share = received.share;
+        let import: Import = serde_json::from_slice(&received.bytes)
+            .map_err(|error| Refusal::bad_request(error.to_string()))?;
+        work(exchange, &caller, import)
+    })
+    .await
+}
+
+/// Answers what was said of one tie, as it was recorded.
+pub(crate) async fn history(
+    State(hub): State<Hub>,
+    Authenticated(caller): Authenticated,
+    Path(tie): Path<String>,
+) -> Result<Response, Refusal> {
+    let tie: TieId = id(&tie)?;
+    json(StatusCode::OK, &hub.read(move |exchange| exchange.tie_history(&caller, &tie)).await?)
+}
+
+/// Answers everything that was ever said, in the order of its arrival.
+pub(crate) async fn statements(
+    State(hub): State<Hub>,
+    Authenticated(caller): Authenticated,
+    Query(part): Query<Part>,
+) -> Result<Response, Refusal> {
+    let limit = part.limit.unwrap_or(STATEMENTS_MAX).min(STATEMENTS_MAX);
+    let found = hub.read(move |exchange| exchange.statements(&caller, part.from, limit)).await?;
+    json(StatusCode::OK, &found)
+}

@@ -147,16 +147,16 @@ impl Change<'_> {
 
     fn affected(self) -> BTreeSet<u32> {
         let log = self.log;
-        let below = closure(self.towards, |entity| aliases(log, entity).chain(held(log, entity)).collect());
+        let below = closure(&self.towards, |entity| aliases(log, entity).chain(held(log, entity)).collect());
         let mut near: Vec<u32> = below.iter().flat_map(|&entity| partners(log, entity)).collect();
         near.extend(below);
         near.extend(self.from);
-        closure(near, |entity| aliases(log, entity).chain(holders(log, entity)).collect())
+        closure(&near, |entity| aliases(log, entity).chain(holders(log, entity)).collect())
     }
 }
 
 /// Everything that is reached from `start` by steps.
-fn closure(start: Vec<u32>, step: impl Fn(u32) -> Vec<u32>) -> BTreeSet<u32> {
+fn closure(start: &[u32], step: impl Fn(u32) -> Vec<u32>) -> BTreeSet<u32> {
     let mut seen: BTreeSet<u32> = start.iter().copied().collect();
     let mut open: Vec<u32> = seen.iter().copied().collect();
     while let Some(entity) = open.pop() {

@@ -176,9 +176,8 @@ fn instruction(name: &str) -> (&str, bool) {
 /// Who numbers the entry, and what it goes by there.
 fn local(list: &'static str, name: &str, valid: &Period, at: Row<'_>) -> (&'static str, String) {
     let number = at("entity_number").filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
-    match (list.starts_with("ofac-"), number) {
-        (true, Some(number)) => return (OFAC, number),
-        (true, None) | (false, _) => {}
+    if let (true, Some(number)) = (list.starts_with("ofac-"), number) {
+        return (OFAC, number);
     }
     if list == denied::LIST {
         return (list, denied::local(name, valid.from));

@@ -1,6 +1,12 @@
 //! Which formats there are, and how to tell them by a file's first bytes.
 
 use std::fmt;
+use std::io::BufRead;
+
+use ties::Statement;
+
+use crate::ofac::{self, Companion, Companions, List};
+use crate::{Importing, Report, bods, csl, denied, ftm, gleif, ofac_xml, plain, psc, un_list};
 
 /// How many bytes of a file's beginning [`detect`] looks at.
 const LOOKED_AT_MAX: usize = 8 << 10;
@@ -10,7 +16,7 @@ const LOOKED_AT_MAX: usize = 8 << 10;
 pub enum Format {
     /// Beneficial Ownership Data Standard, 0.1 to 0.4: JSON array or lines.
     Bods,
-    /// FollowTheMoney entities as JSON lines, or the changes between two editions of them.
+    /// `FollowTheMoney` entities as JSON lines, or the changes between two editions of them.
     Ftm,
     /// The UK register of people with significant control: JSON lines.
     UkPsc,
@@ -96,6 +102,37 @@ impl Format {
 impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.code())
+    }
+}
+
+/// Reads a file of a known format. OFAC's tables are read each for itself; with the names' companions at hand,
+/// [`ofac::names`] does better.
+pub fn read(
+    format: Format,
+    reader: impl BufRead,
+    importing: &Importing,
+    emit: &mut dyn FnMut(Statement),
+) -> Report {
+    match format {
+        Format::Bods => bods::read(reader, importing, emit),
+        Format::Ftm => ftm::read(reader, importing, emit),
+        Format::UkPsc => psc::read(reader, importing, emit),
+        Format::Ties => plain::read_ties(reader, importing, emit),
+        Format::Lists => plain::read_lists(reader, importing, emit),
+        Format::GleifLei => gleif::entities(reader, importing, emit),
+        Format::GleifRelationships => gleif::relationships(reader, importing, emit),
+        Format::GleifExceptions => gleif::exceptions(reader, importing, emit),
+        Format::OfacNames => {
+            let list = List::of(&importing.document.document);
+            ofac::names(reader, list, &Companions::default(), importing, emit)
+        }
+        Format::OfacAlternates => ofac::alone(reader, Companion::Alternates, importing, emit),
+        Format::OfacAddresses => ofac::alone(reader, Companion::Addresses, importing, emit),
+        Format::OfacComments => ofac::alone(reader, Companion::Comments, importing, emit),
+        Format::OfacXml => ofac_xml::read(reader, importing, emit),
+        Format::DeniedPersons => denied::read(reader, importing, emit),
+        Format::ScreeningList => csl::read(reader, importing, emit),
+        Format::UnList => un_list::read(reader, importing, emit),
     }
 }
 

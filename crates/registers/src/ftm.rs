@@ -1,4 +1,4 @@
-//! FollowTheMoney (OCCRP, OpenSanctions): entities as JSON lines, and the changes between two editions.
+//! `FollowTheMoney` (OCCRP, `OpenSanctions`): entities as JSON lines, and the changes between two editions.
 //!
 //! ```text
 //! {"id":"a","schema":"Company","properties":{"name":["Acme"]},"referents":["b"]}
@@ -42,15 +42,13 @@ pub fn read(reader: impl BufRead, importing: &Importing, emit: &mut dyn FnMut(St
     let mut reading = Reading::new(importing, emit);
     reading.each_json(reader, &[], |reading, place, line: Line| match line {
         Line { op: None, entity: None, id: Some(id), schema, properties, rest } => {
-            entity(reading, place, Thing { id, schema, properties, rest }, Op::Add);
+            entity(reading, place, &Thing { id, schema, properties, rest }, Op::Add);
         }
         Line { op: Some(op), entity: Some(thing), .. } => match op.as_str() {
-            "ADD" => entity(reading, place, thing, Op::Add),
-            "MOD" => entity(reading, place, thing, Op::Mod),
+            "ADD" => entity(reading, place, &thing, Op::Add),
+            "MOD" => entity(reading, place, &thing, Op::Mod),
             "DEL" => delete(reading, place, &thing.id),
-            other => {
-                reading.refuse(place, Reason::BadValue, format_args!("`{other}` is none of ADD, MOD, DEL"))
-            }
+            other => reading.refuse(place, Reason::BadValue, format!("`{other}` is none of ADD, MOD, DEL")),
         },
         _ => reading.refuse(place, Reason::Incomplete, "neither an entity with `id` nor a change with `op`"),
     });
@@ -133,7 +131,7 @@ enum Op {
     Mod,
 }
 
-fn entity(reading: &mut Reading<'_>, place: &str, thing: Thing, op: Op) {
+fn entity(reading: &mut Reading<'_>, place: &str, thing: &Thing, op: Op) {
     if thing.id.trim().is_empty() {
         return reading.refuse(place, Reason::Incomplete, "`id` is empty");
     }
@@ -141,11 +139,11 @@ fn entity(reading: &mut Reading<'_>, place: &str, thing: Thing, op: Op) {
         return reading.refuse(place, Reason::Incomplete, "`schema` is required");
     }
     if let Some(kind) = thing::kind(&thing.schema) {
-        thing::describe(reading, place, &thing, kind, op);
+        thing::describe(reading, place, thing, kind, op);
     } else if let Some(edge) = edge::edge(&thing.schema) {
-        edge::relate(reading, place, &thing, &edge);
+        edge::relate(reading, place, thing, &edge);
     } else if thing.schema == "Sanction" {
-        thing::listing(reading, place, &thing);
+        thing::listing(reading, place, thing);
     } else {
         reading.note("not-about-ties");
     }

@@ -83,16 +83,16 @@ pub(crate) fn company(lei: &str) -> Option<EntityId> {
 /// A duplicate's successor is the LEI that stays.
 fn duplicate(reading: &mut Reading<'_>, place: &str, stamp: &str, id: &EntityId, record: &Node) {
     let kept = record.all("SuccessorLEI").into_iter().find_map(Node::value).and_then(company);
-    match kept.filter(|kept| kept != id) {
-        Some(kept) => {
-            let because = format!("GLEIF marks {id} as a duplicate of {kept}");
-            let source = reading.validated(record);
-            reading.say_by(source, stamp, Said::Same { kept, merged: id.clone(), because });
-        }
-        None => {
-            reading.refuse(place, Reason::Incomplete, "a duplicate that does not name the LEI that stays")
-        }
-    }
+    let Some(kept) = kept.filter(|kept| kept != id) else {
+        return reading.refuse(
+            place,
+            Reason::Incomplete,
+            "a duplicate that does not name the LEI that stays",
+        );
+    };
+    let because = format!("GLEIF marks {id} as a duplicate of {kept}");
+    let source = reading.validated(record);
+    reading.say_by(source, stamp, Said::Same { kept, merged: id.clone(), because });
 }
 
 fn entity(reading: &mut Reading<'_>, place: &str, id: &EntityId, lei: &str, record: &Node) -> Entity {

@@ -247,7 +247,9 @@ fn say_group(
     }
     let mut entity = Entity::new(entry(OFAC, &number.to_string()), EntityKind::Unknown);
     if which == Companion::Alternates {
-        texts.iter().for_each(|text| add_name(&mut entity, text, true));
+        for text in &texts {
+            add_name(&mut entity, text, true);
+        }
     } else {
         add_countries(&mut entity, texts);
     }

@@ -107,7 +107,9 @@ fn tie(reading: &mut Reading<'_>, told: &mut Told, row: &Row<'_>) -> Result<(), 
         let by = match row.get("stage") {
             None | Some("completed") => Ending::Completed,
             Some("announced") => Ending::Announced,
-            Some(other) => return Err(row.bad("stage", format!("`{other}` is none of completed, announced"))),
+            Some(other) => {
+                return Err(Row::bad("stage", format!("`{other}` is none of completed, announced")));
+            }
         };
         let end = End { tie: id, on: row.needed("to_date")?, by };
         reading.say_again(told.version("tie", end.tie.as_str()), source, "", Said::End(end));
@@ -135,14 +137,13 @@ fn listing(reading: &mut Reading<'_>, told: &mut Told, row: &Row<'_>) -> Result<
     let source = row.source(reading.source())?;
     let (list, entity): (ties::ListId, EntityId) = (row.needed("list")?, row.needed("entity")?);
     let entry: Option<String> = row.optional("entry")?;
-    let id = match row.optional("id")? {
-        Some(id) => id,
-        None => {
-            let entry = entry.as_deref().unwrap_or_default();
-            let local = format!("{entity}{}{entry}", if entry.is_empty() { "" } else { "/" });
-            let id = crate::reading::scoped(list.as_str(), &local);
-            id.parse().map_err(|error: ties::IdError| row.bad("entity", error.to_string()))?
-        }
+    let id = if let Some(id) = row.optional("id")? {
+        id
+    } else {
+        let entry = entry.as_deref().unwrap_or_default();
+        let local = format!("{entity}{}{entry}", if entry.is_empty() { "" } else { "/" });
+        let id = crate::reading::scoped(list.as_str(), &local);
+        id.parse().map_err(|error: ties::IdError| Row::bad("entity", error.to_string()))?
     };
     let described = described(row, &entity, "name", "kind", "country")?;
     let listing = Listing {
@@ -178,7 +179,7 @@ fn described(
         names.enumerate().map(|(at, text)| Name { text: text.to_owned(), alias: at > 0 }).collect();
     for code in row.get(country).unwrap_or_default().split_whitespace() {
         if code.len() != 2 || !code.bytes().all(|b| b.is_ascii_alphabetic()) {
-            return Err(row.bad(country, format!("`{code}` is no ISO 3166 code of two letters")));
+            return Err(Row::bad(country, format!("`{code}` is no ISO 3166 code of two letters")));
         }
         entity.countries.push(code.to_ascii_uppercase());
     }

@@ -44,8 +44,9 @@ use crate::reading::{Importing, Reading, Reason, Report, external};
 pub fn read(reader: impl BufRead, importing: &Importing, emit: &mut dyn FnMut(Statement)) -> Report {
     let mut reading = Reading::new(importing, emit);
     let mut last_company = None;
-    reading
-        .each_json(reader, &[], |reading, place, line: Line| record(reading, &mut last_company, place, line));
+    reading.each_json(reader, &[], |reading, place, line: Line| {
+        record(reading, &mut last_company, place, &line);
+    });
     reading.done()
 }
 
@@ -144,7 +145,7 @@ struct Record<'d> {
     valid: Period,
 }
 
-fn record(reading: &mut Reading<'_>, last_company: &mut Option<EntityId>, place: &str, line: Line) {
+fn record(reading: &mut Reading<'_>, last_company: &mut Option<EntityId>, place: &str, line: &Line) {
     let data = &line.data;
     let Some(kind) = kind(&data.kind) else {
         return reading.refuse(place, Reason::UnknownKind, format_args!("`{}`", data.kind));
@@ -152,9 +153,9 @@ fn record(reading: &mut Reading<'_>, last_company: &mut Option<EntityId>, place:
     if let Kind::Totals = kind {
         return reading.note("totals");
     }
-    let link = data.links.as_ref().and_then(|links| links.own.as_deref()).unwrap_or_default();
+    let own_link = data.links.as_ref().and_then(|links| links.own.as_deref()).unwrap_or_default();
     // The streaming feed leaves the number out; it is in the link.
-    let linked = link.strip_prefix("/company/").and_then(|rest| rest.split('/').next());
+    let linked = own_link.strip_prefix("/company/").and_then(|rest| rest.split('/').next());
     let number = line.company_number.as_deref().filter(|number| !number.trim().is_empty()).or(linked);
     let Some(number) = number.and_then(|number| external("GB-COH", number)) else {
         return reading.refuse(
@@ -167,7 +168,7 @@ fn record(reading: &mut Reading<'_>, last_company: &mut Option<EntityId>, place:
         Ok(company) => company,
         Err(error) => return reading.refuse(place, Reason::BadIdentifier, error),
     };
-    let key = match link.rsplit_once("persons-with-significant-control/") {
+    let key = match own_link.rsplit_once("persons-with-significant-control/") {
         Some((_, person)) if !person.is_empty() => format!("{}/{person}", number.value),
         _ => format!("{}/{}", number.value, data.statement.as_deref().unwrap_or(&data.kind)),
     };

@@ -155,11 +155,6 @@ impl<'r> Reading<'r> {
         Self { importing, emit, scope, report: Report::default() }
     }
 
-    /// What the source's own identifiers are prefixed with.
-    pub(crate) fn scope(&self) -> &str {
-        &self.scope
-    }
-
     /// The source that every statement has, unless its record says more.
     pub(crate) fn source(&self) -> &Source {
         &self.importing.document
@@ -180,9 +175,9 @@ impl<'r> Reading<'r> {
         scoped(&self.scope, local).parse().expect("`scoped` makes identifiers")
     }
 
-    /// The list that the source calls `name`, as part of an identifier.
+    /// The list that the source calls `name`.
     pub(crate) fn list(&self, name: &str) -> ListId {
-        identity::clean(name).parse().expect("`clean` makes identifiers")
+        scoped(&self.scope, name).parse().expect("`scoped` makes identifiers")
     }
 
     /// Counts a record.

@@ -177,13 +177,11 @@ struct Numbered {
 
 impl Numbered {
     fn inner(&mut self, step: &(String, u32)) -> &mut Self {
-        let at = match self.inside.iter().position(|(known, _)| known == step) {
-            Some(at) => at,
-            None => {
-                self.inside.push((step.clone(), Self::default()));
-                self.inside.len() - 1
-            }
-        };
+        let known = self.inside.iter().position(|(known, _)| known == step);
+        let at = known.unwrap_or(self.inside.len());
+        if known.is_none() {
+            self.inside.push((step.clone(), Self::default()));
+        }
         &mut self.inside[at].1
     }
 

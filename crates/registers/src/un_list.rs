@@ -26,7 +26,7 @@ const LIST: &str = "un-sc";
 pub fn read(reader: impl BufRead, importing: &Importing, emit: &mut dyn FnMut(Statement)) -> Report {
     let mut reading = Reading::new(importing, emit);
     reading.each_xml(reader, &["INDIVIDUAL", "ENTITY"], &[], |reading, place, node| {
-        party(reading, place, &node)
+        party(reading, place, &node);
     });
     reading.done()
 }

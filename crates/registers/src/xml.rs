@@ -134,7 +134,13 @@ impl<'w, R: BufRead> Records<'w, R> {
                 self.done = true;
                 Some(Err(self.fault(Reason::TooLong, error.to_string(), true)))
             }
-            _ => {
+            Error::Io(_)
+            | Error::Syntax(_)
+            | Error::IllFormed(_)
+            | Error::InvalidAttr(_)
+            | Error::Encoding(_)
+            | Error::Escape(_)
+            | Error::Namespace(_) => {
                 self.done = true;
                 Some(Err(self.fault(Reason::Unreadable, error.to_string(), true)))
             }

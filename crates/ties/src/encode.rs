@@ -5,8 +5,8 @@
 //! keeps tables of its own (the registry) looks each one up once:
 //!
 //! ```text
-//! "TIES" 1 | entities | ties | lists | sources | statements
-//! statement: kind, id, recorded (minus the one before), number of the source, numbers of its identifiers, body
+//! "TIES" 1 | entities | ties | lists | sources | identifiers of the statements | statements
+//! statement: kind, recorded (minus the one before), number of the source, numbers of its identifiers, body
 //! ```
 //!
 //! Equal batches have equal bytes. Reading never panics and refuses with the place; a later version of the encoding
@@ -42,7 +42,6 @@ pub fn encode(statements: &[Statement]) -> Vec<u8> {
     for statement in statements {
         let keys = keys(&statement.said);
         lines.push(keys.tag() as u8);
-        put_text(&mut lines, statement.id.as_str());
         put_signed(&mut lines, statement.recorded.as_micros() - before);
         before = statement.recorded.as_micros();
         body.clear();
@@ -61,6 +60,9 @@ pub fn encode(statements: &[Statement]) -> Vec<u8> {
     }
     tables.sources.put(&mut out);
     put_number(&mut out, statements.len() as u64);
+    for statement in statements {
+        put_text(&mut out, statement.id.as_str());
+    }
     out.extend_from_slice(&lines);
     out
 }
@@ -100,7 +102,7 @@ pub fn decode(bytes: &[u8]) -> Result<Vec<Statement>, DecodeError> {
             .and_then(|said| body.finish().map(|()| said))
             .map_err(|error| DecodeError { at: line.body_at + error.at, flaw: error.flaw })?;
         statements.push(Statement {
-            id: StatementId::stored(line.id),
+            id: StatementId::stored(batch.names[line.place]),
             said,
             source: sources[line.source].clone(),
             recorded: line.recorded,
@@ -116,13 +118,16 @@ pub(crate) struct Batch<'b> {
     pub(crate) ties: Vec<&'b str>,
     pub(crate) lists: Vec<&'b str>,
     pub(crate) sources: Vec<&'b [u8]>,
-    left: usize,
+    /// The identifiers of the statements, one each.
+    pub(crate) names: Vec<&'b str>,
+    next: usize,
     recorded: i64,
 }
 
 /// A statement of a batch. Its numbers lie within the batch's tables.
 pub(crate) struct Line<'b> {
-    pub(crate) id: &'b str,
+    /// Its place in the batch.
+    pub(crate) place: usize,
     pub(crate) recorded: Timestamp,
     pub(crate) source: usize,
     pub(crate) keys: Keys<usize>,
@@ -158,24 +163,19 @@ impl<'b> Batch<'b> {
                 .map_err(|error| DecodeError { at: at + error.at, flaw: error.flaw })?;
             Ok(bytes)
         })?;
-        let left = reader.count()?;
-        Ok(Self { reader, entities, ties, lists, sources, left, recorded: 0 })
-    }
-
-    /// How many statements were not read yet.
-    pub(crate) fn left(&self) -> usize {
-        self.left
+        let names = table(&mut reader, "statement")?;
+        Ok(Self { reader, entities, ties, lists, sources, names, next: 0, recorded: 0 })
     }
 
     pub(crate) fn next_line(&mut self) -> Result<Option<Line<'b>>, DecodeError> {
-        if self.left == 0 {
+        let place = self.next;
+        if place == self.names.len() {
             return self.reader.finish().map(|()| None);
         }
-        self.left -= 1;
+        self.next += 1;
         let byte = self.reader.byte()?;
         let tag = Tag::from_byte(byte)
             .ok_or_else(|| self.reader.value("the kind of a statement", u64::from(byte)))?;
-        let id = name(&mut self.reader, "statement")?;
         let recorded = self.reader.signed()?;
         self.recorded = self
             .recorded
@@ -183,23 +183,25 @@ impl<'b> Batch<'b> {
             .filter(|&micros| Timestamp::from_micros(micros).as_micros() == micros)
             .ok_or_else(|| self.reader.value("an instant", recorded.unsigned_abs()))?;
         let (entities, ties, lists) = (self.entities.len(), self.ties.len(), self.lists.len());
-        let source = place(&mut self.reader, self.sources.len())?;
+        let source = number_below(&mut self.reader, self.sources.len())?;
         let reader = &mut self.reader;
         let mut of = "";
         let keys = match tag {
-            Tag::Entity => Keys::Entity { first: place(reader, entities)? },
+            Tag::Entity => Keys::Entity { first: number_below(reader, entities)? },
             Tag::Tie => Keys::Tie {
-                tie: place(reader, ties)?,
-                first: place(reader, entities)?,
-                second: place(reader, entities)?,
+                tie: number_below(reader, ties)?,
+                first: number_below(reader, entities)?,
+                second: number_below(reader, entities)?,
             },
-            Tag::End => Keys::End { tie: place(reader, ties)? },
+            Tag::End => Keys::End { tie: number_below(reader, ties)? },
             Tag::Listing => Keys::Listing {
-                tie: place(reader, ties)?,
-                first: place(reader, entities)?,
-                list: place(reader, lists)?,
+                tie: number_below(reader, ties)?,
+                first: number_below(reader, entities)?,
+                list: number_below(reader, lists)?,
             },
-            Tag::Same => Keys::Same { first: place(reader, entities)?, second: place(reader, entities)? },
+            Tag::Same => {
+                Keys::Same { first: number_below(reader, entities)?, second: number_below(reader, entities)? }
+            }
             Tag::Retraction => {
                 of = name(reader, "statement")?;
                 Keys::Retraction { of: 0 }
@@ -208,7 +210,7 @@ impl<'b> Batch<'b> {
         let body = reader.bytes()?;
         let body_at = reader.at() - body.len();
         let recorded = Timestamp::from_micros(self.recorded);
-        Ok(Some(Line { id, recorded, source, keys, of, body, body_at }))
+        Ok(Some(Line { place, recorded, source, keys, of, body, body_at }))
     }
 }
 
@@ -222,7 +224,7 @@ fn name<'b>(reader: &mut Reader<'b>, what: &'static str) -> Result<&'b str, Deco
     checked(what, text).map_err(|error| DecodeError { at, flaw: Flaw::Text(error.to_string()) })
 }
 
-fn place(reader: &mut Reader<'_>, length: usize) -> Result<usize, DecodeError> {
+fn number_below(reader: &mut Reader<'_>, length: usize) -> Result<usize, DecodeError> {
     let number = reader.number()?;
     usize::try_from(number)
         .ok()

@@ -187,6 +187,7 @@ fn a_concert_pools_what_its_members_hold() {
     let cone = Cone::upstream(&picture, &id("A"), &Options::default());
     assert_eq!(into(&cone, Measure::Control, "A"), ["(G 55%, Z 45%)", "(X 30%, Y 25%, Z 45%)"]);
     assert_eq!(controllers(&cone, Certainty::Certain), ["G"]);
+    agree(&registry, &Options::default()).unwrap();
     let alone = Cone::upstream(&picture, &id("B"), &Options::default());
     assert_eq!(into(&alone, Measure::Control, "B"), ["X 30%"], "one member is no concert");
 }
@@ -442,26 +443,47 @@ proptest! {
             ..Options::default()
         };
         let registry = registry(all);
-        let picture = registry.picture(as_of(NOW, NOW));
-        let whole = Whole::build(&picture, &options);
-        for company in NAMES.map(id) {
-            let Some(node) = whole.node(&picture, &company) else { continue };
-            let cone = Cone::upstream(&picture, &company, &options);
-            for measure in [Measure::Control, Measure::Money] {
-                let mut here: BTreeMap<EntityId, [bool; 3]> = BTreeMap::new();
-                for (place, holder) in cone.entities().iter().enumerate() {
-                    let place = u32::try_from(place).unwrap();
-                    here.insert(holder.clone(), pairs(cone.holdings(measure), place, 0));
-                }
-                for holder in NAMES.map(id) {
-                    let Some(from) = whole.node(&picture, &holder) else { continue };
-                    let there = pairs(whole.holdings(measure), from, node);
-                    let here = here.get(&picture.canonical(&holder)).copied().unwrap_or([false; 3]);
-                    prop_assert_eq!(here, there, "{} in {}", holder, company);
-                }
+        agree(&registry, &options)?;
+    }
+}
+
+/// Whether each entity's cone and the whole graph give the same answers about it.
+fn agree(registry: &Registry, options: &Options) -> Result<(), TestCaseError> {
+    let names = registry.log(0..registry.len()).filter_map(|statement| match statement.said {
+        Said::Tie(tie) => Some([tie.from, tie.to]),
+        _ => None,
+    });
+    let names: BTreeSet<EntityId> = names.flatten().collect();
+    let picture = registry.picture(as_of(NOW, NOW));
+    let whole = Whole::build(&picture, options);
+    for company in &names {
+        let node = whole.node(&picture, company).unwrap();
+        let cone = Cone::upstream(&picture, company, options);
+        for measure in [Measure::Control, Measure::Money] {
+            let mut here: BTreeMap<EntityId, [bool; 3]> = BTreeMap::new();
+            for (place, holder) in cone.entities().iter().enumerate() {
+                let place = u32::try_from(place).unwrap();
+                here.insert(holder.clone(), pairs(cone.holdings(measure), place, 0));
+            }
+            for holder in &names {
+                let from = whole.node(&picture, holder).unwrap();
+                let there = pairs(whole.holdings(measure), from, node);
+                let here = here.get(&picture.canonical(holder)).copied().unwrap_or([false; 3]);
+                prop_assert_eq!(here, there, "{} in {}", holder, company);
             }
         }
     }
+    Ok(())
+}
+
+#[test]
+fn who_serves_two_houses_ties_them() {
+    let serves = |name: &str, at: &str| link(name, name, "P", at, TieKind::Serves { post: Post::Director });
+    let mut registry = registry(vec![serves("1", "M"), stake("2", "2", "O", "M", "60%")]);
+    let new = vec![serves("3", "X").recorded("2021-01-01")];
+    registry.add(new.clone());
+    let affected: Vec<String> = registry.affected_by(&new).iter().map(ToString::to_string).collect();
+    assert_eq!(affected, ["M", "O", "P", "X"]);
 }
 
 #[test]

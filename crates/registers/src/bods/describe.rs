@@ -86,7 +86,7 @@ pub(super) fn person(reading: &mut Reading<'_>, seen: &mut Seen, head: &Head, fi
 
 fn entity_kind<'v>(reading: &mut Reading<'_>, fields: &Fields<'v>) -> (EntityKind, &'v str) {
     // 0.4 nests the code and its subtype; before, it was a text beside an optional `entitySubtype`.
-    let nested = fields.get("entityType").filter(|value| value.is_object()).is_some();
+    let nested = fields.get("entityType").is_some_and(serde_json::Value::is_object);
     let (code, subtype) = if nested {
         let Some(kind) = fields.object(reading, "entityType") else { return (EntityKind::Organisation, "") };
         let (code, subtype) = (kind.text(reading, "type"), kind.text(reading, "subtype"));
@@ -100,9 +100,8 @@ fn entity_kind<'v>(reading: &mut Reading<'_>, fields: &Fields<'v>) -> (EntityKin
         return (EntityKind::Organisation, "");
     };
     let kind = match code {
-        "registeredEntity" => EntityKind::Organisation,
         "legalEntity" if subtype == Some("trust") => EntityKind::Trust,
-        "legalEntity" => EntityKind::Organisation,
+        "registeredEntity" | "legalEntity" => EntityKind::Organisation,
         "arrangement" => arrangement(reading, fields, subtype),
         "anonymousEntity" | "unknownEntity" => EntityKind::Unknown,
         "state" => EntityKind::State,
@@ -193,7 +192,7 @@ fn identifiers(reading: &mut Reading<'_>, fields: &Fields<'_>) -> Vec<ExternalId
         match scheme.and_then(|scheme| external(scheme, value)) {
             Some(id) => out.push(id),
             None => {
-                reading.refuse(&identifier.place, Reason::BadIdentifier, "it needs `scheme` or `schemeName`")
+                reading.refuse(&identifier.place, Reason::BadIdentifier, "it needs `scheme` or `schemeName`");
             }
         }
     }

@@ -244,7 +244,7 @@ fn percent(reading: &mut Reading<'_>, fields: &Fields<'_>, key: &str) -> Option<
     let text = match fields.get(key)? {
         Value::Number(number) => number.to_string(),
         Value::String(text) => text.clone(),
-        other => other.to_string(),
+        other @ (Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_)) => other.to_string(),
     };
     match text.parse::<Fraction>() {
         Ok(fraction) if fraction <= Fraction::percent(100) => Some(fraction),

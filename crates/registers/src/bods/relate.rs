@@ -36,16 +36,12 @@ struct Told {
 impl Seen {
     /// How often the record was told of before; it is told of now.
     pub(super) fn version(&mut self, reading: &mut Reading<'_>, key: &str) -> u32 {
-        match self.records.get_mut(&hash(key)) {
-            Some(told) => {
-                told.version += 1;
-                told.version
-            }
-            None => {
-                self.remember(reading, key, Told::default());
-                0
-            }
+        if let Some(told) = self.records.get_mut(&hash(key)) {
+            told.version += 1;
+            return told.version;
         }
+        self.remember(reading, key, Told::default());
+        0
     }
 
     fn told(&self, key: &str) -> Option<Told> {
@@ -160,7 +156,7 @@ fn replace(reading: &mut Reading<'_>, seen: &mut Seen, head: &Head) {
             continue;
         };
         let statements = seen.statements.get(first..first + told.ties as usize).unwrap_or_default();
-        for of in statements.to_vec() {
+        for of in statements.iter().cloned() {
             let because = format!("replaced by statement {}", head.key);
             let said = Said::Retraction { of, because };
             reading.say_again(told.version + 1, head.source.clone(), "", said);

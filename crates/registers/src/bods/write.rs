@@ -325,21 +325,25 @@ fn interests(tie: &Tie) -> Vec<Value> {
         }
         return out;
     }
-    let share = match &tie.kind {
-        TieKind::MayAcquire { votes, .. } => Some(*votes).filter(|votes| *votes != Share::UNKNOWN),
-        TieKind::Appoints(appointment) => appointment.majority.and_then(|majority| {
-            let half = Fraction::percent(50);
-            let (lo, hi) = (Share::UNKNOWN.lo(), Share::UNKNOWN.hi());
-            let share = if majority {
-                Share::between(Bound::open(half), hi)
-            } else {
-                Share::between(lo, Bound::closed(half))
-            };
-            share.ok()
-        }),
-        _ => None,
+    let share = if let TieKind::MayAcquire { votes, .. } = &tie.kind {
+        Some(*votes).filter(|votes| *votes != Share::UNKNOWN)
+    } else if let TieKind::Appoints(appointment) = &tie.kind {
+        appointment.majority.and_then(of_the_board)
+    } else {
+        None
     };
     vec![interest(code, share, None, tie.valid)]
+}
+
+/// The share of the board that a majority is, or what is none.
+fn of_the_board(majority: bool) -> Option<Share> {
+    let (half, whole) = (Fraction::percent(50), Share::UNKNOWN);
+    let share = if majority {
+        Share::between(Bound::open(half), whole.hi())
+    } else {
+        Share::between(whole.lo(), Bound::closed(half))
+    };
+    share.ok()
 }
 
 fn interest(code: &str, share: Option<Share>, held: Option<&str>, valid: Period) -> Value {
@@ -377,7 +381,10 @@ fn share_of(share: Share) -> Value {
 /// The percentage as a JSON number that is read as the very same fraction.
 fn percent(fraction: Fraction) -> Option<Value> {
     let text = fraction.to_string();
-    let number: f64 = text.strip_suffix('%')?.parse().ok()?;
-    let number = if number.fract() == 0.0 { json!(number as u64) } else { json!(number) };
+    let text = text.strip_suffix('%')?;
+    let number = match text.parse::<u64>() {
+        Ok(whole) => json!(whole),
+        Err(_) => json!(text.parse::<f64>().ok()?),
+    };
     (number.to_string().parse() == Ok(fraction)).then_some(number)
 }

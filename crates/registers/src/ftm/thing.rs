@@ -86,7 +86,7 @@ fn topics(reading: &mut Reading<'_>, thing: &Thing, entity: &Entity, op: Op) {
         let id = reading.tie(&topic_listing(&thing.id, topic));
         let source = source(reading, thing);
         if thing.properties.all("topics").any(|found| found == topic) {
-            let list = reading.list(&format!("{}:{topic}", reading.scope()));
+            let list = reading.list(topic);
             let listing = Listing {
                 id,
                 list,
@@ -134,10 +134,9 @@ pub(super) fn listing(reading: &mut Reading<'_>, place: &str, thing: &Thing) {
     if entities.is_empty() {
         return reading.refuse(place, Reason::UnresolvedLink, "a sanction needs an `entity`");
     }
-    let own = reading.scope().to_owned();
-    let mut lists: Vec<String> = thing.rest.datasets.iter().map(|set| format!("{own}:{set}")).collect();
+    let mut lists: Vec<&str> = thing.rest.datasets.iter().map(String::as_str).collect();
     if lists.is_empty() {
-        lists.push(own);
+        lists.push("sanctions");
     }
     let entry = properties.first("programId").or_else(|| properties.first("program"));
     let entry = entry.or_else(|| properties.first("unscId")).map(str::to_owned);

@@ -103,7 +103,7 @@ impl<'r> Row<'r> {
         self.cells.iter().find(|(name, _)| *name == column).map(|(_, cell)| *cell)
     }
 
-    pub(super) fn bad(&self, column: &'static str, message: String) -> Wrong {
+    pub(super) fn bad(column: &'static str, message: String) -> Wrong {
         let reason = match column {
             "id" | "from" | "to" | "list" | "entity" | "nominator" | "components" | "ends" => {
                 Reason::BadIdentifier
@@ -122,7 +122,7 @@ impl<'r> Row<'r> {
         column: &'static str,
     ) -> Result<Option<T>, Wrong> {
         self.get(column)
-            .map(|cell| cell.parse().map_err(|error: T::Err| self.bad(column, error.to_string())))
+            .map(|cell| cell.parse().map_err(|error: T::Err| Self::bad(column, error.to_string())))
             .transpose()
     }
 
@@ -139,16 +139,15 @@ impl<'r> Row<'r> {
         &self,
         column: &'static str,
     ) -> Result<Option<T>, Wrong> {
-        self.get(column).map(|cell| self.as_word(column, cell)).transpose()
+        self.get(column).map(|cell| Self::as_word(column, cell)).transpose()
     }
 
     pub(super) fn as_word<T: for<'de> Deserialize<'de>>(
-        &self,
         column: &'static str,
         text: &str,
     ) -> Result<T, Wrong> {
         let text: StrDeserializer<'_, Error> = text.into_deserializer();
-        T::deserialize(text).map_err(|error| self.bad(column, error.to_string()))
+        T::deserialize(text).map_err(|error| Self::bad(column, error.to_string()))
     }
 
     pub(super) fn flag(&self, column: &'static str) -> Result<bool, Wrong> {
@@ -160,7 +159,7 @@ impl<'r> Row<'r> {
             None => Ok(None),
             Some("yes" | "true") => Ok(Some(true)),
             Some("no" | "false") => Ok(Some(false)),
-            Some(other) => Err(self.bad(column, format!("`{other}` is none of yes, no"))),
+            Some(other) => Err(Self::bad(column, format!("`{other}` is none of yes, no"))),
         }
     }
 
@@ -179,14 +178,14 @@ impl<'r> Row<'r> {
 
     pub(super) fn share(&self, column: &'static str) -> Result<Option<Share>, Wrong> {
         self.get(column)
-            .map(|cell| crate::ftm::percentage(cell).map_err(|message| self.bad(column, message)))
+            .map(|cell| crate::ftm::percentage(cell).map_err(|message| Self::bad(column, message)))
             .transpose()
     }
 
     /// Identifiers parted by blanks.
     pub(super) fn several<T: FromStr<Err: Display>>(&self, column: &'static str) -> Result<Vec<T>, Wrong> {
         let words = self.get(column).unwrap_or_default().split_whitespace();
-        words.map(|word| word.parse().map_err(|error: T::Err| self.bad(column, error.to_string()))).collect()
+        words.map(|word| word.parse().map_err(|error: T::Err| Self::bad(column, error.to_string()))).collect()
     }
 
     /// Whether a word stands among the flags.

@@ -19,7 +19,7 @@ pub(super) fn kind(row: &Row<'_>) -> Result<TieKind, Wrong> {
     if let Some(unknown) =
         row.get("flags").unwrap_or_default().split_whitespace().find(|flag| !FLAGS.contains(flag))
     {
-        return Err(row.bad("flags", format!("`{unknown}` is none of {}", FLAGS.join(", "))));
+        return Err(Row::bad("flags", format!("`{unknown}` is none of {}", FLAGS.join(", "))));
     }
     let subject = row.get("subject").unwrap_or_default().to_owned();
     let missing =
@@ -44,11 +44,11 @@ pub(super) fn kind(row: &Row<'_>) -> Result<TieKind, Wrong> {
             observer: row.has_flag("observer"),
             veto: row.has_flag("veto"),
         }),
-        ("directs", by) => TieKind::Directs { by: row.as_word("kind", by)? },
+        ("directs", by) => TieKind::Directs { by: Row::as_word("kind", by)? },
         ("consolidates", "" | "ultimate") => TieKind::Consolidates { ultimate: detail == "ultimate" },
         ("venture", "") => TieKind::Venture,
-        ("party-to", role) => TieKind::PartyTo { role: row.as_word("kind", role)? },
-        ("serves", post) => TieKind::Serves { post: row.as_word("kind", post)? },
+        ("party-to", role) => TieKind::PartyTo { role: Row::as_word("kind", role)? },
+        ("serves", post) => TieKind::Serves { post: Row::as_word("kind", post)? },
         ("seconds", "") => TieKind::Seconds,
         ("licenses", "") => TieKind::Licenses {
             subject,
@@ -63,7 +63,7 @@ pub(super) fn kind(row: &Row<'_>) -> Result<TieKind, Wrong> {
         ("pays", "") => TieKind::Pays { revenue: row.share("share")?.ok_or_else(|| missing("share"))? },
         ("grants", "") => TieKind::Grants { subject },
         ("equips", "") => TieKind::Equips { essential: row.has_flag("essential") },
-        ("governs", by) => TieKind::Governs { by: row.as_word("kind", by)? },
+        ("governs", by) => TieKind::Governs { by: Row::as_word("kind", by)? },
         ("family", "") => TieKind::Family,
         ("associates", "") => TieKind::Associates { relation: subject },
         ("succeeds", "") => TieKind::Succeeds,
@@ -72,7 +72,7 @@ pub(super) fn kind(row: &Row<'_>) -> Result<TieKind, Wrong> {
             ends: row.several("ends")?,
             votes: row.share("votes")?,
         }),
-        _ => return Err(row.bad("kind", format!("`{code}` is no kind of tie"))),
+        _ => return Err(Row::bad("kind", format!("`{code}` is no kind of tie"))),
     })
 }
 
@@ -107,7 +107,7 @@ pub(super) fn cells(kind: &TieKind) -> Vec<(&'static str, String)> {
         }
         TieKind::Directs { by } => out.word("directs", by),
         TieKind::Consolidates { ultimate } => {
-            out.word("consolidates", &if *ultimate { "ultimate" } else { "" })
+            out.word("consolidates", &if *ultimate { "ultimate" } else { "" });
         }
         TieKind::Venture => out.word("venture", &""),
         TieKind::PartyTo { role } => out.word("party-to", role),

@@ -38,7 +38,7 @@ pub(super) fn ties(reading: &mut Reading<'_>, place: &str, codes: &[String]) -> 
         merge(&mut held, nature);
     }
     held.sort_by_key(|one| (one.capacity, one.group as u8));
-    held.into_iter().filter_map(tie).collect()
+    held.iter().filter_map(tie).collect()
 }
 
 /// A code, understood.
@@ -87,19 +87,19 @@ fn merge(held: &mut Vec<Held>, Nature { right, capacity }: Nature) {
     });
     let one = &mut held[at];
     match right {
-        Right::Shares(share) => one.shares = wider(one.shares, share),
-        Right::Votes(share) => one.votes = wider(one.votes, share),
-        Right::Surplus(share) => one.surplus = wider(one.surplus, share),
+        Right::Shares(share) => one.shares = Some(wider(one.shares, share)),
+        Right::Votes(share) => one.votes = Some(wider(one.votes, share)),
+        Right::Surplus(share) => one.surplus = Some(wider(one.surplus, share)),
         Right::Board | Right::Influence | Right::Unknown => {}
     }
 }
 
 /// Two bands of one right in one capacity contradict each other: the range that holds both is what is known.
-fn wider(known: Option<Share>, share: Share) -> Option<Share> {
-    Some(known.map_or(share, |known| crate::ftm::hull(known, share)))
+fn wider(known: Option<Share>, share: Share) -> Share {
+    known.map_or(share, |known| crate::ftm::hull(known, share))
 }
 
-fn tie(held: Held) -> Option<(&'static str, TieKind)> {
+fn tie(held: &Held) -> Option<(&'static str, TieKind)> {
     let (_, class, through) = *CAPACITIES.get(held.capacity)?;
     let ending = ending(held.group, held.capacity);
     let kind = match held.group {
@@ -357,12 +357,10 @@ mod tests {
         let codes: Vec<String> = codes.iter().map(|code| (*code).to_owned()).collect();
         let shown = |share: Option<Share>| share.map_or("?".to_owned(), |share| share.to_string());
         let ties = ties(&mut reading, "", &codes).into_iter();
-        ties.map(|(ending, kind)| match kind {
-            TieKind::Holds(h) => {
-                let through = if h.indirect { " indirect" } else { "" };
-                format!("{ending}: votes {} money {}{through}", shown(h.votes), shown(h.money))
-            }
-            _ => ending.to_owned(),
+        ties.map(|(ending, kind)| {
+            let TieKind::Holds(held) = kind else { return ending.to_owned() };
+            let through = if held.indirect { " indirect" } else { "" };
+            format!("{ending}: votes {} money {}{through}", shown(held.votes), shown(held.money))
         })
         .collect()
     }

@@ -119,6 +119,7 @@ mod tests {
 
     #[test]
     fn the_best_exact_identifier_names_the_entity() {
+        type Case<'c> = (&'c [(&'c str, &'c str)], &'c str, &'c str);
         let own: EntityId = "doc:7".parse().unwrap();
         let ids = |pairs: &[(&str, &str)]| {
             let ids: Vec<ExternalId> = pairs.iter().filter_map(|(s, v)| external(s, v)).collect();
@@ -126,7 +127,7 @@ mod tests {
             let others = found.others.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
             (found.id.to_string(), others)
         };
-        let cases: &[(&[(&str, &str)], &str, &str)] = &[
+        let cases: &[Case<'_>] = &[
             (&[], "doc:7", ""),
             (&[("GB-COH", "1234567")], "GB-COH:01234567", "doc:7"),
             (&[("GB-COH", "sc123")], "GB-COH:SC000123", "doc:7"),

@@ -115,7 +115,7 @@ impl<R: BufRead> Elements<R> {
             let Some(byte) = self.peek_sign()? else { return Ok(None) };
             match (self.level, byte) {
                 (_, b',') | (Level::Top | Level::Wrapper, b']') | (Level::Top | Level::Array, b'}') => {
-                    self.skip_byte()
+                    self.skip_byte();
                 }
                 (Level::Top, b'[') => {
                     self.skip_byte();
@@ -395,7 +395,7 @@ fn fill(reader: &mut impl BufRead) -> io::Result<&[u8]> {
 }
 
 fn count_lines(bytes: &[u8]) -> u64 {
-    bytes.iter().filter(|b| **b == b'\n').count() as u64
+    bytes.iter().map(|b| u64::from(*b == b'\n')).sum()
 }
 
 impl Reading<'_> {

@@ -175,12 +175,15 @@ impl Forest {
         class
     }
 
-    /// Every pair of controller and controlled, the controlled in order. Contested nodes are left out.
+    /// Every pair of controller and controlled: for each company in order its controllers, nearest first.
+    /// Contested nodes are left out.
     pub fn pairs(&self) -> impl Iterator<Item = (Node, Node)> + '_ {
-        (0..self.holdings.nodes()).flat_map(move |company| {
-            let lone = self.tree.is_lone(company);
-            let controllers = if lone { Vec::new() } else { self.controllers(company) };
-            controllers.into_iter().map(move |controller| (controller, company))
+        let companies = 0..self.holdings.nodes();
+        companies.filter(|&company| self.tree.is_controlled(company)).flat_map(move |company| {
+            let classes =
+                std::iter::successors(Some(self.tree.class(company)), |&vertex| self.tree.parent(vertex));
+            let members = classes.flat_map(|vertex| self.tree.class_members(vertex));
+            members.filter(move |&member| member != company).map(move |controller| (controller, company))
         })
     }
 
@@ -191,7 +194,7 @@ impl Forest {
         let mut stack: Vec<Node> = Vec::new();
         let mut pairs = 0;
         for root in 0..self.holdings.nodes() {
-            if !self.tree.is_root(root) || self.tree.is_lone(root) {
+            if !self.tree.is_root(root) {
                 continue;
             }
             stack.push(root);

@@ -29,8 +29,10 @@ pub(crate) struct Walk {
 
 impl Walk {
     pub(crate) fn new(holdings: &Holdings) -> Self {
+        // Who is held by nobody is finished before the walk begins.
+        let first = |node| if holdings.is_held(node) { 0 } else { DONE };
         Self {
-            visits: vec![0; holdings.nodes() as usize],
+            visits: (0..holdings.nodes()).map(first).collect(),
             visit: 0,
             frames: Vec::new(),
             open: Vec::new(),
@@ -44,7 +46,7 @@ impl Walk {
     pub(crate) fn step(&mut self, holdings: &Holdings) -> bool {
         loop {
             let Some(frame) = self.frames.last_mut() else {
-                if self.begin(holdings) {
+                if self.begin() {
                     continue;
                 }
                 return false;
@@ -65,18 +67,17 @@ impl Walk {
             frame.next += 1;
             match self.visits[holder as usize] {
                 DONE => {}
-                0 if holdings.is_held(holder) => self.enter(holder),
-                0 => self.visits[holder as usize] = DONE,
+                0 => self.enter(holder),
                 earlier => frame.low = frame.low.min(earlier),
             }
         }
     }
 
-    fn begin(&mut self, holdings: &Holdings) -> bool {
-        while self.start < holdings.nodes() {
+    fn begin(&mut self) -> bool {
+        while let Some(&visit) = self.visits.get(self.start as usize) {
             let start = self.start;
             self.start += 1;
-            if self.visits[start as usize] == 0 && holdings.is_held(start) {
+            if visit == 0 {
                 self.enter(start);
                 return true;
             }

@@ -7,8 +7,8 @@
 //! 3. the same of everything downstream of it, which counts as its own;
 //! 4. the other posts and relatives of those who serve it.
 //!
-//! So a changed tie from `f` to `t` can matter to whoever is upstream of a partner of something downstream of `t`, and
-//! to whoever is upstream of `f`. Statements of all times and all degrees of truth are followed, retracted ones too:
+//! So a changed tie from `f` to `t` can matter to whoever is upstream of a partner of something downstream of `t`; and
+//! `f` is a partner of `t`. Statements of all times and all degrees of truth are followed, retracted ones too:
 //! the answer holds on every day, and may name more than who moved, never fewer.
 
 use std::collections::BTreeSet;
@@ -22,7 +22,7 @@ impl Registry {
     /// Everyone whose facts may differ for these statements. Ask after they were added.
     #[must_use]
     pub fn affected_by(&self, statements: &[Statement]) -> BTreeSet<EntityId> {
-        let mut change = Change { log: &self.log, towards: Vec::new(), from: Vec::new() };
+        let mut change = Change { log: &self.log, towards: Vec::new(), beside: Vec::new() };
         for statement in statements {
             change.statement(statement);
         }
@@ -34,8 +34,8 @@ struct Change<'r> {
     log: &'r Log,
     /// Entities upon whom something changed.
     towards: Vec<u32>,
-    /// Entities from whom something changed, and no more.
-    from: Vec<u32>,
+    /// Entities that share somebody who serves them with those.
+    beside: Vec<u32>,
 }
 
 impl Change<'_> {
@@ -93,21 +93,17 @@ impl Change<'_> {
     }
 
     fn ends(&mut self, row: &Row, kind: &TieKind) {
+        // Whoever the tie runs from is a partner of whoever it runs to, and is found as one.
         self.towards.push(row.second);
         match kind {
             // Membership in a concert counts in whatever the members hold.
             TieKind::PartyTo { .. } => self.towards.push(row.first),
             // Who serves two houses ties them.
             TieKind::Serves { .. } | TieKind::Seconds | TieKind::Family | TieKind::Associates { .. } => {
-                self.from.push(row.first);
-                self.from.extend(partners(self.log, row.first));
+                self.beside.extend(partners(self.log, row.first));
             }
-            TieKind::Holds(holding) => {
-                self.from.push(row.first);
-                let nominator = holding.nominator.as_ref();
-                self.from.extend(nominator.and_then(|id| self.log.entities.find(id.as_str().as_bytes())));
-            }
-            TieKind::MayAcquire { .. }
+            TieKind::Holds(_)
+            | TieKind::MayAcquire { .. }
             | TieKind::Appoints(_)
             | TieKind::Directs { .. }
             | TieKind::Consolidates { .. }
@@ -121,7 +117,7 @@ impl Change<'_> {
             | TieKind::Equips { .. }
             | TieKind::Governs { .. }
             | TieKind::Succeeds
-            | TieKind::Plans(_) => self.from.push(row.first),
+            | TieKind::Plans(_) => {}
         }
     }
 
@@ -147,16 +143,16 @@ impl Change<'_> {
 
     fn affected(self) -> BTreeSet<u32> {
         let log = self.log;
-        let below = closure(self.towards, |entity| aliases(log, entity).chain(held(log, entity)).collect());
+        let below = closure(&self.towards, |entity| aliases(log, entity).chain(held(log, entity)).collect());
         let mut near: Vec<u32> = below.iter().flat_map(|&entity| partners(log, entity)).collect();
         near.extend(below);
-        near.extend(self.from);
-        closure(near, |entity| aliases(log, entity).chain(holders(log, entity)).collect())
+        near.extend(self.beside);
+        closure(&near, |entity| aliases(log, entity).chain(holders(log, entity)).collect())
     }
 }
 
 /// Everything that is reached from `start` by steps.
-fn closure(start: Vec<u32>, step: impl Fn(u32) -> Vec<u32>) -> BTreeSet<u32> {
+fn closure(start: &[u32], step: impl Fn(u32) -> Vec<u32>) -> BTreeSet<u32> {
     let mut seen: BTreeSet<u32> = start.iter().copied().collect();
     let mut open: Vec<u32> = seen.iter().copied().collect();
     while let Some(entity) = open.pop() {

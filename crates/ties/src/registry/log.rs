@@ -28,6 +28,13 @@ pub(crate) struct Row {
     pub(crate) tag: Tag,
 }
 
+impl Row {
+    /// Whether it was the first about its tie when it came.
+    pub(crate) fn is_first(&self) -> bool {
+        self.next_of_tie == NONE
+    }
+}
+
 /// The newest rows of an entity, by what they say of it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EntityHeads {
@@ -81,19 +88,39 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    pub(crate) fn reserve(&mut self, statements: usize, name_bytes: usize, body_bytes: usize) {
+    /// Makes room for that many more statements. Identifiers of statements and ties have some thirty bytes, and there
+    /// are about as many entities as ties.
+    pub(crate) fn reserve_all(&mut self, statements: usize) {
+        self.reserve(statements, statements * 16);
+        self.names.reserve(statements, statements * 32);
+        self.entities.reserve(statements, statements * 32);
+        self.entity_heads.reserve(statements);
+        self.ties.reserve(statements, statements * 32);
+        self.tie_heads.reserve(statements);
+    }
+
+    pub(crate) fn reserve(&mut self, statements: usize, body_bytes: usize) {
         self.rows.reserve(statements);
         self.newest.reserve(statements);
-        self.names.reserve(statements, name_bytes);
         self.bodies.reserve(body_bytes);
     }
 
-    pub(crate) fn reserve_keys(&mut self, entities: &[&str], ties: &[&str]) {
-        let bytes = |texts: &[&str]| texts.iter().map(|text| text.len()).sum();
-        self.entities.reserve(entities.len(), bytes(entities));
-        self.entity_heads.reserve(entities.len());
-        self.ties.reserve(ties.len(), bytes(ties));
-        self.tie_heads.reserve(ties.len());
+    pub(crate) fn all_names(&mut self, texts: &[&str]) -> Result<Vec<u32>, Full> {
+        let numbers = self.names.intern_all(texts)?;
+        self.newest.resize(self.names.len(), NONE);
+        Ok(numbers)
+    }
+
+    pub(crate) fn all_entities(&mut self, texts: &[&str]) -> Result<Vec<u32>, Full> {
+        let numbers = self.entities.intern_all(texts)?;
+        self.entity_heads.resize(self.entities.len(), EntityHeads::NEW);
+        Ok(numbers)
+    }
+
+    pub(crate) fn all_ties(&mut self, texts: &[&str]) -> Result<Vec<u32>, Full> {
+        let numbers = self.ties.intern_all(texts)?;
+        self.tie_heads.resize(self.ties.len(), NONE);
+        Ok(numbers)
     }
 
     pub(crate) fn name(&mut self, text: &str) -> Result<u32, Full> {
@@ -278,11 +305,6 @@ impl Log {
             source: self.source_of(row),
             recorded: Timestamp::from_micros(row.recorded),
         }
-    }
-
-    /// Whether a tie has one row, and so nothing to be compared with.
-    pub(crate) fn is_alone(&self, row: &Row) -> bool {
-        row.next_of_tie == NONE
     }
 
     /// The rows about a tie, newest arrival first.

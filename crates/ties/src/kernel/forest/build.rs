@@ -27,15 +27,17 @@ impl Forest {
             scratch: Scratch::default(),
         };
         let mut walk = Walk::new(&forest.holdings);
+        let mut level = 0;
         while walk.step(&forest.holdings) {
-            forest.place(&walk.component);
+            // The order of finishing is an order of levels: holders finish first.
+            level += 1;
+            forest.place(&walk.component, level);
         }
         forest
     }
 
     /// Places a company, or a circle, whose holders are all placed.
-    fn place(&mut self, members: &[Node]) {
-        let level = self.level_above_holders(members);
+    fn place(&mut self, members: &[Node], level: u32) {
         for &member in members {
             self.levels[member as usize] = level;
         }
@@ -50,7 +52,7 @@ impl Forest {
             self.circles[member as usize] = circle;
         }
         // Those upstream come first, so growing in this order mostly appends.
-        self.grow_circle(members);
+        self.grow_circle(members, members, &mut Vec::new());
         self.members.push(members.to_vec());
     }
 
@@ -63,14 +65,14 @@ impl Forest {
         holders.map(|holder| self.levels[holder as usize] + 1).max().unwrap_or(0)
     }
 
-    /// Evaluates the members of a circle, all of them roots, until nothing moves.
+    /// Evaluates members of a circle, and again those that others' moves concern, until nothing moves. Whoever
+    /// got a further controller, or came into a class, is put into `moved`, maybe more than once.
     ///
-    /// INVARIANT: what is above the circle is final, and nothing from outside it hangs below a member.
-    pub(super) fn grow_circle(&mut self, members: &[Node]) {
-        let mut queue: VecDeque<Node> = members.iter().copied().collect();
-        let mut queued: NodeSet = members.iter().copied().collect();
+    /// INVARIANT: what is above the circle is final, and what the tree says of its members is true.
+    pub(super) fn grow_circle(&mut self, members: &[Node], first: &[Node], moved: &mut Vec<Node>) {
         let circle = self.circles[members[0] as usize];
-        let mut moved = Vec::new();
+        let mut queue: VecDeque<Node> = first.iter().copied().collect();
+        let mut queued: NodeSet = first.iter().copied().collect();
         while let Some(company) = queue.pop_front() {
             queued.remove(&company);
             let Some(controller) = self.nearest_controller(company) else { continue };
@@ -78,9 +80,9 @@ impl Forest {
             if !self.sink(vertex, controller) {
                 continue;
             }
-            moved.clear();
-            self.tree.subtree(self.tree.class(vertex), &mut moved);
-            for &holder in &moved {
+            let from = moved.len();
+            self.tree.subtree(self.tree.class(vertex), moved);
+            for &holder in &moved[from..] {
                 for &target in self.holdings.companies(holder) {
                     if self.circles[target as usize] == circle && queued.insert(target) {
                         queue.push_back(target);

@@ -32,35 +32,49 @@ impl Forest {
     ///
     /// Holders inside the company's own class are left out: whoever has their votes controls the company already.
     pub(super) fn nearest_controller(&mut self, company: Node) -> Option<Node> {
+        self.nearest_among(company, |_| true)
+    }
+
+    /// As [`nearest_controller`](Self::nearest_controller), by the votes of holders outside the company's circle alone.
+    pub(super) fn nearest_outside_controller(&mut self, company: Node) -> Option<Node> {
+        let circles = std::mem::take(&mut self.circles);
+        let circle = circles[company as usize];
+        let found = self.nearest_among(company, |holder| circles[holder as usize] != circle);
+        self.circles = circles;
+        found
+    }
+
+    fn nearest_among(&mut self, company: Node, counts: impl Fn(Node) -> bool) -> Option<Node> {
         let units = self.holdings.units(company);
         if units.each_whole {
             return self.above_joint_holders(company);
         }
         let own = self.tree.class(company);
+        // One with a majority of its own is found from the weights alone.
+        let mut voters = self.holdings.voters(company);
+        let alone = voters.find(|&(holder, weight)| {
+            carries(&units, weight) && counts(holder) && self.tree.class(holder) != own
+        });
+        if let Some((holder, _)) = alone {
+            return Some(self.tree.class(holder));
+        }
+        drop(voters);
         let mut climbers = std::mem::take(&mut self.scratch.climbers);
         climbers.clear();
-        let mut alone = None;
         let mut related = false;
         for (holder, weight) in self.holdings.voters(company) {
             let vertex = self.tree.class(holder);
-            if vertex == own {
-                continue;
+            if vertex != own && counts(holder) {
+                related |= vertex != holder || !self.tree.is_root(vertex);
+                climbers.push(Climber { vertex, root: vertex, weight });
             }
-            if carries(&units, weight) {
-                alone = Some(vertex);
-                break;
-            }
-            related |= vertex != holder || !self.tree.is_root(vertex);
-            climbers.push(Climber { vertex, root: vertex, weight });
         }
         // Roots cannot meet.
-        let found = match alone {
-            Some(vertex) => Some(vertex),
-            None if related => {
-                self.choose_root(&units, &mut climbers);
-                self.climb(&units, &climbers)
-            }
-            None => None,
+        let found = if related {
+            self.choose_root(&units, &mut climbers);
+            self.climb(&units, &climbers)
+        } else {
+            None
         };
         self.scratch.climbers = climbers;
         found

@@ -72,6 +72,8 @@ impl Forest {
         self.enqueue(&mut queue, company);
         let mut moved = Vec::new();
         let mut evaluated = 0;
+        // Only what was changed itself; later ones wait because somebody above them moved.
+        let mut changed = Some(company);
         while let Some(Reverse((_, company))) = queue.heap.pop() {
             queue.waiting.remove(&company);
             let from = moved.len();
@@ -81,10 +83,18 @@ impl Forest {
                     self.settle_one(company, &mut moved);
                 }
                 circle => {
-                    evaluated += self.members[circle as usize].len();
-                    self.settle_circle(circle, &mut moved);
+                    let members = std::mem::take(&mut self.members[circle as usize]);
+                    if let Some(changed) = changed.filter(|&changed| self.is_still_controlled(changed)) {
+                        evaluated += 1;
+                        self.grow_circle(&members, &[changed], &mut moved);
+                    } else {
+                        evaluated += members.len();
+                        self.settle_circle(circle, &members, &mut moved);
+                    }
+                    self.members[circle as usize] = members;
                 }
             }
+            changed = None;
             let level = self.levels[company as usize];
             for &holder in &moved[from..] {
                 for &target in self.holdings.companies(holder) {
@@ -124,12 +134,23 @@ impl Forest {
         self.tree.subtree(company, moved);
     }
 
+    /// Whether all that is known of who controls a member of a circle surely holds after its register changed:
+    /// nobody does, or its parent by holders outside the circle. Then what is known stays true, and can
+    /// only grow.
+    fn is_still_controlled(&mut self, company: Node) -> bool {
+        let alone = !self.tree.is_peer(company) && !self.tree.is_shared(company);
+        if !alone || self.holdings.terms(company).each_whole {
+            return false;
+        }
+        let Some(parent) = self.tree.parent(company) else { return true };
+        self.nearest_outside_controller(company) == Some(parent)
+    }
+
     /// Takes a circle apart and grows it again.
-    fn settle_circle(&mut self, circle: u32, moved: &mut Vec<Node>) {
-        let members = std::mem::take(&mut self.members[circle as usize]);
-        let before = self.classes_of(&members);
+    fn settle_circle(&mut self, circle: u32, members: &[Node], moved: &mut Vec<Node>) {
+        let before = self.classes_of(members);
         let mut outer: Vec<(Node, Node)> = Vec::new();
-        for &member in &members {
+        for &member in members {
             let inside = |child: Node| self.circles[child as usize] == circle;
             outer.extend(
                 self.tree.children(member).filter(|&child| !inside(child)).map(|child| (child, member)),
@@ -138,23 +159,23 @@ impl Forest {
         for &(child, _) in &outer {
             self.tree.unlink(child);
         }
-        for &member in &members {
+        for &member in members {
             self.tree.unlink(member);
+            self.tree.unshare(member);
         }
-        for &member in &members {
+        for &member in members {
             self.tree.refresh(member);
         }
-        self.grow_circle(&members);
+        self.grow_circle(members, members, &mut Vec::new());
         for &(child, parent) in &outer {
             let class = self.tree.class(parent);
             self.tree.link(child, class);
             self.tree.refresh(child);
         }
-        let after = self.classes_of(&members);
-        for &vertex in &self.changed_classes(&members, &before, &after) {
+        let after = self.classes_of(members);
+        for &vertex in &self.changed_classes(members, &before, &after) {
             self.tree.subtree(vertex, moved);
         }
-        self.members[circle as usize] = members;
     }
 
     /// The class of each member, named so that it can be compared before and after.

@@ -1,16 +1,13 @@
-//! FollowTheMoney entities and changes, through the public door.
-#![expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
-
-mod support;
+//! `FollowTheMoney` entities and changes, through the public door.
 
 use std::collections::BTreeMap;
 use std::fs;
 
+use crate::support::{importing, picture, shared, shown_kind, sorts, ties_into};
 use model::Timestamp;
 use proptest::prelude::*;
 use registers::{Importing, Reason, Report};
 use serde_json::{Value, json};
-use support::{importing, picture, shared, shown_kind, sorts, ties_into};
 use ties::{AsOf, Picture, Registry, Said, Statement};
 
 fn ftm(text: &[u8], importing: &Importing, emit: &mut dyn FnMut(Statement)) -> Report {
@@ -19,7 +16,7 @@ fn ftm(text: &[u8], importing: &Importing, emit: &mut dyn FnMut(Statement)) -> R
 
 fn read(lines: &[Value]) -> (Vec<Statement>, Report) {
     let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
-    support::read(ftm, &lines.join("\n"))
+    crate::support::read(ftm, &lines.join("\n"))
 }
 
 fn ownership(more: Value) -> Value {
@@ -176,12 +173,12 @@ fn changes_add_modify_and_end() {
         let recorded = start.plus_micros(day * 86_400_000_000);
         let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
         let (statements, report) =
-            support::read_as(ftm, &lines.join("\n"), &Importing { recorded, ..importing("doc") });
+            crate::support::read_as(ftm, &lines.join("\n"), &Importing { recorded, ..importing("doc") });
         assert_eq!(report.refused, []);
         assert_eq!(registry.add(statements).refused, []);
         let picture = registry.picture(AsOf::at(recorded));
         let acme = "doc:acme".parse().unwrap();
-        let ties: Vec<String> = picture.ties_into(&acme).iter().map(support::shown).collect();
+        let ties: Vec<String> = picture.ties_into(&acme).iter().map(crate::support::shown).collect();
         seen.push((ties.join(" "), picture.listings(&acme).len()));
     }
     let holds = |share: u32| format!("doc:ann holds votes=? money={share}%");
@@ -239,7 +236,7 @@ fn every_sample_is_read() {
         ),
     ];
     for (file, records, sorted) in cases {
-        let (statements, report) = support::read(ftm, &fs::read_to_string(folder.join(file)).unwrap());
+        let (statements, report) = crate::support::read(ftm, &fs::read_to_string(folder.join(file)).unwrap());
         assert_eq!(report.refused, [], "{file}");
         assert_eq!(report.records, records, "{file}");
         assert_eq!(sorts(&statements), BTreeMap::from_iter(sorted), "{file}");

@@ -1,15 +1,12 @@
 //! The register of people with significant control, through the public door.
-#![expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
-
-mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
 
+use crate::support::{files, importing, picture, shared, sorts, ties_into};
 use proptest::prelude::*;
 use registers::{Importing, Reason, Report, record_of};
 use serde_json::{Value, json};
-use support::{files, importing, picture, shared, sorts, ties_into};
 use ties::{EntityKind, Picture, Registry, Said, Statement};
 
 fn psc(text: &[u8], importing: &Importing, emit: &mut dyn FnMut(Statement)) -> Report {
@@ -35,7 +32,7 @@ fn record(more: Value) -> Value {
 
 fn read(records: &[Value]) -> (Vec<Statement>, Report) {
     let lines: Vec<String> = records.iter().map(ToString::to_string).collect();
-    support::read(psc, &lines.join("\n"))
+    crate::support::read(psc, &lines.join("\n"))
 }
 
 #[test]
@@ -208,7 +205,7 @@ fn every_sample_is_read() {
     let mut total = BTreeMap::new();
     let files = files(&folder, ".json");
     for file in &files {
-        let (statements, report) = support::read(psc, &fs::read_to_string(file).unwrap());
+        let (statements, report) = crate::support::read(psc, &fs::read_to_string(file).unwrap());
         let unknown = file.ends_with("psc_unknown_kind.json");
         assert_eq!(report.refused_count(), u64::from(unknown), "{} {:?}", file.display(), report.refused);
         for (sort, count) in sorts(&statements) {

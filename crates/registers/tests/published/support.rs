@@ -1,5 +1,4 @@
 //! What the tests of all formats share.
-#![expect(dead_code, reason = "each test file uses its part of it")]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,17 +8,17 @@ use model::Timestamp;
 use registers::{Importing, Report};
 use ties::{AsOf, EntityId, KnownTie, Picture, Registry, RegistryPicture, Said, Source, Statement, TieKind};
 
-pub const RECORDED: &str = "2024-06-01T00:00:00Z";
+pub(crate) const RECORDED: &str = "2024-06-01T00:00:00Z";
 
-pub type Read = fn(&[u8], &Importing, &mut dyn FnMut(Statement)) -> Report;
+pub(crate) type Read = fn(&[u8], &Importing, &mut dyn FnMut(Statement)) -> Report;
 
-pub fn importing(document: &str) -> Importing {
+pub(crate) fn importing(document: &str) -> Importing {
     let document = Source { document: document.to_owned(), ..Source::default() };
     Importing { document, recorded: RECORDED.parse().unwrap() }
 }
 
 /// Reads a text, and checks what holds for every format: statements are counted, and reading twice says the same.
-pub fn read_as(read: Read, text: &str, importing: &Importing) -> (Vec<Statement>, Report) {
+pub(crate) fn read_as(read: Read, text: &str, importing: &Importing) -> (Vec<Statement>, Report) {
     let mut statements = Vec::new();
     let report = read(text.as_bytes(), importing, &mut |statement| statements.push(statement));
     assert_eq!(report.statements, statements.len() as u64);
@@ -37,12 +36,12 @@ pub fn read_as(read: Read, text: &str, importing: &Importing) -> (Vec<Statement>
     (statements, report)
 }
 
-pub fn read(read: Read, text: &str) -> (Vec<Statement>, Report) {
+pub(crate) fn read(read: Read, text: &str) -> (Vec<Statement>, Report) {
     read_as(read, text, &importing("doc"))
 }
 
 /// The registry's ties into an entity on a day, as text, sorted.
-pub fn ties_into(statements: &[Statement], entity: &str, day: &str) -> Vec<String> {
+pub(crate) fn ties_into(statements: &[Statement], entity: &str, day: &str) -> Vec<String> {
     let mut registry = Registry::default();
     registry.add(statements.to_vec());
     let picture = registry.picture(AsOf { day: day.parse().unwrap(), known: Timestamp::MAX });
@@ -52,33 +51,26 @@ pub fn ties_into(statements: &[Statement], entity: &str, day: &str) -> Vec<Strin
     out
 }
 
-pub fn picture<'r>(registry: &'r Registry, day: &str) -> RegistryPicture<'r> {
+pub(crate) fn picture<'r>(registry: &'r Registry, day: &str) -> RegistryPicture<'r> {
     registry.picture(AsOf { day: day.parse().unwrap(), known: Timestamp::MAX })
 }
 
 /// A tie in a line: `ann holds votes=49% money=? (possible)`.
-pub fn shown(known: &KnownTie) -> String {
+pub(crate) fn shown(known: &KnownTie) -> String {
     let doubt = if known.truth == ties::Truth::Certain { "" } else { " (possible)" };
     format!("{} {}{doubt}", known.tie.from, shown_kind(&known.tie.kind))
 }
 
-pub fn shown_kind(kind: &TieKind) -> String {
-    match kind {
-        TieKind::Holds(holding) => {
-            let share = |share: Option<ties::Share>| share.map_or("?".to_owned(), |share| share.to_string());
-            let indirect = if holding.indirect {
-                format!(" indirect of {}", holding.components.len())
-            } else {
-                String::new()
-            };
-            format!("holds votes={} money={}{indirect}", share(holding.votes), share(holding.money))
-        }
-        other => serde_json::to_string(other).unwrap(),
-    }
+pub(crate) fn shown_kind(kind: &TieKind) -> String {
+    let TieKind::Holds(holding) = kind else { return serde_json::to_string(kind).unwrap() };
+    let share = |share: Option<ties::Share>| share.map_or("?".to_owned(), |share| share.to_string());
+    let indirect =
+        if holding.indirect { format!(" indirect of {}", holding.components.len()) } else { String::new() };
+    format!("holds votes={} money={}{indirect}", share(holding.votes), share(holding.money))
 }
 
 /// How many statements of each sort there are.
-pub fn sorts(statements: &[Statement]) -> BTreeMap<&'static str, usize> {
+pub(crate) fn sorts(statements: &[Statement]) -> BTreeMap<&'static str, usize> {
     let mut out = BTreeMap::new();
     for statement in statements {
         let sort = match &statement.said {
@@ -95,7 +87,7 @@ pub fn sorts(statements: &[Statement]) -> BTreeMap<&'static str, usize> {
 }
 
 /// The shared data, if it is there.
-pub fn shared(folder: &str) -> Option<PathBuf> {
+pub(crate) fn shared(folder: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/ties").join(folder);
     if path.is_dir() {
         return Some(path);
@@ -105,7 +97,7 @@ pub fn shared(folder: &str) -> Option<PathBuf> {
 }
 
 /// Every file below a folder whose name ends so, in order.
-pub fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+pub(crate) fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let mut out = Vec::new();
     let mut open = vec![folder.to_owned()];
     while let Some(folder) = open.pop() {

@@ -1,15 +1,12 @@
 //! BODS of every version, through the public door.
-#![expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
-
-mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
+use crate::support::{files, importing, picture, shared, shown_kind, sorts, ties_into};
 use proptest::prelude::*;
 use registers::{Importing, Reason, Report};
 use serde_json::{Value, json};
-use support::{files, importing, picture, shared, shown_kind, sorts, ties_into};
 use ties::{EntityKind, Picture, Registry, Said, Source, Statement, Tie};
 
 fn bods(text: &[u8], importing: &Importing, emit: &mut dyn FnMut(Statement)) -> Report {
@@ -17,7 +14,7 @@ fn bods(text: &[u8], importing: &Importing, emit: &mut dyn FnMut(Statement)) -> 
 }
 
 fn read(value: &Value) -> (Vec<Statement>, Report) {
-    support::read(bods, &value.to_string())
+    crate::support::read(bods, &value.to_string())
 }
 
 /// A relationship statement of 0.4 from `ann` to `acme`.
@@ -167,7 +164,7 @@ fn a_bad_record_does_not_stop_the_file() {
         "[{{\"a\": nope}}, 7, {{}}, {{\"recordType\":\"relationship\",\"recordId\":\"x\"}}, \
          {{\"statementType\":\"entityStatement\"}}, {good}]"
     );
-    let (statements, report) = support::read(bods, &text);
+    let (statements, report) = crate::support::read(bods, &text);
     let reasons: Vec<Reason> = report.refused.iter().map(|refusal| refusal.reason).collect();
     assert_eq!(report.records, 6);
     let unknown = Reason::UnknownKind;
@@ -182,7 +179,7 @@ fn a_bad_record_does_not_stop_the_file() {
     assert_eq!(reasons, want);
     assert_eq!(report.refused[0].place, "record 1, line 1");
     assert_eq!(sorts(&statements), BTreeMap::from([("tie", 1)]));
-    let (_, cut) = support::read(bods, "[{\"recordType\": \"entity\", ");
+    let (_, cut) = crate::support::read(bods, "[{\"recordType\": \"entity\", ");
     assert!(cut.cut_short && !cut.is_whole());
 }
 
@@ -290,13 +287,11 @@ fn an_indirect_interest_names_its_components() {
         ),
     ];
     for (file, company, want) in cases {
-        let (statements, _) = support::read(bods, &fs::read_to_string(folder.join(file)).unwrap());
+        let (statements, _) = crate::support::read(bods, &fs::read_to_string(folder.join(file)).unwrap());
         let sums: Vec<&Tie> = statements
             .iter()
-            .filter_map(|statement| match &statement.said {
-                Said::Tie(tie) if shown_kind(&tie.kind).contains(want) => Some(tie),
-                _ => None,
-            })
+            .filter_map(|statement| if let Said::Tie(tie) = &statement.said { Some(tie) } else { None })
+            .filter(|tie| shown_kind(&tie.kind).contains(want))
             .collect();
         assert_eq!(sums.len(), 1, "{file}");
         if !company.is_empty() {
@@ -340,16 +335,16 @@ fn entities_go_by_their_best_identifier() {
 fn a_joint_holding_is_known_by_its_name() {
     let Some(folder) = shared("bods") else { return };
     let text = fs::read_to_string(folder.join("0.4/examples/joint-ownership.json")).unwrap();
-    let (statements, _) = support::read(bods, &text);
+    let (statements, _) = crate::support::read(bods, &text);
     assert_eq!(
         ties_into(&statements, "GB-COH:07444723", "2020-01-01"),
         ["doc:91b4236a7d89 holds votes=? money=100%"]
     );
     let want = ["doc:1accb8b18b99 holds votes=? money=50%", "doc:f040df24d9ec holds votes=? money=50%"];
     assert_eq!(ties_into(&statements, "doc:91b4236a7d89", "2020-01-01"), want);
-    let kind = |statement: &Statement| match &statement.said {
-        Said::Entity(entity) if entity.id.as_str() == "doc:91b4236a7d89" => Some(entity.kind),
-        _ => None,
+    let kind = |statement: &Statement| {
+        let Said::Entity(entity) = &statement.said else { return None };
+        (entity.id.as_str() == "doc:91b4236a7d89").then_some(entity.kind)
     };
     assert_eq!(statements.iter().find_map(kind), Some(EntityKind::JointHolding));
 }
@@ -360,7 +355,7 @@ fn every_example_is_read() {
     let (mut read, mut records, mut total) = (0, 0, BTreeMap::new());
     for version in ["0.1", "0.2", "0.3", "0.4"] {
         for file in files(&folder.join(version).join("examples"), ".json") {
-            let (statements, report) = support::read(bods, &fs::read_to_string(&file).unwrap());
+            let (statements, report) = crate::support::read(bods, &fs::read_to_string(&file).unwrap());
             if file.ends_with("flat-serialisation/single-direct.json") {
                 // The shape of the drafts before 0.1: groups of statements without types.
                 assert_eq!(report.refused_by, BTreeMap::from([(Reason::UnknownKind, 1)]));
@@ -438,14 +433,14 @@ fn what_the_validator_refuses_is_refused_where_a_tie_depends_on_it() {
     let Some(folder) = shared("bods/0.4/tests/data") else { return };
     let valid = files(&folder.join("valid-statements"), ".json");
     for file in &valid {
-        let (_, report) = support::read(bods, &fs::read_to_string(file).unwrap());
+        let (_, report) = crate::support::read(bods, &fs::read_to_string(file).unwrap());
         assert_eq!(report.refused, [], "{}", file.display());
     }
     let (mut refused, mut understood) = (0, BTreeSet::new());
     let invalid = files(&folder.join("invalid-statements"), ".json");
     for file in &invalid {
         let name = file.file_stem().unwrap().to_string_lossy().into_owned();
-        let (_, report) = support::read(bods, &fs::read_to_string(file).unwrap());
+        let (_, report) = crate::support::read(bods, &fs::read_to_string(file).unwrap());
         if report.refused_count() > 0 {
             refused += 1;
         } else if !NOT_ABOUT_TIES.iter().any(|part| name.contains(part)) {
@@ -463,8 +458,8 @@ fn what_is_written_reads_back_and_fits_the_schema() {
     let mut ties_read = 0;
     for version in ["0.1", "0.2", "0.3", "0.4"] {
         for file in files(&folder.join(version).join("examples"), ".json") {
-            let (statements, _) = support::read(bods, &fs::read_to_string(&file).unwrap());
-            ties_read += round_trip(&schema, statements, &file.display().to_string());
+            let (statements, _) = crate::support::read(bods, &fs::read_to_string(&file).unwrap());
+            ties_read += round_trip(&schema, &statements, &file.display().to_string());
         }
     }
     assert_eq!(ties_read, 146);
@@ -491,7 +486,7 @@ fn every_kind_of_ownership_and_control_survives() {
     for (at, kind) in kinds.iter().enumerate() {
         let tie = json!({"id": format!("doc:t{at}"), "from": "doc:ann", "to": "doc:acme", "kind": kind, "valid": {"from": "2020-01"}});
         let said = Said::Tie(serde_json::from_value(tie).unwrap());
-        let recorded = support::RECORDED.parse().unwrap();
+        let recorded = crate::support::RECORDED.parse().unwrap();
         statements.push(Statement {
             id: format!("s{at}").parse().unwrap(),
             said,
@@ -501,12 +496,12 @@ fn every_kind_of_ownership_and_control_survives() {
     }
     let schema = shared("bods").map(|folder| Schema::of(&folder.join("0.4/schema")));
     let schema = schema.unwrap_or_default();
-    assert_eq!(round_trip(&schema, statements, "by hand"), kinds.len());
+    assert_eq!(round_trip(&schema, &statements, "by hand"), kinds.len());
 }
 
 /// Reads, writes, reads again, and compares the pictures; how many ties there were.
-fn round_trip(schema: &Schema, statements: Vec<Statement>, name: &str) -> usize {
-    let (entities, ties) = parts(&statements);
+fn round_trip(schema: &Schema, statements: &[Statement], name: &str) -> usize {
+    let (entities, ties) = parts(statements);
     let publication = registers::bods::Publication {
         publisher: "Ringfence".to_owned(),
         date: "2024-06-02".parse().unwrap(),
@@ -520,7 +515,7 @@ fn round_trip(schema: &Schema, statements: Vec<Statement>, name: &str) -> usize 
     if let Err(error) = schema.check(&value) {
         panic!("{name}: {error}\n{text}");
     }
-    let (again, report) = support::read(bods, &text);
+    let (again, report) = crate::support::read(bods, &text);
     assert_eq!(report.refused, [], "{name}");
 
     let (_, again) = parts(&again);

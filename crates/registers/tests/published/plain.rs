@@ -1,16 +1,13 @@
 //! Our own tables, through the public door.
-#![expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
-
-mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use crate::support::{importing, picture, sorts, ties_into};
 use proptest::prelude::*;
 use registers::{Importing, Reason, Report, detect};
 use serde_json::json;
-use support::{importing, picture, sorts, ties_into};
 use ties::{Picture, Registry, Said, Source, Statement};
 
 fn ties(text: &[u8], importing: &Importing, emit: &mut dyn FnMut(Statement)) -> Report {
@@ -31,7 +28,7 @@ fn the_examples_of_the_document_are_read() {
     assert_eq!(detect(tie_table.as_bytes(), ""), Some(registers::Format::Ties));
     assert_eq!(detect(list_table.as_bytes(), ""), Some(registers::Format::Lists));
 
-    let (statements, report) = support::read(ties, tie_table);
+    let (statements, report) = crate::support::read(ties, tie_table);
     assert_eq!(report.refused, []);
     assert_eq!(sorts(&statements), BTreeMap::from([("end", 1), ("entity", 3), ("tie", 4)]));
     let huawei = "huawei holds votes=51% money=51%";
@@ -43,7 +40,7 @@ fn the_examples_of_the_document_are_read() {
     );
     assert_eq!(ties_into(&statements, "venture", "2012-03-30"), [huawei, plan]);
 
-    let (statements, report) = support::read(lists, list_table);
+    let (statements, report) = crate::support::read(lists, list_table);
     assert_eq!(report.refused, []);
     let mut registry = Registry::default();
     registry.add(statements);
@@ -100,15 +97,15 @@ fn every_kind_of_statement_comes_back() {
             id: format!("s{at}").parse().unwrap(),
             said,
             source: source.clone(),
-            recorded: support::RECORDED.parse().unwrap(),
+            recorded: crate::support::RECORDED.parse().unwrap(),
         })
         .collect();
 
     let (mut tie_table, mut list_table) = (Vec::new(), Vec::new());
     assert_eq!(registers::plain::write_ties(&statements, &mut tie_table).unwrap(), 25);
     assert_eq!(registers::plain::write_lists(&statements, &mut list_table).unwrap(), 1);
-    let (mut again, first) = support::read(ties, &String::from_utf8(tie_table).unwrap());
-    let (listed, second) = support::read(lists, &String::from_utf8(list_table).unwrap());
+    let (mut again, first) = crate::support::read(ties, &String::from_utf8(tie_table).unwrap());
+    let (listed, second) = crate::support::read(lists, &String::from_utf8(list_table).unwrap());
     again.extend(listed);
     assert_eq!((first.refused, second.refused), (vec![], vec![]));
     assert_eq!(again.len(), statements.len());
@@ -140,7 +137,7 @@ fn a_row_with_anything_wrong_is_refused_whole() {
     let head = "id,from,to,kind,votes,money,from_date,to_date,stage,confidence";
     for (row, column, reason) in cases {
         let (statements, report) =
-            support::read(ties, &format!("{head}\n{row}\n\nok,ann,acme,family,,,,,,\n"));
+            crate::support::read(ties, &format!("{head}\n{row}\n\nok,ann,acme,family,,,,,,\n"));
         assert_eq!((statements.len(), report.records), (1, 2), "{row}");
         let refusal = &report.refused[0];
         assert_eq!(
@@ -149,9 +146,9 @@ fn a_row_with_anything_wrong_is_refused_whole() {
             "{row}: {refusal:?}"
         );
     }
-    let (_, report) = support::read(ties, "id,from,to,kind,vote\nt,a,b,holds,50%\n");
+    let (_, report) = crate::support::read(ties, "id,from,to,kind,vote\nt,a,b,holds,50%\n");
     assert_eq!(report.refused[0].message, "there is no column `vote`");
-    let (statements, _) = support::read(lists, "list,entity,country\nl,e,China\nl,e,cn\n");
+    let (statements, _) = crate::support::read(lists, "list,entity,country\nl,e,China\nl,e,cn\n");
     assert_eq!(sorts(&statements), BTreeMap::from([("entity", 1), ("listing", 1)]));
 }
 
@@ -160,7 +157,7 @@ fn of_two_rows_about_one_thing_the_later_counts() {
     let rows = ["t,ann,acme,holds,10%,Ann", "t,ann,acme,holds,20%,Ann Lee"];
     for (first, second, want, name) in [(0, 1, "20%", "Ann Lee"), (1, 0, "10%", "Ann")] {
         let text = format!("id,from,to,kind,votes,from_name\n{}\n{}\n", rows[first], rows[second]);
-        let (statements, _) = support::read(ties, &text);
+        let (statements, _) = crate::support::read(ties, &text);
         assert_eq!(ties_into(&statements, "acme", "2020-01-01"), [format!("ann holds votes={want} money=?")]);
         let mut registry = Registry::default();
         registry.add(statements);

@@ -2,15 +2,16 @@
 //! and the passing of time.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use ledger::Body;
 use ledger::entry::Vetting;
-use model::{Caller, MemberId, Principal, Tier};
+use model::{Caller, MemberId, Principal, Tier, Timestamp};
 use programme::Instrument;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use ties::{EntityId, PartialDate};
+use ties::{Day, EntityId, PartialDate};
 
 use crate::alerts::{self, Alert};
 use crate::dossier::{Answer, AnswerDiff, Appeal, Attestation, Concluded, Done, Dossier, DutyOf, after};
@@ -323,13 +324,35 @@ impl Exchange {
         })
     }
 
-    /// Lets time do its work: ties that begin and end, duties and reviews that come due. A reconciler calls it often.
+    /// Lets time do its work if there is any: a new day, on which ties begin and end, or something that came due. A
+    /// reconciler calls it every second.
+    ///
+    /// # Errors
+    ///
+    /// Fails if nothing could be written.
+    pub fn tend_if_due(&self) -> Result<Vec<Moved>, AdminError> {
+        let now = self.inner.clock.now();
+        let last = Timestamp::from_micros(self.inner.tended.load(Ordering::SeqCst));
+        let registry = self.inner.published.registry();
+        let came_due = |at: Timestamp| last < at && at < now;
+        let is_due = |dossier: &Dossier| {
+            dossier.duties.iter().any(|duty| duty.done.is_none() && came_due(duty.due))
+                || dossier.reviews.values().any(|review| review.concluded.is_none() && came_due(review.due))
+                || dossier.negotiating_until.is_some_and(came_due)
+        };
+        let is_new_day = Day::of(last) != Day::of(now);
+        // What is overdue is looked at once a day besides: the number of days counts.
+        if is_new_day || registry.dossiers.values().any(is_due) { self.tend() } else { Ok(Vec::new()) }
+    }
+
+    /// Lets time do its work: ties that begin and end, duties and reviews that come due.
     ///
     /// # Errors
     ///
     /// Fails if nothing could be written.
     pub fn tend(&self) -> Result<Vec<Moved>, AdminError> {
         let inner = Arc::clone(&self.inner);
+        inner.tended.store(inner.clock.now().as_micros(), Ordering::SeqCst);
         let has_work = inner.published.registry().dossiers.values().any(|dossier| dossier.entity.is_some());
         if !has_work {
             return Ok(Vec::new());

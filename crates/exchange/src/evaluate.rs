@@ -139,7 +139,9 @@ fn decide(
         if news {
             remember(turn, one, tier, &decision, &rules, at)?;
         }
-        let proposed = follow(turn, one, tier, grade, &rules, at)?;
+        let asking = decision.findings.iter().filter(|finding| finding.grade >= Grade::Review);
+        let asking = asking.map(|finding| finding.rule.clone()).collect();
+        let proposed = follow(turn, one, tier, grade, &asking, at)?;
         let to = one.member.standing(tier);
         if news || to != standing || proposed.is_some() {
             let told = Moved {
@@ -203,6 +205,11 @@ fn follow(
 ) -> Result<Option<Standing>, StoreError> {
     let registry = Arc::clone(turn.registry);
     let settings = &registry.programme().settings().vetting;
+    // A review whose reason is gone ends by itself.
+    if grade < Grade::Review && one.dossier.reviews.get(tier).is_some_and(|review| review.concluded.is_none()) {
+        one.dossier.reviews.remove(tier);
+        one.touched = true;
+    }
     let review = one.dossier.reviews.get(tier).filter(|review| review.concluded.is_none());
     let known = Known {
         overridden: one.dossier.overrides.contains_key(tier),
@@ -211,14 +218,7 @@ fn follow(
     };
     let from = one.member.standing(tier);
     match procedure::follows(from, grade, known) {
-        Follows::Nothing => {
-            // A review whose reason is gone ends by itself.
-            if grade < Grade::Review && review.is_some() {
-                one.dossier.reviews.remove(tier);
-                one.touched = true;
-            }
-            Ok(None)
-        }
+        Follows::Nothing => Ok(None),
         Follows::Review => {
             let before = one.dossier.reviews.clone();
             one.dossier.review(tier, rules, at, settings);

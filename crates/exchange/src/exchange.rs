@@ -1,7 +1,7 @@
 //! The exchange: opened once, shared by all faces.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use ledger::checkpoint::Origin;
@@ -67,6 +67,8 @@ pub(crate) struct Inner {
     rights: Mutex<HashMap<(Principal, CollectionId), (Epoch, Rights)>>,
     /// Every statement about ties. The writer adds to it inside its transaction; if that fails, it is read anew.
     pub(crate) ties: RwLock<ties::Registry>,
+    /// When time last did its work, in microseconds.
+    pub(crate) tended: AtomicI64,
 }
 
 /// What a principal may do with a collection.
@@ -140,6 +142,7 @@ impl Exchange {
                 swept: AtomicU64::new(0),
                 rights: Mutex::default(),
                 ties: RwLock::new(ties),
+                tended: AtomicI64::new(i64::MIN),
             }),
         };
         if is_new {

@@ -34,7 +34,6 @@ pub(crate) const STATEMENTS: &str = "statements";
 pub(crate) const DOSSIER: &str = "dossier";
 pub(crate) const DECISION: &str = "decision";
 pub(crate) const ALERT: &str = "alert";
-pub(crate) const WEBHOOK: &str = "webhook";
 
 /// The key under which the programme that is in force is kept.
 pub(crate) const IN_FORCE: &str = "in-force";

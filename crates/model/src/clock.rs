@@ -69,3 +69,28 @@ impl Clock for ManualClock {
         Duration::ZERO
     }
 }
+/// The system's clock, moved: it runs as that one does, from another day. For stories that are told as of then.
+#[derive(Debug, Default)]
+pub struct MovedClock {
+    system: SystemClock,
+    moved_micros: AtomicI64,
+}
+
+impl MovedClock {
+    /// Moves the clock so that it shows `to` now.
+    pub fn set(&self, to: Timestamp) {
+        let moved = to.as_micros() - self.system.now().as_micros();
+        self.moved_micros.store(moved, Ordering::SeqCst);
+    }
+}
+
+impl Clock for MovedClock {
+    fn now(&self) -> Timestamp {
+        self.system.now().plus_micros(self.moved_micros.load(Ordering::SeqCst))
+    }
+
+    fn until(&self, instant: Timestamp) -> Duration {
+        instant.since(self.now())
+    }
+}
+

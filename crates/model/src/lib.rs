@@ -14,7 +14,7 @@ mod standing;
 mod timestamp;
 
 pub use caller::{Action, Caller, Principal, Role, UnknownRole};
-pub use clock::{Clock, ManualClock, SystemClock};
+pub use clock::{Clock, ManualClock, MovedClock, SystemClock};
 pub use grade::{Grade, UnknownGrade};
 pub use id::{CollectionId, CredentialId, Epoch, IdError, LabelId, MemberId, ProgrammeName, Tier};
 pub use member::{Member, MemberKind, Subject, UnknownMemberKind};

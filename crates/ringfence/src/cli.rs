@@ -44,6 +44,10 @@ pub(crate) enum Command {
     Hub(commands::hub::Hub),
     /// Add and list members, and change their standing
     Member(commands::member::Member),
+    /// Decide on a member by its ties, and say why and what would help
+    Vet(commands::vet::Vet),
+    /// Import and show ties: who owns, controls and supplies whom
+    Ties(commands::ties::Ties),
     /// Issue, list and revoke credentials
     Token(commands::token::Token),
     /// Publish files: STIX, MISP events, lists of indicators
@@ -72,6 +76,8 @@ impl Command {
             Self::Check(command) => command.run(output),
             Self::Hub(command) => command.run(output),
             Self::Member(command) => command.run(output),
+            Self::Vet(command) => command.run(output),
+            Self::Ties(command) => command.run(output),
             Self::Token(command) => command.run(output),
             Self::Publish(command) => command.run(output),
             Self::Pull(command) => command.run(output),

@@ -13,4 +13,6 @@ pub(crate) mod pull;
 pub(crate) mod recall;
 pub(crate) mod restore;
 pub(crate) mod status;
+pub(crate) mod ties;
 pub(crate) mod token;
+pub(crate) mod vet;

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use exchange::{Exchange, Keys, Options};
-use model::SystemClock;
+use model::{Clock, SystemClock};
 use programme::Programme;
 use serde::{Deserialize, Serialize};
 use store::Store;
@@ -174,17 +174,18 @@ impl DataDir {
     fn offline(&self, keys: Keys, store: SqliteStore) -> Result<Exchange> {
         let programme =
             in_force(&store)?.with_context(|| format!("no hub has run in `{}` yet", self.0.display()))?;
-        open_exchange(Arc::new(store), &Arc::new(programme), keys)
+        open_exchange(Arc::new(store), &Arc::new(programme), keys, Arc::new(SystemClock::default()))
     }
 }
 
-/// The exchange over a store, with this machine's clock and randomness.
+/// The exchange over a store, with this machine's randomness.
 pub(crate) fn open_exchange(
     store: Arc<dyn Store>,
     programme: &Arc<Programme>,
     keys: Keys,
+    clock: Arc<dyn Clock>,
 ) -> Result<Exchange> {
-    let options = Options { clock: Arc::new(SystemClock::default()), random: Arc::new(fill_random), keys };
+    let options = Options { clock, random: Arc::new(fill_random), keys };
     Ok(Exchange::open(store, programme, options)?)
 }
 

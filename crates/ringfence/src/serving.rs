@@ -8,9 +8,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use exchange::Exchange;
+use model::Clock;
 use hub::{BackupError, BackupReport, Backups, HubOptions, ServeOptions, Tls};
 use programme::Programme;
 use store::Store;
@@ -40,12 +42,17 @@ pub(crate) struct Faces {
 
 impl Hosting {
     /// Opens the data directory, which is made if it is not there; at the first start with keys and an operator's token.
-    pub(crate) fn open(programme: &Arc<Programme>, data: &DataDir, origin: Option<&str>) -> Result<Self> {
+    pub(crate) fn open(
+        programme: &Arc<Programme>,
+        data: &DataDir,
+        origin: Option<&str>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self> {
         data.create()?;
         let keys = data.keys(origin, programme)?;
         let shown = data.path().display();
         let store = Arc::new(SqliteStore::open(data.path()).with_context(|| format!("opening `{shown}`"))?);
-        let exchange = open_exchange(Arc::clone(&store) as Arc<dyn Store>, programme, keys)?;
+        let exchange = open_exchange(Arc::clone(&store) as Arc<dyn Store>, programme, keys, clock)?;
         if let Some(first) = exchange.issue_first_credential()? {
             let token = first.token.context("the first credential has no token")?;
             data.write_token(&token)?;
@@ -76,6 +83,7 @@ impl Hosting {
             store: Arc::clone(&self.store),
             dir: self.data.path().join(BACKUPS),
         }));
+        let tending = tokio::spawn(tend(self.exchange.clone()));
         let router = hub::router(self.exchange.clone(), options)?;
         let serving = ServeOptions {
             tls: faces.tls,
@@ -85,7 +93,30 @@ impl Hosting {
         // It has logged what it dropped. The writer ends with the last handle on the exchange, after it has committed
         // what it had begun.
         hub::serve(vec![listener], router, serving, stop).await;
+        tending.abort();
+        // A tending that is under way holds the exchange until it is done.
+        drop(tending.await);
         Ok(())
+    }
+}
+
+/// How often the hub looks whether time has work to do.
+const TENDING: Duration = Duration::from_secs(1);
+
+/// Lets time do its work: ties that begin and end, duties and reviews that come due.
+async fn tend(exchange: Exchange) {
+    loop {
+        tokio::time::sleep(TENDING).await;
+        let exchange = exchange.clone();
+        match tokio::task::spawn_blocking(move || exchange.tend_if_due()).await {
+            Ok(Ok(moved)) => {
+                for moved in moved.iter().filter(|moved| moved.from != moved.to) {
+                    tracing::info!(member.id = %moved.member, tier = %moved.tier, to = %moved.to, "a standing followed from its ties");
+                }
+            }
+            Ok(Err(error)) => tracing::error!(%error, "members could not be vetted anew; their standings are as they were"),
+            Err(_) => return,
+        }
     }
 }
 

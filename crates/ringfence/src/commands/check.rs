@@ -8,6 +8,7 @@ use clap::Args;
 use programme::{LoadError, Programme};
 use release::Policy;
 use serde::Serialize;
+use vetting::Judge;
 
 use crate::output::{Exit, Output, add, count, grouped};
 
@@ -60,7 +61,7 @@ fn check(dir: &Path) -> Checked {
         sha256: Some(programme.digest().to_owned()),
         tiers: settings.tiers.len(),
         collections: settings.collections.len(),
-        rules: programme.policies().rules().len(),
+        rules: programme.policies().rules().len() + programme.packs().iter().map(|p| p.rules.len()).sum::<usize>(),
         ..Checked::default()
     };
     match Policy::new(Arc::clone(&programme)) {
@@ -76,8 +77,30 @@ fn check(dir: &Path) -> Checked {
             remedy: "mend the policy; the template's file shows the form".to_owned(),
         }),
     }
+    match Judge::new(Arc::clone(&programme)) {
+        Ok(judge) => {
+            let report = vetting::run_cases(&judge);
+            checked.cases += report.run;
+            checked.faults.extend(report.failures.into_iter().map(fault_of_vetting));
+        }
+        Err(error) => checked.faults.push(Fault {
+            file: "schema.cedarschema".to_owned(),
+            line: None,
+            message: error.to_string(),
+            remedy: "take `Facts`, `Party`, `Tier` and `vet` from the template".to_owned(),
+        }),
+    }
     checked.ok = checked.faults.is_empty();
     checked
+}
+
+fn fault_of_vetting(failure: vetting::CaseFailure) -> Fault {
+    Fault {
+        file: failure.file,
+        line: Some(failure.line),
+        message: format!("case `{}`: {}", failure.id, failure.message),
+        remedy: format!("mend the rule, or the case, which says: {}", failure.because),
+    }
 }
 
 fn faults_of(error: &LoadError) -> Vec<Fault> {

@@ -8,14 +8,19 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
+use model::{Clock, MovedClock};
 use programme::Programme;
 use serde_json::json;
 
 use crate::client::Api;
+use crate::commands::token::Issued;
 use crate::data_dir::DataDir;
 use crate::demo::{Cast, Setting, Telling, tell};
 use crate::output::{Exit, Output, add, count};
 use crate::serving::{self, Background, Hosting};
+
+/// The day on which the story begins.
+const BEGINNING: &str = "2007-12-31T09:00:00Z";
 
 /// Show the whole story on this machine: publish, poll, suspend, reinstate, verify.
 ///
@@ -67,15 +72,34 @@ impl Demo {
 }
 
 fn start(data: &DataDir, listen: SocketAddr, scratch: PathBuf, volume: u32) -> Result<(Background, Setting)> {
-    let programme = Arc::new(Programme::from_files(&programme::template())?);
+    let programme = Arc::new(programme_of_the_story()?);
     let identity = programme.settings().identity.id.clone();
-    let hosting = Hosting::open(&programme, data, Some("demo.ringfence.invalid/jcsp"))?;
+    let clock = Arc::new(MovedClock::default());
+    clock.set(BEGINNING.parse().context("the day on which the story begins")?);
+    let hosting = Hosting::open(&programme, data, Some("demo.ringfence.invalid/jcsp"), Arc::clone(&clock) as Arc<dyn Clock>)?;
     let vkey = hosting.exchange().ledger_head().vkey;
     let token = fs::read_to_string(data.token_path()).context("reading the operator's token")?;
     let hub = Background::start(hosting, listen)?;
     let url = hub.url().to_owned();
     let api = Api::new(&url, Some(token.trim().to_owned()), None)?;
-    Ok((hub, Setting { url, api, vkey, identity, scratch, volume }))
+    let officers = [officer(&api, &url)?, officer(&api, &url)?];
+    Ok((hub, Setting { url, api, officers, clock, programme, vkey, identity, scratch, volume }))
+}
+
+/// The template. The story spans twelve years and is not about questionnaires, so these are due every twenty.
+fn programme_of_the_story() -> Result<Programme> {
+    let mut files = programme::template();
+    let text = files.remove("programme.toml").context("the template has its settings")?;
+    let text = String::from_utf8(text)?.replace("attestation_days = 365", "attestation_days = 7300");
+    files.insert("programme.toml".to_owned(), text.into_bytes());
+    Ok(Programme::from_files(&files)?)
+}
+
+/// One of two officers: what counts takes both.
+fn officer(api: &Api, url: &str) -> Result<Api> {
+    let issued: Issued = api.post("/api/credentials", &json!({"role": "officer"}))?;
+    let token = issued.token.context("an officer's credential has a token")?;
+    Api::new(url, Some(token), None)
 }
 
 fn introduce(telling: &mut Telling, hub: &Background, data: &DataDir, begun: Instant) -> Result<()> {

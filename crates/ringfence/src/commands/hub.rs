@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 use hub::Tls;
+use model::SystemClock;
 use programme::Programme;
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
@@ -92,7 +93,7 @@ impl Hub {
         let programme = Arc::new(self.load()?);
         let data = DataDir::new(&self.data);
         let is_first = !data.token_path().exists();
-        let hosting = Hosting::open(&programme, &data, self.origin.as_deref())?;
+        let hosting = Hosting::open(&programme, &data, self.origin.as_deref(), Arc::new(SystemClock::default()))?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let faces = Faces {
             tls,

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use model::{Member as Record, MemberId, MemberKind, Standing, StandingChange, Subject, Tier};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::client::{Api, segment};
@@ -28,6 +29,12 @@ enum Command {
     Show(Show),
     /// Change a member's name, identity or attributes
     Change(Change),
+    /// Say which entity a member is; the rules decide on it from then on
+    Bind(Bind),
+    /// Show what is kept about a member's vetting
+    Dossier(Show),
+    /// List the steps that wait for another person; making the same step agrees
+    Proposals(List),
     /// Set a member's standing on one tier
     #[command(visible_alias = "set")]
     Standing(SetStanding),
@@ -100,6 +107,16 @@ impl Attributes {
 }
 
 #[derive(Debug, Args)]
+struct Bind {
+    /// Its id or its name
+    member: String,
+    /// The entity, as the registry of ties calls it
+    entity: String,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Debug, Args)]
 struct List {
     #[command(flatten)]
     connection: Connection,
@@ -167,6 +184,9 @@ impl Member {
             Command::List(list) => list.run(output),
             Command::Show(show) => show.run(output),
             Command::Change(change) => change.run(output),
+            Command::Bind(bind) => bind.run(output),
+            Command::Dossier(show) => dossier(show, output),
+            Command::Proposals(list) => proposals(list, output),
             Command::Standing(set) => {
                 let api = set.connection.api()?;
                 steps(&api, output, &set.member, &[set.tier], set.to, &set.reason)
@@ -265,30 +285,105 @@ fn steps(
     reason: &str,
 ) -> Result<Exit> {
     let member = find(api, member)?;
-    let mut changes = Vec::new();
+    let mut steps = Vec::new();
     for tier in tiers {
-        changes.push(set_standing(api, &member.id, tier, to, reason)?);
+        steps.push(set_standing(api, &member.id, tier, to, reason)?);
     }
-    output.result(&changes, || {
-        let lines = changes.iter().map(|change| {
-            let StandingChange { tier, from, to, at, .. } = change;
-            format!("{} on `{tier}`: {from} -> {to}, since {at}\n", member.name)
-        });
-        lines.collect()
-    })?;
+    output.result(&steps, || steps.iter().map(|step| step.describe(&member.name)).collect())?;
     Ok(Exit::Done)
 }
 
-/// Sets a member's standing on one tier.
+/// What became of a step.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Stepped {
+    /// It waits for other people.
+    Proposed(Proposal),
+    /// It was made.
+    Changed(StandingChange),
+}
+
+/// A step that waits for other people, as the hub answers it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Proposal {
+    member: MemberId,
+    tier: Tier,
+    from: Standing,
+    to: Standing,
+    reason: String,
+    at: String,
+    agreed: Vec<Value>,
+    needs: u32,
+}
+
+impl Stepped {
+    fn describe(&self, name: &str) -> String {
+        match self {
+            Self::Changed(StandingChange { tier, from, to, at, .. }) => {
+                format!("{name} on `{tier}`: {from} -> {to}, since {at}\n")
+            }
+            Self::Proposed(proposal) => format!("{name} {}", proposal.describe()),
+        }
+    }
+}
+
+impl Proposal {
+    fn describe(&self) -> String {
+        let Self { tier, from, to, agreed, needs, reason, .. } = self;
+        format!(
+            "on `{tier}`: {from} -> {to} waits for another person ({} of {needs} agreed): {reason}\n",
+            agreed.len()
+        )
+    }
+}
+
+/// Takes a step of a member's standing on one tier.
 pub(crate) fn set_standing(
     api: &Api,
     member: &MemberId,
     tier: &Tier,
     to: Standing,
     reason: &str,
-) -> Result<StandingChange> {
+) -> Result<Stepped> {
     let body = json!({"tier": tier, "to": to, "reason": reason});
     Ok(api.post(&format!("/api/members/{}/standing", segment(member)), &body)?)
+}
+
+impl Bind {
+    fn run(self, output: Output) -> Result<Exit> {
+        let api = self.connection.api()?;
+        let member = find(&api, &self.member)?;
+        let path = format!("/api/members/{}/entity", segment(&member.id));
+        let moved: Vec<Value> = api.post(&path, &json!({"entity": self.entity}))?;
+        output.result(&moved, || {
+            let mut text = format!("{} is the entity `{}`.\n", member.name, self.entity);
+            for moved in &moved {
+                let word = |key: &str| moved[key].as_str().unwrap_or_default();
+                add!(text, "  {}: grade {}, {}\n", word("tier"), word("grade"), word("to"));
+            }
+            text
+        })?;
+        Ok(Exit::Done)
+    }
+}
+
+fn dossier(show: Show, output: Output) -> Result<Exit> {
+    let api = show.connection.api()?;
+    let member = find(&api, &show.member)?;
+    let dossier: Value = api.get(&format!("/api/members/{}/dossier", segment(&member.id)))?;
+    output.result(&dossier, || serde_json::to_string_pretty(&dossier).unwrap_or_default())?;
+    Ok(Exit::Done)
+}
+
+fn proposals(list: List, output: Output) -> Result<Exit> {
+    let waiting: Vec<Proposal> = list.connection.api()?.get("/api/proposals")?;
+    output.result(&waiting, || {
+        if waiting.is_empty() {
+            return "No step waits.\n".to_owned();
+        }
+        waiting.iter().map(|proposal| format!("{} {}", proposal.member, proposal.describe())).collect()
+    })?;
+    Ok(Exit::Done)
 }
 
 /// Every member, in order of their ids.

@@ -305,7 +305,7 @@ fn statements() -> impl Strategy<Value = Vec<Statement>> {
 
 fn made(n: usize, kind: u8, from: &str, to: &str, more: u16) -> Statement {
     let (name, tie_name) =
-        (format!("s{n}"), format!("t{}", if more % 8 == 0 { usize::from(more >> 12) } else { n }));
+        (format!("s{n}"), format!("t{}", if more.is_multiple_of(8) { usize::from(more >> 12) } else { n }));
     let link = |kind: TieKind| link(&name, &tie_name, from, to, kind);
     let roles = [PartyRole::Trustee, PartyRole::Party, PartyRole::Nominator, PartyRole::Beneficiary];
     let kinds = [EntityKind::Concert, EntityKind::JointHolding, EntityKind::Trust, EntityKind::Organisation];

@@ -86,6 +86,7 @@ impl<'s> Naive<'s> {
                 Said::End(end) if end.tie.as_str() == id => announced = later(announced, statement),
                 Said::Entity(_)
                 | Said::Tie(_)
+                | Said::End(_)
                 | Said::Listing(_)
                 | Said::Same { .. }
                 | Said::Retraction { .. } => {}

@@ -48,6 +48,11 @@ impl Each {
         found
     }
 
+    /// Counts a time that was taken otherwise.
+    pub(crate) fn took(&mut self, time: Duration) {
+        self.0.push(time);
+    }
+
     pub(crate) fn spread(mut self) -> Spread {
         self.0.sort_unstable();
         let at = |percent: usize| {

@@ -77,7 +77,11 @@ fn questions(kernel: &Kernel) -> Vec<Row> {
 /// The lines of the registry.
 pub(crate) fn registry(loaded: &Loaded) -> Vec<Row> {
     let [half, most, all] = loaded.upstream;
-    let as_of = format!("{}; ties upstream: p50 {half}, p99 {most}, at most {all}", spread(&loaded.as_of));
+    let as_of = format!(
+        "of CPU {}; on the clock {}; ties upstream: p50 {half}, p99 {most}, at most {all}",
+        spread(&loaded.as_of_cpu),
+        spread(&loaded.as_of)
+    );
     let load = format!(
         "{} ms of CPU ({} on the clock) for {} statements in batches of {} MB in all; {} MB at most with both",
         short(loaded.load_cpu_ms),
@@ -87,8 +91,12 @@ pub(crate) fn registry(loaded: &Loaded) -> Vec<Row> {
         short(loaded.peak_mb)
     );
     vec![
-        Row::told("who controls one entity, as of a day, as known at an instant, p99 in ms", as_of, "")
-            .judged(loaded.as_of.p99_us / 1e3, Bound::AtMost(5.0), None),
+        Row::told(
+            "who controls one entity, as of a day, as known at an instant, p99 in ms of CPU",
+            as_of,
+            "",
+        )
+        .judged(loaded.as_of_cpu.p99_us / 1e3, Bound::AtMost(5.0), None),
         Row::told("encoded statements into the registry, without a store", load, ""),
     ]
 }

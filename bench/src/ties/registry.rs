@@ -24,6 +24,7 @@ use super::kernel::share;
 use super::peers::answer;
 use super::random::SplitMix;
 use super::reference::{self, Adjacent};
+use crate::process::own_cpu;
 
 /// Statements in a batch.
 const BATCH: usize = 100_000;
@@ -55,6 +56,8 @@ pub(crate) struct Loaded {
     pub(crate) peak_mb: f64,
     /// Who controls one entity, as of a day, as known at an instant.
     pub(crate) as_of: Spread,
+    /// The same in CPU time of the one thread that there is.
+    pub(crate) as_of_cpu: Spread,
     /// Ties upstream of the entities asked about: of half of them, of 99 in a hundred, and the most.
     pub(crate) upstream: [usize; 3],
 }
@@ -79,10 +82,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     drop(batches);
     let peak_mb = peak_megabytes()?;
-    let (as_of, upstream) = questions(&registry, &graph)?;
+    let Answers { clock: as_of, cpu: as_of_cpu, upstream } = questions(&registry, &graph)?;
     let encoded_mb = crate::units::float(bytes as u64) / 1e6;
     let statements = registry.len();
-    let told = Loaded { statements, load_cpu_ms, load_wall_ms, encoded_mb, peak_mb, as_of, upstream };
+    let told =
+        Loaded { statements, load_cpu_ms, load_wall_ms, encoded_mb, peak_mb, as_of, as_of_cpu, upstream };
     println!("{}", serde_json::to_string(&told)?);
     Ok(ExitCode::SUCCESS)
 }
@@ -141,7 +145,13 @@ fn dates(tie: &Tie) -> (Day, Timestamp) {
     (valid, recorded.start())
 }
 
-fn questions(registry: &Registry, graph: &Graph) -> Result<(Spread, [usize; 3])> {
+struct Answers {
+    clock: Spread,
+    cpu: Spread,
+    upstream: [usize; 3],
+}
+
+fn questions(registry: &Registry, graph: &Graph) -> Result<Answers> {
     let day = Day::from_days(FIRST_DAY).plus((DAYS - BEFORE_LAST).cast_signed());
     let as_of = AsOf { day, known: day.end() };
     let left = Graph {
@@ -167,15 +177,17 @@ fn questions(registry: &Registry, graph: &Graph) -> Result<(Spread, [usize; 3])>
             controllers.insert(controller);
         }
     });
-    let (mut each, mut sizes) = (Each::default(), Vec::new());
+    let (mut each, mut spent, mut sizes) = (Each::default(), Each::default(), Vec::new());
     for (company, want) in &want {
         let id = entity(*company)?;
+        let before = own_cpu()?;
         let (cone, controllers) = each.time(|| {
             let cone = Cone::upstream(&registry.picture(as_of), &id, &Options::default());
             let forest = Forest::new(cone.holdings(Measure::Control).clone());
             let controllers = forest.controllers(0);
             (cone, controllers)
         });
+        spent.took(own_cpu()?.saturating_sub(before));
         sizes.push(cone.edges(Measure::Control).len());
         let found =
             controllers.iter().map(|node| node_of(cone.entity(*node))).collect::<Result<BTreeSet<_>>>()?;
@@ -184,7 +196,7 @@ fn questions(registry: &Registry, graph: &Graph) -> Result<(Spread, [usize; 3])>
     sizes.sort_unstable();
     let at =
         |percent: usize| sizes.get((sizes.len() * percent / 100).min(sizes.len() - 1)).copied().unwrap_or(0);
-    Ok((each.spread(), [at(50), at(99), at(100)]))
+    Ok(Answers { clock: each.spread(), cpu: spent.spread(), upstream: [at(50), at(99), at(100)] })
 }
 
 fn node_of(id: Option<&EntityId>) -> Result<u32> {

@@ -64,6 +64,9 @@ enum Part {
     /// What the kernel says of one graph, in a process of its own, as each peer is
     #[command(hide = true)]
     TiesKernel(ties::kernel::Arguments),
+    /// The same for the registry of statements
+    #[command(hide = true)]
+    TiesRegistry(ties::registry::Arguments),
 }
 
 fn main() -> Result<ExitCode> {
@@ -72,6 +75,7 @@ fn main() -> Result<ExitCode> {
         Some(Part::Ties(ties)) => return ties::run(ties),
         Some(Part::Names) => return names::run(),
         Some(Part::TiesKernel(kernel)) => return ties::kernel::run(kernel),
+        Some(Part::TiesRegistry(registry)) => return ties::registry::run(registry),
         None => {}
     }
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -4,14 +4,17 @@
 //! in a process of its own. All must find the same control pairs, also after the same changes; an answer that differs ends
 //! the run. `README.md` says how each number is taken.
 
+mod clock;
 mod edits;
 mod generator;
 mod graph;
 pub(crate) mod kernel;
 mod lines;
+mod local;
 mod peers;
 mod random;
 mod reference;
+pub(crate) mod registry;
 mod shape;
 mod shared;
 
@@ -86,6 +89,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let found = ask_everybody(here, &home, &graph, &mut report)?;
     lines::add(&mut report, &found);
     drop(graph);
+    report.add("as of", registry::ask(&home.join("graph.csv")).map(|loaded| lines::registry(&loaded)));
     let other_ties = if arguments.quick { ties } else { OTHER_TIES };
     for (preset, name) in [(Preset::Core, "a mutual core"), (Preset::Deep, "pyramids of 400 levels")] {
         let graph = generator::generate(preset, other_ties, arguments.seed)?;
@@ -185,8 +189,8 @@ impl Plain {
             let (found, want) = ((edits.pairs_after, edits.checksum_after.clone()), told(self.pairs_after));
             ensure!(found == want, "{name} finds other pairs after the changes: {found:?} against {want:?}");
         }
-        if let Some(blocked) = &outcome.blocked {
-            let (found, want) = (blocked.count, self.figures.blocked);
+        if let Some(kernel) = &outcome.kernel {
+            let (found, want) = (kernel.blocked, self.figures.blocked);
             ensure!(found == want, "{name} finds {found} companies blocked instead of {want}");
         }
         if let Some(through) = &outcome.through {

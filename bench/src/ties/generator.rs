@@ -151,7 +151,7 @@ impl Growth {
 
     fn draw_further(&mut self, company: u32, wanted: u32, anchor: Option<u32>, first: u32) -> u32 {
         if wanted > WIDELY_HELD && company > 0 && self.random.chance(750_000) {
-            return self.any_tie().holder;
+            return self.any_person();
         }
         let place = self.random.below(1_000);
         match (place, anchor) {
@@ -171,6 +171,17 @@ impl Growth {
 
     fn any_tie(&mut self) -> Tie {
         self.ties[self.random.below(count(self.ties.len())) as usize]
+    }
+
+    /// A person or hub that holds already, by how much it holds.
+    fn any_person(&mut self) -> u32 {
+        loop {
+            let holder = self.any_tie().holder;
+            // The first company is held by a new person, so there is one.
+            if holder >= self.companies {
+                return holder;
+            }
+        }
     }
 
     fn holder_of(&mut self, company: u32) -> u32 {

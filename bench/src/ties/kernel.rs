@@ -1,21 +1,19 @@
 //! The kernel's answers about one graph, in a process of its own, told as each peer tells its own.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use nix::sys::resource::{UsageWho, getrusage};
-use ties::kernel::{Builder, Certainty, Forest, Holdings, Line};
+use ties::kernel::{Builder, Certainty, Forest, Holdings, Line, Order, Side};
 use ties::{Fraction, Share};
 
+use super::clock::{Clock, Each, Times, peak_megabytes};
 use super::graph::{self, Graph, Pairs, Tie};
-use super::peers::{Blocked, Edits, Files, Outcome, outcome};
-use super::reference::{self, Adjacent};
+use super::local;
+use super::peers::{Edits, Files, Kernel, Outcome, Through, answer};
 use super::shared::Figures;
-use crate::units::{float, median};
 
 /// What to ask the kernel.
 #[derive(clap::Args)]
@@ -32,20 +30,29 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let holdings = read(&arguments.graph)?;
-    let (mut forest, all, pairs) = control(holdings, arguments.runs)?;
+    let runs = arguments.runs.max(1);
+    let mut found = control(holdings, runs)?;
     let peak_mb = peak_megabytes()?;
     let asked = graph::read_nodes(&arguments.asked)?;
-    let blocked = blocked(forest.holdings(), &asked, arguments.runs)?;
-    let edits = changed(&mut forest, &graph::read_edits(&arguments.edits)?)?;
+    let (blocked, blocking) = blocked(found.forest.holdings(), &asked, runs)?;
+    let (ordering, through) = look_through(found.forest.holdings(), &asked, runs)?;
+    let local = local::measure(&found.forest)?;
+    let edits = changed(&mut found.forest, &graph::read_edits(&arguments.edits)?)?;
     let outcome = Outcome {
         version: format!("ties {}", env!("CARGO_PKG_VERSION")),
-        pairs: pairs.count,
-        checksum: format!("{:016x}", pairs.checksum),
-        cpu_ms: all.cpu_ms,
-        wall_ms: all.wall_ms,
+        pairs: found.pairs.count,
+        checksum: format!("{:016x}", found.pairs.checksum),
+        cpu_ms: found.all.cpu_ms,
+        wall_ms: found.all.wall_ms,
         peak_mb,
-        blocked: Some(blocked),
-        through: None,
+        kernel: Some(Kernel {
+            forest_cpu_ms: found.forest_alone.cpu_ms,
+            blocked,
+            blocked_wall_ms: blocking.wall_ms,
+            order_cpu_ms: ordering.cpu_ms,
+            local,
+        }),
+        through: Some(through),
         edits: Some(edits),
     };
     println!("{}", serde_json::to_string(&outcome)?);
@@ -72,68 +79,81 @@ fn tell(builder: &mut Builder, tie: Tie) -> Result<()> {
     Ok(builder.tie(tie.holder, tie.company, share(tie.points)?)?)
 }
 
-fn share(points: u32) -> Result<Share> {
+pub(crate) fn share(points: u32) -> Result<Share> {
     if points == 0 {
         return Ok(Share::NOTHING);
     }
     Ok(Share::exact(Fraction::basis_points(points))?)
 }
 
-/// The forest, and every pair of it enumerated, as the peers enumerate theirs. The holdings are handed from one run to the
-/// next.
-fn control(holdings: Holdings, runs: u32) -> Result<(Forest, Times, Pairs)> {
-    let mut clock = Clock::default();
-    let mut holdings = Some(holdings);
-    let mut found = None;
-    for _ in 0..runs.max(1) {
-        holdings = holdings.or_else(|| found.take().map(|(forest, _)| Forest::into_holdings(forest)));
-        let given = holdings.take().context("the holdings are lost")?;
-        found = Some(clock.time(|| {
-            let forest = Forest::new(given);
-            let mut pairs = Pairs::default();
-            forest.pairs().for_each(|(controller, company)| pairs.take(controller, company));
-            (forest, pairs)
-        })?);
-    }
-    let (forest, pairs) = found.context("nothing ran")?;
-    Ok((forest, clock.times(), pairs))
+struct Control {
+    forest: Forest,
+    pairs: Pairs,
+    forest_alone: Times,
+    all: Times,
 }
 
-/// The aggregate rule. It touches so little that the CPU time is too coarse a measure.
-fn blocked(holdings: &Holdings, seeds: &[u32], runs: u32) -> Result<Blocked> {
+/// The forest, and every pair of it enumerated, as the peers enumerate theirs. The holdings are handed from one run to the
+/// next.
+fn control(holdings: Holdings, runs: u32) -> Result<Control> {
+    let (mut alone, mut all) = (Clock::default(), Clock::default());
+    let (mut given, mut found) = (Some(holdings), None);
+    for _ in 0..runs {
+        let holdings = given.take().or_else(|| found.take().map(|(forest, _)| Forest::into_holdings(forest)));
+        let holdings = holdings.context("the holdings are lost")?;
+        let both = all.time(|| -> Result<_> {
+            let forest = alone.time(|| Forest::new(holdings))?;
+            let pairs = pairs(&forest);
+            Ok((forest, pairs))
+        })??;
+        found = Some(both);
+    }
+    let (forest, pairs) = found.context("nothing ran")?;
+    Ok(Control { forest, pairs, forest_alone: alone.times(), all: all.times() })
+}
+
+fn pairs(forest: &Forest) -> Pairs {
+    let mut pairs = Pairs::default();
+    forest.pairs().for_each(|(controller, company)| pairs.take(controller, company));
+    pairs
+}
+
+/// The aggregate rule: how many companies it adds. It touches so little that CPU time is too coarse a measure.
+fn blocked(holdings: &Holdings, seeds: &[u32], runs: u32) -> Result<(u64, Times)> {
     let (mut clock, mut count) = (Clock::default(), 0);
-    for _ in 0..runs.max(1) {
+    for _ in 0..runs {
         let closure = clock.time(|| holdings.closure(seeds, Line::HALF_OR_MORE, Certainty::Certain))?;
         count = closure.joined().len() as u64;
     }
-    Ok(Blocked { count, blocked_wall_ms: clock.times().wall_ms })
+    Ok((count, clock.times()))
+}
+
+/// The look-through of all seeds at once, and the order that it follows.
+fn look_through(holdings: &Holdings, seeds: &[u32], runs: u32) -> Result<(Times, Through)> {
+    let (mut ordering, mut clock) = (Clock::default(), Clock::default());
+    let order = ordering.time(|| Order::new(holdings))?;
+    let mut sum = 0.0;
+    for _ in 0..runs {
+        let parts = clock.time(|| holdings.look_through(&order, seeds, Side::Least))?;
+        sum = parts.iter().sum();
+    }
+    let through = Through { look_through_sum: sum, look_through_cpu_ms: clock.times().cpu_ms };
+    Ok((ordering.times(), through))
 }
 
 /// Makes the changes, each timed until it is known who moved.
 fn changed(forest: &mut Forest, edits: &[Tie]) -> Result<Edits> {
-    let mut took = Vec::with_capacity(edits.len());
+    let mut each = Each::default();
     for edit in edits {
         let share = share(edit.points)?;
-        let begun = Instant::now();
-        let moved = forest.set(edit.holder, edit.company, share)?;
-        took.push(begun.elapsed());
-        drop(moved);
+        each.time(|| forest.set(edit.holder, edit.company, share))?;
     }
-    took.sort_unstable();
-    let mut after = Pairs::default();
-    forest.pairs().for_each(|(controller, company)| after.take(controller, company));
+    let after = pairs(forest);
     Ok(Edits {
-        count: took.len() as u64,
-        p50_us: part(&took, 50).as_secs_f64() * 1e6,
-        p99_us: part(&took, 99).as_secs_f64() * 1e6,
+        spread: each.spread(),
         pairs_after: after.count,
         checksum_after: format!("{:016x}", after.checksum),
     })
-}
-
-/// The time that so many in a hundred do not exceed.
-fn part(sorted: &[Duration], percent: usize) -> Duration {
-    sorted.get(sorted.len() * percent / 100).copied().unwrap_or_default()
 }
 
 /// Asks the kernel in another process, so that its memory is its own.
@@ -141,7 +161,7 @@ pub(crate) fn ask(files: &Files, runs: u32) -> Result<Outcome> {
     let Files { graph, edits, asked } = files;
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("ties-kernel").args([graph, edits, asked]).arg(runs.to_string());
-    outcome("the kernel", &mut command)
+    answer("the kernel", &mut command)
 }
 
 /// What the kernel finds of a graph that comes with figures.
@@ -151,51 +171,9 @@ pub(crate) fn figures(graph: &Graph) -> Result<Figures> {
         tell(&mut builder, *tie)?;
     }
     let seeds = graph::seeds(graph.nodes);
-    let (forest, _, pairs) = control(builder.build(), 1)?;
-    let blocked = blocked(forest.holdings(), &seeds, 1)?.count;
-    Ok(Figures { pairs, blocked, sum: reference::look_through(&Adjacent::up(graph), &seeds) })
-}
-
-/// Medians, in milliseconds.
-struct Times {
-    cpu_ms: f64,
-    wall_ms: f64,
-}
-
-/// Times the same work several times.
-#[derive(Default)]
-struct Clock {
-    spent: Vec<Duration>,
-    took: Vec<Duration>,
-}
-
-impl Clock {
-    fn time<T>(&mut self, work: impl FnOnce() -> T) -> Result<T> {
-        let (before, begun) = (cpu()?, Instant::now());
-        let found = work();
-        self.took.push(begun.elapsed());
-        self.spent.push(cpu()?.saturating_sub(before));
-        Ok(found)
-    }
-
-    fn times(mut self) -> Times {
-        let middle = |times: &mut Vec<Duration>| median(times).unwrap_or_default().as_secs_f64() * 1e3;
-        Times { cpu_ms: middle(&mut self.spent), wall_ms: middle(&mut self.took) }
-    }
-}
-
-/// The CPU time of all threads of this process.
-fn cpu() -> Result<Duration> {
-    let usage = getrusage(UsageWho::RUSAGE_SELF)?;
-    let micros =
-        [usage.user_time(), usage.system_time()].map(|time| time.tv_sec() * 1_000_000 + time.tv_usec());
-    Ok(Duration::from_micros(micros.iter().sum::<i64>().unsigned_abs()))
-}
-
-/// The most memory that was resident so far. `ru_maxrss` would tell that of the process which started this one, too.
-fn peak_megabytes() -> Result<f64> {
-    let status = fs::read_to_string("/proc/self/status")?;
-    let peak =
-        status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("the kernel tells no peak")?;
-    Ok(float(peak.trim().trim_end_matches(" kB").parse()?) * 1_024.0 / 1e6)
+    let found = control(builder.build(), 1)?;
+    let holdings = found.forest.holdings();
+    let (blocked, _) = blocked(holdings, &seeds, 1)?;
+    let (_, through) = look_through(holdings, &seeds, 1)?;
+    Ok(Figures { pairs: found.pairs, blocked, sum: through.look_through_sum })
 }

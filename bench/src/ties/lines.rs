@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 
+use super::clock::Spread;
 use super::graph::Graph;
-use super::peers::{Outcome, Peer};
+use super::peers::{Kernel, Outcome, Peer};
+use super::registry::Loaded;
 use crate::report::{Bound, Report, Row};
 use crate::units::{float, short};
 
@@ -15,13 +17,17 @@ pub(crate) struct Found {
 
 pub(crate) fn add(report: &mut Report, found: &Found) {
     report.add("control", Ok(control(found)));
-    report.add("aggregate rule", Ok(blocked(&found.ours)));
     report.add("look-through", Ok(look_through(found)));
     report.add("changes", Ok(changes(found)));
+    report.add("questions", Ok(found.ours.kernel.as_ref().map(questions).unwrap_or_default()));
 }
 
 fn control(Found { ours, peers }: &Found) -> Vec<Row> {
-    let ours_told = told(ours);
+    let mut ours_told = told(ours);
+    if let Some(kernel) = &ours.kernel {
+        let _ =
+            write!(ours_told, "; the forest without listing its pairs {} ms", short(kernel.forest_cpu_ms));
+    }
     let mut rows =
         vec![
             Row::told("all control pairs, ms of CPU", &ours_told, "").judged(
@@ -45,16 +51,65 @@ fn control(Found { ours, peers }: &Found) -> Vec<Row> {
     rows
 }
 
-fn blocked(ours: &Outcome) -> Vec<Row> {
-    let told = ours.blocked.as_ref().map(|blocked| {
-        let (count, ms) = (short(float(blocked.count)), short(blocked.blocked_wall_ms));
+fn questions(kernel: &Kernel) -> Vec<Row> {
+    let Kernel { blocked, blocked_wall_ms, local, .. } = kernel;
+    let closure =
+        format!("{} ms on the clock, {} companies", short(*blocked_wall_ms), short(float(*blocked)));
+    let proof = format!("{}; at most {} ties", spread(&local.proof), local.proof_ties_most);
+    let cut = format!(
+        "{}; {} proved least, {} without a remedy; at most {} ties",
+        spread(&local.cut),
+        local.cut_proved,
+        local.cut_none,
+        local.cut_ties_most
+    );
+    vec![
+        Row::told("aggregate 50 % rule from 500 seeds", closure, ""),
+        Row::told("proof of control, p99 in ms", proof, "").judged(
+            local.proof.p99_us / 1e3,
+            Bound::AtMost(1.0),
+            None,
+        ),
+        Row::told("least cut, p50 in ms", cut, "").judged(local.cut.p50_us / 1e3, Bound::AtMost(5.0), None),
+    ]
+}
+
+/// The lines of the registry.
+pub(crate) fn registry(loaded: &Loaded) -> Vec<Row> {
+    let [half, most, all] = loaded.upstream;
+    let as_of = format!(
+        "of CPU {}; on the clock {}; ties upstream: p50 {half}, p99 {most}, at most {all}",
+        spread(&loaded.as_of_cpu),
+        spread(&loaded.as_of)
+    );
+    let load = format!(
+        "{} ms of CPU ({} on the clock) for {} statements in batches of {} MB in all; {} MB at most with both",
+        short(loaded.load_cpu_ms),
+        short(loaded.load_wall_ms),
+        short(float(loaded.statements as u64)),
+        short(loaded.encoded_mb),
+        short(loaded.peak_mb)
+    );
+    vec![
         Row::told(
-            "aggregate 50 % rule from 500 seeds",
-            format!("{ms} ms on the clock, {count} companies"),
+            "who controls one entity, as of a day, as known at an instant, p99 in ms of CPU",
+            as_of,
             "",
         )
-    });
-    told.into_iter().collect()
+        .judged(loaded.as_of_cpu.p99_us / 1e3, Bound::AtMost(5.0), None),
+        Row::told("encoded statements into the registry, without a store", load, ""),
+    ]
+}
+
+fn spread(spread: &Spread) -> String {
+    let Spread { count, p50_us, p99_us, most_us } = spread;
+    format!(
+        "p50 {} µs, p99 {} µs, most {} µs of {}",
+        short(*p50_us),
+        short(*p99_us),
+        short(*most_us),
+        short(float(*count))
+    )
 }
 
 fn look_through(Found { ours, peers }: &Found) -> Vec<Row> {
@@ -69,7 +124,10 @@ fn look_through(Found { ours, peers }: &Found) -> Vec<Row> {
             theirs.look_through_sum
         )
     });
-    let told = format!("{} ms of CPU, sum {:.6}", short(ms), through.look_through_sum);
+    let mut told = format!("{} ms of CPU, sum {:.6}", short(ms), through.look_through_sum);
+    if let Some(kernel) = &ours.kernel {
+        let _ = write!(told, "; the order that it follows, once, {} ms", short(kernel.order_cpu_ms));
+    }
     let row =
         Row::told("look-through of 500 holders over everything, ms of CPU", told, beside.unwrap_or_default());
     vec![row.judged(ms, Bound::AtMost(150.0), None)]
@@ -77,30 +135,20 @@ fn look_through(Found { ours, peers }: &Found) -> Vec<Row> {
 
 fn changes(Found { ours, peers }: &Found) -> Vec<Row> {
     let Some(edits) = &ours.edits else { return Vec::new() };
-    let each = |outcome: &Outcome| {
-        outcome.edits.as_ref().map(|edits| {
-            format!(
-                "p50 {} µs, p99 {} µs of {} changes",
-                short(edits.p50_us),
-                short(edits.p99_us),
-                short(float(edits.count))
-            )
-        })
-    };
-    let told = each(ours).unwrap_or_default();
+    let told = spread(&edits.spread);
     let mut rows = vec![
         Row::told("one changed tie to everybody affected, p50 in µs", &told, "").judged(
-            edits.p50_us,
+            edits.spread.p50_us,
             Bound::AtMost(10.0),
             None,
         ),
-        Row::told("the same, p99 in µs", &told, "").judged(edits.p99_us, Bound::AtMost(1_000.0), None),
+        Row::told("the same, p99 in µs", &told, "").judged(edits.spread.p99_us, Bound::AtMost(1_000.0), None),
     ];
     let theirs = peers.iter().find_map(|(_, peer)| Some((peer, peer.edits.as_ref()?)));
     if let Some((peer, theirs)) = theirs {
-        let beside = format!("{}: {}", peer.version, each(peer).unwrap_or_default());
+        let beside = format!("{}: {}", peer.version, spread(&theirs.spread));
         let row = Row::told("the same p50, beside differential-dataflow", told, beside);
-        rows.push(row.judged(theirs.p50_us / edits.p50_us, Bound::AtLeast(50.0), None));
+        rows.push(row.judged(theirs.spread.p50_us / edits.spread.p50_us, Bound::AtLeast(50.0), None));
     }
     rows
 }
@@ -109,7 +157,7 @@ fn changes(Found { ours, peers }: &Found) -> Vec<Row> {
 pub(crate) fn other(name: &str, graph: &Graph, ours: &Outcome) -> Row {
     let mut text = told(ours);
     if let Some(edits) = &ours.edits {
-        let _ = write!(text, "; one change p50 {} µs, p99 {} µs", short(edits.p50_us), short(edits.p99_us));
+        let _ = write!(text, "; one change {}", spread(&edits.spread));
     }
     let ties = short(float(graph.ties.len() as u64));
     Row::told(&format!("all control pairs, {name}, {ties} ties"), text, "")

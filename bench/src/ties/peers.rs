@@ -7,7 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+
+use super::clock::Spread;
+use super::local::Local;
 
 /// What a program says of one graph; the peers' programs write the same names.
 #[derive(Debug, Serialize, Deserialize)]
@@ -23,20 +27,26 @@ pub(crate) struct Outcome {
     pub(crate) wall_ms: f64,
     /// The most memory that the process ever had resident, reading included.
     pub(crate) peak_mb: f64,
-    #[serde(flatten)]
-    pub(crate) blocked: Option<Blocked>,
+    /// What only the kernel tells.
+    #[serde(default)]
+    pub(crate) kernel: Option<Kernel>,
     #[serde(flatten)]
     pub(crate) through: Option<Through>,
     #[serde(flatten)]
     pub(crate) edits: Option<Edits>,
 }
 
-/// What the aggregate rule adds to the holders asked about.
+/// What only the kernel tells.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Blocked {
-    #[serde(rename = "blocked")]
-    pub(crate) count: u64,
+pub(crate) struct Kernel {
+    /// Of the CPU time for all pairs, what the forest took; the rest is to enumerate the pairs.
+    pub(crate) forest_cpu_ms: f64,
+    /// What the aggregate rule adds to the holders asked about.
+    pub(crate) blocked: u64,
     pub(crate) blocked_wall_ms: f64,
+    /// The order of the companies, which the look-through follows and which is kept.
+    pub(crate) order_cpu_ms: f64,
+    pub(crate) local: Local,
 }
 
 /// The look-through of all holders asked about.
@@ -50,9 +60,7 @@ pub(crate) struct Through {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Edits {
     #[serde(rename = "edits")]
-    pub(crate) count: u64,
-    pub(crate) p50_us: f64,
-    pub(crate) p99_us: f64,
+    pub(crate) spread: Spread,
     pub(crate) pairs_after: u64,
     pub(crate) checksum_after: String,
 }
@@ -97,7 +105,7 @@ impl Peer {
             Self::DifferentialDataflow => {
                 let mut command = Command::new(installed(work.join("ties-dd/release/ties-dd"))?);
                 command.arg(graph).arg(edits);
-                return outcome(self.name(), &mut command);
+                return answer(self.name(), &mut command);
             }
             Self::Scipy => script(work, "scipy_ties.py")?,
             Self::DuckDbLoop | Self::DuckDbKeyed => script(work, "duckdb_control.py")?,
@@ -110,7 +118,7 @@ impl Peer {
             Self::DuckDbKeyed => command.arg("keyed"),
             Self::Networkx | Self::DifferentialDataflow => &mut command,
         };
-        outcome(self.name(), &mut command)
+        answer(self.name(), &mut command)
     }
 }
 
@@ -125,15 +133,17 @@ fn installed(path: PathBuf) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Runs a program that ends with a line of JSON.
-pub(crate) fn outcome(name: &str, command: &mut Command) -> Result<Outcome> {
+/// Runs a program that prints a line of JSON.
+pub(crate) fn answer<T: DeserializeOwned>(name: &str, command: &mut Command) -> Result<T> {
     let output = command
         .stdin(Stdio::null())
         .stderr(Stdio::piped())
         .output()
         .with_context(|| format!("starting {name}"))?;
     let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{name} failed: {}", said.lines().last().unwrap_or_default());
+    // Python tells the error at the end, Rust at the beginning, before the way that led there.
+    let told = said.lines().find(|line| line.starts_with("Error: ")).or_else(|| said.lines().last());
+    ensure!(output.status.success(), "{name} failed: {}", told.unwrap_or_default());
     let line = String::from_utf8(output.stdout)?;
     serde_json::from_str(line.trim()).with_context(|| format!("{name} says `{}`", line.trim()))
 }
@@ -147,15 +157,15 @@ mod tests {
         let line = r#"{"version":"a 1","pairs":2,"checksum":"0f","cpu_ms":1.5,"wall_ms":2,"peak_mb":3.25"#;
         let bare: Outcome = serde_json::from_str(&format!("{line}}}")).unwrap();
         assert!(bare.through.is_none() && bare.edits.is_none());
-        let more = r#","edits":4,"p50_us":1.0,"p99_us":2.0,"pairs_after":1,"checksum_after":"00"}"#;
+        let more = r#","edits":{"count":4,"p50_us":1.0,"p99_us":2.0,"most_us":3.0},"pairs_after":1,"checksum_after":"00"}"#;
         let edited: Outcome = serde_json::from_str(&format!("{line}{more}")).unwrap();
-        assert!(edited.through.is_none() && edited.edits.is_some_and(|edits| edits.count == 4));
+        assert!(edited.through.is_none() && edited.edits.is_some_and(|edits| edits.spread.count == 4));
     }
 
     #[test]
     fn a_program_that_fails_is_told() {
-        let told = outcome("false", &mut Command::new("false")).unwrap_err();
+        let told = answer::<Outcome>("false", &mut Command::new("false")).unwrap_err();
         assert!(told.to_string().contains("false failed"), "{told}");
-        assert!(outcome("echo", Command::new("echo").arg("nothing")).is_err());
+        assert!(answer::<Outcome>("echo", Command::new("echo").arg("nothing")).is_err());
     }
 }

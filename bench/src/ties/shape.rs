@@ -36,6 +36,8 @@ pub(crate) struct Shape {
     pub(crate) majority_held: u64,
     /// Companies held to more than the whole.
     pub(crate) overfull: u64,
+    /// Ties upstream of one company: of half of the companies, of 90 and 99 in a hundred, and the most, of a sample.
+    pub(crate) upstream: [u32; 4],
     /// Exponents of the tails of holders a company and companies a holder.
     pub(crate) tails: (f64, f64),
 }
@@ -69,6 +71,7 @@ impl Shape {
             self_held: number(&graph.ties, |tie| tie.holder == tie.company),
             majority_held: number(&has_majority, |has| *has),
             overfull: number(&held, |points| *points > u64::from(WHOLE)),
+            upstream: upstream(&Adjacent::up(graph), &ins),
             tails: (hill(&ins), hill(&outs)),
         }
     }
@@ -118,6 +121,11 @@ impl fmt::Display for Shape {
             count(self.weak_largest)
         )?;
         writeln!(f, "self-held                   {} (about 3 k)", count(self.self_held))?;
+        let [half, many, most, all] = self.upstream.map(|ties| count(ties.into()));
+        writeln!(
+            f,
+            "ties upstream of a company  p50 {half}, p90 {many}, p99 {most}, most {all} (at 1 M: 2, 12, 1,085, 4,875)"
+        )?;
         writeln!(
             f,
             "exponents of in / out       {} / {} (power laws)",
@@ -143,6 +151,33 @@ fn hill(counts: &[u32]) -> f64 {
         counts.iter().filter(|count| **count >= TAIL).map(|count| f64::from(*count)).collect();
     let sum: f64 = tail.iter().map(|count| (count / (f64::from(TAIL) - 0.5)).ln()).sum();
     1.0 + float(tail.len() as u64) / sum
+}
+
+/// Ties upstream of a company, for a sample of those that are owned.
+fn upstream(up: &Adjacent, ins: &[u32]) -> [u32; 4] {
+    const SAMPLE: usize = 5_000;
+    let owned: Vec<u32> = (0..up.nodes()).filter(|node| ins[*node as usize] > 0).collect();
+    let mut seen = vec![u32::MAX; ins.len()];
+    let mut sizes = Vec::new();
+    for company in owned.iter().step_by(owned.len().div_ceil(SAMPLE).max(1)) {
+        let (mut ties, mut work) = (0, vec![*company]);
+        seen[*company as usize] = *company;
+        while let Some(node) = work.pop() {
+            for (holder, _) in up.of(node) {
+                ties += 1;
+                if seen[*holder as usize] != *company {
+                    seen[*holder as usize] = *company;
+                    work.push(*holder);
+                }
+            }
+        }
+        sizes.push(ties);
+    }
+    sizes.sort_unstable();
+    [50, 90, 99, 100].map(|percent| {
+        let place = (sizes.len() * percent / 100).min(sizes.len().saturating_sub(1));
+        sizes.get(place).copied().unwrap_or(0)
+    })
 }
 
 /// How many components there are, and the size of each, from the component of each node.
@@ -234,6 +269,7 @@ mod tests {
         assert_eq!((shape.weak, shape.weak_largest), (4, 3));
         assert_eq!((shape.self_held, shape.majority_held, shape.overfull), (1, 1, 1));
         assert_eq!((shape.most_in, shape.most_out), (2, 1));
+        assert_eq!(shape.upstream, [3, 3, 3, 3]);
     }
 
     #[test]

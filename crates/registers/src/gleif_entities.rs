@@ -37,6 +37,10 @@ pub(crate) fn record(reading: &mut Reading<'_>, place: &str, record: &Node) {
     let Some(id) = company(lei) else {
         return reading.refuse(place, Reason::BadIdentifier, format_args!("`{lei}` is no LEI"));
     };
+    if record.at(&["Extension", "Deletion"]).is_some() {
+        // A file of changes tells that the record was taken out, which says nothing of the company.
+        return reading.note("record-deleted");
+    }
     let stamp = record.get(&["Registration", "LastUpdateDate"]).unwrap_or_default();
     match record.get(&["Registration", "RegistrationStatus"]) {
         Some("DUPLICATE") => return duplicate(reading, place, stamp, &id, record),

@@ -1,6 +1,7 @@
 //! GLEIF's files in all three encodings, and what their records mean.
 
 #![expect(clippy::unwrap_used, reason = "what cannot be read fails the test, as it should")]
+#![expect(clippy::wildcard_enum_match_arm, reason = "what a test does not expect is shown, and fails it")]
 
 use std::path::Path;
 
@@ -356,6 +357,15 @@ fn dissolved_merged_and_duplicate_companies() {
 
     let (report, annulled) = read(ENTITIES, record("NULL", "ANNULLED").as_bytes());
     assert_eq!((annulled.len(), report.notes["registration-annulled"]), (0, 1));
+
+    let gone =
+        record("ACTIVE", "ISSUED").replace(r#""Entity":"#, r#""Extension": {"Deletion": {}}, "Entity":"#);
+    let (report, gone) = read(ENTITIES, gone.as_bytes());
+    assert_eq!(
+        (gone.len(), report.notes["record-deleted"]),
+        (0, 1),
+        "no company ends because its record was taken out"
+    );
 }
 
 #[test]

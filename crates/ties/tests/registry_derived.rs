@@ -297,7 +297,7 @@ fn statements() -> impl Strategy<Value = Vec<Statement>> {
         made.filter(|made| match &made.said {
             Said::Same { kept, merged, .. } => kept != merged,
             Said::Retraction { of, .. } => *of != made.id,
-            _ => true,
+            Said::Entity(_) | Said::Tie(_) | Said::End(_) | Said::Listing(_) => true,
         })
         .collect()
     })
@@ -305,7 +305,7 @@ fn statements() -> impl Strategy<Value = Vec<Statement>> {
 
 fn made(n: usize, kind: u8, from: &str, to: &str, more: u16) -> Statement {
     let (name, tie_name) =
-        (format!("s{n}"), format!("t{}", if more & 7 == 0 { usize::from(more >> 12) } else { n }));
+        (format!("s{n}"), format!("t{}", if more.is_multiple_of(8) { usize::from(more >> 12) } else { n }));
     let link = |kind: TieKind| link(&name, &tie_name, from, to, kind);
     let roles = [PartyRole::Trustee, PartyRole::Party, PartyRole::Nominator, PartyRole::Beneficiary];
     let kinds = [EntityKind::Concert, EntityKind::JointHolding, EntityKind::Trust, EntityKind::Organisation];
@@ -321,23 +321,23 @@ fn made(n: usize, kind: u8, from: &str, to: &str, more: u16) -> Statement {
             let mut made = stake(&name, &tie_name, from, to, share);
             tie(&mut made, |holding| {
                 holding.indirect = true;
-                if more & 64 != 0 {
+                if more & 0x40 != 0 {
                     holding.components = vec![format!("t{}", more >> 12).parse().unwrap()];
                 }
             });
             made
         }
         11 | 12 => link(TieKind::PartyTo { role: roles[usize::from(more) % 4] }),
-        13 => link(TieKind::Consolidates { ultimate: more & 16 != 0 }),
-        14 => {
-            link(TieKind::Directs { by: if more & 16 == 0 { Direction::Law } else { Direction::Influence } })
-        }
+        13 => link(TieKind::Consolidates { ultimate: more & 0x10 != 0 }),
+        14 => link(TieKind::Directs {
+            by: if more & 0x10 == 0 { Direction::Law } else { Direction::Influence },
+        }),
         15 => link(TieKind::Serves { post: Post::Director }),
         16 => link(TieKind::Licenses { subject: String::new(), technology: true, royalty: false }),
         17 | 18 => described(&name, from, |entity| {
             entity.kind = kinds[usize::from(more) % 4];
-            entity.register_complete = Some(more & 32 != 0);
-            entity.dissolved = (more & 448 == 448).then(|| "2021".parse().unwrap());
+            entity.register_complete = Some(more & 0x20 != 0);
+            entity.dissolved = (more & 0x1c0 == 0x1c0).then(|| "2021".parse().unwrap());
         }),
         19 => listing(&name, &tie_name, "list", from),
         20 => same(&name, from, to),
@@ -346,7 +346,7 @@ fn made(n: usize, kind: u8, from: &str, to: &str, more: u16) -> Statement {
         _ => link(TieKind::MayAcquire { votes: share.parse().unwrap(), window: Period::ALWAYS }),
     };
     let statement = statement.by(["x", "y"][usize::from(more >> 3) & 1]);
-    let statement = if more & 1536 == 1536 { statement.doubtful() } else { statement };
+    let statement = if more & 0x600 == 0x600 { statement.doubtful() } else { statement };
     statement.recorded("2020-01-01")
 }
 
@@ -449,9 +449,9 @@ proptest! {
 
 /// Whether each entity's cone and the whole graph give the same answers about it.
 fn agree(registry: &Registry, options: &Options) -> Result<(), TestCaseError> {
-    let names = registry.log(0..registry.len()).filter_map(|statement| match statement.said {
-        Said::Tie(tie) => Some([tie.from, tie.to]),
-        _ => None,
+    let names = registry.log(0..registry.len()).filter_map(|statement| {
+        let Said::Tie(tie) = statement.said else { return None };
+        Some([tie.from, tie.to])
     });
     let names: BTreeSet<EntityId> = names.flatten().collect();
     let picture = registry.picture(as_of(NOW, NOW));

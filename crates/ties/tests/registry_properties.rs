@@ -84,7 +84,12 @@ impl<'s> Naive<'s> {
                     completed = later(completed, statement);
                 }
                 Said::End(end) if end.tie.as_str() == id => announced = later(announced, statement),
-                _ => {}
+                Said::Entity(_)
+                | Said::Tie(_)
+                | Said::End(_)
+                | Said::Listing(_)
+                | Said::Same { .. }
+                | Said::Retraction { .. } => {}
             }
         }
         let speaker = speaker?;
@@ -96,7 +101,9 @@ impl<'s> Naive<'s> {
         let (from, to, valid) = match &speaker.said {
             Said::Tie(tie) => (tie.from.as_str(), tie.to.as_str(), tie.valid),
             Said::Listing(entry) => (entry.entity.as_str(), entry.list.as_str(), entry.valid),
-            _ => unreachable!("only ties and listings speak"),
+            Said::Entity(_) | Said::End(_) | Said::Same { .. } | Said::Retraction { .. } => {
+                unreachable!("only ties and listings speak")
+            }
         };
         let low = |statement: &Statement| statement.source.confidence == ties::Confidence::Low;
         let mut truth = valid.holds(self.as_of.day);
@@ -192,16 +199,16 @@ fn statements() -> impl Strategy<Value = Vec<Statement>> {
                     7 => same(&id, a, b),
                     _ => retraction(&id, &format!("s{}", more % 24)),
                 };
-                if more & 8 != 0 {
+                if more & 0x08 != 0 {
                     made.valid(Period { from: Some(date.parse().unwrap()), to: None });
                 }
                 let made = made.recorded(DAYS[recorded]).by(["x", "y", "z"][document]);
-                if more & 48 == 48 { made.doubtful() } else { made }
+                if more & 0x30 == 0x30 { made.doubtful() } else { made }
             });
         made.filter(|made| match &made.said {
             Said::Same { kept, merged, .. } => kept != merged,
             Said::Retraction { of, .. } => *of != made.id,
-            _ => true,
+            Said::Entity(_) | Said::Tie(_) | Said::End(_) | Said::Listing(_) => true,
         })
         .collect()
     })

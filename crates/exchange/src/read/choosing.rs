@@ -57,7 +57,7 @@ impl Sieve for FilterSieve<'_> {
     }
 }
 
-pub(super) fn versions_of(filter: &ObjectFilter) -> VersionChoice {
+pub(crate) fn versions_of(filter: &ObjectFilter) -> VersionChoice {
     let version = &filter.version;
     VersionChoice {
         all: version.all,

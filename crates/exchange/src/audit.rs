@@ -339,6 +339,7 @@ impl Inner {
                 now,
                 limit: 1,
                 bytes_max: 1,
+                scan_bytes_max: usize::MAX,
                 versions: &VersionChoice::last(),
                 sieve: None,
             };

@@ -13,7 +13,8 @@ use store::{Copy, SegmentId, Snapshot, StoreError};
 
 pub(crate) use self::deliveries::Deliveries;
 use crate::error::AdminError;
-use crate::exchange::{Exchange, FullTiles, Inner, require};
+use crate::exchange::{Exchange, Inner, require};
+use crate::keeping::FullTiles;
 use crate::read::segment_of;
 
 /// How many entries are read at once.

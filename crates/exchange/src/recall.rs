@@ -116,7 +116,7 @@ impl Exchange {
         let mut deliveries = inner.deliveries_within_reach(object)?;
         let caller = caller.clone();
         let (report, last) =
-            self.inner.writer.run(Instants::Alone, move |turn| -> Result<_, AdminError> {
+            self.inner.writer.decide(Instants::Alone, move |turn| -> Result<_, AdminError> {
                 still_accepted(turn, &caller)?;
                 let positions = positions_within_reach(turn, &order.object)?;
                 deliveries.bring_up(inner.store.snapshot()?.as_ref(), positions)?;
@@ -130,7 +130,7 @@ impl Exchange {
 impl Inner {
     fn deliveries_within_reach(&self, object: &str) -> Result<Deliveries, AdminError> {
         let id = object.to_owned();
-        let (positions, _) = self.writer.run(Instants::None, move |turn| -> Result<_, AdminError> {
+        let (positions, _) = self.writer.decide(Instants::None, move |turn| -> Result<_, AdminError> {
             Ok(positions_within_reach(turn, &id)?)
         })?;
         let mut deliveries = Deliveries::default();

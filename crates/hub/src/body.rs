@@ -188,7 +188,9 @@ struct Room<'h> {
 /// Who decides something.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Deciders {
-    /// Of members and credentials.
+    /// Of credentials.
+    Operator,
+    /// Of members.
     OperatorOrOfficer,
     /// Of what was published.
     OperatorOrReviewer,
@@ -196,9 +198,10 @@ pub(crate) enum Deciders {
 
 impl Deciders {
     fn check(self, caller: &Caller) -> Result<(), Refusal> {
-        let (roles, needed) = match self {
-            Self::OperatorOrOfficer => ([Role::Operator, Role::Officer], "an operator or an officer"),
-            Self::OperatorOrReviewer => ([Role::Operator, Role::Reviewer], "an operator or a reviewer"),
+        let (roles, needed): (&[Role], _) = match self {
+            Self::Operator => (&[Role::Operator], "an operator"),
+            Self::OperatorOrOfficer => (&[Role::Operator, Role::Officer], "an operator or an officer"),
+            Self::OperatorOrReviewer => (&[Role::Operator, Role::Reviewer], "an operator or a reviewer"),
         };
         let may = caller.actions.contains(&Action::Administer)
             && caller.role().is_some_and(|role| roles.contains(&role));

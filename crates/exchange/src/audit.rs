@@ -1,5 +1,7 @@
 //! Accounting: the ledger's head, tiles and receipts, and what it answers: who holds what.
 
+mod deliveries;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::entry::{Disclosure, Resource};
@@ -9,8 +11,10 @@ use serde::Serialize;
 use store::timeline::{Query, VersionChoice};
 use store::{Copy, SegmentId, Snapshot, StoreError};
 
+pub(crate) use self::deliveries::Deliveries;
 use crate::error::AdminError;
-use crate::exchange::{Exchange, FullTiles, Inner, require};
+use crate::exchange::{Exchange, Inner, require};
+use crate::keeping::FullTiles;
 use crate::read::segment_of;
 
 /// How many entries are read at once.
@@ -163,7 +167,7 @@ impl Exchange {
         let snapshot = self.inner.store.snapshot()?;
         let mut names = Names::new(snapshot.as_ref());
         let mut held: BTreeMap<(String, String, String), HeldObject> = BTreeMap::new();
-        let entries = each_disclosure(snapshot.as_ref(), |index, disclosure| {
+        let entries = each_disclosure(snapshot.as_ref(), 0, |index, disclosure| {
             if disclosure.member != member.as_str() {
                 return Ok(());
             }
@@ -200,8 +204,11 @@ impl Exchange {
         if copies.is_empty() {
             return Err(AdminError::NoSuchObject(object.to_owned()));
         }
-        let receivers = receivers(snapshot.as_ref(), &copies)?;
-        Ok(WhoReport { object: object.to_owned(), receivers: receivers.into_iter().collect() })
+        let mut deliveries = Deliveries::default();
+        deliveries.bring_up(snapshot.as_ref(), copies.iter().map(Copy::position))?;
+        let mut receivers = deliveries.receivers(&copies);
+        receivers.sort();
+        Ok(WhoReport { object: object.to_owned(), receivers })
     }
 }
 
@@ -238,12 +245,12 @@ fn is_whole(resource: Resource) -> bool {
     }
 }
 
-/// Runs `then` over every disclosure in the ledger; returns how many entries there are.
+/// Runs `then` over every disclosure in the ledger from entry `from` on; returns how many entries there are.
 fn each_disclosure(
     snapshot: &dyn Snapshot,
+    mut from: u64,
     mut then: impl FnMut(u64, Disclosure) -> Result<(), StoreError>,
 ) -> Result<u64, StoreError> {
-    let mut from = 0;
     loop {
         let entries = snapshot.entries(from, BATCH)?;
         let Some(last) = entries.last() else { return Ok(from) };
@@ -290,58 +297,6 @@ impl<'s> Names<'s> {
     }
 }
 
-/// Who was handed one of these copies, by the ledger, each with the first time.
-pub(crate) fn receivers(snapshot: &dyn Snapshot, copies: &[Copy]) -> Result<BTreeSet<Receiver>, StoreError> {
-    let mut found: BTreeMap<(String, String), Receiver> = BTreeMap::new();
-    each_disclosure(snapshot, |index, disclosure| {
-        for copy in copies {
-            let number = crate::read::segment_number(copy.run.id);
-            let at = u64::from(copy.index);
-            let is_in =
-                disclosure.ranges.iter().any(|range| {
-                    range.segment == number && (range.first..range.first + range.count).contains(&at)
-                }) && !disclosure.except.iter().any(|slot| slot.segment == number && slot.index == at);
-            if !is_in {
-                continue;
-            }
-            let whole = is_whole(disclosure.resource);
-            let key = (disclosure.member.clone(), copy.head.version.clone());
-            let receiver = found.entry(key).or_insert_with(|| Receiver {
-                member: disclosure.member.clone(),
-                version: copy.head.version.clone(),
-                first: disclosure.at.clone(),
-                entry: index,
-                whole,
-            });
-            if whole && !receiver.whole {
-                (receiver.whole, receiver.first, receiver.entry) = (true, disclosure.at.clone(), index);
-            }
-        }
-        Ok(())
-    })?;
-    Ok(found.into_values().collect())
-}
-
-/// The credentials with which this copy was received whole, by the ledger.
-pub(crate) fn credentials_that_received(
-    snapshot: &dyn Snapshot,
-    copy: &Copy,
-) -> Result<BTreeSet<String>, StoreError> {
-    let number = crate::read::segment_number(copy.run.id);
-    let at = u64::from(copy.index);
-    let mut found = BTreeSet::new();
-    each_disclosure(snapshot, |_, disclosure| {
-        let is_in = |range: &ledger::entry::Range| {
-            range.segment == number && (range.first..range.first + range.count).contains(&at)
-        };
-        if is_whole(disclosure.resource) && disclosure.ranges.iter().any(is_in) {
-            found.insert(disclosure.credential);
-        }
-        Ok(())
-    })?;
-    Ok(found)
-}
-
 impl Inner {
     /// Every copy of an object, for the ledger's answers; none of its content.
     pub(crate) fn copies_for_audit(
@@ -385,6 +340,7 @@ impl Inner {
                 now,
                 limit: 1,
                 bytes_max: 1,
+                scan_bytes_max: usize::MAX,
                 versions: &VersionChoice::last(),
                 sieve: None,
             };

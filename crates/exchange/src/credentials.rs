@@ -8,7 +8,8 @@
 //! A success is remembered for a short while under a keyed hash of what was presented, tagged with the epoch: any
 //! change of credentials begins an epoch, so a revoked credential is forgotten with the same commit. Failures are
 //! counted for each login and for each peer *before* any slow hash is computed, so guessing costs the guesser and
-//! not the hub.
+//! not the hub. Where there are passwords, every failure costs a slow hash, whether the login exists or not: how long a
+//! refusal takes does not tell.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -84,6 +85,13 @@ impl CredentialRecord {
     #[must_use]
     pub fn is_current(&self, now: Timestamp) -> bool {
         self.revoked.is_none() && self.expires.is_none_or(|expires| now < expires)
+    }
+
+    fn is_password(&self) -> bool {
+        match self.verifier {
+            Verifier::Argon2id(_) => true,
+            Verifier::Keyed(_) => false,
+        }
     }
 
     fn caller(&self) -> Caller {
@@ -162,6 +170,8 @@ pub(crate) struct Verification {
     known: Mutex<HashMap<[u8; 32], Known>>,
     /// By a keyed hash of the counter's name, so that names of any length take the same room.
     failures: Mutex<HashMap<[u8; 32], Failures>>,
+    #[cfg(test)]
+    slow_hashes: std::sync::atomic::AtomicUsize,
 }
 
 struct Known {
@@ -177,7 +187,13 @@ struct Failures {
 
 impl Verification {
     pub(crate) fn new(key: [u8; 32]) -> Self {
-        Self { key, known: Mutex::default(), failures: Mutex::default() }
+        Self {
+            key,
+            known: Mutex::default(),
+            failures: Mutex::default(),
+            #[cfg(test)]
+            slow_hashes: std::sync::atomic::AtomicUsize::new(0),
+        }
     }
 
     fn mac(&self, purpose: &[u8], parts: &[&[u8]]) -> [u8; 32] {
@@ -258,14 +274,18 @@ impl Verification {
         let credential = registry.logins.get(login).and_then(|id| registry.credentials.get(id));
         let mut counters = vec![self.mac(b"peer\n", &[peer.as_bytes()])];
         // A random secret cannot be guessed, so its login is not counted: counting would let anybody lock it out. A
-        // password is weaker, and its hash is slow.
-        if credential.is_some_and(|credential| matches!(credential.verifier, Verifier::Argon2id(_))) {
+        // password is weaker, and its hash is slow; a login that nobody has is refused as one with a password is.
+        if credential.is_none_or(CredentialRecord::is_password) {
             counters.push(self.mac(b"login\n", &[login.as_bytes()]));
         }
         for counter in &counters {
             self.check_failures(counter, limits.failed_attempts_per_minute, now)?;
         }
         let matches = credential.is_some_and(|credential| self.matches(credential, secret));
+        let took_long = credential.is_some_and(CredentialRecord::is_password);
+        if !matches && !took_long && registry.credentials.values().any(CredentialRecord::is_password) {
+            self.spend_as_for_a_password(secret);
+        }
         let Some(credential) = credential.filter(|credential| matches && credential.is_current(now)) else {
             for counter in &counters {
                 self.count_failure(counter, now);
@@ -287,10 +307,28 @@ impl Verification {
                     hex::encode(self.mac(b"secret\n", &[credential.login.as_bytes(), secret.as_bytes()]));
                 computed.as_bytes().ct_eq(kept.as_bytes()).into()
             }
-            Verifier::Argon2id(kept) => PasswordHash::new(kept)
-                .is_ok_and(|hash| Argon2::default().verify_password(secret.as_bytes(), &hash).is_ok()),
+            Verifier::Argon2id(kept) => {
+                self.count_slow_hash();
+                PasswordHash::new(kept)
+                    .is_ok_and(|hash| Argon2::default().verify_password(secret.as_bytes(), &hash).is_ok())
+            }
         }
     }
+
+    /// Does the work of verifying a password, of which nothing is wanted but that it takes its time.
+    fn spend_as_for_a_password(&self, secret: &str) {
+        self.count_slow_hash();
+        drop(slow_hash(secret, &[0; 32]));
+    }
+
+    #[cfg(test)]
+    fn count_slow_hash(&self) {
+        self.slow_hashes.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    #[cfg(not(test))]
+    #[expect(clippy::unused_self, reason = "only tests count")]
+    fn count_slow_hash(&self) {}
 
     /// The caller that these credentials stood for a short while ago, under the same epoch.
     pub(crate) fn recall_attempt(
@@ -358,4 +396,85 @@ fn slow_hash(password: &str, salt: &[u8; 32]) -> Result<String, AdminError> {
         .hash_password(password.as_bytes(), &salt)
         .map(|hash| hash.to_string())
         .map_err(|error| failed(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use model::Role;
+    use programme::Programme;
+    use release::Policy;
+    use store::{MemoryStore, Store as _};
+
+    use super::*;
+
+    #[test]
+    fn every_failure_costs_the_same_where_there_are_passwords() {
+        let now: Timestamp = "2012-03-28T00:00:00Z".parse().unwrap();
+        let verification = Verification::new([3; 32]);
+        let programme = Arc::new(Programme::from_files(&programme::template()).unwrap());
+        let policy = Arc::new(Policy::new(programme).unwrap());
+        let store = MemoryStore::new();
+        let mut registry = Registry::load(store.snapshot().unwrap().as_ref(), policy).unwrap();
+        let issue = |registry: &mut Registry, number: u64, login: &str, password: Option<&str>| {
+            let new = NewCredential {
+                principal: Principal::Role(Role::Officer),
+                login: Some(login.to_owned()),
+                actions: [Action::Read].into(),
+                collections: None,
+                expires: None,
+                note: String::new(),
+                password: password.map(str::to_owned),
+            };
+            let id = CredentialId::from_bits(number);
+            let issued = verification.issue(new, id.clone(), [7; 32], now).unwrap();
+            Arc::make_mut(&mut registry.logins).insert(login.to_owned(), id.clone());
+            Arc::make_mut(&mut registry.credentials).insert(id, issued.record.clone());
+            issued.secret
+        };
+        let refuse = |registry: &Registry, login: &str| {
+            let before = verification.slow_hashes.load(std::sync::atomic::Ordering::Relaxed);
+            let attempt = Attempt::Basic { login, secret: "a wrong password" };
+            assert_eq!(
+                verification.verify(registry, &attempt, login, now),
+                Err(AuthenticationError::Refused)
+            );
+            verification.slow_hashes.load(std::sync::atomic::Ordering::Relaxed) - before
+        };
+        let secret = issue(&mut registry, 1, "keyed", None);
+        assert_eq!(
+            ["keyed", "nobody"].map(|login| refuse(&registry, login)),
+            [0, 0],
+            "there is nothing to hide"
+        );
+        issue(&mut registry, 2, "person", Some("a long enough password"));
+        assert_eq!(["keyed", "nobody", "person"].map(|login| refuse(&registry, login)), [1, 1, 1]);
+        let before = verification.slow_hashes.load(std::sync::atomic::Ordering::Relaxed);
+        let attempt = Attempt::Basic { login: "keyed", secret: &secret };
+        verification.verify(&registry, &attempt, "a peer", now).unwrap();
+        let after = verification.slow_hashes.load(std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(after, before, "a success with a random secret is quick");
+    }
+
+    #[test]
+    fn a_login_that_nobody_has_is_throttled_as_one_with_a_password() {
+        let now: Timestamp = "2012-03-28T00:00:00Z".parse().unwrap();
+        let verification = Verification::new([3; 32]);
+        let programme = Arc::new(Programme::from_files(&programme::template()).unwrap());
+        let policy = Arc::new(Policy::new(programme).unwrap());
+        let store = MemoryStore::new();
+        let registry = Registry::load(store.snapshot().unwrap().as_ref(), policy).unwrap();
+        let limit = registry.programme().settings().limits.failed_attempts_per_minute;
+        let attempt = Attempt::Basic { login: "nobody", secret: "a guess" };
+        for n in 0..limit {
+            let peer = format!("192.0.2.{n}");
+            assert_eq!(
+                verification.verify(&registry, &attempt, &peer, now),
+                Err(AuthenticationError::Refused)
+            );
+        }
+        let told = verification.verify(&registry, &attempt, "198.51.100.1", now);
+        assert!(matches!(told, Err(AuthenticationError::Throttled { .. })), "{told:?}");
+    }
 }

@@ -357,7 +357,7 @@ impl Exchange {
         if !has_work {
             return Ok(Vec::new());
         }
-        let (moved, last) = self.inner.writer.run(Instants::HandsOut, move |turn| -> Result<_, AdminError> {
+        let (moved, last) = self.inner.writer.decide(Instants::HandsOut, move |turn| -> Result<_, AdminError> {
             let at = turn.instant(0);
             let ties = inner.ties.read().unwrap_or_else(PoisonError::into_inner);
             Ok(evaluate(&inner, turn, &ties, None, at)?)
@@ -374,7 +374,7 @@ impl Exchange {
         change: impl FnOnce(&mut Hand<'_>, &mut Dossier) -> Result<Filed, AdminError> + Send + 'static,
     ) -> Result<Vec<Moved>, AdminError> {
         let (inner, by, caller, id) = (Arc::clone(&self.inner), name_of(caller), caller.clone(), member.clone());
-        let (moved, last) = self.inner.writer.run(Instants::HandsOut, move |turn| -> Result<_, AdminError> {
+        let (moved, last) = self.inner.writer.decide(Instants::HandsOut, move |turn| -> Result<_, AdminError> {
             still_accepted(turn, &caller)?;
             if !turn.registry.members.contains_key(&id) {
                 return Err(AdminError::NoSuchMember(id));

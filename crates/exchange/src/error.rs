@@ -77,6 +77,38 @@ pub enum OpenError {
     /// The ledger cannot be continued.
     #[error("the ledger cannot be continued: {0}; restore the store from a backup")]
     Ledger(String),
+    /// A checkpoint was signed here over more than the store has.
+    #[error(
+        "the store ends at ledger entry {found}, and a checkpoint over {signed} was signed here: the store has lost its end, or is an older copy. Put its newest files back, or restore the newest backup into a new directory (`ringfence restore`). To go on without what is lost, remove `{place}` and tell the members, whose checkpoints this ledger will contradict"
+    )]
+    EndLost {
+        /// How many entries the store has.
+        found: u64,
+        /// How many the kept checkpoint speaks of.
+        signed: u64,
+        /// Where it is kept.
+        place: String,
+    },
+    /// A checkpoint was signed here that the store contradicts.
+    #[error(
+        "the first {signed} ledger entries in the store are not those over which the checkpoint in `{place}` was signed: the store is another hub's or was changed. Put its own files back, or restore the newest backup into a new directory (`ringfence restore`)"
+    )]
+    OtherPast {
+        /// How many entries the kept checkpoint speaks of.
+        signed: u64,
+        /// Where it is kept.
+        place: String,
+    },
+    /// The kept checkpoint cannot be used.
+    #[error(
+        "the checkpoint in `{place}` is not one of this hub's: {problem}. Put the right one back; without one, remove it, and hold the ledger to a checkpoint from elsewhere (`ringfence ledger verify --older`)"
+    )]
+    Kept {
+        /// Where it is kept.
+        place: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A key has the wrong form.
     #[error("the ledger's key is unusable: {0}")]
     Key(String),

@@ -7,8 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use ledger::checkpoint::Origin;
 use ledger::entry::{Genesis, Key, Policy as PolicyEntry};
 use ledger::note::KeyName;
-use ledger::tile::{Kind, TILE_WIDTH};
-use ledger::{Body, NoteSigner, Tile, TileSource};
+use ledger::{Body, NoteSigner};
 use model::{Action, Caller, Clock, CollectionId, Epoch, Member, Principal, Role, Timestamp};
 use programme::{Collection, Programme};
 use release::{Label, Policy, View};
@@ -18,9 +17,11 @@ use store::{Inventory, Snapshot, Store, StoreError};
 use crate::credentials::{Attempt, Verification};
 use crate::cursor::CursorKey;
 use crate::error::{AdminError, AuthenticationError, OpenError, ReadError, WriteError};
+use crate::keeping::{Keeper, KeptCheckpoint, check_key, resume_log};
+use crate::published::Published;
 use crate::registry::{IN_FORCE, PROGRAMME, ReaderGrants, Registry, Verdicts};
 pub use crate::writer::Random;
-use crate::writer::{BUNDLE_LEVEL, Instants, Judging, Published, Turn, Writer};
+use crate::writer::{Instants, Judging, Turn, Writer};
 
 /// The secrets of a hub. They are kept beside the store, not in it.
 #[derive(Clone)]
@@ -95,6 +96,29 @@ impl Exchange {
         programme: &Arc<Programme>,
         options: Options,
     ) -> Result<Self, OpenError> {
+        Self::open_with(store, programme, options, None)
+    }
+
+    /// As [`open`](Self::open), held to the last checkpoint that was kept beside the store, and keeping further ones there.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`open`](Self::open), and if the store has lost its end or has another past than the kept checkpoint.
+    pub fn open_held_to(
+        kept: Arc<dyn KeptCheckpoint>,
+        store: Arc<dyn Store>,
+        programme: &Arc<Programme>,
+        options: Options,
+    ) -> Result<Self, OpenError> {
+        Self::open_with(store, programme, options, Some(kept))
+    }
+
+    fn open_with(
+        store: Arc<dyn Store>,
+        programme: &Arc<Programme>,
+        options: Options,
+        kept: Option<Arc<dyn KeptCheckpoint>>,
+    ) -> Result<Self, OpenError> {
         let Options { clock, random, keys } = options;
         let origin: Origin = keys.origin.parse().map_err(|error| OpenError::Key(format!("{error}")))?;
         let name: KeyName = keys.origin.parse().map_err(|error| OpenError::Key(format!("{error}")))?;
@@ -123,10 +147,14 @@ impl Exchange {
         if !is_new {
             check_key(snapshot.as_ref(), &signer.verifier().to_string())?;
         }
+        let keeper = kept.map(|kept| Keeper::new(kept, origin.clone(), signer.clone()));
+        if let Some(keeper) = &keeper {
+            keeper.check(snapshot.as_ref(), &log)?;
+        }
         drop(snapshot);
         let published = Arc::new(Published::new(registry, log));
-        let random: Random = random;
-        let writer = Writer::start(Arc::clone(&store), Arc::clone(&clock), random, Arc::clone(&published))
+        let (of_writer, time) = (Arc::clone(&store), Arc::clone(&clock));
+        let writer = Writer::start(of_writer, time, random, Arc::clone(&published), keeper)
             .map_err(|error| OpenError::Store(StoreError::failed("starting the writer", error)))?;
         let exchange = Self {
             inner: Arc::new(Inner {
@@ -158,7 +186,7 @@ impl Exchange {
         let origin = self.inner.origin.to_string();
         let vkey = self.inner.signer.verifier().to_string();
         let (files, digest) = (files_as_text(programme), programme.digest().to_owned());
-        self.inner.writer.run(Instants::HandsOut, move |turn| -> Result<(), WriteError> {
+        self.inner.writer.decide(Instants::HandsOut, move |turn| -> Result<(), WriteError> {
             let at = turn.instant(0).to_string();
             let epoch = turn.begin_epoch().number();
             turn.record(&Body::Genesis(Genesis { at: at.clone(), origin }))?;
@@ -182,7 +210,7 @@ impl Exchange {
         let inner = Arc::clone(&self.inner);
         let (files, digest, by) = (files_as_text(programme), programme.digest().to_owned(), by.to_owned());
         let (epoch, last) =
-            self.inner.writer.run(Instants::HandsOut, move |turn| -> Result<Epoch, WriteError> {
+            self.inner.writer.decide(Instants::HandsOut, move |turn| -> Result<Epoch, WriteError> {
                 let (epoch, at) = inner.judge_everyone(turn, &|_| true, |registry| {
                     registry.policy = policy;
                     registry.judge = judge;
@@ -433,62 +461,8 @@ fn in_force(snapshot: &dyn Snapshot) -> Result<Option<BTreeMap<String, Vec<u8>>>
     Ok(Some(files.into_iter().map(|(name, text)| (name, text.into_bytes())).collect()))
 }
 
-/// The log names the key that signs it; another one would fork it.
-fn check_key(snapshot: &dyn Snapshot, vkey: &str) -> Result<(), OpenError> {
-    let mut named = None;
-    for entry in snapshot.entries(0, FIRST_ENTRIES)? {
-        let opening = ledger::Opening { salt: entry.salt, body: entry.body };
-        if let Ok(Body::Key(key)) = opening.read() {
-            named = Some(key.vkey);
-        }
-    }
-    match named {
-        Some(named) if named != vkey => Err(OpenError::Key(format!(
-            "the log was begun with the key `{named}`, not with `{vkey}`; put the right keys back"
-        ))),
-        Some(_) | None => Ok(()),
-    }
-}
-
-/// Among how many first entries the log's key is named.
-const FIRST_ENTRIES: usize = 8;
 /// How far the last instant handed out may lie ahead of the clock before the hub says that it is not ready.
 const AHEAD_MAX: std::time::Duration = std::time::Duration::from_mins(1);
-
-/// Reads the ledger's right edge back: the full tiles as they were kept, and the entries behind them once more.
-fn resume_log(snapshot: &dyn Snapshot) -> Result<ledger::Writer, OpenError> {
-    let size = snapshot.horizon().entries;
-    let full = size - size % u64::from(TILE_WIDTH);
-    let mut log = ledger::Writer::resume(full, FullTiles(snapshot))
-        .map_err(|error| OpenError::Ledger(error.to_string()))?;
-    for entry in snapshot.entries(full, usize::from(TILE_WIDTH))? {
-        let opening = ledger::Opening { salt: entry.salt, body: entry.body };
-        log.append(&opening.commitment()).map_err(|error| OpenError::Ledger(error.to_string()))?;
-    }
-    if log.size() == size {
-        Ok(log)
-    } else {
-        Err(OpenError::Ledger(format!("{} of {size} entries are there", log.size())))
-    }
-}
-
-/// The full tiles that a store keeps.
-pub(crate) struct FullTiles<'s>(pub(crate) &'s dyn Snapshot);
-
-impl TileSource for FullTiles<'_> {
-    type Error = StoreError;
-
-    fn tile(&mut self, tile: Tile) -> Result<Option<Vec<u8>>, StoreError> {
-        if !tile.is_full() {
-            return Ok(None);
-        }
-        let level = match tile.kind() {
-            Kind::Entries => BUNDLE_LEVEL,
-            Kind::Hashes { level } => level,
-        };
-        self.0.tile(level, tile.index())
-    }
-}
 
 /// A turn of the writer, named here so that the operations need not reach into its module.
 pub(crate) type Hand<'t> = Turn<'t>;

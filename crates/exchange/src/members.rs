@@ -66,7 +66,7 @@ impl Exchange {
         }
         let (by, caller) = (name_of(caller), caller.clone());
         let (member, last) =
-            self.inner.writer.run(Instants::HandsOut, move |turn| -> Result<Member, AdminError> {
+            self.inner.writer.decide(Instants::HandsOut, move |turn| -> Result<Member, AdminError> {
                 still_accepted(turn, &caller)?;
                 for tier in &new.listed {
                     check_tier(turn, tier)?;
@@ -145,7 +145,7 @@ impl Exchange {
         let (id, tier, reason) = (member.clone(), tier.clone(), reason.to_owned());
         let caller = caller.clone();
         let (stepped, last) =
-            self.inner.writer.run(Instants::HandsOut, move |turn| -> Result<_, AdminError> {
+            self.inner.writer.decide(Instants::HandsOut, move |turn| -> Result<_, AdminError> {
                 still_accepted(turn, &caller)?;
                 check_tier(turn, &tier)?;
                 let before = Arc::clone(turn.registry);
@@ -176,7 +176,7 @@ impl Exchange {
     pub fn withdraw_proposal(&self, caller: &Caller, member: &MemberId, tier: &Tier) -> Result<Proposal, AdminError> {
         require(caller, DECIDES, "an operator or an officer")?;
         let (id, tier, caller) = (member.clone(), tier.clone(), caller.clone());
-        let (proposal, _) = self.inner.writer.run(Instants::HandsOut, move |turn| -> Result<_, AdminError> {
+        let (proposal, _) = self.inner.writer.decide(Instants::HandsOut, move |turn| -> Result<_, AdminError> {
             still_accepted(turn, &caller)?;
             let mut dossier = turn.registry.dossiers.get(&id).cloned().unwrap_or_default();
             let waiting = dossier.proposals.remove(&tier);
@@ -214,7 +214,7 @@ impl Exchange {
         let inner = Arc::clone(&self.inner);
         let (by, id, caller) = (name_of(caller), member.clone(), caller.clone());
         let (member, last) =
-            self.inner.writer.run(Instants::HandsOut, move |turn| -> Result<Member, AdminError> {
+            self.inner.writer.decide(Instants::HandsOut, move |turn| -> Result<Member, AdminError> {
                 still_accepted(turn, &caller)?;
                 let before = Arc::clone(turn.registry);
                 let mut member =
@@ -257,18 +257,18 @@ impl Exchange {
 
     /// Issues a credential. Its secret is in the answer and nowhere else.
     ///
+    /// An officer decides on a member and may revoke its credentials, and does not issue them: whoever has one reads as
+    /// the member does, and an officer reads no restricted content.
+    ///
     /// # Errors
     ///
-    /// Refuses all but operators and officers, an unknown member, and a login that is taken.
+    /// Refuses all but operators, an unknown member, and a login that is taken.
     pub fn issue_credential(
         &self,
         caller: &Caller,
         new: NewCredential,
     ) -> Result<CredentialSecret, AdminError> {
-        require(caller, DECIDES, "an operator or an officer")?;
-        if matches!(new.principal, Principal::Role(_)) {
-            require(caller, &[Role::Operator], "an operator")?;
-        }
+        require(caller, &[Role::Operator], "an operator")?;
         self.issue(new, name_of(caller), Some(caller))
     }
 
@@ -301,7 +301,7 @@ impl Exchange {
     ) -> Result<CredentialSecret, AdminError> {
         let (inner, caller) = (Arc::clone(&self.inner), caller.cloned());
         let (issued, last) =
-            self.inner.writer.run(Instants::HandsOut, move |turn| -> Result<_, AdminError> {
+            self.inner.writer.decide(Instants::HandsOut, move |turn| -> Result<_, AdminError> {
                 if let Some(caller) = &caller {
                     still_accepted(turn, caller)?;
                 }
@@ -340,7 +340,7 @@ impl Exchange {
         require(caller, DECIDES, "an operator or an officer")?;
         let (by, id, caller) = (name_of(caller), id.clone(), caller.clone());
         let (record, _) =
-            self.inner.writer.run(Instants::HandsOut, move |turn| -> Result<_, AdminError> {
+            self.inner.writer.decide(Instants::HandsOut, move |turn| -> Result<_, AdminError> {
                 still_accepted(turn, &caller)?;
                 let known = turn.registry.credentials.get(&id).cloned();
                 let mut record = known.ok_or_else(|| AdminError::NoSuchCredential(id.to_string()))?;

@@ -7,6 +7,7 @@
 
 mod building;
 mod deciding;
+mod deleting;
 mod ends;
 mod prepare;
 mod storing;
@@ -14,17 +15,15 @@ mod storing;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use ledger::Body;
 use model::{Caller, MemberId, Principal, Timestamp};
 use programme::Collection;
-use store::{Copy, Mark};
 use taxii::Status;
 
 pub(crate) use self::building::Building;
 pub(crate) use self::ends::intern;
 use self::prepare::{Prepared, prepare};
 use crate::error::{PublishError, ReadError};
-use crate::exchange::{Exchange, name_of};
+use crate::exchange::Exchange;
 use crate::labelling::Finding;
 use crate::registry::{FINDING, Registry};
 use crate::writer::Instants;
@@ -111,99 +110,6 @@ impl Exchange {
         })?;
         self.inner.wait_until(last);
         Ok(submission)
-    }
-
-    /// Deletes versions of an object (TAXII 2.1 §5.7). Its bytes are overwritten; the ledger keeps who received it.
-    ///
-    /// # Errors
-    ///
-    /// Refuses what the caller may not see as if it were not there, and what it may see and did not submit.
-    pub fn delete(
-        &self,
-        caller: &Caller,
-        collection: &str,
-        id: &str,
-        filter: &taxii::ObjectFilter,
-    ) -> Result<usize, PublishError> {
-        let inner = Arc::clone(&self.inner);
-        let registry = inner.published.registry();
-        let (known, rights) = inner.collection(caller, collection, &registry).map_err(hidden)?;
-        if !rights.read || !rights.write {
-            return Err(PublishError::NotWritable(known.alias));
-        }
-        let (caller, id, filter) = (caller.clone(), id.to_owned(), filter.clone());
-        let (count, last) =
-            self.inner.writer.run(Instants::Alone, move |turn| -> Result<usize, PublishError> {
-                let registry = Arc::clone(turn.registry);
-                if !registry.accepts(&caller, turn.now) {
-                    return Err(PublishError::Revoked);
-                }
-                let view = inner.view(&caller, &registry)?;
-                let copies = turn.tx().find(&id)?;
-                let snapshot = inner.store.snapshot()?;
-                let choice = store::timeline::VersionChoice {
-                    all: filter.version.all,
-                    first: filter.version.first,
-                    last: filter.version.last,
-                    exact: filter.version.at.iter().map(ToString::to_string).collect(),
-                };
-                let chosen: Vec<Copy> = store::timeline::chosen_copies(
-                    snapshot.as_ref(),
-                    &view,
-                    known.id,
-                    &copies,
-                    &choice,
-                    turn.now,
-                    turn.now,
-                )?
-                .into_iter()
-                .cloned()
-                .collect();
-                if chosen.is_empty() {
-                    return Err(PublishError::NoSuchObject(id));
-                }
-                let is_own = |copy: &Copy| {
-                    registry
-                        .labels
-                        .label(copy.run.id.label)
-                        .is_some_and(|label| label.creator == caller.principal)
-                };
-                if caller.role() != Some(model::Role::Operator) && !chosen.iter().all(is_own) {
-                    return Err(PublishError::Forbidden(format!(
-                        "`{id}` is another submitter's, who alone may delete it"
-                    )));
-                }
-                let (now, at) = (turn.now, turn.instant(0));
-                // A page that was chosen before is chosen again.
-                turn.begin_epoch();
-                let mut count = 0;
-                for version in &chosen {
-                    for copy in copies.iter().filter(|copy| {
-                        copy.collection == known.id
-                            && copy.left.is_none()
-                            && copy.head.version == version.head.version
-                            && view.intervals(copy.run.id.label).is_open(now)
-                    }) {
-                        turn.write().mark(Mark {
-                            position: copy.position(),
-                            left: Some((at, store::Departure::Gone)),
-                        })?;
-                        turn.write().erase(copy.position())?;
-                        count += 1;
-                    }
-                    turn.record(&Body::Recall(ledger::entry::Recall {
-                        at: at.to_string(),
-                        by: name_of(&caller),
-                        object: id.clone(),
-                        version: version.head.version.clone(),
-                        action: "deleted".to_owned(),
-                        reason: String::new(),
-                    }))?;
-                }
-                Ok(count)
-            })?;
-        self.inner.wait_until(last);
-        Ok(count)
     }
 
     /// The findings that the programme's people should look at, newest first.

@@ -17,7 +17,7 @@ use taxii::{ManifestRecord, ObjectFilter, Status};
 pub(crate) use self::answers::{StatusRecord, status_resource};
 use self::answers::{envelope, records, stream_batch};
 use self::choosing::Chosen;
-pub(crate) use self::choosing::{segment_number, segment_of};
+pub(crate) use self::choosing::{segment_number, segment_of, versions_of};
 use crate::error::ReadError;
 use crate::exchange::{Exchange, Inner};
 use crate::registry::STATUS;

@@ -7,29 +7,34 @@
 //! - *re-label*: the object is open to another audience or under stricter markings. Whoever holds it and may not have
 //!   it any more gets a notice; whoever may have it now gets it, unless it has it already;
 //! - if the programme itself created the object, a withdrawal is a new version with `revoked: true`, which is
-//!   STIX's own word for it, to everybody who could read the object.
+//!   STIX's own word for it, in every collection and under every label, to everybody who could read the object.
 //!
-//! STIX has no word for "you should no longer have this", so a notice is a `note` by the programme about the object,
-//! labelled `recalled`, with the particulars in `x_ringfence_recall`. It goes to the holders by name.
+//! A recall reaches every copy in every collection, the objects derived from it, which stand in for it, and whatever refers
+//! to it ([`reach`](crate::reach)): a relationship is withheld from those who lose its end. Holders of these are told as well.
+//!
+//! STIX has no word for "you should no longer have this", so a notice is a `note` by the programme, labelled `recalled`, with
+//! the particulars in `x_ringfence_recall`. It goes to the holders by name, in each collection in which they received what
+//! is recalled, and names what they hold and nothing else.
+
+mod notices;
+mod revoking;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ledger::Body;
 use model::{Caller, LabelId, MemberId, Role, Timestamp};
-use release::{Audience, Demands, Label};
+use release::{Audience, Label};
 use serde::Serialize;
-use serde_json::{Value, json};
-use stix::Head;
-use store::timeline::{RECEIVED, received_key};
-use store::{Copy, Departure, HeadRecord, Mark, Position, SegmentId};
+use store::{Copy, Departure, Mark, StoreError};
 
-use crate::audit::{Receiver, credentials_that_received, receivers};
-use crate::error::{AdminError, PublishError};
+use self::revoking::{Revocation, revocations, revoke};
+use crate::audit::{Deliveries, Receiver};
+use crate::error::AdminError;
 use crate::exchange::{Exchange, Hand, Inner, name_of, require};
 use crate::members::still_accepted;
-use crate::publish::{Building, intern, of_programme};
-use crate::registry::Registry;
+use crate::publish::intern;
+use crate::reach::{Binding, Moved, derived_ids, follow, ids_within_reach, store_moved};
 use crate::writer::Instants;
 
 /// What is to become of an object.
@@ -46,25 +51,49 @@ pub enum RecallAction {
     },
 }
 
+impl RecallAction {
+    fn done(&self) -> &'static str {
+        match self {
+            Self::Withdraw => "withdrawn",
+            Self::Relabel { .. } => "re-labelled",
+        }
+    }
+}
+
 /// What a recall did.
 #[derive(Clone, Debug, Serialize)]
 pub struct RecallReport {
     /// The object.
     pub object: String,
-    /// How many versions it concerned.
+    /// How many versions it concerned, in all collections.
     pub versions: usize,
     /// Who had received it.
     pub receivers: Vec<Receiver>,
-    /// Who is told by a notice in its next poll.
+    /// Who is told by a notice in its next poll, of the object or of what it reached.
     pub told: Vec<String>,
-    /// The notice's id, if there was anyone to tell.
+    /// The first notice's id, if there was anyone to tell.
     pub notice: Option<String>,
+    /// The ids of all notices. Readers that hold different things get different ones.
+    pub notices: Vec<String>,
     /// Whether the object was revoked by a new version, being the programme's own.
     pub revoked: bool,
+    /// What the recall reached beside the object, in order of ids.
+    pub reached: Vec<Reached>,
+}
+
+/// An object that a recall reached because it was derived from the recalled one or refers to it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Reached {
+    /// The object.
+    pub object: String,
+    /// What became of it: `withdrawn`, `revoked`, or `re-labelled`, which includes being withheld with its end.
+    pub action: &'static str,
+    /// Who had received it.
+    pub receivers: Vec<Receiver>,
 }
 
 impl Exchange {
-    /// Recalls an object, in every collection and all its versions.
+    /// Recalls an object, in every collection and all its versions, with what was derived from it and what refers to it.
     ///
     /// # Errors
     ///
@@ -80,127 +109,206 @@ impl Exchange {
         if reason.trim().is_empty() {
             return Err(AdminError::Invalid("a recall needs a reason".to_owned()));
         }
-        let (inner, caller) = (Arc::clone(&self.inner), caller.clone());
-        let (by, object, reason) = (name_of(&caller), object.to_owned(), reason.to_owned());
+        let inner = Arc::clone(&self.inner);
+        let order =
+            Order { by: name_of(caller), object: object.to_owned(), action, reason: reason.to_owned() };
+        // The ledger is long: most of it is read before the writer's turn, so that nobody waits for that.
+        let mut deliveries = inner.deliveries_within_reach(object)?;
+        let caller = caller.clone();
         let (report, last) =
-            self.inner.writer.run(Instants::Alone, move |turn| -> Result<_, AdminError> {
+            self.inner.writer.decide(Instants::Alone, move |turn| -> Result<_, AdminError> {
                 still_accepted(turn, &caller)?;
-                recall(&inner, turn, &by, &object, &action, &reason)
+                let positions = positions_within_reach(turn, &order.object)?;
+                deliveries.bring_up(inner.store.snapshot()?.as_ref(), positions)?;
+                Recalling::begin(&inner, turn, &order, &deliveries)?.run()
             })?;
         self.inner.wait_until(last);
         Ok(report)
     }
 }
 
-fn recall(
-    inner: &Inner,
-    turn: &mut Hand<'_>,
-    by: &str,
-    object: &str,
-    action: &RecallAction,
-    reason: &str,
-) -> Result<RecallReport, AdminError> {
-    let copies = turn.tx().find(object)?;
-    let current: Vec<Copy> = copies.iter().filter(|copy| copy.left.is_none()).cloned().collect();
-    if current.is_empty() {
-        return Err(AdminError::NoSuchObject(object.to_owned()));
-    }
-    let holders: Vec<Receiver> = receivers(inner.store.snapshot()?.as_ref(), &copies)?.into_iter().collect();
-    let at = turn.instant(u64::try_from(current.len() + 2).unwrap_or(u64::MAX));
-    let newest =
-        current.iter().max_by_key(|copy| stix::StixTimestamp::parse(&copy.head.version).ok()).cloned();
-    let (mut told, mut notice, mut revoked) = (BTreeSet::new(), None, false);
-    let mut additions: Vec<Addition> = Vec::new();
-
-    let own = newest.as_ref().map(|copy| own_revocation(turn, copy, at)).transpose()?.flatten();
-    match (action, newest, own) {
-        (RecallAction::Withdraw, Some(newest), Some((head, body))) => {
-            revoked = true;
-            let label = newest.run.id.label;
-            additions.push(Addition { of: newest, label, head, body, continues: false });
-        }
-        (RecallAction::Withdraw, _, _) => {
-            for copy in &current {
-                turn.write().mark(Mark { position: copy.position(), left: Some((at, Departure::Gone)) })?;
-            }
-            told.extend(members_of(&holders));
-        }
-        (RecallAction::Relabel { audience, tlp }, _, _) => {
-            // Older copies too: a reader to whom the last change was seamless still gets the object at its old place.
-            let snapshot = inner.store.snapshot()?;
-            for copy in &copies {
-                let received = credentials_that_received(snapshot.as_ref(), copy)?;
-                turn.put_json(RECEIVED, &received_key(copy.position()), &received)?;
-            }
-            for copy in &current {
-                let registry = Arc::clone(turn.registry);
-                let Some(old) = registry.labels.label(copy.run.id.label) else { continue };
-                let new = relabelled(old, audience.as_ref(), *tlp);
-                if new == *old {
-                    continue;
-                }
-                let label = intern(turn, &new, at).map_err(refused)?;
-                let body = turn.tx().body_for_relabelling(copy)?;
-                let head = copy.head.clone();
-                additions.push(Addition { of: copy.clone(), label, head, body, continues: true });
-                told.extend(
-                    members_of(&holders).into_iter().filter(|member| !may_read(turn.registry, member, &new)),
-                );
-            }
-        }
-    }
-    store_additions(turn, &additions, at, &copies)?;
-    if !told.is_empty() {
-        notice = Some(store_notice(turn, &current[0], object, action, reason, &told, at)?);
-    }
-    for copy in &current {
-        turn.record(&Body::Recall(ledger::entry::Recall {
-            at: at.to_string(),
-            by: by.to_owned(),
-            object: object.to_owned(),
-            version: copy.head.version.clone(),
-            action: match action {
-                RecallAction::Withdraw if revoked => "revoked".to_owned(),
-                RecallAction::Withdraw => "withdrawn".to_owned(),
-                RecallAction::Relabel { .. } => "re-labelled".to_owned(),
-            },
-            reason: reason.to_owned(),
-        }))?;
-    }
-    Ok(RecallReport {
-        object: object.to_owned(),
-        versions: current.len(),
-        receivers: holders,
-        told: told.iter().map(ToString::to_string).collect(),
-        notice,
-        revoked,
-    })
-}
-
-fn refused(error: PublishError) -> AdminError {
-    match error {
-        PublishError::Revoked => AdminError::Revoked,
-        PublishError::Store(source) => AdminError::Store(source),
-        PublishError::Write(source) => AdminError::Write(source),
-        PublishError::NoSuchCollection(_)
-        | PublishError::NotWritable(_)
-        | PublishError::Malformed(_)
-        | PublishError::BadProperty { .. }
-        | PublishError::OutOfOrder(_)
-        | PublishError::Forbidden(_)
-        | PublishError::NoSuchObject(_) => AdminError::Invalid(error.to_string()),
+impl Inner {
+    fn deliveries_within_reach(&self, object: &str) -> Result<Deliveries, AdminError> {
+        let id = object.to_owned();
+        let (positions, _) = self.writer.decide(Instants::None, move |turn| -> Result<_, AdminError> {
+            Ok(positions_within_reach(turn, &id)?)
+        })?;
+        let mut deliveries = Deliveries::default();
+        deliveries.bring_up(self.store.snapshot()?.as_ref(), positions)?;
+        Ok(deliveries)
     }
 }
 
-fn members_of(holders: &[Receiver]) -> Vec<MemberId> {
-    holders.iter().filter_map(|receiver| receiver.member.parse().ok()).collect()
+fn positions_within_reach(turn: &Hand<'_>, object: &str) -> Result<Vec<store::Position>, StoreError> {
+    let mut positions = Vec::new();
+    for id in ids_within_reach(turn, object)? {
+        positions.extend(turn.tx().find(&id)?.iter().map(Copy::position));
+    }
+    Ok(positions)
 }
 
-fn may_read(registry: &Registry, member: &MemberId, label: &Label) -> bool {
-    registry
-        .members
-        .get(member)
-        .is_some_and(|member| registry.policy.may_read(release::Reader::Member(member), label).permitted)
+/// A recall as it was ordered.
+struct Order {
+    by: String,
+    object: String,
+    action: RecallAction,
+    reason: String,
+}
+
+/// A recall on its way.
+struct Recalling<'r, 't, 'h> {
+    inner: &'r Inner,
+    turn: &'t mut Hand<'h>,
+    order: &'r Order,
+    deliveries: &'r Deliveries,
+    at: Timestamp,
+    /// All copies of the object and those that are here.
+    copies: Vec<Copy>,
+    current: Vec<Copy>,
+    /// The objects derived from it, by id, with the copies that are here.
+    derived: BTreeMap<String, Vec<Copy>>,
+    moved: Moved,
+    gone: BTreeSet<String>,
+    revoked: BTreeSet<String>,
+}
+
+impl<'r, 't, 'h> Recalling<'r, 't, 'h> {
+    fn begin(
+        inner: &'r Inner,
+        turn: &'t mut Hand<'h>,
+        order: &'r Order,
+        deliveries: &'r Deliveries,
+    ) -> Result<Self, AdminError> {
+        let is_here = |copy: &Copy| copy.left.is_none();
+        let copies = turn.tx().find(&order.object)?;
+        let current: Vec<Copy> = copies.iter().filter(|copy| is_here(copy)).cloned().collect();
+        if current.is_empty() {
+            return Err(AdminError::NoSuchObject(order.object.clone()));
+        }
+        let mut derived = BTreeMap::new();
+        for id in derived_ids(turn, &copies)? {
+            let copies: Vec<Copy> = turn.tx().find(&id)?.into_iter().filter(is_here).collect();
+            if !copies.is_empty() && id != order.object {
+                derived.insert(id, copies);
+            }
+        }
+        let at = turn.instant(0);
+        let (moved, gone, revoked) = (Moved::new(), BTreeSet::new(), BTreeSet::new());
+        Ok(Self { inner, turn, order, deliveries, at, copies, current, derived, moved, gone, revoked })
+    }
+
+    fn run(mut self) -> Result<RecallReport, AdminError> {
+        match &self.order.action {
+            RecallAction::Withdraw => self.withdraw()?,
+            RecallAction::Relabel { audience, tlp } => self.relabel(audience.as_ref(), *tlp)?,
+        }
+        let mut changed = self.gone.clone();
+        changed.extend(self.moved.values().map(|(_, copy)| copy.head.id.clone()));
+        follow(self.turn, &changed, &mut self.moved, Binding::Always, self.at)?;
+        self.moved.retain(|_, (label, copy)| copy.run.id.label != *label);
+        store_moved(self.turn, &self.moved, Some(self.deliveries))?;
+        let losses = self.losses()?;
+        let told = losses.keys().map(ToString::to_string).collect();
+        let notices = self.notify(&losses)?;
+        let reached = self.reached()?;
+        self.record(&reached)?;
+        // A page that was chosen before is chosen again.
+        self.turn.begin_epoch();
+        Ok(RecallReport {
+            object: self.order.object.clone(),
+            versions: self.current.len(),
+            receivers: self.deliveries.receivers(&self.copies),
+            told,
+            notice: notices.first().cloned(),
+            notices,
+            revoked: self.revoked.contains(&self.order.object),
+            reached,
+        })
+    }
+
+    fn withdraw(&mut self) -> Result<(), StoreError> {
+        let mut targets = vec![(self.order.object.clone(), self.current.clone())];
+        targets.extend(self.derived.clone());
+        for (id, current) in targets {
+            let Revocation { sources, others } = revocations(self.turn, current)?;
+            if !sources.is_empty() {
+                revoke(self.turn, &id, sources)?;
+                self.revoked.insert(id.clone());
+            }
+            for copy in &others {
+                let left = Some((self.at, Departure::Gone));
+                self.turn.write().mark(Mark { position: copy.position(), left })?;
+                self.gone.insert(id.clone());
+            }
+        }
+        Ok(())
+    }
+
+    fn relabel(&mut self, audience: Option<&BTreeSet<MemberId>>, tlp: Option<u8>) -> Result<(), StoreError> {
+        let mut wholes: BTreeMap<LabelId, LabelId> = BTreeMap::new();
+        for copy in self.current.clone() {
+            let registry = Arc::clone(self.turn.registry);
+            let Some(old) = registry.labels.label(copy.run.id.label) else { continue };
+            let new = relabelled(old, audience, tlp);
+            // A derived object names the label of the whole, without the ends that this one has by now.
+            if let Some(whole) = registry.labels.find(&without_ends(old)) {
+                wholes.insert(whole, intern(self.turn, &without_ends(&new), self.at)?);
+            }
+            let label = intern(self.turn, &new, self.at)?;
+            self.moved.insert(copy.position(), (label, copy));
+        }
+        for copy in self.derived.values().flatten().cloned().collect::<Vec<_>>() {
+            let registry = Arc::clone(self.turn.registry);
+            let Some(old) = registry.labels.label(copy.run.id.label) else { continue };
+            let mut new = relabelled(old, audience, tlp);
+            new.unless = old.unless.map(|whole| wholes.get(&whole).copied().unwrap_or(whole));
+            let label = intern(self.turn, &new, self.at)?;
+            self.moved.insert(copy.position(), (label, copy));
+        }
+        Ok(())
+    }
+
+    /// What became of everything but the object itself.
+    fn reached(&self) -> Result<Vec<Reached>, StoreError> {
+        let mut actions: BTreeMap<&str, &'static str> = BTreeMap::new();
+        actions.extend(self.moved.values().map(|(_, copy)| (copy.head.id.as_str(), "re-labelled")));
+        actions.extend(self.gone.iter().map(|id| (id.as_str(), "withdrawn")));
+        actions.extend(self.revoked.iter().map(|id| (id.as_str(), "revoked")));
+        actions.remove(self.order.object.as_str());
+        let reached = actions.into_iter().map(|(id, action)| {
+            let receivers = self.deliveries.receivers(&self.turn.tx().find(id)?);
+            Ok(Reached { object: id.to_owned(), action, receivers })
+        });
+        reached.collect()
+    }
+
+    /// The ledger's entries: one for each version of the object, and one for each object that was reached.
+    fn record(&mut self, reached: &[Reached]) -> Result<(), StoreError> {
+        let Order { by, object, action, reason } = self.order;
+        let entry = |object: &str, version: &str, action: &str, reason: String| {
+            Body::Recall(ledger::entry::Recall {
+                at: self.at.to_string(),
+                by: by.clone(),
+                object: object.to_owned(),
+                version: version.to_owned(),
+                action: action.to_owned(),
+                reason,
+            })
+        };
+        let action = if self.revoked.contains(object) { "revoked" } else { action.done() };
+        let mut entries: Vec<Body> = Vec::new();
+        for copy in &self.current {
+            entries.push(entry(object, &copy.head.version, action, reason.clone()));
+        }
+        for Reached { object: with, action, .. } in reached {
+            let why = if self.derived.contains_key(with) { "derived from" } else { "it refers to" };
+            entries.push(entry(with, "", action, format!("{why} {object}: {reason}")));
+        }
+        for entry in &entries {
+            self.turn.record(entry)?;
+        }
+        Ok(())
+    }
 }
 
 fn relabelled(old: &Label, audience: Option<&BTreeSet<MemberId>>, tlp: Option<u8>) -> Label {
@@ -214,138 +322,6 @@ fn relabelled(old: &Label, audience: Option<&BTreeSet<MemberId>>, tlp: Option<u8
     new
 }
 
-/// A revoking version of an object that the programme created itself.
-fn own_revocation(
-    turn: &Hand<'_>,
-    copy: &Copy,
-    at: Timestamp,
-) -> Result<Option<(HeadRecord, Vec<u8>)>, AdminError> {
-    let body = turn.tx().body_for_relabelling(copy)?;
-    let identity = &turn.registry.programme().settings().identity.id;
-    let is_own = Head::parse(&body).is_ok_and(|head| {
-        head.created_by_ref.as_deref() == Some(identity) && head.modified.is_some() && !head.revoked
-    });
-    let Some(mut object) = is_own.then(|| serde_json::from_slice::<Value>(&body).ok()).flatten() else {
-        return Ok(None);
-    };
-    let Some(properties) = object.as_object_mut() else { return Ok(None) };
-    let modified = stix_date(at);
-    properties.insert("modified".to_owned(), json!(modified));
-    properties.insert("revoked".to_owned(), json!(true));
-    let head = HeadRecord { id: copy.head.id.clone(), version: modified, revoked: true };
-    Ok(Some((head, object.to_string().into_bytes())))
-}
-
-/// STIX asks for milliseconds at least and takes microseconds.
-fn stix_date(at: Timestamp) -> String {
-    at.to_string()
-}
-
-/// An object that a recall adds.
-struct Addition {
-    /// The copy that it follows.
-    of: Copy,
-    label: LabelId,
-    head: HeadRecord,
-    body: Vec<u8>,
-    /// Whether it is the same version under another label; otherwise it is a new version.
-    continues: bool,
-}
-
-fn store_additions(
-    turn: &mut Hand<'_>,
-    additions: &[Addition],
-    at: Timestamp,
-    copies: &[Copy],
-) -> Result<(), AdminError> {
-    let collections: BTreeSet<_> = additions.iter().map(|addition| addition.of.collection).collect();
-    for collection in collections {
-        let commit = turn.write().next_commit();
-        let mut building: BTreeMap<LabelId, Building> = BTreeMap::new();
-        let mut placed = Vec::new();
-        for addition in additions.iter().filter(|addition| addition.of.collection == collection) {
-            let index =
-                building.entry(addition.label).or_default().push(addition.head.clone(), &addition.body);
-            placed.push((Position { segment: SegmentId { label: addition.label, commit }, index }, addition));
-        }
-        let segments = building
-            .into_iter()
-            .map(|(label, built)| built.finish(SegmentId { label, commit }, collection, at))
-            .collect();
-        turn.write().append(segments)?;
-        for (position, addition) in placed {
-            turn.write().mark(Mark { position, left: None })?;
-            if addition.continues {
-                let left = Some((at, Departure::Relabelled));
-                turn.write().mark(Mark { position: addition.of.position(), left })?;
-            }
-            if let Ok(head) = Head::parse(&addition.body) {
-                for reference in &head.refs {
-                    turn.write().refer(&reference.id, position)?;
-                }
-            }
-        }
-    }
-    if additions.iter().any(|addition| !addition.continues) {
-        for copy in copies.iter().filter(|copy| copy.left.is_none()) {
-            turn.write().mark(Mark { position: copy.position(), left: None })?;
-        }
-    }
-    Ok(())
-}
-
-/// Tells the holders, each by name, in the collection in which the object was.
-fn store_notice(
-    turn: &mut Hand<'_>,
-    recalled: &Copy,
-    object: &str,
-    action: &RecallAction,
-    reason: &str,
-    told: &BTreeSet<MemberId>,
-    at: Timestamp,
-) -> Result<String, AdminError> {
-    let registry = Arc::clone(turn.registry);
-    let Some(old) = registry.labels.label(recalled.run.id.label) else {
-        return Err(AdminError::NoSuchObject(object.to_owned()));
-    };
-    let identity = registry.programme().settings().identity.id.clone();
-    let uuid = uuid::Builder::from_random_bytes(turn.random_bytes()).into_uuid();
-    let id = format!("note--{uuid}");
-    let what = match action {
-        RecallAction::Withdraw => "withdrawn",
-        RecallAction::Relabel { .. } => "re-labelled",
-    };
-    let date = stix_date(at);
-    let note = json!({
-        "type": "note",
-        "spec_version": "2.1",
-        "id": id,
-        "created": date,
-        "modified": date,
-        "created_by_ref": identity,
-        "abstract": format!("{object} was {what} by the programme: stop using it and dispose of it"),
-        "content": reason,
-        "labels": ["recalled"],
-        "object_refs": [object],
-        "x_ringfence_recall": { "object": object, "version": recalled.head.version, "action": what },
-    });
-    let label = Label {
-        collection: old.collection,
-        tier: old.tier.clone(),
-        demands: Demands::default(),
-        creator: of_programme(),
-        audience: Audience::Named(told.clone()),
-        release_at: None,
-        release_until: None,
-        ends: BTreeSet::new(),
-        unless: None,
-    };
-    // The recall's own additions may have taken the instant's commit in this collection.
-    let at = turn.instant(1).max(at);
-    let label = intern(turn, &label, at).map_err(refused)?;
-    let commit = turn.write().next_commit();
-    let mut built = Building::default();
-    built.push(HeadRecord { id: id.clone(), version: date, revoked: false }, note.to_string().as_bytes());
-    turn.write().append(vec![built.finish(SegmentId { label, commit }, recalled.collection, at)])?;
-    Ok(id)
+fn without_ends(label: &Label) -> Label {
+    Label { ends: BTreeSet::new(), ..label.clone() }
 }

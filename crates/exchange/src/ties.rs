@@ -98,7 +98,7 @@ impl Exchange {
         }
         let (inner, by, caller) = (Arc::clone(&self.inner), name_of(caller), caller.clone());
         let subject = subject.chars().take(200).collect::<String>();
-        let result = self.inner.writer.run(Instants::HandsOut, move |turn| -> Result<Imported, AdminError> {
+        let result = self.inner.writer.decide(Instants::HandsOut, move |turn| -> Result<Imported, AdminError> {
             still_accepted(turn, &caller)?;
             let at = turn.instant(0);
             let stamped = statements.into_iter().map(|statement| Statement { recorded: at, ..statement });

@@ -4,6 +4,9 @@
 //! after, because a work that fails after it wrote takes everybody in its transaction with it. Its result is
 //! handed back when the transaction is durable, and not before.
 //!
+//! Decisions go ahead of what else waits ([`queue`](crate::queue)). A work that panics stops the writer for good: who waits
+//! is told so, and the hub is not ready until it is started again.
+//!
 //! # What a crash leaves
 //!
 //! | the process dies | the store has | the caller has |
@@ -16,9 +19,10 @@
 //! and the ledger's right edge are read back from what was committed.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TryRecvError, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -29,110 +33,17 @@ use release::{Grants, Label};
 use store::{Horizon, Record, Store, StoreError, StoredEntry, Transaction};
 
 use crate::error::WriteError;
+use crate::keeping::{Keeper, When};
+use crate::published::Published;
+use crate::queue::{Next, Priority, Queue};
 use crate::registry::{ReaderGrants, Registry, TRANSITION, Verdicts, transition_key};
 
-/// How many works may wait. A publisher that finds the queue full waits for its turn, which is the back-pressure.
-const QUEUE_MAX: usize = 1_024;
 /// How many works share a transaction: enough to amortise the sync, few enough to answer soon.
 const GROUP_MAX: usize = 128;
 /// How long the writer is idle before it tidies the store.
 const IDLE: Duration = Duration::from_millis(200);
 /// Under which level the store keeps the bundles of the ledger's entries; tree levels end far below.
 pub(crate) const BUNDLE_LEVEL: u8 = u8::MAX;
-
-/// The registry, and the grants that were made under it.
-///
-/// INVARIANT: both change under one lock, so no reader ever holds the grants of one epoch and the registry of a
-/// later one.
-pub(crate) struct Shared {
-    pub(crate) registry: Arc<Registry>,
-    pub(crate) grants: HashMap<Principal, ReaderGrants>,
-}
-
-/// What other threads see of the writer's results.
-pub(crate) struct Published {
-    shared: RwLock<Shared>,
-    pub(crate) log: RwLock<Arc<ledger::Writer>>,
-    flight: Mutex<Option<Timestamp>>,
-    landed: Condvar,
-    arrivals: Mutex<u64>,
-    arrived: Condvar,
-    /// Whether the writer has stopped for good.
-    pub(crate) halted: AtomicBool,
-}
-
-impl Published {
-    pub(crate) fn new(registry: Registry, log: ledger::Writer) -> Self {
-        Self {
-            shared: RwLock::new(Shared { registry: Arc::new(registry), grants: HashMap::new() }),
-            log: RwLock::new(Arc::new(log)),
-            flight: Mutex::new(None),
-            landed: Condvar::new(),
-            arrivals: Mutex::new(0),
-            arrived: Condvar::new(),
-            halted: AtomicBool::new(false),
-        }
-    }
-
-    pub(crate) fn registry(&self) -> Arc<Registry> {
-        Arc::clone(&self.shared.read().unwrap_or_else(PoisonError::into_inner).registry)
-    }
-
-    /// The registry and the reader's grants of the same epoch, if these are in memory.
-    pub(crate) fn registry_and_grants(&self, principal: &Principal) -> (Arc<Registry>, Option<ReaderGrants>) {
-        let shared = self.shared.read().unwrap_or_else(PoisonError::into_inner);
-        (Arc::clone(&shared.registry), shared.grants.get(principal).cloned())
-    }
-
-    /// Keeps a reader's grants in memory, unless the epoch under which they were made is over.
-    pub(crate) fn keep_grants(&self, principal: &Principal, made_at: Epoch, grants: &ReaderGrants) {
-        let mut shared = self.shared.write().unwrap_or_else(PoisonError::into_inner);
-        if shared.registry.epoch == made_at {
-            shared.grants.insert(principal.clone(), grants.clone());
-        }
-    }
-
-    pub(crate) fn log(&self) -> Arc<ledger::Writer> {
-        Arc::clone(&self.log.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Waits until no transaction is in flight that may hand out instants at or before `horizon`.
-    pub(crate) fn settle(&self, horizon: Timestamp) {
-        let mut flight = self.flight.lock().unwrap_or_else(PoisonError::into_inner);
-        while flight.is_some_and(|since| since <= horizon) {
-            flight = self.landed.wait(flight).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    /// The clock is read under the lock: a reader that took its horizon before finds every instant of this flight
-    /// behind it, and one that takes it after waits.
-    fn take_off(&self, clock: &dyn Clock) -> Timestamp {
-        let mut flight = self.flight.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = clock.now();
-        *flight = Some(now);
-        now
-    }
-
-    fn land(&self) {
-        *self.flight.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        self.landed.notify_all();
-    }
-
-    /// Waits until something new may be there to read since `seen`, or `patience` is over; returns the new count.
-    pub(crate) fn wait_for_arrivals(&self, seen: u64, patience: Duration) -> u64 {
-        let arrivals = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner);
-        let (arrivals, _) = self
-            .arrived
-            .wait_timeout_while(arrivals, patience, |count| *count <= seen)
-            .unwrap_or_else(PoisonError::into_inner);
-        *arrivals
-    }
-
-    fn announce(&self) {
-        *self.arrivals.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        self.arrived.notify_all();
-    }
-}
 
 /// Fills a buffer with random bytes.
 pub type Random = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
@@ -305,9 +216,9 @@ pub(crate) enum Instants {
     None,
 }
 
-/// The queue to the writer's thread.
+/// The way to the writer's thread.
 pub(crate) struct Writer {
-    queue: Option<SyncSender<Job>>,
+    queue: Arc<Queue<Job>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -317,18 +228,47 @@ impl Writer {
         clock: Arc<dyn Clock>,
         random: Random,
         published: Arc<Published>,
+        keeper: Option<Keeper>,
     ) -> std::io::Result<Self> {
-        let (queue, jobs) = sync_channel(QUEUE_MAX);
+        let queue = Arc::new(Queue::new());
+        let jobs = Arc::clone(&queue);
         let thread = std::thread::Builder::new().name("writer".to_owned()).spawn(move || {
-            Loop { store, clock, random, published, halted: None }.run(&jobs);
+            let _ending = Ending { jobs: Arc::clone(&jobs), published: Arc::clone(&published) };
+            Loop { store, clock, random, published, jobs, keeper, halted: None }.run();
         })?;
-        Ok(Self { queue: Some(queue), thread: Some(thread) })
+        Ok(Self { queue, thread: Some(thread) })
+    }
+
+    /// Runs a decision, ahead of what waits; else as [`run`](Self::run).
+    pub(crate) fn decide<T, E>(
+        &self,
+        instants: Instants,
+        work: impl FnOnce(&mut Turn<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<(T, Timestamp), E>
+    where
+        T: Send + 'static,
+        E: From<WriteError> + Send + 'static,
+    {
+        self.run_with(Priority::Decision, instants, work)
     }
 
     /// Runs `work` in a transaction and returns its result once that is durable, with the last instant that the
     /// transaction handed out.
     pub(crate) fn run<T, E>(
         &self,
+        instants: Instants,
+        work: impl FnOnce(&mut Turn<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<(T, Timestamp), E>
+    where
+        T: Send + 'static,
+        E: From<WriteError> + Send + 'static,
+    {
+        self.run_with(Priority::Usual, instants, work)
+    }
+
+    fn run_with<T, E>(
+        &self,
+        priority: Priority,
         instants: Instants,
         work: impl FnOnce(&mut Turn<'_>) -> Result<T, E> + Send + 'static,
     ) -> Result<(T, Timestamp), E>
@@ -359,17 +299,22 @@ impl Writer {
             (reply, outcome)
         });
         let job = Job { work, instants };
-        let sent = self.queue.as_ref().is_some_and(|queue| queue.send(job).is_ok());
-        if !sent {
+        if self.queue.add(job, priority).is_err() {
             return Err(E::from(WriteError::Closed));
         }
-        answers.recv().unwrap_or_else(|_| Err(E::from(WriteError::Closed)))
+        // Without an answer the work went down with the writer, and nothing of it was written.
+        answers.recv().unwrap_or_else(|_| Err(E::from(WriteError::Halted(Arc::new(panicked())))))
     }
+}
+
+/// Why the writer has stopped after a panic. What it was and where is on stderr.
+fn panicked() -> StoreError {
+    StoreError::failed("writing", "the writer has failed by a fault of its own")
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        self.queue = None;
+        self.queue.close();
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
         }
@@ -381,37 +326,61 @@ struct Loop {
     clock: Arc<dyn Clock>,
     random: Random,
     published: Arc<Published>,
+    jobs: Arc<Queue<Job>>,
+    keeper: Option<Keeper>,
     halted: Option<Arc<StoreError>>,
 }
 
+/// However the writer's thread ends, nobody waits for it any more.
+struct Ending {
+    jobs: Arc<Queue<Job>>,
+    published: Arc<Published>,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.jobs.close();
+        self.published.halted.store(true, Ordering::Relaxed);
+        // Who waits for one of these is told that it will not be done.
+        while let Next::Work(job, _) = self.jobs.next(Duration::ZERO) {
+            drop(job);
+        }
+        self.published.land();
+    }
+}
+
+/// The works of one transaction that are done.
+#[derive(Default)]
+struct Done {
+    replies: Vec<Reply>,
+    /// Whether any of them hands out instants.
+    appends: bool,
+}
+
 impl Loop {
-    fn run(&mut self, jobs: &Receiver<Job>) {
+    fn run(&mut self) {
         let mut untidy = true;
-        let mut waiting: Option<Job> = None;
         loop {
-            let first = match waiting.take().map_or_else(|| jobs.recv_timeout(IDLE), Ok) {
-                Ok(job) => job,
-                Err(RecvTimeoutError::Timeout) => {
+            match self.jobs.next(IDLE) {
+                Next::Work(job, priority) => {
+                    untidy = true;
+                    self.commit(job, priority);
+                    self.keep(When::Busy);
+                }
+                Next::Idle => {
+                    self.keep(When::Idle);
                     if untidy && self.halted.is_none() {
                         untidy = self.tend();
                     }
-                    continue;
                 }
-                Err(RecvTimeoutError::Disconnected) => return,
-            };
-            untidy = true;
-            let mut group = vec![first];
-            while group.len() < GROUP_MAX && group[0].instants != Instants::Alone {
-                match jobs.try_recv() {
-                    Ok(job) if job.instants == Instants::Alone => {
-                        waiting = Some(job);
-                        break;
-                    }
-                    Ok(job) => group.push(job),
-                    Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
-                }
+                Next::Closed => return self.keep(When::Idle),
             }
-            self.commit(group);
+        }
+    }
+
+    fn keep(&mut self, when: When) {
+        if let Some(keeper) = self.keeper.as_mut().filter(|_| self.halted.is_none()) {
+            keeper.keep(&self.published.log(), self.clock.now(), when);
         }
     }
 
@@ -422,33 +391,36 @@ impl Loop {
         })
     }
 
-    fn commit(&mut self, group: Vec<Job>) {
-        let appends = group.iter().any(|job| job.instants != Instants::None);
-        let now = if appends { self.published.take_off(self.clock.as_ref()) } else { self.clock.now() };
-        let (replies, result) = self.apply(group, now);
-        if appends {
-            self.published.land();
-        }
-        if result.is_ok() && appends {
-            self.published.announce();
-        }
-        if let Err(WriteError::Halted(source)) = &result {
+    /// Commits this work, and whatever is at hand that may share its transaction.
+    fn commit(&mut self, first: Job, priority: Priority) {
+        let mut done = Done::default();
+        // A fault in one work must not leave the others, and the readers, waiting for ever.
+        let result = catch_unwind(AssertUnwindSafe(|| self.apply(first, priority, &mut done)))
+            .unwrap_or_else(|_| Err(WriteError::Halted(Arc::new(panicked()))));
+        if let Err(WriteError::Halted(source)) = &result
+            && self.halted.is_none()
+        {
             tracing::error!(error = %source, "the store failed while committing; the hub has stopped writing");
             self.halted = Some(Arc::clone(source));
             self.published.halted.store(true, Ordering::Relaxed);
         }
+        if done.appends {
+            self.published.land();
+        }
+        if result.is_ok() && done.appends {
+            self.published.announce();
+        }
         let last = result.map(|horizon| horizon.last);
-        for reply in replies {
+        for reply in done.replies {
             reply(last.clone());
         }
     }
 
-    fn apply(&self, group: Vec<Job>, now: Timestamp) -> (Vec<Reply>, Result<Horizon, WriteError>) {
-        let mut replies = Vec::with_capacity(group.len());
+    fn apply(&self, first: Job, priority: Priority, done: &mut Done) -> Result<Horizon, WriteError> {
         let mut tx = match (&self.halted, self.store.begin()) {
             (None, Ok(tx)) => tx,
-            (Some(halted), _) => return refuse(group, &WriteError::Halted(Arc::clone(halted))),
-            (None, Err(error)) => return refuse(group, &WriteError::from(error)),
+            (Some(halted), _) => return refuse(first, done, WriteError::Halted(Arc::clone(halted))),
+            (None, Err(error)) => return refuse(first, done, WriteError::from(error)),
         };
         let mut registry = self.published.registry();
         let mut log = ledger::Writer::clone(&self.published.log());
@@ -457,16 +429,25 @@ impl Loop {
             tx: tx.as_mut(),
             log: &mut log,
             registry: &mut registry,
-            now,
+            now: self.clock.now(),
             random: &self.random,
             reformed: &mut reformed,
             writes: 0,
         };
-        let mut failed = false;
-        for job in group {
+        let (mut failed, mut next, mut is_alone) = (false, Some(first), false);
+        while let Some(job) = next {
+            if job.instants != Instants::None && !done.appends {
+                done.appends = true;
+                turn.now = self.published.take_off(self.clock.as_ref());
+            }
+            is_alone |= job.instants == Instants::Alone;
             let (reply, outcome) = (job.work)(Ok(&mut turn));
-            replies.push(reply);
+            done.replies.push(reply);
             failed |= outcome == Outcome::FailedAfterWriting;
+            let has_room = !is_alone && done.replies.len() < GROUP_MAX;
+            next = has_room
+                .then(|| self.jobs.another(priority, |job| job.instants != Instants::Alone))
+                .flatten();
         }
         let nothing_written = turn.writes == 0;
         if failed {
@@ -474,28 +455,103 @@ impl Loop {
                 "committing",
                 "another change in the same transaction failed half way, so all of them were undone",
             );
-            return (replies, Err(WriteError::from(why)));
+            return Err(WriteError::from(why));
         }
         if nothing_written {
-            let horizon = turn.tx.horizon();
-            return (replies, Ok(horizon));
+            return Ok(turn.tx.horizon());
         }
-        match tx.commit() {
-            Ok(horizon) => {
-                let mut shared = self.published.shared.write().unwrap_or_else(PoisonError::into_inner);
-                shared.registry = registry;
-                shared.grants.extend(reformed);
-                drop(shared);
-                *self.published.log.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(log);
-                (replies, Ok(horizon))
-            }
-            Err(error) => (replies, Err(WriteError::from(error))),
-        }
+        let horizon = tx.commit()?;
+        let mut shared = self.published.shared.write().unwrap_or_else(PoisonError::into_inner);
+        shared.registry = registry;
+        shared.grants.extend(reformed);
+        drop(shared);
+        *self.published.log.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(log);
+        Ok(horizon)
     }
 }
 
-/// Answers everybody with `error` without running anything.
-fn refuse(group: Vec<Job>, error: &WriteError) -> (Vec<Reply>, Result<Horizon, WriteError>) {
-    let replies = group.into_iter().map(|job| (job.work)(Err(error.clone())).0).collect();
-    (replies, Err(error.clone()))
+/// Answers with `error` without running anything.
+fn refuse(job: Job, done: &mut Done, error: WriteError) -> Result<Horizon, WriteError> {
+    done.replies.push((job.work)(Err(error.clone())).0);
+    Err(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use model::ManualClock;
+    use programme::Programme;
+    use release::Policy;
+    use store::MemoryStore;
+
+    use super::*;
+
+    fn writer() -> (Arc<Writer>, Arc<Published>) {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let programme = Arc::new(Programme::from_files(&programme::template()).unwrap());
+        let policy = Arc::new(Policy::new(programme).unwrap());
+        let registry = Registry::load(store.snapshot().unwrap().as_ref(), policy).unwrap();
+        let published = Arc::new(Published::new(registry, ledger::Writer::new()));
+        let clock = Arc::new(ManualClock::at("2012-03-28T00:00:00Z".parse().unwrap()));
+        let random: Random = Arc::new(|bytes| bytes.fill(7));
+        let writer = Writer::start(store, clock, random, Arc::clone(&published), None).unwrap();
+        (Arc::new(writer), published)
+    }
+
+    #[test]
+    fn a_decision_goes_ahead_of_what_waits() {
+        let (writer, _) = writer();
+        let (done, order) = channel();
+        let (started, is_started) = channel();
+        let (open, gate) = channel::<()>();
+        let run = |name: &'static str, priority: Priority| {
+            let (writer, done) = (Arc::clone(&writer), done.clone());
+            std::thread::spawn(move || {
+                let work = move |_: &mut Turn<'_>| -> Result<(), WriteError> {
+                    done.send(name).unwrap();
+                    Ok(())
+                };
+                writer.run_with(priority, Instants::HandsOut, work).unwrap();
+            })
+        };
+        let first = Arc::clone(&writer);
+        let first = std::thread::spawn(move || {
+            let work = move |_: &mut Turn<'_>| -> Result<(), WriteError> {
+                started.send(()).unwrap();
+                gate.recv().unwrap();
+                Ok(())
+            };
+            first.run(Instants::HandsOut, work).unwrap();
+        });
+        is_started.recv().unwrap();
+        let mut threads = vec![first, run("a publication", Priority::Usual)];
+        while writer.queue.count(Priority::Usual) < 1 {
+            std::thread::yield_now();
+        }
+        threads.push(run("a decision", Priority::Decision));
+        while writer.queue.count(Priority::Decision) < 1 {
+            std::thread::yield_now();
+        }
+        open.send(()).unwrap();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        assert_eq!(order.try_iter().collect::<Vec<_>>(), ["a decision", "a publication"]);
+    }
+
+    #[test]
+    fn a_work_that_panics_stops_the_writer_and_leaves_nobody_waiting() {
+        let (writer, published) = writer();
+        let panics = |turn: &mut Turn<'_>| -> Result<(), WriteError> {
+            let at = turn.instant(1);
+            panic!("at {at}");
+        };
+        let told = writer.run(Instants::HandsOut, panics);
+        assert!(matches!(told, Err(WriteError::Halted(_))), "{told:?}");
+        published.settle(Timestamp::MAX);
+        let told = writer.run(Instants::None, |_| -> Result<(), WriteError> { Ok(()) });
+        assert!(matches!(told, Err(WriteError::Halted(_))), "{told:?}");
+        assert!(published.halted.load(Ordering::Relaxed));
+    }
 }

@@ -390,9 +390,16 @@ fn each_role_does_its_own_part_only() {
     let no_tier =
         world.exchange.set_standing(&world.operator, &member.id, &tier("secret"), Standing::Listed, "x");
     assert!(matches!(no_tier, Err(AdminError::NoSuchTier { .. })));
-    let officer_for_operator =
-        world.exchange.issue_credential(&as_role(Role::Officer), credential(Principal::Role(Role::Operator)));
-    assert!(matches!(officer_for_operator, Err(AdminError::Forbidden { .. })));
+    // Whoever holds a member's credential reads as the member does, and an officer reads nothing restricted.
+    let member = Principal::Member(member.id.clone());
+    for principal in [Principal::Role(Role::Operator), member.clone()] {
+        for role in [Role::Officer, Role::Reviewer, Role::Overseer] {
+            let told = world.exchange.issue_credential(&as_role(role), credential(principal.clone()));
+            assert!(matches!(told, Err(AdminError::Forbidden { .. })), "{role:?} for {principal:?}");
+        }
+    }
+    let issued = world.exchange.issue_credential(&world.operator, credential(member)).unwrap();
+    assert!(world.exchange.revoke_credential(&as_role(Role::Officer), &issued.record.id).is_ok());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use model::{Caller, Standing};
 use taxii::{Endpoint, ObjectFilter};
-use testkit::{TLP, World, indicator, indicator_id, relationship, tier};
+use testkit::{TLP, World, at, indicator, indicator_id, relationship, tier};
 
 /// Polls with `next` to the end; returns the objects' ids and the last date header.
 fn poll(world: &World, caller: &Caller, collection: &str, query: &str) -> (Vec<String>, Option<String>) {
@@ -219,4 +219,70 @@ fn two_versions_in_one_submission_are_one_object() {
     world.pass(Duration::from_secs(1));
     assert_eq!(poll(&world, &member, "indicators", "").0, ids(0..1));
     assert_eq!(poll(&world, &member, "indicators", "match[version]=all").0.len(), 2);
+}
+
+/// An object of about 4 MB, which is what one may have.
+fn large(n: u64, markings: &[&str]) -> Vec<u8> {
+    let object = String::from_utf8(indicator(n, 0, markings)).unwrap();
+    let padding = format!("\"description\":\"{}\",\"pattern\":", "x".repeat(4_000_000));
+    object.replace("\"pattern\":", &padding).into_bytes()
+}
+
+#[test]
+fn a_filter_that_reads_bodies_looks_at_so_much_and_goes_on_behind_it() {
+    let world = World::new(25);
+    let bare = World::new(25);
+    let (_, member) = world.member("one", &["programme"]);
+    let (_, same) = bare.member("one", &["programme"]);
+    let mut time = at("2012-04-01T00:00:00Z");
+    for n in 0..10 {
+        time = time.plus_micros(1_000_000);
+        world.clock.set(time);
+        bare.clock.set(time);
+        let _ = world.publish("indicators", &[large(n, &[TLP[1]])]);
+        let _ = bare.publish("indicators", &[large(n, &[TLP[1]])]);
+        // What the reader may not have costs it nothing and moves nothing.
+        let _ = world.publish("indicators", &[large(100 + n, &[TLP[4]])]);
+    }
+    let last = indicator(10, 0, &[TLP[1]]);
+    let ask = |world: &World, caller: &Caller, query: &str| {
+        let filter = ObjectFilter::parse(Endpoint::Objects, query).unwrap();
+        world.exchange.objects(caller, "indicators", &filter).unwrap()
+    };
+    for world in [&world, &bare] {
+        let text = String::from_utf8(last.clone())
+            .unwrap()
+            .replace("\"pattern_type\":\"stix\"", "\"pattern_type\":\"yara\"");
+        let _ = world.publish("indicators", &[text.into_bytes()]);
+        world.pass(Duration::from_secs(1));
+    }
+    let query = "match[pattern_type]=yara";
+    let first = ask(&world, &member, query);
+    assert!(first.served.more && first.served.count == 0);
+    let envelope: serde_json::Value = serde_json::from_slice(&first.body).unwrap();
+    assert_eq!((envelope["more"].clone(), envelope["objects"].clone()), (true.into(), serde_json::json!([])));
+    assert_eq!(envelope["next"].as_str(), first.served.next.as_deref());
+    assert_eq!(first.served.last, ask(&bare, &same, query).served.last);
+    let rest = ask(&world, &member, &format!("{query}&next={}", first.served.next.unwrap()));
+    assert_eq!((ids_of(&rest.body), rest.served.more), (ids(10..11), false));
+    // A client that knows only the date header gets there too.
+    let rest = ask(&world, &member, &format!("{query}&added_after={}", first.served.last.unwrap()));
+    assert_eq!(ids_of(&rest.body), ids(10..11));
+}
+
+#[test]
+fn a_page_by_ids_is_no_larger_than_another() {
+    let world = World::new(26);
+    let (_, member) = world.member("one", &["programme"]);
+    for n in 0..6 {
+        let _ = world.publish("indicators", &[large(n, &[]), indicator(100 + n, 0, &[])]);
+        world.pass(Duration::from_secs(1));
+    }
+    let wanted = ids(0..6).join(",");
+    let query = format!("match[id]={wanted}");
+    let filter = ObjectFilter::parse(Endpoint::Objects, &query).unwrap();
+    let first = world.exchange.objects(&member, "indicators", &filter).unwrap();
+    assert_eq!(ids_of(&first.body), ids(0..4), "four of 4 MB are within 16 MiB, and five are not");
+    assert!(first.served.more);
+    assert_eq!(poll(&world, &member, "indicators", &query).0, ids(0..6));
 }

@@ -1,5 +1,7 @@
 //! Answers: bodies with the headers that belong to them.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
@@ -9,6 +11,7 @@ use hyper::header::{
 };
 use hyper::http::HeaderValue;
 use hyper::{HeaderMap, StatusCode};
+use model::Principal;
 use serde::Serialize;
 
 use crate::encoding::Encoding;
@@ -133,22 +136,27 @@ fn etag(tag: &str) -> HeaderValue {
 }
 
 impl Hub {
-    /// Reads a page on a blocking thread, codes it there, and answers; 304 if the client has it.
+    /// Reads a page on a blocking thread, codes it there, and answers; 304 if the client has it, 429 or 503 if too much of
+    /// what was answered is still unread.
     pub(crate) async fn page(
         &self,
+        principal: &Principal,
         wishes: Wishes,
         read: impl FnOnce(&Exchange, &[&str]) -> Result<(Vec<u8>, Served), ReadError> + Send + 'static,
     ) -> Result<Response, Refusal> {
+        let (answers, principal) = (Arc::clone(&self.answers), principal.clone());
         let paged = self
             .read(move |exchange| {
+                // Here, where as many run as may be, so that many who ask at once are not all let through.
+                answers.admit(&principal)?;
                 let known: Vec<&str> = wishes.known.iter().map(String::as_str).collect();
                 match read(exchange, &known) {
                     Ok((body, served)) => {
                         let (body, encoding) = wishes.encoding.encode(body);
-                        Ok(Ok((body, encoding, served)))
+                        Ok(Ok((answers.count(&principal, body), encoding, served)))
                     }
                     Err(ReadError::NotModified { etag }) => Ok(Err(etag)),
-                    Err(error) => Err(error),
+                    Err(error) => Err(Refusal::from(error)),
                 }
             })
             .await?;

@@ -188,7 +188,9 @@ struct Room<'h> {
 /// Who decides something.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Deciders {
-    /// Of members and credentials.
+    /// Of credentials.
+    Operator,
+    /// Of members.
     OperatorOrOfficer,
     /// Of what was published.
     OperatorOrReviewer,
@@ -198,9 +200,10 @@ pub(crate) enum Deciders {
 
 impl Deciders {
     pub(crate) fn check(self, caller: &Caller) -> Result<(), Refusal> {
-        let (roles, needed) = match self {
-            Self::OperatorOrOfficer => ([Role::Operator, Role::Officer], "an operator or an officer"),
-            Self::OperatorOrReviewer => ([Role::Operator, Role::Reviewer], "an operator or a reviewer"),
+        let (roles, needed): (&[Role], _) = match self {
+            Self::Operator => (&[Role::Operator], "an operator"),
+            Self::OperatorOrOfficer => (&[Role::Operator, Role::Officer], "an operator or an officer"),
+            Self::OperatorOrReviewer => (&[Role::Operator, Role::Reviewer], "an operator or a reviewer"),
             Self::Anyone => return Ok(()),
         };
         let may = caller.actions.contains(&Action::Administer)

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use model::Principal;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -90,6 +91,85 @@ impl Held {
     }
 }
 
+/// A budget of bytes of answers, from when they are made until they are sent.
+///
+/// How large an answer is is known when it is made. So it is asked before whether anything is left, and what is made then
+/// is counted, over the budget if it must be: by as much as the reads that run at once can make.
+#[derive(Debug)]
+pub(crate) struct Answers {
+    max_bytes: usize,
+    share_max_bytes: usize,
+    held: Mutex<HeldBytes>,
+}
+
+#[derive(Debug, Default)]
+struct HeldBytes {
+    all: usize,
+    by: BTreeMap<Principal, usize>,
+}
+
+/// Whose answers are too many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Full {
+    /// The principal's own.
+    Share,
+    /// All together.
+    All,
+}
+
+impl Answers {
+    /// A budget of `max_bytes`, of which one principal's answers hold `share_max_bytes`.
+    pub(crate) fn new(max_bytes: usize, share_max_bytes: usize) -> Self {
+        Self { max_bytes, share_max_bytes, held: Mutex::default() }
+    }
+
+    /// Whether another answer may be made for `principal` now.
+    pub(crate) fn admit(&self, principal: &Principal) -> Result<(), Full> {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.by.get(principal).is_some_and(|bytes| *bytes >= self.share_max_bytes) {
+            return Err(Full::Share);
+        }
+        if held.all >= self.max_bytes { Err(Full::All) } else { Ok(()) }
+    }
+
+    /// The bytes of an answer, counted until the last of them is sent.
+    pub(crate) fn count(self: &Arc<Self>, principal: &Principal, mut bytes: Vec<u8>) -> Bytes {
+        if bytes.capacity() / 2 > bytes.len() {
+            bytes.shrink_to_fit();
+        }
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.all += bytes.len();
+        *held.by.entry(principal.clone()).or_default() += bytes.len();
+        drop(held);
+        Bytes::from_owner(Counted { bytes, principal: principal.clone(), answers: Arc::clone(self) })
+    }
+}
+
+struct Counted {
+    bytes: Vec<u8>,
+    principal: Principal,
+    answers: Arc<Answers>,
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let mut held = self.answers.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.all -= self.bytes.len();
+        if let Some(bytes) = held.by.get_mut(&self.principal) {
+            *bytes -= self.bytes.len();
+            if *bytes == 0 {
+                held.by.remove(&self.principal);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use model::Role;
@@ -136,5 +216,23 @@ mod tests {
         let _other = budget.try_one(&Principal::Role(Role::Overseer));
         let shares = budget.shares.lock().unwrap();
         assert!(held.is_some() && shares.contains_key(&ALPHA) && !shares.contains_key(&BETA));
+    }
+
+    #[test]
+    fn answers_are_counted_until_the_last_part_of_them_is_gone() {
+        let answers = Arc::new(Answers::new(10, 6));
+        let first = answers.count(&ALPHA, vec![0; 5]);
+        assert_eq!(answers.admit(&ALPHA), Ok(()), "one byte is left of the share");
+        let mut second = answers.count(&ALPHA, vec![0; 4]);
+        assert_eq!((answers.admit(&ALPHA), answers.admit(&BETA)), (Err(Full::Share), Ok(())));
+        let others = answers.count(&BETA, vec![0; 1]);
+        assert_eq!(answers.admit(&BETA), Err(Full::All));
+        let part = second.split_off(1);
+        drop((first, second));
+        assert_eq!((answers.admit(&ALPHA), answers.admit(&BETA)), (Ok(()), Ok(())));
+        drop(part);
+        drop(others);
+        let held = answers.held.lock().unwrap();
+        assert!(held.all == 0 && held.by.is_empty(), "{held:?}");
     }
 }

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
 use crate::body::BUDGET_UNIT_BYTES;
-use crate::budget::Budget;
+use crate::budget::{Answers, Budget};
 use crate::metrics::Metrics;
 use crate::options::HubOptions;
 use crate::refusal::Refusal;
@@ -46,6 +46,8 @@ pub(crate) struct HubState {
     pub(crate) decisions: Budget,
     pub(crate) decisions_whole: Budget,
     pub(crate) streams: Budget,
+    /// Pages that are on their way out.
+    pub(crate) answers: Arc<Answers>,
     pub(crate) verifications: Arc<Semaphore>,
     reads: Arc<Semaphore>,
     writes: Arc<Semaphore>,
@@ -76,6 +78,10 @@ impl Hub {
             whole: half(options.bodies_max_bytes),
             decisions: half(DECISIONS_MAX_BYTES),
             decisions_whole: half(DECISIONS_MAX_BYTES),
+            answers: Arc::new(Answers::new(
+                options.answers_max_bytes,
+                options.answers_per_principal_max_bytes,
+            )),
             streams: Budget::new(options.streams_max, options.streams_per_principal_max),
             verifications: Arc::new(Semaphore::new(options.verifications_max)),
             reads: Arc::new(Semaphore::new(options.reads_max)),

@@ -77,6 +77,11 @@ pub struct HubOptions {
     /// How many bytes of submissions are in memory at once: half on their way, half as a whole. One member, or one role,
     /// has half of each at most. Further ones wait.
     pub bodies_max_bytes: usize,
+    /// How many bytes of answers are in memory at once before further pages are refused: from when they are made until
+    /// they are sent. The reads that run at once may go beyond.
+    pub answers_max_bytes: usize,
+    /// How many of them are those of one member, or of one role.
+    pub answers_per_principal_max_bytes: usize,
     /// How long a client may pause while it sends a body.
     pub body_pause_max: Duration,
     /// How long a body may take in all. The largest body (32 MiB by default) at 2 Mbit/s takes 134 s.
@@ -101,6 +106,8 @@ impl HubOptions {
             streams_max: 128,
             streams_per_principal_max: 16,
             bodies_max_bytes: 256 * 1024 * 1024,
+            answers_max_bytes: 256 * 1024 * 1024,
+            answers_per_principal_max_bytes: 64 * 1024 * 1024,
             body_pause_max: Duration::from_secs(20),
             body_duration_max: Duration::from_mins(5),
             heartbeat: Duration::from_secs(15),

@@ -10,8 +10,10 @@ use bytes::Bytes;
 use exchange::{AdminError, AuthenticationError, PublishError, ReadError, WriteError};
 use hyper::StatusCode;
 use serde::Serialize;
+use store::StoreError;
 use taxii::{AuthorizationError, ErrorResource, NotAcceptable, QueryError, UnsupportedMediaType};
 
+use crate::budget::Full;
 use crate::endpoints::Face;
 
 /// How long a client waits before it asks again, in seconds, where only the hub's state stands in the way.
@@ -45,6 +47,16 @@ impl Refusal {
         let description =
             "the hub could not answer; the operator finds the reason in its log under this error id";
         Self { cause: Some(cause.to_string()), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, description) }
+    }
+
+    /// A store that failed under a change. A disk that is full comes here, which passes; damage does not.
+    fn unwritten(error: StoreError) -> Self {
+        match error {
+            StoreError::Failed { .. } => WriteError::from(error).into(),
+            StoreError::Damaged(_) | StoreError::TooNew { .. } | StoreError::InUse(_) => {
+                Self::internal(error)
+            }
+        }
     }
 
     pub(crate) fn unavailable(description: impl Into<String>) -> Self {
@@ -94,7 +106,7 @@ fn title(status: StatusCode) -> &'static str {
         413 => "Too large",
         415 => "Unsupported media type",
         422 => "Unprocessable content",
-        429 => "Too many attempts",
+        429 => "Too many requests",
         503 => "Not available now",
         _ => "The request failed",
     }
@@ -141,7 +153,7 @@ impl From<PublishError> for Refusal {
             PublishError::Malformed(_) | PublishError::BadProperty { .. } | PublishError::OutOfOrder(_) => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
             }
-            PublishError::Store(source) => Self::internal(source),
+            PublishError::Store(source) => Self::unwritten(source),
             PublishError::Write(source) => source.into(),
         }
     }
@@ -158,8 +170,10 @@ impl From<AdminError> for Refusal {
             | AdminError::NoSuchObject(_)
             | AdminError::NoSuchTier { .. } => Self::new(StatusCode::NOT_FOUND, error.to_string()),
             AdminError::Transition(_) => Self::new(StatusCode::CONFLICT, error.to_string()),
-            AdminError::Invalid(_) | AdminError::Judge(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),
-            AdminError::Store(source) => Self::internal(source),
+            AdminError::Invalid(_) | AdminError::Judge(_) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
+            }
+            AdminError::Store(source) => Self::unwritten(source),
             AdminError::Write(source) => source.into(),
         }
     }
@@ -174,6 +188,21 @@ impl From<WriteError> for Refusal {
             WriteError::Closed => "the hub is shutting down",
         };
         Self { cause: Some(error.to_string()), ..Self::unavailable(description) }
+    }
+}
+
+impl From<Full> for Refusal {
+    fn from(full: Full) -> Self {
+        match full {
+            Full::Share => Self {
+                retry_after: Some(RETRY_AFTER_SECONDS),
+                ..Self::new(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "you have not read what you were answered already; read that, and try again",
+                )
+            },
+            Full::All => Self::unavailable("the hub holds as many unread answers as it can; try again"),
+        }
     }
 }
 
@@ -210,7 +239,6 @@ refuse_with!(
 mod tests {
     use super::*;
     use std::sync::Arc;
-    use store::StoreError;
 
     #[test]
     fn faults_of_ours_tell_the_caller_nothing() {
@@ -230,6 +258,24 @@ mod tests {
                 assert!(body.contains("\"error_id\":\"id-1\""), "{body}");
                 assert!(!body.contains("bodies-3") && !body.contains("segment"), "{body}");
             }
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_waited_for_and_damage_is_not() {
+        let full =
+            || StoreError::failed("writing bodies", std::io::Error::from(std::io::ErrorKind::StorageFull));
+        let damage = || StoreError::Damaged("segment 7".to_owned());
+        let cases = [
+            (Refusal::from(PublishError::Store(full())), 503, Some(5)),
+            (Refusal::from(AdminError::Store(full())), 503, Some(5)),
+            (Refusal::from(PublishError::Write(WriteError::from(full()))), 503, Some(5)),
+            (Refusal::from(ReadError::Write(WriteError::from(full()))), 503, Some(5)),
+            (Refusal::from(PublishError::Store(damage())), 500, None),
+            (Refusal::from(AdminError::Store(damage())), 500, None),
+        ];
+        for (refusal, status, retry_after) in cases {
+            assert_eq!((refusal.status.as_u16(), refusal.retry_after), (status, retry_after), "{refusal:?}");
         }
     }
 

@@ -5,6 +5,7 @@
 //! DATA/keys.toml       mode 0600: the ledger's name and key, the keys of cursors and credentials
 //! DATA/operator.token  mode 0600: the first operator's token; delete it once it is kept elsewhere
 //! DATA/hub.db, bodies/ the store
+//! DATA/checkpoint      the last checkpoint of the ledger, to which the next start holds the store
 //! DATA/backups/        what `ringfence backup` asked for; the keys are not in there
 //! ```
 //!
@@ -18,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use exchange::{Exchange, Keys, Options};
+use exchange::{Exchange, KeptCheckpoint, Keys, Options};
 use model::{Clock, SystemClock};
 use programme::Programme;
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,7 @@ use store_sqlite::SqliteStore;
 const KEYS: &str = "keys.toml";
 const TOKEN: &str = "operator.token";
 const DATABASE: &str = "hub.db";
+const CHECKPOINT: &str = "checkpoint";
 
 /// Where `ringfence backup` asks a hub to write, below the data directory.
 pub(crate) const BACKUPS: &str = "backups";
@@ -161,32 +163,60 @@ impl DataDir {
         let keys = self.read_keys()?;
         let store = SqliteStore::open_read_only(&self.0)
             .with_context(|| format!("opening `{}`", self.0.display()))?;
-        self.offline(keys, store)
+        // Only read, so no checkpoint is kept.
+        let programme = self.programme_of(&store)?;
+        Ok(Exchange::open(Arc::new(store), &Arc::new(programme), options(keys, Arc::new(SystemClock::default())))?)
     }
 
     /// Opens what no hub has open, for writing.
     pub(crate) fn write_offline(&self) -> Result<Exchange> {
         let keys = self.read_keys()?;
         let store = SqliteStore::open(&self.0).with_context(|| format!("opening `{}`", self.0.display()))?;
-        self.offline(keys, store)
+        let programme = self.programme_of(&store)?;
+        self.open_exchange(Arc::new(store), &Arc::new(programme), keys, Arc::new(SystemClock::default()))
     }
 
-    fn offline(&self, keys: Keys, store: SqliteStore) -> Result<Exchange> {
-        let programme =
-            in_force(&store)?.with_context(|| format!("no hub has run in `{}` yet", self.0.display()))?;
-        open_exchange(Arc::new(store), &Arc::new(programme), keys, Arc::new(SystemClock::default()))
+    fn programme_of(&self, store: &SqliteStore) -> Result<Programme> {
+        in_force(store)?.with_context(|| format!("no hub has run in `{}` yet", self.0.display()))
+    }
+
+    /// The exchange over this directory's store, held to the checkpoint that is kept here, with this machine's
+    /// randomness.
+    pub(crate) fn open_exchange(
+        &self,
+        store: Arc<dyn Store>,
+        programme: &Arc<Programme>,
+        keys: Keys,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Exchange> {
+        let kept = Arc::new(CheckpointFile(self.0.join(CHECKPOINT)));
+        Ok(Exchange::open_held_to(kept, store, programme, options(keys, clock))?)
     }
 }
 
-/// The exchange over a store, with this machine's randomness.
-pub(crate) fn open_exchange(
-    store: Arc<dyn Store>,
-    programme: &Arc<Programme>,
-    keys: Keys,
-    clock: Arc<dyn Clock>,
-) -> Result<Exchange> {
-    let options = Options { clock, random: Arc::new(fill_random), keys };
-    Ok(Exchange::open(store, programme, options)?)
+fn options(keys: Keys, clock: Arc<dyn Clock>) -> Options {
+    Options { clock, random: Arc::new(fill_random), keys }
+}
+
+/// The file beside the store in which the last checkpoint is kept.
+struct CheckpointFile(PathBuf);
+
+impl KeptCheckpoint for CheckpointFile {
+    fn place(&self) -> String {
+        self.0.display().to_string()
+    }
+
+    fn read(&self) -> std::io::Result<Option<Vec<u8>>> {
+        match fs::read(&self.0) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn write(&self, checkpoint: &[u8]) -> std::io::Result<()> {
+        write_whole(&self.0, checkpoint, 0o600)
+    }
 }
 
 /// The programme that the store was last run with: what the exchange keeps under this kind and key.
@@ -288,5 +318,26 @@ mod tests {
         fs::write(root.path().join(KEYS), b"ledger = sesame").unwrap();
         let refused = DataDir::new(root.path()).read_keys().err().unwrap();
         assert!(!format!("{refused:#}").contains("sesame"), "{refused:#}");
+    }
+
+    #[test]
+    fn an_older_copy_of_the_store_is_found_at_the_start() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(root.path().join("data"));
+        dir.create().unwrap();
+        let programme = Arc::new(template());
+        let open = || {
+            let keys = dir.keys(None, &programme)?;
+            dir.open_exchange(Arc::new(SqliteStore::open(dir.path())?), &programme, keys)
+        };
+        drop(open().unwrap());
+        let older = fs::read(dir.path().join(DATABASE)).unwrap();
+        open().unwrap().issue_first_credential().unwrap();
+        assert!(open().is_ok());
+        fs::write(dir.path().join(DATABASE), older).unwrap();
+        let refused = open().err().unwrap().to_string();
+        assert!(refused.contains("lost its end") && refused.contains(CHECKPOINT), "{refused}");
+        fs::remove_file(dir.path().join(CHECKPOINT)).unwrap();
+        assert!(open().is_ok(), "the remedy that the error names");
     }
 }

@@ -22,7 +22,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
-use crate::data_dir::{BACKUPS, DataDir, fill_random, open_exchange};
+use crate::data_dir::{BACKUPS, DataDir, fill_random};
 
 /// A data directory with a programme on it, open.
 pub(crate) struct Hosting {
@@ -52,7 +52,8 @@ impl Hosting {
         let keys = data.keys(origin, programme)?;
         let shown = data.path().display();
         let store = Arc::new(SqliteStore::open(data.path()).with_context(|| format!("opening `{shown}`"))?);
-        let exchange = open_exchange(Arc::clone(&store) as Arc<dyn Store>, programme, keys, clock)?;
+        let exchange =
+            data.open_exchange(Arc::clone(&store) as Arc<dyn Store>, programme, keys, clock)?;
         if let Some(first) = exchange.issue_first_credential()? {
             let token = first.token.context("the first credential has no token")?;
             data.write_token(&token)?;

@@ -237,6 +237,7 @@ impl Reader {
             now: Timestamp::MAX.plus_micros(-1),
             limit: COMMIT,
             bytes_max: usize::MAX,
+            scan_bytes_max: usize::MAX,
             versions: &versions,
             sieve: None,
         };

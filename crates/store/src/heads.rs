@@ -102,6 +102,13 @@ impl Heads {
         read_u32(&self.bytes, 4 + usize::try_from(index).ok()? * 4)
     }
 
+    /// How many bytes the body of object `index` has.
+    #[must_use]
+    pub fn length(&self, index: u32) -> Option<u32> {
+        let start = if index == 0 { 0 } else { self.end(index - 1)?.saturating_add(1) };
+        Some(self.end(index)?.saturating_sub(start))
+    }
+
     /// The head of object `index`.
     #[must_use]
     pub fn record(&self, index: u32) -> Option<HeadRecord> {

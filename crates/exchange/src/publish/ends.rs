@@ -3,21 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use model::{LabelId, Principal, Timestamp};
+use model::{LabelId, Timestamp};
 use release::Label;
-use stix::StixTimestamp;
-use store::{Copy, Position};
+use store::{Copy, Position, StoreError};
 
 use super::building::Building;
 use super::deciding::{Accepted, Storing, Within};
 use crate::error::PublishError;
 use crate::exchange::Hand;
 use crate::labelling::with_ends;
+use crate::reach::{Binding, End, Moved, REFERENCE_DEPTH_MAX, binds, end_of, nobody, rejoined};
 use crate::registry::{LABEL, LabelRecord, label_key};
-
-/// How far references are followed from one object of a commit to the next. Reports name relationships, which name
-/// indicators; longer chains are made to be long.
-const REFERENCE_DEPTH_MAX: usize = 16;
 
 impl Storing<'_, '_, '_> {
     /// The label of the object at `place`: its draft, joined with the labels of what it refers to.
@@ -60,7 +56,7 @@ impl Storing<'_, '_, '_> {
                     None => self.label_of_draft(self.prepared.items[within.accepted[*end].item].draft, at)?,
                 });
             } else {
-                ends.extend(self.label_of_end(reference, &label)?);
+                ends.extend(self.label_of_end(reference, &label, at)?);
             }
         }
         if !ends.is_empty() {
@@ -83,19 +79,18 @@ impl Storing<'_, '_, '_> {
         Ok(id)
     }
 
-    /// The label of what `id` names, if it is here and binds: of its newest version, the copy that came first.
-    fn label_of_end(&self, id: &str, referrer: &Label) -> Result<Option<LabelId>, PublishError> {
-        let registry = &self.turn.registry;
-        let copies = self.turn.tx().find(id)?;
-        let binding = copies.iter().filter(|copy| {
-            let label = registry.labels.label(copy.run.id.label);
-            copy.left.is_none() && label.is_some_and(|label| binds(label, referrer))
-        });
-        let here: Vec<&Copy> = binding.clone().filter(|copy| copy.collection == self.collection.id).collect();
-        let candidates = if here.is_empty() { binding.collect() } else { here };
-        let newest = candidates.iter().filter_map(|copy| StixTimestamp::parse(&copy.head.version).ok()).max();
-        let first = candidates.iter().find(|copy| StixTimestamp::parse(&copy.head.version).ok() == newest);
-        Ok(first.map(|copy| copy.run.id.label))
+    /// The label that has to be open for the sake of what `id` names, if that is or was here and binds.
+    fn label_of_end(
+        &mut self,
+        id: &str,
+        referrer: &Label,
+        at: Timestamp,
+    ) -> Result<Option<LabelId>, PublishError> {
+        Ok(match end_of(self.turn, &Moved::new(), id, referrer, Binding::BySubmitter)? {
+            Some(End::Here(label)) => Some(label),
+            Some(End::Gone) => Some(self.intern(nobody(referrer), at)?),
+            None => None,
+        })
     }
 
     fn intern(&mut self, label: Label, at: Timestamp) -> Result<LabelId, PublishError> {
@@ -117,9 +112,10 @@ impl Storing<'_, '_, '_> {
         building: &mut BTreeMap<LabelId, Building>,
     ) -> Result<Vec<(LabelId, u32, Copy)>, PublishError> {
         let ids = accepted.iter().map(|one| self.prepared.items[one.item].head.id.clone());
-        let mut ends: VecDeque<(String, LabelId)> = ids.zip(labels.iter().copied()).collect();
+        let mut ends: VecDeque<(String, LabelId, bool)> =
+            ids.zip(labels).map(|(id, label)| (id, *label, false)).collect();
         let mut moved: BTreeMap<Position, (LabelId, u8, Copy)> = BTreeMap::new();
-        while let Some((id, label)) = ends.pop_front() {
+        while let Some((id, label, was_gone)) = ends.pop_front() {
             for referrer in self.turn.tx().referrers(&id)? {
                 if referrer.left.is_some() || referrer.collection != self.collection.id {
                     continue;
@@ -134,12 +130,22 @@ impl Storing<'_, '_, '_> {
                     continue;
                 };
                 // Objects that refer to one another in a circle would go round for ever.
-                let is_settled = theirs.ends.contains(&label) || theirs.is_no_wider_than(end);
-                if is_settled || !binds(end, theirs) || usize::from(times) >= REFERENCE_DEPTH_MAX {
+                if !binds(end, theirs) || usize::from(times) >= REFERENCE_DEPTH_MAX {
                     continue;
                 }
-                let joined = self.intern(with_ends(theirs, &[(label, end)]), at)?;
-                ends.push_back((referrer.head.id.clone(), joined));
+                let gone = registry.labels.find(&nobody(theirs));
+                let was_gone = was_gone || gone.is_some_and(|gone| theirs.ends.contains(&gone));
+                let joined = if was_gone {
+                    // The end is here again, or what it refers to.
+                    rejoined(self.turn, &referrer, theirs, &id, Some(label))?
+                } else {
+                    with_ends(theirs, &[(label, end)])
+                };
+                if joined == *theirs {
+                    continue;
+                }
+                let joined = self.intern(joined, at)?;
+                ends.push_back((referrer.head.id.clone(), joined, was_gone));
                 moved.insert(position, (joined, times + 1, referrer));
             }
         }
@@ -153,15 +159,8 @@ impl Storing<'_, '_, '_> {
     }
 }
 
-/// Whether an object with label `end` can withhold one with label `referrer` that names it: the programme's can withhold
-/// any, and a member's only what that member submitted itself, or it could take others' objects away by posting what
-/// they refer to.
-fn binds(end: &Label, referrer: &Label) -> bool {
-    matches!(end.creator, Principal::Role(_)) || end.creator == referrer.creator
-}
-
 /// The label's number, a new one if it is new.
-pub(crate) fn intern(turn: &mut Hand<'_>, label: &Label, at: Timestamp) -> Result<LabelId, PublishError> {
+pub(crate) fn intern(turn: &mut Hand<'_>, label: &Label, at: Timestamp) -> Result<LabelId, StoreError> {
     if let Some(id) = turn.registry.labels.find(label) {
         return Ok(id);
     }

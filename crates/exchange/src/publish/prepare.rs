@@ -240,12 +240,7 @@ impl Drafting<'_> {
     /// Adds the object without its granularly marked parts, if what is left is still an object.
     fn derive(&mut self, head: &Head<'_>, bytes: &[u8], whole: usize, part: usize, date: Option<Timestamp>) {
         let identity = &self.registry.programme().settings().identity.id;
-        let selectors: Vec<&str> = head
-            .granular_markings
-            .iter()
-            .filter(|marking| matches!(marking.mark, stix::Mark::Marking(_)))
-            .flat_map(|marking| marking.selectors.iter().map(AsRef::as_ref))
-            .collect();
+        let selectors = crate::reach::redacted(head);
         let Ok(derived) = stix::derive(bytes, &selectors, &|_| false, identity) else { return };
         let Ok(derived_head) = Head::parse(&derived) else { return };
         let item = Item {

@@ -30,7 +30,7 @@ pub(super) fn envelope(
     chosen: Chosen,
 ) -> Result<ObjectsAnswer, StoreError> {
     let Chosen { page, served, .. } = chosen;
-    if page.count == 0 {
+    if page.count == 0 && !served.more {
         return Ok(ObjectsAnswer { body: taxii::EMPTY_ENVELOPE.to_vec(), served });
     }
     let prefix = taxii::envelope_prefix(served.more, served.next.as_deref());

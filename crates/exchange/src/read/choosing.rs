@@ -6,7 +6,7 @@ use model::{Caller, CollectionId, Timestamp};
 use programme::Collection;
 use release::View;
 use store::timeline::{Dated, Page, Piece, Query, Sieve, VersionChoice, objects_with_id, page};
-use store::{HeadRecord, SegmentId, Snapshot, StoreError};
+use store::{Copy, HeadRecord, Heads, SegmentId, Snapshot, StoreError};
 use taxii::ObjectFilter;
 
 use super::Served;
@@ -18,6 +18,10 @@ use crate::writer::Instants;
 
 /// The largest page in bytes of bodies; one object always fits.
 pub(super) const PAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// How many bytes of bodies one request looks at, for filters that ask what objects say. It is a fifth of a second's work;
+/// the page then ends where it stands, and `next` goes on behind it.
+const SCAN_BYTES_MAX: usize = 2 * PAGE_BYTES_MAX;
 
 /// What is chosen for an answer, before it is read out.
 pub(super) struct Chosen {
@@ -57,7 +61,7 @@ impl Sieve for FilterSieve<'_> {
     }
 }
 
-pub(super) fn versions_of(filter: &ObjectFilter) -> VersionChoice {
+pub(crate) fn versions_of(filter: &ObjectFilter) -> VersionChoice {
     let version = &filter.version;
     VersionChoice {
         all: version.all,
@@ -141,6 +145,7 @@ impl Inner {
             now,
             limit,
             bytes_max: PAGE_BYTES_MAX,
+            scan_bytes_max: SCAN_BYTES_MAX,
             versions: &versions,
             sieve: is_filtered.then_some(&sieve as &dyn Sieve),
         };
@@ -155,9 +160,9 @@ impl Inner {
             page(snapshot, view, &query, &self.blocks)?
         } else {
             let dated = objects_with_id(snapshot, view, &query, &self.blocks, &by_id)?;
-            page_of(snapshot, view, dated, &sieve, asked.only.is_some(), limit)?
+            page_of(snapshot, view, dated, &sieve, asked, limit)?
         };
-        let next = match page.last_date() {
+        let next = match page.goes_on_after() {
             Some(after) if page.more => {
                 Some(self.cursor.seal(Cursor { after, horizon: asked.horizon }, asked.binding))
             }
@@ -165,7 +170,8 @@ impl Inner {
         };
         let served = Served {
             first: page.first_date(),
-            last: page.last_date(),
+            // A page may end without an object because enough was looked at. Who goes on by this date gets on.
+            last: page.last_date().or(page.looked_up_to),
             count: page.count,
             more: page.more,
             next,
@@ -177,7 +183,7 @@ impl Inner {
     /// No two objects of a reader ever share a date, so the dates of a page say which objects it has.
     fn etag(&self, page: &Page, asked: &Asked<'_>) -> String {
         let mut content = Vec::with_capacity(64 + page.pieces.len() * 12);
-        content.extend(format!("{:?}{}", asked.binding, page.more).into_bytes());
+        content.extend(format!("{:?}{}{:?}", asked.binding, page.more, page.looked_up_to).into_bytes());
         for piece in &page.pieces {
             content.extend(piece.date.as_micros().to_le_bytes());
             content.extend(piece.count.to_le_bytes());
@@ -204,6 +210,7 @@ impl Inner {
             now,
             limit: 1,
             bytes_max: PAGE_BYTES_MAX,
+            scan_bytes_max: SCAN_BYTES_MAX,
             versions: &VersionChoice::all(),
             sieve: None,
         };
@@ -268,32 +275,67 @@ pub(super) fn ranges_of(pieces: &[Piece]) -> Vec<Range> {
         .collect()
 }
 
-pub(super) fn page_of(
+/// As much of `dated` as goes on one page.
+fn page_of(
     snapshot: &dyn Snapshot,
     view: &View,
     dated: Vec<Dated>,
     sieve: &FilterSieve<'_>,
-    skip_head: bool,
+    asked: &Asked<'_>,
     limit: usize,
 ) -> Result<Page, StoreError> {
     let mut page = Page::default();
+    let mut lengths = Lengths { snapshot, view, last: None };
+    let (mut bytes, mut scanned) = (0, 0);
     for Dated { copy, date } in dated {
-        if !skip_head && !sieve.wants_head(&copy.head) {
+        if asked.only.is_none() && !sieve.wants_head(&copy.head) {
             continue;
+        }
+        if scanned >= SCAN_BYTES_MAX {
+            page.more = true;
+            break;
         }
         if sieve.needs_body() {
             let mut body = Vec::new();
             snapshot.read(view, &copy.run, copy.index, 1, &mut body)?;
+            scanned += body.len();
             if !sieve.wants_body(&body) {
+                page.looked_up_to = (scanned >= SCAN_BYTES_MAX).then_some(date);
                 continue;
             }
         }
-        if page.count >= limit {
+        let length = lengths.of(&copy)?;
+        if page.count >= limit || (page.count > 0 && bytes + length > PAGE_BYTES_MAX) {
             page.more = true;
             break;
         }
+        bytes += length;
         page.count += 1;
         page.pieces.push(Piece { run: copy.run, first: copy.index, count: 1, date });
     }
+    if !page.more {
+        page.looked_up_to = None;
+    }
     Ok(page)
+}
+
+/// The lengths of objects, with the heads of the segment that was asked for last.
+struct Lengths<'s> {
+    snapshot: &'s dyn Snapshot,
+    view: &'s View,
+    last: Option<(SegmentId, Heads)>,
+}
+
+impl Lengths<'_> {
+    /// How many bytes the object takes on a page, with the comma behind it.
+    fn of(&mut self, copy: &Copy) -> Result<usize, StoreError> {
+        if copy.run.count == 1 {
+            return Ok(usize::try_from(copy.run.place.length).unwrap_or(usize::MAX).saturating_add(1));
+        }
+        if self.last.as_ref().is_none_or(|(known, _)| *known != copy.run.id) {
+            self.last = Some((copy.run.id, self.snapshot.heads(self.view, &copy.run)?));
+        }
+        let length = self.last.as_ref().and_then(|(_, heads)| heads.length(copy.index)).unwrap_or(0);
+        Ok(usize::try_from(length).unwrap_or(usize::MAX).saturating_add(1))
+    }
 }

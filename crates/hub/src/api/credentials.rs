@@ -86,9 +86,7 @@ pub(crate) async fn issue(
     request: Request,
 ) -> Result<Response, Refusal> {
     let (parts, body) = request.into_parts();
-    let new = new_credential(
-        hub.receive_decision(&caller, Deciders::OperatorOrOfficer, &parts.headers, body).await?,
-    )?;
+    let new = new_credential(hub.receive_decision(&caller, Deciders::Operator, &parts.headers, body).await?)?;
     let issued = hub.decide(move |exchange| exchange.issue_credential(&caller, new)).await?;
     let answer = Issued {
         credential: CredentialView::from(&issued.record),

@@ -122,7 +122,7 @@ impl Stream {
                 Bytes::from_static(b": alive\n\n")
             } else {
                 self.hub.metrics.count_served(batch.objects.len());
-                events(self.collection, &batch)
+                self.hub.answers.count(&self.caller.principal, events(self.collection, &batch))
             };
             silent_since = Instant::now();
             if !send(&sender, text).await {
@@ -138,6 +138,8 @@ impl Stream {
     /// Waits for news, on a blocking thread. Not within the limit of reads, for it does not read most of the time; the
     /// limit on streams holds it.
     async fn next(&self) -> Result<StreamBatch, Refusal> {
+        // A reader that does not keep up is cut off; it comes back with `Last-Event-ID`.
+        self.hub.answers.admit(&self.caller.principal)?;
         let exchange: Exchange = self.hub.exchange.clone();
         let (caller, collection, after) = (Arc::clone(&self.caller), self.collection.to_string(), self.after);
         let waited = tokio::task::spawn_blocking(move || exchange.stream(&caller, &collection, after, WAIT));
@@ -149,7 +151,7 @@ async fn send(sender: &mpsc::Sender<Bytes>, text: Bytes) -> bool {
     sender.send_timeout(text, READER_PAUSE_MAX).await.is_ok()
 }
 
-fn events(collection: CollectionId, batch: &StreamBatch) -> Bytes {
+fn events(collection: CollectionId, batch: &StreamBatch) -> Vec<u8> {
     let length: usize = batch.objects.iter().map(|(_, object)| object.len() + 200).sum();
     let mut text = Vec::with_capacity(length);
     for (date, object) in &batch.objects {
@@ -160,7 +162,7 @@ fn events(collection: CollectionId, batch: &StreamBatch) -> Bytes {
         push_lines(&mut text, object);
         text.extend_from_slice(b"}\n\n");
     }
-    text.into()
+    text
 }
 
 /// Appends an object to a `data` field. `\r\n`, `\n` and `\r` each end a line of the field.

@@ -18,7 +18,8 @@ pub(crate) async fn get(
     request: Request,
 ) -> Result<Response, Refusal> {
     let filter = ObjectFilter::parse(Endpoint::Manifest, request.uri().query().unwrap_or_default())?;
-    hub.page(Wishes::of(request.headers()), move |exchange, known| {
+    let principal = caller.principal.clone();
+    hub.page(&principal, Wishes::of(request.headers()), move |exchange, known| {
         let answer = exchange.unless(known).manifest(&caller, &collection, &filter)?;
         let manifest = Manifest {
             more: answer.served.more,

@@ -22,7 +22,8 @@ pub(crate) async fn get(
     request: Request,
 ) -> Result<Response, Refusal> {
     let filter = ObjectFilter::parse(Endpoint::Objects, request.uri().query().unwrap_or_default())?;
-    hub.page(Wishes::of(request.headers()), move |exchange, known| {
+    let principal = caller.principal.clone();
+    hub.page(&principal, Wishes::of(request.headers()), move |exchange, known| {
         let answer = exchange.unless(known).objects(&caller, &collection, &filter)?;
         Ok((answer.body, answer.served))
     })

@@ -18,7 +18,8 @@ pub(crate) async fn get(
     request: Request,
 ) -> Result<Response, Refusal> {
     let filter = ObjectFilter::parse(Endpoint::Versions, request.uri().query().unwrap_or_default())?;
-    hub.page(Wishes::of(request.headers()), move |exchange, known| {
+    let principal = caller.principal.clone();
+    hub.page(&principal, Wishes::of(request.headers()), move |exchange, known| {
         let answer = exchange.unless(known).versions(&caller, &collection, &object, &filter)?;
         let versions = Versions {
             more: answer.served.more,

@@ -1,7 +1,10 @@
 //! Paging to the end, by every way that clients have.
 
+use http_body_util::BodyExt as _;
+use hub::HubOptions;
 use serde_json::Value;
 use testkit::{indicator, indicator_id};
+use tower::ServiceExt as _;
 
 use crate::{Answer, Face, Login, indicators};
 
@@ -139,4 +142,43 @@ async fn filters_choose() {
         let page = page(&face, &face.operator, "/jcsp/collections/open/objects/", &query).await;
         assert_eq!(ids(&page.json()).len(), count, "{query}");
     }
+}
+
+#[tokio::test]
+async fn who_does_not_read_its_answers_gets_no_more_and_others_do() {
+    let mut options = HubOptions::new([7; 32]);
+    // A page of ten is more than half of all that may be on its way, and more than one member's share.
+    (options.answers_max_bytes, options.answers_per_principal_max_bytes) = (5_000, 1_000);
+    let face = Face::with(options);
+    let (_, alpha) = face.member("alpha", &["programme"]);
+    let (_, beta) = face.member("beta", &["programme"]);
+    let (_, gamma) = face.member("gamma", &["programme"]);
+    let _ = face.world.publish("indicators", &indicators(0..10));
+    let path = "/jcsp/collections/indicators/objects/";
+    let unread = |login: &Login| {
+        let mut request = hyper::Request::new(axum::body::Body::empty());
+        *request.uri_mut() = path.parse().unwrap();
+        request.headers_mut().insert("authorization", login.basic().parse().unwrap());
+        face.router.clone().oneshot(request)
+    };
+    let first = unread(&alpha).await.unwrap();
+    assert_eq!(first.status(), 200);
+    let entries = face.world.exchange.ledger_head().size;
+    let refused = face.get(&alpha, path).await.expect(429);
+    assert_eq!(refused.header("retry-after"), Some("5"));
+    assert_eq!(face.world.exchange.ledger_head().size, entries, "what is refused is no disclosure");
+    let second = unread(&beta).await.unwrap();
+    assert_eq!(second.status(), 200);
+    let refused = face.get(&gamma, path).await.expect(503);
+    assert_eq!(refused.header("retry-after"), Some("5"));
+    // Decisions and small answers are not held up.
+    face.get(&gamma, "/jcsp/collections/").await.expect(200);
+    drop(first);
+    face.get(&gamma, path).await.expect(200);
+    face.get(&alpha, path).await.expect(200);
+    face.get(&beta, path).await.expect(429);
+    let body = second.into_body().collect().await.unwrap().to_bytes();
+    face.get(&beta, path).await.expect(429);
+    drop(body);
+    face.get(&beta, path).await.expect(200);
 }

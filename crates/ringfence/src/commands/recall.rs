@@ -45,7 +45,16 @@ struct Report {
     receivers: Vec<Receiver>,
     told: Vec<String>,
     notice: Option<String>,
+    notices: Vec<String>,
     revoked: bool,
+    reached: Vec<Reached>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Reached {
+    object: String,
+    action: String,
+    receivers: Vec<Receiver>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -80,7 +89,7 @@ impl Recall {
 }
 
 fn describe(report: &Report) -> String {
-    let Report { object, versions, receivers, told, notice, revoked } = report;
+    let Report { object, versions, receivers, told, notice: _, notices, revoked, reached } = report;
     let mut text = format!("Recalled {} of {object}.\n", count(*versions, "version", "versions"));
     if receivers.is_empty() {
         text.push_str("Nobody had received it.\n");
@@ -92,8 +101,15 @@ fn describe(report: &Report) -> String {
     if *revoked {
         text.push_str("It is the programme's own: a revoked version goes to everybody who could read it.\n");
     }
-    if let Some(notice) = notice {
-        add!(text, "The notice {notice} goes to {}.\n", listed(told));
+    for Reached { object, action, receivers } in reached {
+        let holders: BTreeSet<String> = receivers.iter().map(|receiver| receiver.member.clone()).collect();
+        let had: Vec<String> = holders.into_iter().collect();
+        let had =
+            if had.is_empty() { "nobody had it".to_owned() } else { format!("{} had it", listed(&had)) };
+        add!(text, "With it: {object} {action}; {had}.\n");
+    }
+    if !notices.is_empty() {
+        add!(text, "Told in the next poll: {} ({}).\n", listed(told), notices.join(", "));
     }
     text
 }

@@ -30,6 +30,8 @@ pub struct Query<'a> {
     pub limit: usize,
     /// At most so many bytes of bodies, but always at least one object.
     pub bytes_max: usize,
+    /// When so many bytes of bodies were looked at for the sieve, the page ends where it stands.
+    pub scan_bytes_max: usize,
     /// Which versions of an object that has several.
     pub versions: &'a VersionChoice,
     /// Which objects; `None` is all.
@@ -78,6 +80,8 @@ pub struct Page {
     pub count: usize,
     /// Whether there is more behind it, up to the horizon.
     pub more: bool,
+    /// If the page ended because enough was looked at: up to which date, wanted or not.
+    pub looked_up_to: Option<Timestamp>,
 }
 
 impl Page {
@@ -91,6 +95,12 @@ impl Page {
     #[must_use]
     pub fn last_date(&self) -> Option<Timestamp> {
         self.pieces.last().map(Piece::last_date)
+    }
+
+    /// Where the page behind this one begins: after this date.
+    #[must_use]
+    pub fn goes_on_after(&self) -> Option<Timestamp> {
+        self.last_date().max(self.looked_up_to)
     }
 
     /// Appends the page's bodies, joined by commas, to `out`.
@@ -131,8 +141,16 @@ pub fn page(
         })
         .collect();
     let mut direct = Direct::seek(snapshot, view, query, after)?;
-    let mut filling =
-        Filling { snapshot, view, query, page: Page::default(), bytes: 0, after, chosen: RefCell::default() };
+    let mut filling = Filling {
+        snapshot,
+        view,
+        query,
+        page: Page::default(),
+        bytes: 0,
+        scanned: 0,
+        after,
+        chosen: RefCell::default(),
+    };
 
     while !filling.page.more {
         streams.retain(|(block, rank)| *rank < block.total());
@@ -173,6 +191,9 @@ struct Filling<'a> {
     query: &'a Query<'a>,
     page: Page,
     bytes: usize,
+    /// How many bytes of bodies were looked at. Only of objects that the reader may have: where a page ends tells
+    /// nothing of others.
+    scanned: usize,
     after: i64,
     /// The copies that the reader gets, by id, as far as they were asked for.
     chosen: RefCell<HashMap<String, BTreeSet<Position>>>,
@@ -266,9 +287,13 @@ impl Filling<'_> {
             let date = date + 2 * i64::from(index - first);
             if self.is_wanted(run, share, index, &heads, &marks)? {
                 self.push(run, index, 1, date, size(&heads, index));
-                if self.page.more {
-                    break;
-                }
+            }
+            if !self.page.more && self.scanned >= self.query.scan_bytes_max {
+                self.page.more = true;
+                self.page.looked_up_to = Some(Timestamp::from_micros(date));
+            }
+            if self.page.more {
+                break;
             }
         }
         Ok(())
@@ -336,7 +361,7 @@ impl Filling<'_> {
     }
 
     fn is_wanted(
-        &self,
+        &mut self,
         run: &Run,
         share: Share,
         index: u32,
@@ -369,6 +394,7 @@ impl Filling<'_> {
             Some(sieve) if sieve.needs_body() => {
                 let mut body = Vec::new();
                 self.snapshot.read(self.view, run, index, 1, &mut body)?;
+                self.scanned = self.scanned.saturating_add(body.len());
                 Ok(sieve.wants_body(&body))
             }
             Some(_) | None => Ok(true),
@@ -376,10 +402,9 @@ impl Filling<'_> {
     }
 }
 
+/// How many bytes the object takes on a page, with the comma behind it.
 fn size(heads: &Heads, index: u32) -> usize {
-    let start = if index == 0 { 0 } else { heads.end(index - 1).map_or(0, |end| end + 1) };
-    let length = heads.end(index).unwrap_or(start).saturating_sub(start);
-    usize::try_from(length).unwrap_or(usize::MAX).saturating_add(1)
+    usize::try_from(heads.length(index).unwrap_or(0)).unwrap_or(usize::MAX).saturating_add(1)
 }
 
 /// One object with its date in the reader's timeline.

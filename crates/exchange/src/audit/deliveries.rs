@@ -1,0 +1,126 @@
+//! Who was handed what, by the ledger, for a few objects.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use ledger::entry::Disclosure;
+use store::{Copy, Position, Snapshot, StoreError};
+
+use super::{Receiver, each_disclosure, is_whole};
+use crate::read::segment_number;
+
+/// Who was handed some copies, by the ledger.
+///
+/// The ledger is long, so it is read once for all copies, and read on from where it was read to.
+#[derive(Debug, Default)]
+pub(crate) struct Deliveries {
+    /// How many entries were read.
+    read: u64,
+    copies: BTreeMap<Position, BTreeMap<String, Delivery>>,
+}
+
+/// That a reader was handed a copy.
+#[derive(Clone, Debug)]
+struct Delivery {
+    first: String,
+    entry: u64,
+    whole: bool,
+    /// The credentials with which it came whole.
+    credentials: BTreeSet<String>,
+}
+
+impl Deliveries {
+    /// Reads what the ledger says of these copies that is not known yet.
+    pub(crate) fn bring_up(
+        &mut self,
+        snapshot: &dyn Snapshot,
+        positions: impl IntoIterator<Item = Position>,
+    ) -> Result<(), StoreError> {
+        let news: BTreeSet<Position> =
+            positions.into_iter().filter(|position| !self.copies.contains_key(position)).collect();
+        let known: BTreeSet<Position> = self.copies.keys().copied().collect();
+        if !known.is_empty() {
+            self.read = self.scan(snapshot, self.read, &known)?;
+        }
+        if !news.is_empty() {
+            self.copies.extend(news.iter().map(|position| (*position, BTreeMap::new())));
+            self.read = self.scan(snapshot, 0, &news)?;
+        }
+        Ok(())
+    }
+
+    fn scan(
+        &mut self,
+        snapshot: &dyn Snapshot,
+        from: u64,
+        positions: &BTreeSet<Position>,
+    ) -> Result<u64, StoreError> {
+        let mut segments: HashMap<u64, Vec<Position>> = HashMap::new();
+        for position in positions {
+            segments.entry(segment_number(position.segment)).or_default().push(*position);
+        }
+        each_disclosure(snapshot, from, |index, disclosure| {
+            for range in &disclosure.ranges {
+                for position in segments.get(&range.segment).into_iter().flatten() {
+                    let at = u64::from(position.index);
+                    let is_in = (range.first..range.first + range.count).contains(&at)
+                        && !disclosure
+                            .except
+                            .iter()
+                            .any(|slot| slot.segment == range.segment && slot.index == at);
+                    if is_in && let Some(known) = self.copies.get_mut(position) {
+                        deliver(known, index, &disclosure);
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// The credentials with which this copy was received whole.
+    pub(crate) fn credentials(&self, position: Position) -> BTreeSet<&str> {
+        let deliveries = self.copies.get(&position).into_iter().flat_map(BTreeMap::values);
+        deliveries.flat_map(|delivery| delivery.credentials.iter().map(String::as_str)).collect()
+    }
+
+    /// Who was handed this copy or told of it.
+    pub(crate) fn readers(&self, position: Position) -> impl Iterator<Item = &str> {
+        self.copies.get(&position).into_iter().flat_map(|readers| readers.keys().map(String::as_str))
+    }
+
+    /// Who was handed one of these copies of an object, each with the first time of each version.
+    pub(crate) fn receivers(&self, copies: &[Copy]) -> Vec<Receiver> {
+        let mut found: BTreeMap<(&str, &str), Receiver> = BTreeMap::new();
+        for copy in copies {
+            for (member, delivery) in self.copies.get(&copy.position()).into_iter().flatten() {
+                let here = Receiver {
+                    member: member.clone(),
+                    version: copy.head.version.clone(),
+                    first: delivery.first.clone(),
+                    entry: delivery.entry,
+                    whole: delivery.whole,
+                };
+                let receiver = found.entry((member, &copy.head.version)).or_insert_with(|| here.clone());
+                if (!here.whole, here.entry) < (!receiver.whole, receiver.entry) {
+                    *receiver = here;
+                }
+            }
+        }
+        found.into_values().collect()
+    }
+}
+
+fn deliver(known: &mut BTreeMap<String, Delivery>, entry: u64, disclosure: &Disclosure) {
+    let whole = is_whole(disclosure.resource);
+    let delivery = known.entry(disclosure.member.clone()).or_insert_with(|| Delivery {
+        first: disclosure.at.clone(),
+        entry,
+        whole,
+        credentials: BTreeSet::new(),
+    });
+    if whole {
+        if !delivery.whole {
+            (delivery.whole, delivery.first, delivery.entry) = (true, disclosure.at.clone(), entry);
+        }
+        delivery.credentials.insert(disclosure.credential.clone());
+    }
+}

@@ -1,0 +1,119 @@
+//! What a hub is held to when it starts.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
+use std::sync::{Arc, Mutex};
+
+use exchange::{Exchange, KeptCheckpoint, Keys, OpenError, Options, PublishOptions};
+use model::{ManualClock, Principal, Role};
+use programme::Programme;
+use store::{MemoryStore, Store};
+use testkit::{START, caller_of, envelope, indicator};
+
+/// A checkpoint that is kept in memory.
+#[derive(Default)]
+struct Kept(Mutex<Option<Vec<u8>>>);
+
+impl KeptCheckpoint for Kept {
+    fn place(&self) -> String {
+        "the place".to_owned()
+    }
+
+    fn read(&self) -> std::io::Result<Option<Vec<u8>>> {
+        Ok(self.0.lock().unwrap().clone())
+    }
+
+    fn write(&self, checkpoint: &[u8]) -> std::io::Result<()> {
+        *self.0.lock().unwrap() = Some(checkpoint.to_vec());
+        Ok(())
+    }
+}
+
+/// Opens a hub whose chance is `chance`, and whose ledger's key is made from `key`.
+fn open(store: &Arc<dyn Store>, kept: &Arc<Kept>, chance: u8, key: u8) -> Result<Exchange, OpenError> {
+    let programme = Arc::new(Programme::from_files(&programme::template()).unwrap());
+    let options = Options {
+        clock: Arc::new(ManualClock::at(START.parse().unwrap())),
+        random: Arc::new(move |bytes: &mut [u8]| bytes.fill(chance)),
+        keys: Keys {
+            origin: "test.example/jcsp".to_owned(),
+            ledger: [key; 32],
+            cursor: [2; 32],
+            credentials: [3; 32],
+        },
+    };
+    let kept = Arc::clone(kept) as Arc<dyn KeptCheckpoint>;
+    Exchange::open_held_to(kept, Arc::clone(store), &programme, options)
+}
+
+fn empty() -> Arc<dyn Store> {
+    Arc::new(MemoryStore::new())
+}
+
+fn publish(exchange: &Exchange, n: u64) {
+    let operator = caller_of(Principal::Role(Role::Operator));
+    let body = envelope(&[indicator(n, 0, &[])]);
+    exchange.publish(&operator, "indicators", body, PublishOptions::default()).unwrap();
+}
+
+#[test]
+fn a_store_that_lost_its_end_is_found_and_not_served() {
+    let (whole, kept) = (empty(), Arc::new(Kept::default()));
+    let exchange = open(&whole, &kept, 7, 1).unwrap();
+    // More than a tile, so that the past is read from tiles too.
+    for n in 0..300 {
+        publish(&exchange, n);
+    }
+    let size = exchange.ledger_head().size;
+    // The last checkpoint is kept when the hub ends.
+    drop(exchange);
+    assert!(
+        String::from_utf8(kept.0.lock().unwrap().clone().unwrap()).unwrap().contains(&format!("\n{size}\n"))
+    );
+
+    // The same hub as it was earlier: what it has is right, and the end is missing.
+    let earlier = empty();
+    let exchange = open(&earlier, &Arc::new(Kept::default()), 7, 1).unwrap();
+    publish(&exchange, 0);
+    let left = exchange.ledger_head().size;
+    drop(exchange);
+    for (store, found) in [(&earlier, left), (&empty(), 0)] {
+        let refused = open(store, &kept, 7, 1).err().unwrap();
+        let matches =
+            matches!(&refused, OpenError::EndLost { found: f, signed, .. } if (*f, *signed) == (found, size));
+        assert!(matches, "{refused}");
+        let text = refused.to_string();
+        assert!(text.contains("ringfence restore") && text.contains("the place"), "{text}");
+    }
+    assert!(open(&whole, &kept, 7, 1).is_ok(), "the store that has it all is served");
+}
+
+#[test]
+fn a_log_that_has_grown_since_is_the_usual_case() {
+    let (store, kept) = (empty(), Arc::new(Kept::default()));
+    publish(&open(&store, &kept, 7, 1).unwrap(), 0);
+    let before = kept.0.lock().unwrap().clone();
+    publish(&open(&store, &kept, 7, 1).unwrap(), 1);
+    // As if the hub had been killed before it kept the last one.
+    *kept.0.lock().unwrap() = before;
+    assert!(open(&store, &kept, 7, 1).is_ok());
+}
+
+#[test]
+fn another_past_or_another_hubs_checkpoint_is_refused() {
+    let (store, kept) = (empty(), Arc::new(Kept::default()));
+    drop(open(&store, &kept, 7, 1).unwrap());
+    let other = empty();
+    let exchange = open(&other, &Arc::new(Kept::default()), 8, 1).unwrap();
+    publish(&exchange, 0);
+    drop(exchange);
+    let refused = open(&other, &kept, 8, 1).err().unwrap();
+    assert!(matches!(refused, OpenError::OtherPast { .. }), "{refused}");
+    let keys = Arc::new(Kept::default());
+    drop(open(&empty(), &keys, 7, 2).unwrap());
+    for bytes in [keys.0.lock().unwrap().clone().unwrap(), b"nonsense".to_vec()] {
+        let foreign = Arc::new(Kept(Mutex::new(Some(bytes))));
+        let refused = open(&store, &foreign, 7, 1).err().unwrap();
+        assert!(matches!(refused, OpenError::Kept { .. }), "{refused}");
+    }
+}

@@ -446,9 +446,22 @@ mod tests {
                     by: officer(),
                     reason: "a \"tie\" to Ö".to_owned(),
                     epoch: 13,
+                    proof: None,
                 }),
                 r#"{"kind":"decision","at":"2026-01-10T00:00:00.000001Z","member":"member:00000000000000a1","tier":"cleared","from":"listed","to":"suspended","by":"officer:ada","reason":"a \"tie\" to Ö","epoch":13}"#,
                 "658b7d7526d4c6ab5a2922f773a1b76c0d5768ea080b5d95d014203a9a9928b1",
+            ),
+            (
+                Body::Vetting(Vetting {
+                    at: t(),
+                    member: None,
+                    action: "ties recorded".to_owned(),
+                    subject: "3 statements: gleif-rr".to_owned(),
+                    by: officer(),
+                    sha256: Some("ef".to_owned()),
+                }),
+                r#"{"kind":"vetting","at":"2026-01-10T00:00:00.000001Z","action":"ties recorded","subject":"3 statements: gleif-rr","by":"officer:ada","sha256":"ef"}"#,
+                "8b32d1ab61f3d3e1c2fe2dbc3aaf8b7acf7b4bd83bb33d8170cbda7f3901551a",
             ),
             (
                 Body::Publication(Publication {

@@ -328,7 +328,7 @@ mod tests {
         let programme = Arc::new(template());
         let open = || {
             let keys = dir.keys(None, &programme)?;
-            dir.open_exchange(Arc::new(SqliteStore::open(dir.path())?), &programme, keys)
+            dir.open_exchange(Arc::new(SqliteStore::open(dir.path())?), &programme, keys, Arc::new(SystemClock::default()))
         };
         drop(open().unwrap());
         let older = fs::read(dir.path().join(DATABASE)).unwrap();

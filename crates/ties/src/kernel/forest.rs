@@ -35,7 +35,8 @@
 //! [`Forest::set`] changes one tie, and evaluates again only the company, and the companies held by whatever moved
 //! ([`update`]). It returns the companies whose controllers are no longer the same.
 //!
-//! Memory is 32 bytes a node beside the holdings.
+//! Memory is 32 bytes a node beside the holdings. The first change makes 20 of them, levels, circles and lists of children,
+//! and takes about as long as the pass; [`Forest::prepare_changes`] does it beforehand.
 
 mod build;
 mod evaluate;
@@ -45,7 +46,7 @@ mod update;
 use super::closure::Closure;
 use super::holdings::{Holdings, Node};
 use super::line::{Certainty, Line};
-use tree::{NONE, Tree};
+use tree::Tree;
 
 pub use update::Moved;
 
@@ -55,8 +56,9 @@ pub struct Forest {
     holdings: Holdings,
     tree: Tree,
     /// Above all its holders, outside its circle: a tie goes from a lower level to a higher, or stays in a circle.
+    /// Empty until the first change, and so are the circles.
     levels: Vec<u32>,
-    /// The number of the circle that a node is part of, or `NONE`.
+    /// One more than the number of the circle that a node is part of, or 0.
     circles: Vec<u32>,
     /// The members of each circle. One that was joined to another is left empty.
     members: Vec<Vec<Node>>,
@@ -151,15 +153,8 @@ impl Forest {
         if x >= self.holdings.nodes() {
             return Vec::new();
         }
-        if !self.is_whole() {
-            let closure = self.holdings.closure(&[x], Line::MAJORITY, Certainty::Certain);
-            let mut joined = closure.joined().to_vec();
-            joined.sort_unstable();
-            return joined;
-        }
-        let mut controlled = Vec::new();
-        self.tree.subtree(self.tree.class(x), &mut controlled);
-        controlled.retain(|&node| node != x);
+        let closure = self.holdings.closure(&[x], Line::MAJORITY, Certainty::Certain);
+        let mut controlled = closure.joined().to_vec();
         controlled.sort_unstable();
         controlled
     }
@@ -190,25 +185,27 @@ impl Forest {
     /// How many pairs there are, counted without listing them.
     #[must_use]
     pub fn pairs_count(&self) -> u64 {
-        let mut above = vec![0_u32; self.holdings.nodes() as usize];
-        let mut stack: Vec<Node> = Vec::new();
+        let nodes = self.holdings.nodes();
+        let mut sizes = vec![0_u32; nodes as usize];
+        for node in 0..nodes {
+            sizes[self.tree.class(node) as usize] += 1;
+        }
+        // For each class how many there are in it and above it; 0 where that is not known yet.
+        let mut upwards = vec![0_u32; nodes as usize];
         let mut pairs = 0;
-        for root in 0..self.holdings.nodes() {
-            if !self.tree.is_root(root) {
-                continue;
+        let mut way = Vec::new();
+        for node in 0..nodes {
+            let mut vertex = Some(self.tree.class(node));
+            while let Some(here) = vertex.filter(|&here| upwards[here as usize] == 0) {
+                way.push(here);
+                vertex = self.tree.parent(here);
             }
-            stack.push(root);
-            while let Some(vertex) = stack.pop() {
-                // Members of a class are below it in the tree, and control all that is below the class.
-                let class = super::holdings::number(self.tree.class_members(vertex).count());
-                let outside = match self.tree.parent_of_class(vertex) {
-                    None => 0,
-                    Some(parent) => above[parent as usize],
-                };
-                above[vertex as usize] = outside + class;
-                pairs += u64::from(class) * u64::from(outside + class - 1);
-                stack.extend(self.tree.children(vertex).filter(|&child| !self.tree.is_peer(child)));
+            let mut above = vertex.map_or(0, |here| upwards[here as usize]);
+            while let Some(here) = way.pop() {
+                above += sizes[here as usize];
+                upwards[here as usize] = above;
             }
+            pairs += u64::from(upwards[self.tree.class(node) as usize] - 1);
         }
         pairs
     }
@@ -239,15 +236,22 @@ impl Forest {
         best.map(|(_, _, head)| head)
     }
 
+    /// Makes ready for changes, which the first change does otherwise: once, and linear in the nodes.
+    pub fn prepare_changes(&mut self) {
+        self.find_levels();
+        self.tree.list_children();
+    }
+
     /// Adds a node without ties, and returns its number.
     ///
     /// # Panics
     ///
     /// Beyond 2^32 - 1 nodes.
     pub fn add_node(&mut self) -> Node {
+        self.prepare_changes();
         self.tree.add();
         self.levels.push(0);
-        self.circles.push(NONE);
+        self.circles.push(0);
         self.holdings.add_node()
     }
 }

@@ -105,8 +105,9 @@ impl Units {
         self.meets(held, idle, line)
     }
 
-    fn is_plain(&self) -> bool {
-        !self.complete && !self.conflicted && self.idle == Weight::default()
+    /// Whether a group's least is the sum of its members' least, and nothing else counts.
+    pub(crate) fn is_plain(&self) -> bool {
+        !self.complete && !self.conflicted && !self.each_whole && self.idle == Weight::default()
     }
 
     /// The least that the group can hold, and the idle votes in that case. Where a complete register leaves

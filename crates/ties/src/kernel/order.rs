@@ -5,8 +5,8 @@
 
 use super::holdings::{Holdings, Node};
 
-/// Finished, in the place of the number of a visit.
-const DONE: u32 = u32::MAX;
+/// The highest bit marks the finished, in the place of the number of a visit.
+const DONE: u32 = 1 << 31;
 
 struct Frame {
     company: Node,
@@ -16,34 +16,38 @@ struct Frame {
     low: u32,
 }
 
-/// A walk under way. It borrows no holdings between steps, so that its user can work on them.
+/// A walk under way, from companies to what they wait for. It borrows nothing between steps, so that its user
+/// can work on what it walks.
 pub(crate) struct Walk {
     visits: Vec<u32>,
     visit: u32,
     frames: Vec<Frame>,
     open: Vec<Node>,
     start: Node,
+    /// How many components have been finished.
+    finished: u32,
     /// The component found last.
     pub(crate) component: Vec<Node>,
 }
 
 impl Walk {
-    pub(crate) fn new(holdings: &Holdings) -> Self {
-        // Who is held by nobody is finished before the walk begins.
-        let first = |node| if holdings.is_held(node) { 0 } else { DONE };
+    /// Over everyone of whom `waits` says so; the others are finished before the walk begins.
+    pub(crate) fn new(nodes: u32, waits: impl Fn(Node) -> bool) -> Self {
+        let first = |node| if waits(node) { 0 } else { DONE };
         Self {
-            visits: (0..holdings.nodes()).map(first).collect(),
+            visits: (0..nodes).map(first).collect(),
             visit: 0,
             frames: Vec::new(),
             open: Vec::new(),
             start: 0,
+            finished: 0,
             component: Vec::new(),
         }
     }
 
     /// Finds the next component; `false` when there is no more. Its members met last lie upstream of those met first,
-    /// and come first.
-    pub(crate) fn step(&mut self, holdings: &Holdings) -> bool {
+    /// and come first. `upstream` tells one after another for whom a company waits.
+    pub(crate) fn step(&mut self, upstream: impl Fn(Node, u32) -> Option<Node>) -> bool {
         loop {
             let Some(frame) = self.frames.last_mut() else {
                 if self.begin() {
@@ -52,7 +56,7 @@ impl Walk {
                 return false;
             };
             let company = frame.company;
-            let Some(holder) = holdings.holder_at(company, frame.next) else {
+            let Some(holder) = upstream(company, frame.next) else {
                 let low = frame.low;
                 self.frames.pop();
                 if low == self.visits[company as usize] {
@@ -66,11 +70,20 @@ impl Walk {
             };
             frame.next += 1;
             match self.visits[holder as usize] {
-                DONE => {}
+                done if done & DONE != 0 => {}
                 0 => self.enter(holder),
                 earlier => frame.low = frame.low.min(earlier),
             }
         }
+    }
+
+    /// The number of each node's component in the order of finishing, after the walk: above all its holders'. Nobody's
+    /// is 0 but theirs who are not held.
+    pub(crate) fn into_levels(mut self) -> Vec<u32> {
+        for visit in &mut self.visits {
+            *visit &= !DONE;
+        }
+        self.visits
     }
 
     fn begin(&mut self) -> bool {
@@ -95,8 +108,9 @@ impl Walk {
     /// A component is complete: the open companies down to `first`, in which its walk began.
     fn finish(&mut self, first: Node) {
         self.component.clear();
+        self.finished += 1;
         while let Some(member) = self.open.pop() {
-            self.visits[member as usize] = DONE;
+            self.visits[member as usize] = DONE | self.finished;
             self.component.push(member);
             if member == first {
                 break;
@@ -117,9 +131,9 @@ impl Order {
     /// The order of a graph.
     #[must_use]
     pub fn new(holdings: &Holdings) -> Self {
-        let mut walk = Walk::new(holdings);
+        let mut walk = Walk::new(holdings.nodes(), |node| holdings.is_held(node));
         let mut order = Self { companies: Vec::new(), circles: Vec::new() };
-        while walk.step(holdings) {
+        while walk.step(|company, next| holdings.holder_at(company, next)) {
             let from = order.companies.len();
             order.companies.extend_from_slice(&walk.component);
             if walk.component.len() > 1 {

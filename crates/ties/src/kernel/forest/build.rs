@@ -1,7 +1,10 @@
-//! The first pass: everyone after their holders.
+//! The first pass: everyone after those they wait for.
 //!
-//! A company outside any circle is evaluated as soon as the [walk](super::super::order) has finished it, while its
-//! holders are still at hand in the processor's cache; a circle's members are grown together.
+//! A company of which one holder has a majority needs to know nothing else: that holder is its nearest controller, and the
+//! other ties into it do not matter. A read through all registers in order finds these, most of all companies, and
+//! most of their holders are controlled by nobody. A company without such a holder can be controlled only if one of its
+//! holders is, and waits for its holders. So [walking](super::super::order) along what is waited for leaves out most ties,
+//! and the circles that it finds are those that matter; their members are grown together.
 
 use std::collections::VecDeque;
 
@@ -9,8 +12,8 @@ use super::super::holdings::{Holdings, Node, number};
 use super::super::order::Walk;
 use super::super::table::NodeSet;
 use super::Forest;
-use super::evaluate::Scratch;
-use super::tree::{NONE, Tree};
+use super::evaluate::{Majority, Scratch};
+use super::tree::{Marks, NONE, Tree};
 
 impl Forest {
     /// Everyone's controllers. Linear in the ties, but for companies that nobody controls alone.
@@ -20,40 +23,105 @@ impl Forest {
         let mut forest = Self {
             holdings,
             tree: Tree::new(nodes),
-            levels: vec![0; nodes as usize],
-            circles: vec![NONE; nodes as usize],
+            levels: Vec::new(),
+            circles: vec![0; nodes as usize],
             members: Vec::new(),
             contested: std::collections::BTreeSet::new(),
             scratch: Scratch::default(),
         };
-        let mut walk = Walk::new(&forest.holdings);
-        let mut level = 0;
-        while walk.step(&forest.holdings) {
-            // The order of finishing is an order of levels: holders finish first.
-            level += 1;
-            forest.place(&walk.component, level);
+        let (joint, waits) = forest.find_majorities();
+        let mut walk = Walk::new(nodes, |node| waits.has(node));
+        while walk.step(|company, next| {
+            if joint.has(company) {
+                forest.holdings.holder_at(company, next)
+            } else {
+                (next == 0).then(|| forest.tree.parent(company)).flatten()
+            }
+        }) {
+            forest.place(&walk.component, &joint);
         }
+        forest.circles = Vec::new();
+        forest.members = Vec::new();
         forest
     }
 
-    /// Places a company, or a circle, whose holders are all placed.
-    fn place(&mut self, members: &[Node], level: u32) {
-        for &member in members {
-            self.levels[member as usize] = level;
+    /// Points each company to a holder with a majority of its own. Tells which companies may be controlled
+    /// otherwise, and which have to wait for others.
+    fn find_majorities(&mut self) -> (Marks, Marks) {
+        let nodes = self.holdings.nodes();
+        let (mut joint, mut waits) = (Marks::of(nodes as usize), Marks::of(nodes as usize));
+        let (mut held_alone, mut held_jointly) = (Vec::new(), Vec::new());
+        for company in (0..nodes).filter(|&company| self.holdings.is_held(company)) {
+            match self.majority(company) {
+                Majority::Of(holder) => {
+                    self.tree.point(company, holder);
+                    held_alone.push(company);
+                }
+                Majority::Joint => {
+                    joint.set(company, true);
+                    held_jointly.push(company);
+                }
+                Majority::None => {}
+            }
         }
+        for company in held_alone {
+            let holder = self.tree.parent(company).unwrap_or(company);
+            if self.tree.is_root(holder) && !joint.has(holder) {
+                self.tree.measure_below_root(company, holder);
+            } else {
+                waits.set(company, true);
+            }
+        }
+        for company in held_jointly {
+            let controlled = |holder: Node| !self.tree.is_root(holder) || joint.has(holder);
+            if self.holdings.terms(company).each_whole || self.holdings.holders(company).any(controlled) {
+                waits.set(company, true);
+            }
+        }
+        (joint, waits)
+    }
+
+    /// Places a company, or a circle, that need wait no longer.
+    fn place(&mut self, members: &[Node], joint: &Marks) {
         if let [company] = *members {
-            if let Some(controller) = self.nearest_controller(company) {
-                self.tree.link(company, controller);
+            let controller = if joint.has(company) {
+                self.nearest_controller(company)
+            } else {
+                // Since it was pointed to, the holder may have come into a class.
+                self.tree.parent(company).map(|holder| self.tree.class(holder))
+            };
+            if let Some(controller) = controller {
+                self.tree.hang(company, controller);
             }
             return;
         }
+        self.members.push(members.to_vec());
         let circle = number(self.members.len());
         for &member in members {
             self.circles[member as usize] = circle;
+            self.tree.point(member, NONE);
         }
         // Those upstream come first, so growing in this order mostly appends.
         self.grow_circle(members, members, &mut Vec::new());
-        self.members.push(members.to_vec());
+    }
+
+    /// Numbers levels and finds circles for changes to come: over all ties, since each may come to matter.
+    pub(super) fn find_levels(&mut self) {
+        if !self.levels.is_empty() {
+            return;
+        }
+        let holdings = &self.holdings;
+        self.circles = vec![0; holdings.nodes() as usize];
+        let mut walk = Walk::new(holdings.nodes(), |node| holdings.is_held(node));
+        while walk.step(|company, next| holdings.holder_at(company, next)) {
+            if walk.component.len() > 1 {
+                self.members.push(walk.component.clone());
+                for &member in &walk.component {
+                    self.circles[member as usize] = number(self.members.len());
+                }
+            }
+        }
+        self.levels = walk.into_levels();
     }
 
     /// One more than the highest holder outside the group.

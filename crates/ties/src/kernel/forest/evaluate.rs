@@ -21,13 +21,57 @@ struct Climber {
     vertex: Node,
     root: Node,
     weight: Weight,
+    /// Whether it may meet others: it is no root, or one of a class.
+    related: bool,
 }
 
-fn carries(units: &Units, weight: Weight) -> bool {
-    units.clears(weight, Line::MAJORITY, Certainty::Certain)
+/// Whether some holders of a company certainly carry it, without what most companies do not need.
+#[derive(Clone, Copy)]
+struct Test {
+    units: Units,
+    plain: bool,
+}
+
+impl Test {
+    fn new(units: Units) -> Self {
+        Self { units, plain: units.is_plain() }
+    }
+
+    fn carries(&self, weight: Weight) -> bool {
+        if self.plain {
+            return 2 * weight.lo > self.units.one;
+        }
+        self.units.clears(weight, Line::MAJORITY, Certainty::Certain)
+    }
+}
+
+/// What a register alone says of who controls a company.
+pub(super) enum Majority {
+    /// This holder, and whoever controls it.
+    Of(Node),
+    /// Nobody alone, but maybe several together.
+    Joint,
+    /// Nobody.
+    None,
 }
 
 impl Forest {
+    /// What the weights alone tell.
+    pub(super) fn majority(&self, company: Node) -> Majority {
+        let test = Test::new(self.holdings.units(company));
+        if test.units.each_whole {
+            return Majority::Joint;
+        }
+        if !test.carries(test.units.total) {
+            return Majority::None;
+        }
+        let mut voters = self.holdings.voters(company).filter(|&(holder, _)| holder != company);
+        match voters.find(|&(_, weight)| test.carries(weight)) {
+            Some((holder, _)) => Majority::Of(holder),
+            None => Majority::Joint,
+        }
+    }
+
     /// The deepest vertex, other than the company's own class, whose subtree certainly holds a majority.
     ///
     /// Holders inside the company's own class are left out: whoever has their votes controls the company already.
@@ -49,11 +93,15 @@ impl Forest {
         if units.each_whole {
             return self.above_joint_holders(company);
         }
+        let test = Test::new(units);
+        if !test.carries(units.total) {
+            return None;
+        }
         let own = self.tree.class(company);
         // One with a majority of its own is found from the weights alone.
         let mut voters = self.holdings.voters(company);
         let alone = voters.find(|&(holder, weight)| {
-            carries(&units, weight) && counts(holder) && self.tree.class(holder) != own
+            test.carries(weight) && counts(holder) && self.tree.class(holder) != own
         });
         if let Some((holder, _)) = alone {
             return Some(self.tree.class(holder));
@@ -61,18 +109,19 @@ impl Forest {
         drop(voters);
         let mut climbers = std::mem::take(&mut self.scratch.climbers);
         climbers.clear();
-        let mut related = false;
+        let mut related = 0;
         for (holder, weight) in self.holdings.voters(company) {
             let vertex = self.tree.class(holder);
             if vertex != own && counts(holder) {
-                related |= vertex != holder || !self.tree.is_root(vertex);
-                climbers.push(Climber { vertex, root: vertex, weight });
+                let is_related = vertex != holder || !self.tree.is_root(vertex);
+                let root = if is_related { self.tree.lift(vertex, 0) } else { vertex };
+                related += usize::from(is_related);
+                climbers.push(Climber { vertex, root, weight, related: is_related });
             }
         }
         // Roots cannot meet.
-        let found = if related {
-            self.choose_root(&units, &mut climbers);
-            self.climb(&units, &climbers)
+        let found = if related > 0 && self.choose_root(&test, &mut climbers, related) {
+            self.climb(&test, &climbers)
         } else {
             None
         };
@@ -80,28 +129,32 @@ impl Forest {
         found
     }
 
-    /// Keeps only the holders under the one root that gathers a majority.
-    fn choose_root(&self, units: &Units, climbers: &mut Vec<Climber>) {
-        for climber in climbers.iter_mut() {
-            climber.root = self.tree.lift(climber.vertex, 0);
-        }
-        climbers.sort_unstable_by_key(|climber| (climber.root, climber.vertex));
-        let groups = climbers.chunk_by(|a, b| a.root == b.root);
-        let root = groups
-            .filter(|group| {
-                let sum = group.iter().fold(Weight::default(), |sum, climber| sum.plus(climber.weight));
-                group.len() > 1 && carries(units, sum)
-            })
-            .map(|group| group[0].root)
-            .next();
+    /// Keeps only the holders under the one root that gathers a majority, the deepest first; `false` if there is none.
+    /// So many of the holders are no roots themselves.
+    fn choose_root(&self, test: &Test, climbers: &mut Vec<Climber>, related: usize) -> bool {
+        let sum =
+            |group: &[Climber]| group.iter().fold(Weight::default(), |sum, climber| sum.plus(climber.weight));
+        let root = if related <= FEW {
+            let mut roots = climbers.iter().filter(|climber| climber.related);
+            let gathers = |root: Node| {
+                let group = climbers.iter().filter(|climber| climber.root == root);
+                test.carries(group.fold(Weight::default(), |sum, climber| sum.plus(climber.weight)))
+            };
+            roots.find(|climber| gathers(climber.root)).map(|climber| climber.root)
+        } else {
+            climbers.sort_unstable_by_key(|climber| (climber.root, climber.vertex));
+            let mut groups = climbers.chunk_by(|a, b| a.root == b.root);
+            groups.find(|group| test.carries(sum(group))).map(|group| group[0].root)
+        };
         climbers.retain(|climber| Some(climber.root) == root);
         climbers.sort_unstable_by_key(|climber| {
             (std::cmp::Reverse(self.tree.depth(climber.vertex)), climber.vertex)
         });
+        root.is_some()
     }
 
     /// Lets the holders climb, deepest first, until a union carries.
-    fn climb(&mut self, units: &Units, climbers: &[Climber]) -> Option<Node> {
+    fn climb(&mut self, test: &Test, climbers: &[Climber]) -> Option<Node> {
         let mut level = std::mem::take(&mut self.scratch.level);
         level.clear();
         let mut waiting = climbers.iter().copied().peekable();
@@ -110,7 +163,7 @@ impl Forest {
             while let Some(climber) = waiting.next_if(|next| self.tree.depth(next.vertex) == depth) {
                 level.push(climber);
             }
-            if let Some(vertex) = unite(units, &mut level) {
+            if let Some(vertex) = unite(test, &mut level) {
                 break Some(vertex);
             }
             let next = waiting.peek().map_or(0, |climber| self.tree.depth(climber.vertex));
@@ -167,8 +220,11 @@ impl Forest {
     }
 }
 
+/// Up to so many roots are tried one by one, without sorting the holders.
+const FEW: usize = 8;
+
 /// Makes one of those that have met; the vertex of the first union that carries.
-fn unite(units: &Units, level: &mut Vec<Climber>) -> Option<Node> {
+fn unite(test: &Test, level: &mut Vec<Climber>) -> Option<Node> {
     level.sort_unstable_by_key(|climber| climber.vertex);
     let mut kept = 0;
     for next in 1..level.len() {
@@ -180,5 +236,5 @@ fn unite(units: &Units, level: &mut Vec<Climber>) -> Option<Node> {
         }
     }
     level.truncate(kept + 1);
-    level.iter().find(|climber| carries(units, climber.weight)).map(|climber| climber.vertex)
+    level.iter().find(|climber| test.carries(climber.weight)).map(|climber| climber.vertex)
 }

@@ -9,37 +9,43 @@
 //! can jump side by side without missing where their ways meet.
 //!
 //! Parents, and the marks of classes, lie apart from the rest: they are all that most questions touch, and
-//! they fit the processor's caches where the rest does not.
+//! they fit the processor's caches where the rest does not. The lists of children serve changes and circles only; for
+//! everybody else they are made when the first change comes, so that the first pass need not pay for them.
 
-use super::super::holdings::Node;
+use super::super::holdings::{Node, number};
 
 pub(super) const NONE: u32 = u32::MAX;
 
-#[derive(Clone, Copy, Debug)]
-struct Place {
+/// How far down a vertex is, and where it jumps to. All zeros for a root, so that fresh memory need not be touched.
+#[derive(Clone, Copy, Debug, Default)]
+struct Rank {
     depth: u32,
-    jump: Node,
-    child: Node,
-    next: Node,
-    previous: Node,
+    /// One more than the node.
+    jump: u32,
 }
 
-const LONE: Place = Place { depth: 0, jump: NONE, child: NONE, next: NONE, previous: NONE };
+/// The list of children that a node heads, and its place in the one it is part of: one more than the node, or 0.
+#[derive(Clone, Copy, Debug, Default)]
+struct Kin {
+    child: u32,
+    next: u32,
+    previous: u32,
+}
 
 /// One bit a node.
 #[derive(Clone, Debug, Default)]
-struct Marks(Vec<u64>);
+pub(super) struct Marks(Vec<u64>);
 
 impl Marks {
-    fn of(nodes: usize) -> Self {
+    pub(super) fn of(nodes: usize) -> Self {
         Self(vec![0; nodes.div_ceil(64)])
     }
 
-    fn has(&self, node: Node) -> bool {
+    pub(super) fn has(&self, node: Node) -> bool {
         self.0[node as usize / 64] >> (node % 64) & 1 == 1
     }
 
-    fn set(&mut self, node: Node, on: bool) {
+    pub(super) fn set(&mut self, node: Node, on: bool) {
         let word = &mut self.0[node as usize / 64];
         *word = *word & !(1 << (node % 64)) | u64::from(on) << (node % 64);
     }
@@ -48,7 +54,10 @@ impl Marks {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tree {
     parents: Vec<Node>,
-    places: Vec<Place>,
+    ranks: Vec<Rank>,
+    kin: Vec<Kin>,
+    /// Whether every child is in its parent's list, and not only the members of circles.
+    listed: bool,
     /// Members of a class that do not represent it.
     peers: Marks,
     /// Representatives of classes of several. May be left on one whose peers have gone.
@@ -58,24 +67,46 @@ pub(super) struct Tree {
 impl Tree {
     pub(super) fn new(nodes: u32) -> Self {
         let nodes = nodes as usize;
-        let (peers, shared) = (Marks::of(nodes), Marks::of(nodes));
-        Self { parents: vec![NONE; nodes], places: vec![LONE; nodes], peers, shared }
+        Self {
+            parents: vec![NONE; nodes],
+            ranks: vec![Rank::default(); nodes],
+            kin: vec![Kin::default(); nodes],
+            listed: false,
+            peers: Marks::of(nodes),
+            shared: Marks::of(nodes),
+        }
     }
 
     pub(super) fn add(&mut self) {
         self.parents.push(NONE);
-        self.places.push(LONE);
-        let words = self.places.len().div_ceil(64);
+        self.ranks.push(Rank::default());
+        self.kin.push(Kin::default());
+        let words = self.parents.len().div_ceil(64);
         self.peers.0.resize(words, 0);
         self.shared.0.resize(words, 0);
     }
 
-    fn at(&self, node: Node) -> &Place {
-        &self.places[node as usize]
+    /// Puts every child into its parent's list, once.
+    pub(super) fn list_children(&mut self) {
+        if std::mem::replace(&mut self.listed, true) {
+            return;
+        }
+        self.kin = vec![Kin::default(); self.parents.len()];
+        for vertex in (0..number(self.parents.len())).rev() {
+            let parent = self.parents[vertex as usize];
+            if parent != NONE {
+                self.enlist(vertex, parent);
+            }
+        }
     }
 
-    fn at_mut(&mut self, node: Node) -> &mut Place {
-        &mut self.places[node as usize]
+    fn enlist(&mut self, vertex: Node, parent: Node) {
+        let first = std::mem::replace(&mut self.kin[parent as usize].child, vertex + 1);
+        if first != 0 {
+            self.kin[first as usize - 1].previous = vertex + 1;
+        }
+        let kin = &mut self.kin[vertex as usize];
+        (kin.next, kin.previous) = (first, 0);
     }
 
     pub(super) fn is_peer(&self, node: Node) -> bool {
@@ -103,28 +134,28 @@ impl Tree {
 
     /// The representative and its peers.
     pub(super) fn class_members(&self, vertex: Node) -> impl Iterator<Item = Node> + '_ {
-        let first = if self.is_shared(vertex) { self.at(vertex).child } else { NONE };
+        let first = if self.is_shared(vertex) { self.kin[vertex as usize].child } else { 0 };
         std::iter::once(vertex).chain(self.siblings(first).filter(|&child| self.is_peer(child)))
     }
 
+    /// What hangs directly below a vertex, peers too; only what is in a circle until
+    /// [`list_children`](Self::list_children).
     pub(super) fn children(&self, vertex: Node) -> impl Iterator<Item = Node> + '_ {
-        self.siblings(self.at(vertex).child)
+        self.siblings(self.kin[vertex as usize].child)
     }
 
-    fn siblings(&self, first: Node) -> impl Iterator<Item = Node> + '_ {
-        let mut child = first;
+    fn siblings(&self, first: u32) -> impl Iterator<Item = Node> + '_ {
+        let mut next = first;
         std::iter::from_fn(move || {
-            let here = child;
-            (here != NONE).then(|| {
-                child = self.at(here).next;
-                here
-            })
+            let here = next.checked_sub(1)?;
+            next = self.kin[here as usize].next;
+            Some(here)
         })
     }
 
     /// How many vertices stand above a representative.
     pub(super) fn depth(&self, vertex: Node) -> u32 {
-        self.at(vertex).depth
+        self.ranks[vertex as usize].depth
     }
 
     /// The vertex above a representative.
@@ -140,8 +171,7 @@ impl Tree {
 
     /// Where a representative's jump pointer leads; itself at a root.
     pub(super) fn jump(&self, vertex: Node) -> Node {
-        let jump = self.at(vertex).jump;
-        if jump == NONE { vertex } else { jump }
+        self.ranks[vertex as usize].jump.checked_sub(1).unwrap_or(vertex)
     }
 
     /// The ancestor of a representative at a depth not below its own.
@@ -183,53 +213,55 @@ impl Tree {
         if parent == NONE {
             return;
         }
-        let Place { next, previous, .. } = *self.at(vertex);
-        if previous == NONE {
-            self.at_mut(parent).child = next;
-        } else {
-            self.at_mut(previous).next = next;
+        let Kin { next, previous, .. } = self.kin[vertex as usize];
+        match previous {
+            0 => self.kin[parent as usize].child = next,
+            previous => self.kin[previous as usize - 1].next = next,
         }
-        if next != NONE {
-            self.at_mut(next).previous = previous;
+        if next != 0 {
+            self.kin[next as usize - 1].previous = previous;
         }
         self.parents[vertex as usize] = NONE;
         self.peers.set(vertex, false);
-        let place = self.at_mut(vertex);
-        (place.next, place.previous) = (NONE, NONE);
+        let kin = &mut self.kin[vertex as usize];
+        (kin.next, kin.previous) = (0, 0);
     }
 
     /// Hangs a root below a representative. Depths below it are stale until [`refresh`](Self::refresh).
     pub(super) fn link(&mut self, vertex: Node, parent: Node) {
-        let first = std::mem::replace(&mut self.at_mut(parent).child, vertex);
-        if first != NONE {
-            self.at_mut(first).previous = vertex;
-        }
+        self.enlist(vertex, parent);
+        self.hang(vertex, parent);
+    }
+
+    /// As [`link`](Self::link), for one that is in no circle, before children are listed.
+    pub(super) fn hang(&mut self, vertex: Node, parent: Node) {
         self.parents[vertex as usize] = parent;
-        let place = self.at_mut(vertex);
-        (place.next, place.previous) = (first, NONE);
         self.measure(vertex);
     }
 
+    /// Notes the parent of one that is in no circle, before children are listed, without measuring it.
+    pub(super) fn point(&mut self, vertex: Node, parent: Node) {
+        self.parents[vertex as usize] = parent;
+    }
+
+    /// Measures one below a root.
+    pub(super) fn measure_below_root(&mut self, vertex: Node, root: Node) {
+        self.ranks[vertex as usize] = Rank { depth: 1, jump: root + 1 };
+    }
+
     /// Depth and jump pointer from the parent's.
-    fn measure(&mut self, vertex: Node) {
+    pub(super) fn measure(&mut self, vertex: Node) {
         let parent = self.parents[vertex as usize];
-        let (depth, jump) = if parent == NONE {
-            (0, NONE)
+        self.ranks[vertex as usize] = if parent == NONE {
+            Rank::default()
         } else {
-            let above = *self.at(parent);
-            let mut jump = parent;
-            if above.jump != NONE {
-                let first = *self.at(above.jump);
-                let second = if first.jump == NONE { above.jump } else { first.jump };
-                let longer = above.depth - first.depth == first.depth - self.depth(second);
-                if longer {
-                    jump = second;
-                }
-            }
-            (above.depth + 1, jump)
+            let above = self.ranks[parent as usize];
+            let first = self.jump(parent);
+            let second = self.jump(first);
+            let (here, there) = (self.depth(first), self.depth(second));
+            let longer = first != parent && above.depth - here == here - there;
+            Rank { depth: above.depth + 1, jump: 1 + if longer { second } else { parent } }
         };
-        let place = self.at_mut(vertex);
-        (place.depth, place.jump) = (depth, jump);
     }
 
     /// Depths and jump pointers of everything at or below a vertex.
@@ -237,13 +269,14 @@ impl Tree {
         self.measure(vertex);
         let mut stack = vec![vertex];
         while let Some(node) = stack.pop() {
-            let mut child = self.at(node).child;
-            while child != NONE {
-                self.measure(child);
-                if self.at(child).child != NONE {
-                    stack.push(child);
+            let mut child = self.kin[node as usize].child;
+            while child != 0 {
+                self.measure(child - 1);
+                let kin = self.kin[child as usize - 1];
+                if kin.child != 0 {
+                    stack.push(child - 1);
                 }
-                child = self.at(child).next;
+                child = kin.next;
             }
         }
     }
@@ -253,8 +286,7 @@ impl Tree {
         let mut vertex = lower;
         while vertex != upper {
             let parent = self.parents[vertex as usize];
-            while self.at(vertex).child != NONE {
-                let child = self.at(vertex).child;
+            while let Some(child) = self.kin[vertex as usize].child.checked_sub(1) {
                 let peer = self.is_peer(child);
                 self.unlink(child);
                 self.link(child, upper);

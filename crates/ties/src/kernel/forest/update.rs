@@ -15,7 +15,6 @@ use std::collections::{BTreeSet, BinaryHeap};
 use super::super::holdings::{Node, Terms, UnknownNode, number};
 use super::super::table::{NodeMap, NodeSet};
 use super::Forest;
-use super::tree::NONE;
 use crate::Share;
 
 /// What a change has moved.
@@ -48,6 +47,7 @@ struct Class {
 impl Forest {
     /// Replaces what is told of one tie ([`Share::NOTHING`] ends it), and brings the forest up to date.
     pub fn set(&mut self, holder: Node, company: Node, share: Share) -> Result<Moved, UnknownNode> {
+        self.prepare_changes();
         if !self.holdings.set(holder, company, share)? {
             return Ok(Moved::default());
         }
@@ -59,6 +59,7 @@ impl Forest {
 
     /// Changes how a company's register is read, and brings the forest up to date.
     pub fn set_terms(&mut self, company: Node, terms: Terms) -> Result<Moved, UnknownNode> {
+        self.prepare_changes();
         self.holdings.set_terms(company, terms)?;
         if !terms.each_whole {
             self.contested.remove(&company);
@@ -78,12 +79,12 @@ impl Forest {
             queue.waiting.remove(&company);
             let from = moved.len();
             match self.circles[company as usize] {
-                NONE => {
+                0 => {
                     evaluated += 1;
                     self.settle_one(company, &mut moved);
                 }
                 circle => {
-                    let members = std::mem::take(&mut self.members[circle as usize]);
+                    let members = std::mem::take(&mut self.members[circle as usize - 1]);
                     if let Some(changed) = changed.filter(|&changed| self.is_still_controlled(changed)) {
                         evaluated += 1;
                         self.grow_circle(&members, &[changed], &mut moved);
@@ -91,7 +92,7 @@ impl Forest {
                         evaluated += members.len();
                         self.settle_circle(circle, &members, &mut moved);
                     }
-                    self.members[circle as usize] = members;
+                    self.members[circle as usize - 1] = members;
                 }
             }
             changed = None;
@@ -113,8 +114,8 @@ impl Forest {
     /// Queues a company, or the circle it is in, once.
     fn enqueue(&self, queue: &mut Queue, company: Node) {
         let unit = match self.circles[company as usize] {
-            NONE => company,
-            circle => self.members[circle as usize][0],
+            0 => company,
+            circle => self.members[circle as usize - 1][0],
         };
         if queue.waiting.insert(unit) {
             queue.heap.push(Reverse((self.levels[unit as usize], unit)));
@@ -221,7 +222,7 @@ impl Forest {
     /// Restores the rule of levels for a new tie.
     fn keep_levels(&mut self, holder: Node, company: Node) {
         let (h, c) = (holder as usize, company as usize);
-        let together = self.circles[h] != NONE && self.circles[h] == self.circles[c];
+        let together = self.circles[h] != 0 && self.circles[h] == self.circles[c];
         if holder == company || together || self.levels[h] < self.levels[c] {
             return;
         }
@@ -236,8 +237,8 @@ impl Forest {
     /// The members of the node's circle, or the node.
     fn unit(&self, node: Node) -> Vec<Node> {
         match self.circles[node as usize] {
-            NONE => vec![node],
-            circle => self.members[circle as usize].clone(),
+            0 => vec![node],
+            circle => self.members[circle as usize - 1].clone(),
         }
     }
 
@@ -268,7 +269,7 @@ impl Forest {
         while let Some(node) = stack.pop() {
             if down.contains(&node) && way.insert(node) {
                 stack.extend(self.holdings.holders(node));
-                if self.circles[node as usize] != NONE {
+                if self.circles[node as usize] != 0 {
                     stack.extend(self.unit(node));
                 }
             }
@@ -280,13 +281,13 @@ impl Forest {
     fn close_circle(&mut self, way: &BTreeSet<Node>) {
         let mut members = way.clone();
         for &node in way {
-            if self.circles[node as usize] != NONE {
+            if self.circles[node as usize] != 0 {
                 members.extend(self.unit(node));
-                self.members[self.circles[node as usize] as usize].clear();
+                self.members[self.circles[node as usize] as usize - 1].clear();
             }
         }
         let members: Vec<Node> = members.into_iter().collect();
-        let circle = number(self.members.len());
+        let circle = number(self.members.len()) + 1;
         for &member in &members {
             self.circles[member as usize] = circle;
         }
@@ -314,8 +315,7 @@ impl Forest {
             let circle = self.circles[node as usize];
             for &member in &unit {
                 for &target in self.holdings.companies(member) {
-                    let inside =
-                        target == member || (circle != NONE && self.circles[target as usize] == circle);
+                    let inside = target == member || (circle != 0 && self.circles[target as usize] == circle);
                     if !inside && self.levels[target as usize] <= level {
                         heap.push(Reverse((level + 1, target)));
                     }

@@ -66,6 +66,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "taxii",
             "taxii-client",
             "testkit",
+            "ties",
+            "vetting",
         ],
     ),
 ];

@@ -186,7 +186,13 @@ fn a_member_is_suspended_and_reinstated_from_the_command_line() {
     hub.json(&["publish", "--to", "indicators", file.to_str().unwrap()]);
     let refused = all(&collection, &mut state.clone()).unwrap_err();
     assert!(matches!(refused, taxii_client::Error::Refused { status: 404, .. }), "{refused}");
-    hub.json(&[&["member", "reinstate", &id], &reason[..]].concat());
+    let proposed = hub.json(&[&["member", "reinstate", &id], &reason[..]].concat());
+    assert_eq!((&proposed[0]["to"], &proposed[0]["needs"]), (&json!("listed"), &json!(2)), "{proposed}");
+    assert_eq!(hub.json(&["member", "proposals"]).as_array().unwrap().len(), 1);
+    assert!(all(&collection, &mut state.clone()).is_err(), "one person alone opens nothing");
+    let officer = officer(&hub, root.path());
+    let agreed = hub.json(&[&["member", "reinstate", &id, "--token-file", &officer], &reason[..]].concat());
+    assert_eq!(agreed[0]["by"], "role:operator and role:officer", "{agreed}");
     received.extend(all(&collection, &mut state).unwrap());
     assert_eq!(received, [first, second].concat(), "it ends complete, without touching its cursor");
 
@@ -206,6 +212,77 @@ fn a_member_is_suspended_and_reinstated_from_the_command_line() {
     assert!(notice.iter().any(|note| String::from_utf8_lossy(note).contains(object)), "{notice:?}");
     hub.stop();
     offline(root.path(), &id);
+}
+
+/// The file with an officer's token.
+fn officer(hub: &Hub, dir: &Path) -> String {
+    let issued = hub.json(&["token", "add", "--role", "officer"]);
+    let file = dir.join("officer.token");
+    fs::write(&file, issued["token"].as_str().unwrap()).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+/// The table that `ties import` reads, as docs/registers.md has it, with a venture of two parents.
+const VENTURE: &str = "\
+id,from,to,kind,votes,money,from_date,source\n\
+stake-a,northlight,joint-labs,holds,49%,49%,2025-01-01,a register\n\
+stake-b,redstone,joint-labs,holds,51%,51%,2025-01-01,a register\n";
+const CONCERN: &str = "list,entity,name,from,source\nconcern,redstone,Redstone Group,2024-01-01,a decision\n";
+
+#[test]
+fn a_file_of_ties_suspends_and_vet_says_why() {
+    let root = tempfile::tempdir().unwrap();
+    let hub = Hub::start(root.path());
+    let (id, user, password) = member(&hub, "Northlight");
+    let collection = hub.collection(&user, &password, "cleared");
+    hub.json(&["member", "bind", "northlight", "northlight"]);
+    let statements = root.path().join("about.json");
+    fs::write(
+        &statements,
+        r#"[{"id":"a#1","said":{"entity":{"id":"joint-labs","kind":"organisation","sectors":["security"]}},
+            "source":{"document":"a register"},"recorded":"2025-01-01T00:00:00Z"},
+            {"id":"a#2","said":{"entity":{"id":"northlight","kind":"organisation","countries":["US"],
+            "publicly_listed":true}},"source":{"document":"a register"},"recorded":"2025-01-01T00:00:00Z"}]"#,
+    )
+    .unwrap();
+    let (ties, lists) = (root.path().join("ties.csv"), root.path().join("lists.csv"));
+    fs::write(&ties, VENTURE).unwrap();
+    fs::write(&lists, CONCERN).unwrap();
+    let files = [&statements, &ties, &lists].map(|path| path.to_str().unwrap());
+    let preview = hub.json(&[&["ties", "import", "--preview"], &files[..]].concat());
+    let told: Vec<_> = preview["answer"].as_array().unwrap().iter().map(|moved| moved["tier"].clone()).collect();
+    assert!(told.contains(&json!("cleared")), "{preview}");
+    assert!(all(&collection, &mut PullState::default()).is_ok(), "a preview changes nothing");
+
+    let imported = hub.json(&[&["ties", "import"], &files[..]].concat());
+    let moved = imported["answer"]["moved"].as_array().unwrap();
+    let cleared = moved.iter().find(|moved| moved["tier"] == "cleared").unwrap();
+    assert_eq!((&cleared["from"], &cleared["to"]), (&json!("listed"), &json!("suspended")), "{imported}");
+    let refused = all(&collection, &mut PullState::default()).unwrap_err();
+    assert!(matches!(refused, taxii_client::Error::Refused { status: 404, .. }), "{refused}");
+
+    let vetted = hub.json(&["vet", "northlight", "--tier", "cleared"]);
+    let text = vetted[0]["text"].as_str().unwrap();
+    for part in ["Northlight: suspended on cleared", "49 %", "51 %", "R8-venture", "end stake-a (least, proved"] {
+        let part = part.replace("Northlight:", "northlight:");
+        assert!(text.to_lowercase().contains(&part.to_lowercase()), "no `{part}` in {text}");
+    }
+    let ended = hub.json(&["vet", "northlight", "--tier", "cleared", "--end", "stake-a"]);
+    assert_eq!(ended[0]["decision"]["grade"], "clear", "{ended}");
+    let shown = hub.json(&["ties", "show", "joint-labs"]);
+    assert_eq!(shown.as_array().unwrap().len(), 2, "{shown}");
+    assert_eq!(hub.json(&["ties", "history", "stake-a"]).as_array().unwrap().len(), 1);
+    hub.stop();
+
+    let data = root.path().join("data");
+    let offline = ringfence()
+        .args(["vet", &id, "--tier", "cleared", "--json", "--data"])
+        .arg(&data)
+        .output()
+        .unwrap();
+    assert!(offline.status.success(), "{}", common::text(&offline));
+    let offline: Value = serde_json::from_slice(&offline.stdout).unwrap();
+    assert_eq!(offline[0]["decision"]["grade"], "suspend", "{offline}");
 }
 
 /// A receipt is proof of its entry, offline, and of no other.

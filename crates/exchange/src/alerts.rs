@@ -66,7 +66,12 @@ impl Alert {
             grade: Some(moved.grade),
             standing: (moved.from != moved.to).then_some(moved.to),
             rules: moved.rules.clone(),
-            ..Self::new("decision", Some(&moved.member), format!("{verdict} On {}: {standing}{proposed}.", moved.tier), at)
+            ..Self::new(
+                "decision",
+                Some(&moved.member),
+                format!("{verdict} On {}: {standing}{proposed}.", moved.tier),
+                at,
+            )
         }
     }
 }

@@ -213,7 +213,8 @@ impl Attestation {
         let none = BTreeMap::new();
         let old = before.map_or(&none, |before| &before.answers);
         let questions: BTreeSet<&String> = old.keys().chain(self.answers.keys()).collect();
-        let differ = questions.into_iter().filter(|question| old.get(*question) != self.answers.get(*question));
+        let differ =
+            questions.into_iter().filter(|question| old.get(*question) != self.answers.get(*question));
         differ
             .map(|question| AnswerDiff {
                 question: question.clone(),
@@ -276,7 +277,14 @@ impl Dossier {
         };
         let number = self.duties.iter().filter(|duty| duty.of == of).count() + 1;
         let id = format!("{name}-{number}");
-        self.duties.push(Duty { id, of, text: text.to_owned(), since: at, due: after(at, every_days), done: None });
+        self.duties.push(Duty {
+            id,
+            of,
+            text: text.to_owned(),
+            since: at,
+            due: after(at, every_days),
+            done: None,
+        });
     }
 
     /// Whether `rules` were already looked at by a person.
@@ -285,11 +293,18 @@ impl Dossier {
     }
 
     /// Opens a review, unless one is open or the same was looked at.
-    pub(crate) fn review(&mut self, tier: &Tier, rules: &BTreeSet<String>, at: Timestamp, settings: &VettingSettings) {
+    pub(crate) fn review(
+        &mut self,
+        tier: &Tier,
+        rules: &BTreeSet<String>,
+        at: Timestamp,
+        settings: &VettingSettings,
+    ) {
         let is_open = self.reviews.get(tier).is_some_and(|review| review.concluded.is_none());
         if !is_open && !self.was_reviewed(tier, rules) {
             let due = after(at, settings.review_days);
-            self.reviews.insert(tier.clone(), Review { since: at, due, rules: rules.clone(), concluded: None });
+            self.reviews
+                .insert(tier.clone(), Review { since: at, due, rules: rules.clone(), concluded: None });
         }
     }
 }

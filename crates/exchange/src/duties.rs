@@ -69,7 +69,12 @@ impl Exchange {
             let settings = &turn.registry.programme().settings().vetting;
             let asks = turn.registry.programme().questionnaire().is_some();
             if asks && !dossier.duties.iter().any(|duty| duty.of == DutyOf::Attestation) {
-                dossier.owe(DutyOf::Attestation, "answer the questionnaire", turn.now, settings.attestation_days);
+                dossier.owe(
+                    DutyOf::Attestation,
+                    "answer the questionnaire",
+                    turn.now,
+                    settings.attestation_days,
+                );
             }
             let subject = format!("it is the entity `{entity}`");
             dossier.entity = Some(entity);
@@ -94,10 +99,16 @@ impl Exchange {
             let kinds = registry.programme().instruments();
             let kind = kinds.iter().find(|kind| kind.kind == instrument.kind).ok_or_else(|| {
                 let known = kinds.iter().map(|kind| kind.kind.as_str()).collect::<Vec<_>>().join(", ");
-                AdminError::Invalid(format!("there is no kind of instrument `{}`; there are {known}", instrument.kind))
+                AdminError::Invalid(format!(
+                    "there is no kind of instrument `{}`; there are {known}",
+                    instrument.kind
+                ))
             })?;
             if dossier.instruments.iter().any(|known| known.id == instrument.id) {
-                return Err(AdminError::Invalid(format!("there is an instrument `{}` already", instrument.id)));
+                return Err(AdminError::Invalid(format!(
+                    "there is an instrument `{}` already",
+                    instrument.id
+                )));
             }
             let Some(entity) = dossier.entity.clone() else {
                 return Err(AdminError::Invalid("say first which entity the member is".to_owned()));
@@ -131,7 +142,8 @@ impl Exchange {
                 return Err(AdminError::Invalid(format!("the member has no instrument `{id}`")));
             };
             found.valid.to = Some(on);
-            let is_its = |of: &DutyOf| matches!(of, DutyOf::Instrument { instrument, .. } if *instrument == id);
+            let is_its =
+                |of: &DutyOf| matches!(of, DutyOf::Instrument { instrument, .. } if *instrument == id);
             dossier.duties.retain(|duty| duty.done.is_some() || !is_its(&duty.of));
             Ok(Filed::new("instrument ended", format!("`{id}` on {on}")))
         })
@@ -172,7 +184,9 @@ impl Exchange {
             return Err(AdminError::Invalid(format!("there is no question {stray}")));
         }
         if officer.trim().is_empty() {
-            return Err(AdminError::Invalid("an attestation names the officer who answers for it".to_owned()));
+            return Err(AdminError::Invalid(
+                "an attestation names the officer who answers for it".to_owned(),
+            ));
         }
         let (version, officer) = (questionnaire.version.clone(), officer.to_owned());
         let days = registry.programme().settings().vetting.attestation_days;
@@ -215,19 +229,24 @@ impl Exchange {
         let (id, by) = (duty.to_owned(), name_of(caller));
         self.change_dossier(caller, member, move |turn, dossier| {
             let registry = Arc::clone(turn.registry);
-            let Some(open) = dossier.duties.iter_mut().find(|duty| duty.id == id && duty.done.is_none()) else {
+            let Some(open) = dossier.duties.iter_mut().find(|duty| duty.id == id && duty.done.is_none())
+            else {
                 return Err(AdminError::Invalid(format!("the member has no open duty `{id}`")));
             };
             if open.of == DutyOf::Attestation {
-                return Err(AdminError::Invalid("this duty is done by answering the questionnaire".to_owned()));
+                return Err(AdminError::Invalid(
+                    "this duty is done by answering the questionnaire".to_owned(),
+                ));
             }
             open.done = Some(Done { at: turn.now, by, certificate: certificate.clone() });
             let of = open.of.clone();
             if let DutyOf::Instrument { instrument, duty } = &of {
-                let kind = dossier.instruments.iter().find(|known| known.id == *instrument).map(|i| i.kind.clone());
+                let kind =
+                    dossier.instruments.iter().find(|known| known.id == *instrument).map(|i| i.kind.clone());
                 let kinds = registry.programme().instruments();
                 let kind = kind.and_then(|kind| kinds.iter().find(|known| known.kind == kind));
-                if let Some(next) = kind.and_then(|kind| kind.duties.iter().find(|known| known.name == *duty)) {
+                if let Some(next) = kind.and_then(|kind| kind.duties.iter().find(|known| known.name == *duty))
+                {
                     dossier.owe(of.clone(), &next.text, turn.now, next.every_days);
                 }
             }
@@ -243,7 +262,12 @@ impl Exchange {
     /// # Errors
     ///
     /// Refuses all but operators and officers.
-    pub fn begin_negotiation(&self, caller: &Caller, member: &MemberId, reason: &str) -> Result<Vec<Moved>, AdminError> {
+    pub fn begin_negotiation(
+        &self,
+        caller: &Caller,
+        member: &MemberId,
+        reason: &str,
+    ) -> Result<Vec<Moved>, AdminError> {
         require(caller, DECIDES, "an operator or an officer")?;
         let reason = text(reason, "a reason")?;
         self.change_dossier(caller, member, move |turn, dossier| {
@@ -357,11 +381,12 @@ impl Exchange {
         if !has_work {
             return Ok(Vec::new());
         }
-        let (moved, last) = self.inner.writer.decide(Instants::HandsOut, move |turn| -> Result<_, AdminError> {
-            let at = turn.instant(0);
-            let ties = inner.ties.read().unwrap_or_else(PoisonError::into_inner);
-            Ok(evaluate(&inner, turn, &ties, None, at)?)
-        })?;
+        let (moved, last) =
+            self.inner.writer.decide(Instants::HandsOut, move |turn| -> Result<_, AdminError> {
+                let at = turn.instant(0);
+                let ties = inner.ties.read().unwrap_or_else(PoisonError::into_inner);
+                Ok(evaluate(&inner, turn, &ties, None, at)?)
+            })?;
         self.wait_for(&moved, last)?;
         Ok(moved)
     }
@@ -373,16 +398,18 @@ impl Exchange {
         member: &MemberId,
         change: impl FnOnce(&mut Hand<'_>, &mut Dossier) -> Result<Filed, AdminError> + Send + 'static,
     ) -> Result<Vec<Moved>, AdminError> {
-        let (inner, by, caller, id) = (Arc::clone(&self.inner), name_of(caller), caller.clone(), member.clone());
-        let (moved, last) = self.inner.writer.decide(Instants::HandsOut, move |turn| -> Result<_, AdminError> {
-            still_accepted(turn, &caller)?;
-            if !turn.registry.members.contains_key(&id) {
-                return Err(AdminError::NoSuchMember(id));
-            }
-            let mut dossier = turn.registry.dossiers.get(&id).cloned().unwrap_or_default();
-            let filed = change(turn, &mut dossier)?;
-            file(turn, &inner, &id, &dossier, filed, by)
-        })?;
+        let (inner, by, caller, id) =
+            (Arc::clone(&self.inner), name_of(caller), caller.clone(), member.clone());
+        let (moved, last) =
+            self.inner.writer.decide(Instants::HandsOut, move |turn| -> Result<_, AdminError> {
+                still_accepted(turn, &caller)?;
+                if !turn.registry.members.contains_key(&id) {
+                    return Err(AdminError::NoSuchMember(id));
+                }
+                let mut dossier = turn.registry.dossiers.get(&id).cloned().unwrap_or_default();
+                let filed = change(turn, &mut dossier)?;
+                file(turn, &inner, &id, &dossier, filed, by)
+            })?;
         self.wait_for(&moved, last)?;
         Ok(moved)
     }

@@ -92,7 +92,8 @@ pub(crate) fn evaluate(
         }
     }
     drop(session);
-    let epoch = if changing.iter().any(|one| !one.steps.is_empty()) { turn.begin_epoch() } else { turn.epoch() };
+    let epoch =
+        if changing.iter().any(|one| !one.steps.is_empty()) { turn.begin_epoch() } else { turn.epoch() };
     for one in &changing {
         put_dossier(turn, &one.member.id, &one.dossier)?;
         if one.steps.is_empty() {
@@ -175,7 +176,8 @@ fn remember(
     rules: &BTreeSet<String>,
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    let bytes = serde_json::to_vec(decision).map_err(|error| StoreError::failed("writing a decision", error))?;
+    let bytes =
+        serde_json::to_vec(decision).map_err(|error| StoreError::failed("writing a decision", error))?;
     let sha256 = hex::encode(Sha256::digest(&bytes));
     let key = decision_key(&one.member.id, tier, at);
     turn.write().put(store::Record { kind: DECISION.to_owned(), key, value: bytes })?;
@@ -206,7 +208,8 @@ fn follow(
     let registry = Arc::clone(turn.registry);
     let settings = &registry.programme().settings().vetting;
     // A review whose reason is gone ends by itself.
-    if grade < Grade::Review && one.dossier.reviews.get(tier).is_some_and(|review| review.concluded.is_none()) {
+    if grade < Grade::Review && one.dossier.reviews.get(tier).is_some_and(|review| review.concluded.is_none())
+    {
         one.dossier.reviews.remove(tier);
         one.touched = true;
     }
@@ -300,7 +303,9 @@ pub(crate) fn leaves_the_list(
     }
     if to.is_on_the_list() {
         // What it held it may hold again.
-        dossier.duties.retain(|duty| duty.done.is_some() || duty.of != DutyOf::Disposal { tier: tier.clone() });
+        dossier
+            .duties
+            .retain(|duty| duty.done.is_some() || duty.of != DutyOf::Disposal { tier: tier.clone() });
     }
 }
 
@@ -326,7 +331,11 @@ pub(crate) fn record_step(
 }
 
 /// Writes a dossier, and keeps it in the registry.
-pub(crate) fn put_dossier(turn: &mut Hand<'_>, member: &MemberId, dossier: &Dossier) -> Result<(), StoreError> {
+pub(crate) fn put_dossier(
+    turn: &mut Hand<'_>,
+    member: &MemberId,
+    dossier: &Dossier,
+) -> Result<(), StoreError> {
     turn.put_json(DOSSIER, member.as_str(), dossier)?;
     let registry = Arc::make_mut(turn.registry);
     Arc::make_mut(&mut registry.dossiers).insert(member.clone(), dossier.clone());

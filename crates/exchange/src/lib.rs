@@ -46,8 +46,8 @@ pub use alerts::{ALERTS_MAX, Alert};
 pub use audit::{HeldObject, HoldsReport, LedgerHead, Receiver, WhoReport};
 pub use credentials::{Attempt, CredentialRecord, CredentialSecret, NewCredential};
 pub use dossier::{
-    Agreement, Answer, AnswerDiff, Appeal, Attestation, Concluded, Decided, Done, Dossier, Duty, DutyOf, Override,
-    Proposal, Review,
+    Agreement, Answer, AnswerDiff, Appeal, Attestation, Concluded, Decided, Done, Dossier, Duty, DutyOf,
+    Override, Proposal, Review,
 };
 pub use duties::Attested;
 pub use error::{AdminError, AuthenticationError, OpenError, PublishError, ReadError, WriteError};

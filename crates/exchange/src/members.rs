@@ -10,12 +10,12 @@ use std::sync::Arc;
 use ledger::Body;
 use ledger::entry::{Credential, Decision, Membership, Vetting};
 use model::{
-    Action, Caller, CredentialId, Grade, Member, MemberId, MemberKind, Principal, Role, Standing, StandingChange,
-    Subject, Tier, Timestamp,
+    Action, Caller, CredentialId, Grade, Member, MemberId, MemberKind, Principal, Role, Standing,
+    StandingChange, Subject, Tier, Timestamp,
 };
 
-use crate::credentials::{CredentialRecord, CredentialSecret, NewCredential};
 use crate::alerts::{self, Alert};
+use crate::credentials::{CredentialRecord, CredentialSecret, NewCredential};
 use crate::dossier::{Agreement, Dossier, Override, Proposal};
 use crate::error::AdminError;
 use crate::evaluate::{THE_RULES, leaves_the_list, put_dossier, record_step};
@@ -173,18 +173,25 @@ impl Exchange {
     /// # Errors
     ///
     /// Refuses all but operators and officers, and where none waits.
-    pub fn withdraw_proposal(&self, caller: &Caller, member: &MemberId, tier: &Tier) -> Result<Proposal, AdminError> {
+    pub fn withdraw_proposal(
+        &self,
+        caller: &Caller,
+        member: &MemberId,
+        tier: &Tier,
+    ) -> Result<Proposal, AdminError> {
         require(caller, DECIDES, "an operator or an officer")?;
         let (id, tier, caller) = (member.clone(), tier.clone(), caller.clone());
-        let (proposal, _) = self.inner.writer.decide(Instants::HandsOut, move |turn| -> Result<_, AdminError> {
-            still_accepted(turn, &caller)?;
-            let mut dossier = turn.registry.dossiers.get(&id).cloned().unwrap_or_default();
-            let waiting = dossier.proposals.remove(&tier);
-            let proposal = waiting.ok_or_else(|| AdminError::Invalid(format!("no step waits on {tier}")))?;
-            put_dossier(turn, &id, &dossier)?;
-            record_proposal(turn, &proposal, "withdrawn", name_of(&caller))?;
-            Ok(proposal)
-        })?;
+        let (proposal, _) =
+            self.inner.writer.decide(Instants::HandsOut, move |turn| -> Result<_, AdminError> {
+                still_accepted(turn, &caller)?;
+                let mut dossier = turn.registry.dossiers.get(&id).cloned().unwrap_or_default();
+                let waiting = dossier.proposals.remove(&tier);
+                let proposal =
+                    waiting.ok_or_else(|| AdminError::Invalid(format!("no step waits on {tier}")))?;
+                put_dossier(turn, &id, &dossier)?;
+                record_proposal(turn, &proposal, "withdrawn", name_of(&caller))?;
+                Ok(proposal)
+            })?;
         Ok(proposal)
     }
 
@@ -429,7 +436,12 @@ fn propose(turn: &mut Hand<'_>, dossier: &mut Dossier, proposal: &Proposal) -> R
     Ok(())
 }
 
-fn record_proposal(turn: &mut Hand<'_>, proposal: &Proposal, action: &str, by: String) -> Result<(), AdminError> {
+fn record_proposal(
+    turn: &mut Hand<'_>,
+    proposal: &Proposal,
+    action: &str,
+    by: String,
+) -> Result<(), AdminError> {
     let Proposal { member, tier, from, to, reason, .. } = proposal;
     turn.record(&Body::Vetting(Vetting {
         at: turn.now.to_string(),
@@ -462,7 +474,9 @@ fn step(
     dossier.by_rules.remove(&tier);
     leaves_the_list(&mut dossier, &tier, from, to, at, settings.disposal_days);
     let decided = dossier.decided.get(&tier).cloned();
-    if let Some(decided) = decided.as_ref().filter(|decided| decided.grade >= Grade::Suspend && to.is_on_the_list()) {
+    if let Some(decided) =
+        decided.as_ref().filter(|decided| decided.grade >= Grade::Suspend && to.is_on_the_list())
+    {
         let rules = decided.rules.clone();
         let over = Override { rules, by: by.clone(), reason: reason.clone(), at };
         dossier.overrides.insert(tier.clone(), over);

@@ -57,7 +57,9 @@ pub(crate) fn follows(standing: Standing, grade: Grade, known: Known) -> Follows
             }
             Grade::Condition => Follows::Nothing,
             Grade::Review => Follows::Review,
-            Grade::Clear | Grade::Disclose if standing == Standing::ListedWithConditions && known.by_rules => {
+            Grade::Clear | Grade::Disclose
+                if standing == Standing::ListedWithConditions && known.by_rules =>
+            {
                 Follows::Step(Standing::Listed)
             }
             Grade::Clear | Grade::Disclose => Follows::Nothing,
@@ -130,7 +132,8 @@ mod tests {
         for standing in Standing::ALL {
             for grade in Grade::ALL {
                 for bits in 0..8 {
-                    let known = Known { overridden: bits & 1 > 0, by_rules: bits & 2 > 0, overdue: bits & 4 > 0 };
+                    let known =
+                        Known { overridden: bits & 1 > 0, by_rules: bits & 2 > 0, overdue: bits & 4 > 0 };
                     if let Follows::Step(to) | Follows::Proposal(to) = follows(standing, grade, known) {
                         assert!(standing.may_become(to), "{standing} to {to}");
                     }

@@ -93,45 +93,47 @@ impl Exchange {
     ) -> Result<Imported, AdminError> {
         require(caller, DECIDES, "an operator or an officer")?;
         if statements.len() > IMPORT_MAX {
-            let message = format!("{} statements are more than the {IMPORT_MAX} of one import", statements.len());
+            let message =
+                format!("{} statements are more than the {IMPORT_MAX} of one import", statements.len());
             return Err(AdminError::Invalid(message));
         }
         let (inner, by, caller) = (Arc::clone(&self.inner), name_of(caller), caller.clone());
         let subject = subject.chars().take(200).collect::<String>();
-        let result = self.inner.writer.decide(Instants::HandsOut, move |turn| -> Result<Imported, AdminError> {
-            still_accepted(turn, &caller)?;
-            let at = turn.instant(0);
-            let stamped = statements.into_iter().map(|statement| Statement { recorded: at, ..statement });
-            let mut ties = inner.ties.write().unwrap_or_else(PoisonError::into_inner);
-            let concern = of_concern(turn.registry, &ties, at);
-            let added = ties.add(stamped.collect());
-            let mut imported = Imported {
-                new: added.new.len(),
-                known_already: added.known_already,
-                refused: added.refused.iter().map(|(place, why)| (*place, why.to_string())).collect(),
-                findings: added.findings.iter().map(ToString::to_string).collect(),
-                moved: Vec::new(),
-            };
-            if added.new.is_empty() {
-                return Ok(imported);
-            }
-            let new: Vec<Statement> = ties.log(added.new).collect();
-            let batch = encode(&new);
-            let entry = Vetting {
-                at: at.to_string(),
-                member: None,
-                action: "ties recorded".to_owned(),
-                subject: format!("{} statements: {subject}", new.len()),
-                by,
-                sha256: Some(hex::encode(Sha256::digest(&batch))),
-            };
-            let key = format!("{:012}", turn.next_batch());
-            turn.write().put(Record { kind: STATEMENTS.to_owned(), key, value: batch })?;
-            turn.record(&Body::Vetting(entry))?;
-            watch(turn, &concern, &new, at)?;
-            imported.moved = evaluate(&inner, turn, &ties, None, at)?;
-            Ok(imported)
-        });
+        let result =
+            self.inner.writer.decide(Instants::HandsOut, move |turn| -> Result<Imported, AdminError> {
+                still_accepted(turn, &caller)?;
+                let at = turn.instant(0);
+                let stamped = statements.into_iter().map(|statement| Statement { recorded: at, ..statement });
+                let mut ties = inner.ties.write().unwrap_or_else(PoisonError::into_inner);
+                let concern = of_concern(turn.registry, &ties, at);
+                let added = ties.add(stamped.collect());
+                let mut imported = Imported {
+                    new: added.new.len(),
+                    known_already: added.known_already,
+                    refused: added.refused.iter().map(|(place, why)| (*place, why.to_string())).collect(),
+                    findings: added.findings.iter().map(ToString::to_string).collect(),
+                    moved: Vec::new(),
+                };
+                if added.new.is_empty() {
+                    return Ok(imported);
+                }
+                let new: Vec<Statement> = ties.log(added.new).collect();
+                let batch = encode(&new);
+                let entry = Vetting {
+                    at: at.to_string(),
+                    member: None,
+                    action: "ties recorded".to_owned(),
+                    subject: format!("{} statements: {subject}", new.len()),
+                    by,
+                    sha256: Some(hex::encode(Sha256::digest(&batch))),
+                };
+                let key = format!("{:012}", turn.next_batch());
+                turn.write().put(Record { kind: STATEMENTS.to_owned(), key, value: batch })?;
+                turn.record(&Body::Vetting(entry))?;
+                watch(turn, &concern, &new, at)?;
+                imported.moved = evaluate(&inner, turn, &ties, None, at)?;
+                Ok(imported)
+            });
         match result {
             Ok((imported, last)) => {
                 self.inner.wait_until(last);
@@ -163,7 +165,8 @@ impl Exchange {
         let (before, after) = (ties.picture(AsOf::at(at)), would.picture(AsOf::at(at)));
         let before = Session::new(&registry.judge, &before, None);
         let after = Session::new(&registry.judge, &after, None);
-        let parties: Vec<Party> = registry.dossiers.values().filter_map(|dossier| dossier.party(at)).collect();
+        let parties: Vec<Party> =
+            registry.dossiers.values().filter_map(|dossier| dossier.party(at)).collect();
         let tiers: Vec<Tier> =
             registry.programme().settings().tiers.iter().map(|tier| tier.name.clone()).collect();
         Ok(vetting::moves(&before, &after, &parties, &tiers)?)
@@ -233,7 +236,11 @@ impl Exchange {
     /// # Errors
     ///
     /// Refuses members.
-    pub fn decisions(&self, caller: &Caller, member: &MemberId) -> Result<Vec<serde_json::Value>, AdminError> {
+    pub fn decisions(
+        &self,
+        caller: &Caller,
+        member: &MemberId,
+    ) -> Result<Vec<serde_json::Value>, AdminError> {
         require(caller, &Role::ALL, "the programme's people")?;
         let records = self.inner.store.snapshot()?.list(DECISION, &format!("{member}/"))?;
         let parsed = records.iter().map(|record| serde_json::from_slice(&record.value));
@@ -277,7 +284,12 @@ impl Exchange {
     /// # Errors
     ///
     /// Refuses members.
-    pub fn statements(&self, caller: &Caller, from: usize, limit: usize) -> Result<Vec<Statement>, AdminError> {
+    pub fn statements(
+        &self,
+        caller: &Caller,
+        from: usize,
+        limit: usize,
+    ) -> Result<Vec<Statement>, AdminError> {
         require(caller, &Role::ALL, "the programme's people")?;
         let ties = self.inner.ties.read().unwrap_or_else(PoisonError::into_inner);
         Ok(ties.log(from..from.saturating_add(limit)).collect())

@@ -19,16 +19,14 @@ fn world() -> World {
 }
 
 fn officer(number: u64) -> Caller {
-    Caller {
-        credential: CredentialId::from_bits(number),
-        ..caller_of(Principal::Role(Role::Officer))
-    }
+    Caller { credential: CredentialId::from_bits(number), ..caller_of(Principal::Role(Role::Officer)) }
 }
 
 /// The story's statements whose recording is due by `day`.
 fn story(until: &str) -> Vec<Statement> {
     let programme = Programme::from_files(&template()).unwrap();
-    let file = programme.vetting_cases().iter().find(|file| file.file == "cases/symantec.toml").unwrap().clone();
+    let file =
+        programme.vetting_cases().iter().find(|file| file.file == "cases/symantec.toml").unwrap().clone();
     let until = until.parse::<Day>().unwrap().end();
     file.statements.into_iter().filter(|statement| statement.recorded <= until).collect()
 }
@@ -63,7 +61,8 @@ fn a_tie_suspends_at_once_and_its_end_proposes_the_return_that_two_people_make()
     assert!(moved.rules.contains("R8-venture"));
 
     let dossier = world.exchange.dossier(&world.operator, &member.id).unwrap();
-    let disposal = dossier.duties.iter().find(|duty| duty.of == DutyOf::Disposal { tier: cleared.clone() }).unwrap();
+    let disposal =
+        dossier.duties.iter().find(|duty| duty.of == DutyOf::Disposal { tier: cleared.clone() }).unwrap();
     assert_eq!(disposal.due.since(disposal.since), days(30));
 
     // Importing the same again changes nothing.
@@ -88,11 +87,17 @@ fn a_tie_suspends_at_once_and_its_end_proposes_the_return_that_two_people_make()
     let twice = world.exchange.set_standing(&one, &member.id, &cleared, to, "closed").unwrap_err();
     assert!(twice.to_string().contains("another person"), "{twice}");
     let second = world.exchange.set_standing(&two, &member.id, &cleared, to, "closed").unwrap();
-    assert!(matches!(second, Stepped::Changed(ref c) if c.by == "role:officer and role:officer"), "{second:?}");
+    assert!(
+        matches!(second, Stepped::Changed(ref c) if c.by == "role:officer and role:officer"),
+        "{second:?}"
+    );
     assert_eq!(standing(&world, &member.id, "cleared"), to);
     assert!(world.exchange.proposals(&world.operator).unwrap().is_empty());
     let dossier = world.exchange.dossier(&world.operator, &member.id).unwrap();
-    assert!(!dossier.duties.iter().any(|duty| matches!(duty.of, DutyOf::Disposal { .. })), "it holds it again");
+    assert!(
+        !dossier.duties.iter().any(|duty| matches!(duty.of, DutyOf::Disposal { .. })),
+        "it holds it again"
+    );
 
     // Seven years later the licence has run out, and the conditions end by themselves.
     world.pass(days(7 * 366));
@@ -127,14 +132,18 @@ fn removal_needs_two_people_and_suspension_one() {
     let (member, _) = world.member("alpha", &["open"]);
     let open = tier("open");
     let removed = |caller: &Caller| {
-        world.exchange.set_standing(caller, &member.id, &open, Standing::Removed, "left the programme").unwrap()
+        world
+            .exchange
+            .set_standing(caller, &member.id, &open, Standing::Removed, "left the programme")
+            .unwrap()
     };
     assert!(matches!(removed(&officer(1)), Stepped::Proposed(_)));
     world.exchange.withdraw_proposal(&officer(2), &member.id, &open).unwrap();
     assert!(matches!(removed(&officer(2)), Stepped::Proposed(_)), "a withdrawn step counts no agreement");
     assert!(matches!(removed(&officer(1)), Stepped::Changed(_)));
     let (other, _) = world.member("beta", &["open"]);
-    let step = world.exchange.set_standing(&officer(1), &other.id, &open, Standing::Suspended, "at once").unwrap();
+    let step =
+        world.exchange.set_standing(&officer(1), &other.id, &open, Standing::Suspended, "at once").unwrap();
     assert!(matches!(step, Stepped::Changed(_)));
 }
 
@@ -222,7 +231,10 @@ fn attestations_instruments_appeals_and_due_dates() {
     let mut answers: BTreeMap<_, _> = questions.iter().map(|q| (q.id.clone(), no.clone())).collect();
     let incomplete = answers.iter().skip(1).map(|(q, a)| (q.clone(), a.clone())).collect();
     assert!(world.exchange.attest(&caller, "N. N.", incomplete).is_err());
-    assert!(world.exchange.attest(&world.operator, "N. N.", answers.clone()).is_err(), "only the member attests");
+    assert!(
+        world.exchange.attest(&world.operator, "N. N.", answers.clone()).is_err(),
+        "only the member attests"
+    );
     let first = world.exchange.attest(&caller, "N. N.", answers.clone()).unwrap();
     assert_eq!(first.diff.len(), questions.len());
     answers.insert("2".to_owned(), Answer { yes: true, list: vec!["10 % of a foreign company".to_owned()] });

@@ -93,9 +93,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
     plain(Access::Caller, "/api/members/{id}/negotiation", || post(api::vetting::dossier::negotiate)),
     plain(Access::Caller, "/api/members/{id}/reviews/{tier}", || post(api::vetting::dossier::review)),
     plain(Access::Caller, "/api/members/{id}/appeals/{tier}", || post(api::vetting::dossier::answer)),
-    plain(Access::Caller, "/api/members/{id}/proposals/{tier}", || {
-        delete(api::vetting::proposals::withdraw)
-    }),
+    plain(Access::Caller, "/api/members/{id}/proposals/{tier}", || delete(api::vetting::proposals::withdraw)),
     plain(Access::Caller, "/api/me/appeals/{tier}", || post(api::vetting::dossier::appeal)),
     plain(Access::Caller, "/api/me/attestations", || post(api::vetting::dossier::attest)),
     plain(Access::Caller, "/api/ties", || get(api::vetting::ties::get).post(api::vetting::ties::post)),

@@ -93,4 +93,3 @@ impl Clock for MovedClock {
         instant.since(self.now())
     }
 }
-

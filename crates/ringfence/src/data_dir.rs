@@ -165,7 +165,11 @@ impl DataDir {
             .with_context(|| format!("opening `{}`", self.0.display()))?;
         // Only read, so no checkpoint is kept.
         let programme = self.programme_of(&store)?;
-        Ok(Exchange::open(Arc::new(store), &Arc::new(programme), options(keys, Arc::new(SystemClock::default())))?)
+        Ok(Exchange::open(
+            Arc::new(store),
+            &Arc::new(programme),
+            options(keys, Arc::new(SystemClock::default())),
+        )?)
     }
 
     /// Opens what no hub has open, for writing.
@@ -328,7 +332,12 @@ mod tests {
         let programme = Arc::new(template());
         let open = || {
             let keys = dir.keys(None, &programme)?;
-            dir.open_exchange(Arc::new(SqliteStore::open(dir.path())?), &programme, keys, Arc::new(SystemClock::default()))
+            dir.open_exchange(
+                Arc::new(SqliteStore::open(dir.path())?),
+                &programme,
+                keys,
+                Arc::new(SystemClock::default()),
+            )
         };
         drop(open().unwrap());
         let older = fs::read(dir.path().join(DATABASE)).unwrap();

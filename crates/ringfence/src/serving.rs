@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use exchange::Exchange;
-use model::Clock;
 use hub::{BackupError, BackupReport, Backups, HubOptions, ServeOptions, Tls};
+use model::Clock;
 use programme::Programme;
 use store::Store;
 use store_sqlite::SqliteStore;
@@ -52,8 +52,7 @@ impl Hosting {
         let keys = data.keys(origin, programme)?;
         let shown = data.path().display();
         let store = Arc::new(SqliteStore::open(data.path()).with_context(|| format!("opening `{shown}`"))?);
-        let exchange =
-            data.open_exchange(Arc::clone(&store) as Arc<dyn Store>, programme, keys, clock)?;
+        let exchange = data.open_exchange(Arc::clone(&store) as Arc<dyn Store>, programme, keys, clock)?;
         if let Some(first) = exchange.issue_first_credential()? {
             let token = first.token.context("the first credential has no token")?;
             data.write_token(&token)?;
@@ -115,7 +114,9 @@ async fn tend(exchange: Exchange) {
                     tracing::info!(member.id = %moved.member, tier = %moved.tier, to = %moved.to, "a standing followed from its ties");
                 }
             }
-            Ok(Err(error)) => tracing::error!(%error, "members could not be vetted anew; their standings are as they were"),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "members could not be vetted anew; their standings are as they were")
+            }
             Err(_) => return,
         }
     }

@@ -250,7 +250,8 @@ fn a_file_of_ties_suspends_and_vet_says_why() {
     fs::write(&lists, CONCERN).unwrap();
     let files = [&statements, &ties, &lists].map(|path| path.to_str().unwrap());
     let preview = hub.json(&[&["ties", "import", "--preview"], &files[..]].concat());
-    let told: Vec<_> = preview["answer"].as_array().unwrap().iter().map(|moved| moved["tier"].clone()).collect();
+    let told: Vec<_> =
+        preview["answer"].as_array().unwrap().iter().map(|moved| moved["tier"].clone()).collect();
     assert!(told.contains(&json!("cleared")), "{preview}");
     assert!(all(&collection, &mut PullState::default()).is_ok(), "a preview changes nothing");
 
@@ -263,7 +264,9 @@ fn a_file_of_ties_suspends_and_vet_says_why() {
 
     let vetted = hub.json(&["vet", "northlight", "--tier", "cleared"]);
     let text = vetted[0]["text"].as_str().unwrap();
-    for part in ["Northlight: suspended on cleared", "49 %", "51 %", "R8-venture", "end stake-a (least, proved"] {
+    for part in
+        ["Northlight: suspended on cleared", "49 %", "51 %", "R8-venture", "end stake-a (least, proved"]
+    {
         let part = part.replace("Northlight:", "northlight:");
         assert!(text.to_lowercase().contains(&part.to_lowercase()), "no `{part}` in {text}");
     }
@@ -275,11 +278,8 @@ fn a_file_of_ties_suspends_and_vet_says_why() {
     hub.stop();
 
     let data = root.path().join("data");
-    let offline = ringfence()
-        .args(["vet", &id, "--tier", "cleared", "--json", "--data"])
-        .arg(&data)
-        .output()
-        .unwrap();
+    let offline =
+        ringfence().args(["vet", &id, "--tier", "cleared", "--json", "--data"]).arg(&data).output().unwrap();
     assert!(offline.status.success(), "{}", common::text(&offline));
     let offline: Value = serde_json::from_slice(&offline.stdout).unwrap();
     assert_eq!(offline[0]["decision"]["grade"], "suspend", "{offline}");

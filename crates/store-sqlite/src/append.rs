@@ -3,13 +3,13 @@
 use model::LabelId;
 use rusqlite::{OptionalExtension, params};
 use sha2::{Digest, Sha256};
-use store::{CommitNo, Heads, Segment, StoreError};
+use store::{Heads, Segment, StoreError};
 
 use crate::commits::{self, Part};
 use crate::doing::Doing;
 use crate::ids;
 use crate::keys::Key;
-use crate::reading::last_run;
+use crate::near::{COPIES_MAX, Tail};
 use crate::transaction::SqliteTransaction;
 
 /// How long an id or a version can be, so that the encoding of heads holds it, in bytes.
@@ -17,14 +17,12 @@ const ID_LENGTH_MAX: usize = u16::MAX as usize;
 const VERSION_LENGTH_MAX: usize = u8::MAX as usize;
 
 impl SqliteTransaction<'_> {
-    /// How many objects of the label there are.
-    fn label_total(&self, label: LabelId) -> Result<u64, StoreError> {
-        if let Some(total) = self.label_totals.get(&label).or_else(|| self.writer.label_totals.get(&label)) {
-            return Ok(*total);
+    /// Where the label ends.
+    fn tail(&self, label: LabelId) -> Result<Tail, StoreError> {
+        match self.tails.get(&label).or_else(|| self.writer.tails.get(&label)) {
+            Some(tail) => Ok(*tail),
+            None => Tail::read(&self.writer.connection, label),
         }
-        let Some(whole) = Key::range(label, CommitNo(0)) else { return Ok(0) };
-        let last = last_run(&self.writer.connection, whole)?;
-        Ok(last.map_or(0, |run| run.before + u64::from(run.count)))
     }
 
     fn collection_no(&mut self, uuid: &str) -> Result<i64, StoreError> {
@@ -52,14 +50,17 @@ impl SqliteTransaction<'_> {
         let collection = self.collection_no(&first.collection.to_string())?;
         let heads: Vec<Heads> =
             segments.iter().map(|segment| Heads::encode(&segment.heads, &segment.ends)).collect();
-        let mut parts = Vec::with_capacity(segments.len());
+        let (mut parts, mut tails) = (Vec::with_capacity(segments.len()), Vec::with_capacity(segments.len()));
         for segment in segments {
             Key::to_write(segment.id)?;
             let (label, count) = (segment.id.label, segment.count());
             let length = u32::try_from(segment.bodies.len()).doing(APPEND)?;
-            parts.push(Part { label, count, length, before: self.label_total(label)? });
+            let tail = self.tail(label)?;
+            parts.push(Part { label, count, length, before: tail.total });
+            tails.push(tail);
         }
         let mut body_at = self.place_bodies(segments, &heads)?;
+        let copies = self.place_copies(segments, &mut tails, body_at)?;
         let sql = "INSERT INTO commits (collection, at, no, marked, file, offset, labels) VALUES (?, ?, ?, 0, ?, ?, ?)";
         self.writer
             .connection
@@ -70,12 +71,13 @@ impl SqliteTransaction<'_> {
             })
             .doing(APPEND)?;
         let mut heads_at = body_at + parts.iter().map(|part| u64::from(part.length)).sum::<u64>();
-        for ((segment, heads), part) in segments.iter().zip(&heads).zip(parts) {
-            let (key, before) = (Key::to_write(segment.id)?, part.before);
+        for (index, (segment, heads)) in segments.iter().zip(&heads).enumerate() {
+            let (key, before, near) = (Key::to_write(segment.id)?, parts[index].before, copies[index]);
             let (length, heads_length) = (segment.bodies.len() as u64, heads.as_bytes().len() as u64);
             let heads_digest: [u8; 32] = Sha256::digest(heads.as_bytes()).into();
-            let sql = "INSERT INTO segments (id, at, before, count, marked, file, offset, length, heads_offset,
-                       heads_length, collection, digest, heads_digest) VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?)";
+            let sql = "INSERT INTO segments (id, at, before, count, marked, file, offset, length, near, heads_offset,
+                       heads_length, collection, digest, heads_digest)
+                       VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
             self.writer
                 .connection
                 .prepare_cached(sql)
@@ -89,6 +91,7 @@ impl SqliteTransaction<'_> {
                         self.totals.file,
                         body_at,
                         length,
+                        near,
                         heads_at,
                         heads_length,
                         collection,
@@ -97,7 +100,8 @@ impl SqliteTransaction<'_> {
                     ])
                 })
                 .doing(APPEND)?;
-            self.label_totals.insert(segment.id.label, before + u64::from(segment.count()));
+            tails[index].follow(segment.count(), self.totals.file, body_at, length);
+            self.tails.insert(segment.id.label, tails[index]);
             for (index, head) in (0..).zip(&segment.heads) {
                 let (hash, spot) = (ids::hash_of(&head.id), (key.number(), index));
                 self.new.push((hash, spot));
@@ -124,6 +128,40 @@ impl SqliteTransaction<'_> {
         self.touched.insert(self.totals.file);
         self.totals.file_end = self.store.bodies.append(self.totals.file, start, parts)?;
         Ok(start)
+    }
+
+    /// Writes small segments, whose bodies lie from `start` on, a second time beside others of their labels. Returns for
+    /// each segment where its copy begins, if it has one.
+    fn place_copies(
+        &mut self,
+        segments: &[Segment],
+        tails: &mut [Tail],
+        start: u64,
+    ) -> Result<Vec<Option<u64>>, StoreError> {
+        let (file, far, mut at) = (self.totals.file, self.store.tuning.far, start);
+        let mut placed = vec![None; segments.len()];
+        let mut wanted = Vec::new();
+        for (index, segment) in segments.iter().enumerate() {
+            let length = segment.bodies.len() as u64;
+            if tails[index].wants_copy(file, at, length, far) {
+                wanted.push(index);
+            }
+            at += length;
+        }
+        if wanted.is_empty() || wanted.len() > COPIES_MAX {
+            return Ok(placed);
+        }
+        let (mut end, mut copies) = (self.totals.file_end, Vec::with_capacity(wanted.len()));
+        for index in wanted {
+            let bodies = segments[index].bodies.as_slice();
+            let (near, end_then) = tails[index].place(file, end, bodies.len() as u64);
+            placed[index] = Some(near);
+            copies.push((near, bodies));
+            end = end_then;
+        }
+        self.store.bodies.place(file, end, &copies)?;
+        self.totals.file_end = end;
+        Ok(placed)
     }
 }
 

@@ -6,18 +6,18 @@
 //! (Files are copied and not linked: an erasure in the original must not reach into a backup and damage it. What was
 //! erased stays in older backups until those are destroyed.)
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 use store::{Store, StoreError};
 
 use crate::bodies::{FOLDER, Mode, file_name};
 use crate::doing::Doing;
-use crate::layout::{self, DATABASE};
-use crate::open::{SqliteStore, lock};
+use crate::layout::{self, DATABASE, OWNERS_FILE};
+use crate::open::{SqliteStore, create_directory, lock};
 use crate::state::Totals;
 use crate::verify::{VerifyReport, verify};
 
@@ -46,7 +46,7 @@ impl SqliteStore {
         make_empty(to)?;
         let held = self.snapshot()?;
         let source = layout::open_reader(&self.dir)?;
-        let mut target = Connection::open(to.join(DATABASE)).doing(BACKUP)?;
+        let mut target = layout::create(&to.join(DATABASE)).doing(BACKUP)?;
         let step = Backup::new(&source, &mut target).and_then(|all| all.step(-1)).doing(BACKUP)?;
         if step != StepResult::Done {
             return Err(StoreError::failed(BACKUP, "the database stayed busy"));
@@ -82,7 +82,7 @@ pub fn restore(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<VerifyRep
     let _lock = lock(from, Mode::Read)?;
     make_empty(to)?;
     let source = layout::open_reader(from)?;
-    let mut target = Connection::open(to.join(DATABASE)).doing(BACKUP)?;
+    let mut target = layout::create(&to.join(DATABASE)).doing(BACKUP)?;
     let step = Backup::new(&source, &mut target).and_then(|all| all.step(-1)).doing(BACKUP)?;
     if step != StepResult::Done {
         return Err(StoreError::failed(BACKUP, "the database stayed busy"));
@@ -94,7 +94,7 @@ pub fn restore(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<VerifyRep
 }
 
 fn make_empty(dir: &Path) -> Result<(), StoreError> {
-    fs::create_dir_all(dir.join(FOLDER)).doing("creating the directory of the copy")?;
+    create_directory(&dir.join(FOLDER)).doing("creating the directory of the copy")?;
     let mut names = fs::read_dir(dir).doing("looking into the directory of the copy")?;
     let others = names.any(|entry| entry.is_ok_and(|entry| entry.file_name() != FOLDER));
     if others {
@@ -113,7 +113,12 @@ fn copy_bodies(from: &Path, to: &Path, totals: &Totals) -> Result<u64, StoreErro
             opened => opened.doing(BACKUP)?,
         };
         let end = if number == totals.file { totals.file_end } else { u64::MAX };
-        let mut target = File::create(to.join(FOLDER).join(&name)).doing(BACKUP)?;
+        let mut target = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(OWNERS_FILE)
+            .open(to.join(FOLDER).join(&name))
+            .doing(BACKUP)?;
         bytes += io::copy(&mut source.take(end), &mut target).doing(BACKUP)?;
         target.sync_all().doing(BACKUP)?;
     }

@@ -1,13 +1,13 @@
 //! The files in which bodies lie.
 //!
-//! They are only ever appended to, except that an erased body is overwritten in place. Which bytes count is for the
-//! database to say: what lies behind the last byte that it names is left over from a commit that did not happen.
+//! They are only ever appended to, except that an erased body is overwritten in place, and that shelves are filled which
+//! were reserved for the copies of small segments (module `near`). Which bytes count is for the database to say: what lies
+//! behind the last byte that it names is left over from a commit that did not happen.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -16,6 +16,8 @@ use store::StoreError;
 use crate::doing::Doing;
 use crate::erasures::BLANK;
 use crate::faults::{Faults, Step};
+use crate::layout::OWNERS_FILE;
+use crate::open::create_directory;
 
 /// The directory's name in the data directory.
 pub(crate) const FOLDER: &str = "bodies";
@@ -23,11 +25,6 @@ pub(crate) const FOLDER: &str = "bodies";
 pub(crate) const FILE_SIZE_MAX: u64 = 1 << 30;
 /// From this size on bytes are written from where they lie instead of being gathered first.
 const GATHERED_MAX: usize = 64 * 1024;
-
-/// How many bytes are read ahead for a reader that walks through small segments.
-const WINDOW: usize = 128 * 1024;
-/// Reading is ahead of nothing if a read is longer than this, or further than this behind the last one.
-const WALKED_MAX: u32 = 16 * 1024;
 
 /// Whether the files may be changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +65,9 @@ impl BodyFiles {
             Mode::Read => File::open(path)?,
             Mode::Write => match OpenOptions::new().read(true).write(true).open(&path) {
                 Err(error) if error.kind() == ErrorKind::NotFound => {
-                    let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
+                    let mut new = OpenOptions::new();
+                    new.read(true).write(true).create_new(true).mode(OWNERS_FILE);
+                    let file = new.open(&path)?;
                     // The name has to survive as well as the bytes.
                     File::open(&self.folder)?.sync_all()?;
                     file
@@ -107,21 +106,18 @@ impl BodyFiles {
         })
     }
 
-    /// Fills `bytes` from a file as far as it goes.
-    fn read_ahead(&self, file: u32, offset: u64, bytes: &mut Vec<u8>) -> io::Result<()> {
-        bytes.resize(WINDOW, 0);
-        let file = self.file(file)?;
-        let mut filled = 0;
-        while filled < bytes.len() {
-            match file.read_at(&mut bytes[filled..], offset + filled as u64) {
-                Ok(0) => break,
-                Ok(read) => filled += read,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        bytes.truncate(filled);
-        Ok(())
+    /// Fills `bytes` with at most `length` bytes from a file, as far as it goes.
+    pub(crate) fn read_ahead(
+        &self,
+        file: u32,
+        offset: u64,
+        length: usize,
+        bytes: &mut Vec<u8>,
+    ) -> io::Result<()> {
+        bytes.resize(length, 0);
+        let filled = self.file(file).and_then(|file| fill(&file, offset, bytes));
+        bytes.truncate(*filled.as_ref().unwrap_or(&0));
+        filled.map(drop)
     }
 
     /// Writes parts one behind the other from `offset` on; returns the first byte behind them.
@@ -157,6 +153,20 @@ impl BodyFiles {
             .doing("appending bodies")
     }
 
+    /// Writes each part where it belongs, and makes the file at least `end` bytes long.
+    pub(crate) fn place(&self, file: u32, end: u64, parts: &[(u64, &[u8])]) -> Result<(), StoreError> {
+        self.faults
+            .around(Step::Append, || {
+                let file = self.file(file)?;
+                parts.iter().try_for_each(|(offset, bytes)| file.write_all_at(bytes, *offset))?;
+                if file.metadata()?.len() < end {
+                    file.set_len(end)?;
+                }
+                Ok::<_, io::Error>(())
+            })
+            .doing("copying bodies beside others of their label")
+    }
+
     /// Flushes files to the disk.
     pub(crate) fn flush(&self, files: &BTreeSet<u32>) -> Result<(), StoreError> {
         self.faults
@@ -178,7 +188,7 @@ impl BodyFiles {
     ///
     /// Finds the store damaged if bytes that count are missing.
     pub(crate) fn cut(&self, last: u32, end: u64) -> Result<(), StoreError> {
-        fs::create_dir_all(&self.folder).doing("creating the folder of bodies")?;
+        create_directory(&self.folder).doing("creating the folder of bodies")?;
         for entry in fs::read_dir(&self.folder).doing("listing body files")? {
             let entry = entry.doing("listing body files")?;
             if entry.file_name().to_str().and_then(file_number).is_some_and(|number| number > last) {
@@ -205,54 +215,16 @@ impl BodyFiles {
     }
 }
 
-/// What was read ahead for one reader. A page of many labels is made of hundreds of segments that lie side by side.
-#[derive(Debug, Default)]
-pub(crate) struct Window(RefCell<Ahead>);
-
-#[derive(Debug, Default)]
-struct Ahead {
-    file: u32,
-    offset: u64,
-    /// INVARIANT: they are of `file`.
-    bytes: Vec<u8>,
-    /// Where the last read ended.
-    last: u64,
-}
-
-impl Window {
-    /// Does what [`BodyFiles::read`] does.
-    pub(crate) fn read(
-        &self,
-        bodies: &BodyFiles,
-        file: u32,
-        offset: u64,
-        length: u32,
-        out: &mut Vec<u8>,
-    ) -> Result<(), StoreError> {
-        let mut ahead = self.0.borrow_mut();
-        let end = offset + u64::from(length);
-        if file != ahead.file {
-            *ahead = Ahead { file, ..Ahead::default() };
+/// Reads as much as there is, at most as much as fits; returns how much.
+fn fill(file: &File, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < bytes.len() {
+        match file.read_at(&mut bytes[filled..], offset + filled as u64) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
-        let walks =
-            length <= WALKED_MAX && (ahead.last..=ahead.last + u64::from(WALKED_MAX)).contains(&offset);
-        if walks && !ahead.holds(offset, end) {
-            let Ahead { offset: begin, bytes, .. } = &mut *ahead;
-            bodies.read_ahead(file, offset, bytes).doing("reading bodies")?;
-            *begin = offset;
-        }
-        ahead.last = end;
-        if walks && ahead.holds(offset, end) {
-            let within = |at: u64| usize::try_from(at - ahead.offset).unwrap_or(usize::MAX);
-            out.extend_from_slice(&ahead.bytes[within(offset)..within(end)]);
-            return Ok(());
-        }
-        bodies.read(file, offset, length, out)
     }
-}
-
-impl Ahead {
-    fn holds(&self, offset: u64, end: u64) -> bool {
-        self.offset <= offset && end <= self.offset + self.bytes.len() as u64
-    }
+    Ok(filled)
 }

@@ -1,5 +1,8 @@
 //! The tables, and how a connection is set up.
 
+use std::error::Error;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
@@ -9,6 +12,11 @@ use crate::doing::Doing;
 
 /// The database's name in the data directory.
 pub(crate) const DATABASE: &str = "hub.db";
+
+/// Who may do what with a file that is created here: its owner alone reads and writes it.
+pub(crate) const OWNERS_FILE: u32 = 0o600;
+/// The same for a directory.
+pub(crate) const OWNERS_DIRECTORY: u32 = 0o700;
 
 /// Page cache of the writer, in KiB. The tree of ids is written at random places; 24 MiB hold its inner pages and the
 /// leaves of some million objects.
@@ -22,7 +30,11 @@ const LOG_SIZE_MAX: u32 = 64 * 1024 * 1024;
 /// How many prepared statements each connection keeps; there are some forty.
 const STATEMENTS_KEPT: usize = 64;
 
-/// Each brings the layout from its index to the next number. What was released is never edited: append.
+/// The layout of an empty database's first migration. Layouts before it were never released, and are refused.
+const FIRST_LAYOUT: usize = 2;
+
+/// The first makes the tables of [`FIRST_LAYOUT`]; each further one brings them to the next number. What was released is
+/// never edited: append.
 const MIGRATIONS: [&str; 1] = ["
     -- One row: where the writer stands, how much there is, and the first free byte of the last body file.
     CREATE TABLE horizon (
@@ -39,11 +51,12 @@ const MIGRATIONS: [&str; 1] = ["
         collection INTEGER NOT NULL, at INTEGER NOT NULL, no INTEGER NOT NULL, marked INTEGER NOT NULL,
         file INTEGER NOT NULL, offset INTEGER NOT NULL, labels BLOB NOT NULL, PRIMARY KEY (collection, at)
     ) WITHOUT ROWID;
-    -- id is label << 40 | commit; the heads lie in the body file as well, behind all bodies of the commit.
+    -- id is label << 40 | commit; the heads lie in the body file as well, behind all bodies of the commit. near is
+    -- where in the same file the copy lies that module near tells of, if there is one.
     CREATE TABLE segments (
         id INTEGER PRIMARY KEY,
         at INTEGER NOT NULL, before INTEGER NOT NULL, count INTEGER NOT NULL, marked INTEGER NOT NULL,
-        file INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL,
+        file INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL, near INTEGER,
         heads_offset INTEGER NOT NULL, heads_length INTEGER NOT NULL, collection INTEGER NOT NULL,
         digest BLOB NOT NULL, heads_digest BLOB NOT NULL
     );
@@ -76,9 +89,7 @@ const MIGRATIONS: [&str; 1] = ["
 
 /// Opens the writer's connection, creates the tables or brings them up to date.
 pub(crate) fn open_writer(dir: &Path) -> Result<Connection, StoreError> {
-    let flags =
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(dir.join(DATABASE), flags).doing("opening the database")?;
+    let connection = create(&dir.join(DATABASE)).doing("opening the database")?;
     connection
         .execute_batch(&format!(
             "PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
@@ -92,6 +103,13 @@ pub(crate) fn open_writer(dir: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
+/// Opens a database for writing. A new one is for its owner alone, and so are the files that `SQLite` puts beside it.
+pub(crate) fn create(path: &Path) -> Result<Connection, Box<dyn Error + Send + Sync>> {
+    OpenOptions::new().write(true).create(true).truncate(false).mode(OWNERS_FILE).open(path)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Ok(Connection::open_with_flags(path, flags)?)
+}
+
 /// Opens a connection that only reads.
 pub(crate) fn open_reader(dir: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -103,7 +121,7 @@ pub(crate) fn open_reader(dir: &Path) -> Result<Connection, StoreError> {
         ))
         .doing("setting up the database")?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
-    check_layout(&connection, MIGRATIONS.len())?;
+    check_layout(&connection, last_layout(&MIGRATIONS))?;
     Ok(connection)
 }
 
@@ -111,21 +129,29 @@ fn layout_of(connection: &Connection) -> Result<usize, StoreError> {
     connection.query_row("PRAGMA user_version", (), |row| row.get(0)).doing("reading the layout's number")
 }
 
+fn last_layout(migrations: &[&str]) -> usize {
+    FIRST_LAYOUT + migrations.len() - 1
+}
+
+/// The layout's number, 0 for an empty database.
 fn check_layout(connection: &Connection, known: usize) -> Result<usize, StoreError> {
     let found = layout_of(connection)?;
+    let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     if found > known {
-        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         return Err(StoreError::TooNew { found: number(found), known: number(known) });
+    }
+    if (1..FIRST_LAYOUT).contains(&found) {
+        return Err(StoreError::TooOld { found: number(found), oldest: number(FIRST_LAYOUT) });
     }
     Ok(found)
 }
 
 /// Each step and the number that records it land in one transaction, so a crash between two is only a pause.
 fn migrate(connection: &Connection, migrations: &[&str]) -> Result<(), StoreError> {
-    let found = check_layout(connection, migrations.len())?;
-    for (index, step) in migrations.iter().enumerate().skip(found) {
+    let found = check_layout(connection, last_layout(migrations))?;
+    for (number, step) in (FIRST_LAYOUT..).zip(migrations).filter(|(number, _)| *number > found) {
         let done = connection
-            .execute_batch(&format!("BEGIN IMMEDIATE; {step}; PRAGMA user_version = {}; COMMIT;", index + 1));
+            .execute_batch(&format!("BEGIN IMMEDIATE; {step}; PRAGMA user_version = {number}; COMMIT;"));
         if done.is_err() && !connection.is_autocommit() {
             connection.execute_batch("ROLLBACK").doing("undoing a change of layout")?;
         }
@@ -143,7 +169,7 @@ mod tests {
         let connection = Connection::open_in_memory().unwrap();
         let steps = ["CREATE TABLE a (x)", "INSERT INTO a VALUES (7)"];
         migrate(&connection, &steps[..1]).unwrap();
-        assert_eq!(layout_of(&connection).unwrap(), 1);
+        assert_eq!(layout_of(&connection).unwrap(), FIRST_LAYOUT);
         migrate(&connection, &steps).unwrap();
         migrate(&connection, &steps).unwrap();
         let rows: Vec<i64> = connection
@@ -152,14 +178,24 @@ mod tests {
             .unwrap();
         assert_eq!(rows, [7]);
         let refused = migrate(&connection, &steps[..1]).unwrap_err();
-        assert!(matches!(refused, StoreError::TooNew { found: 2, known: 1 }), "{refused}");
+        assert!(matches!(refused, StoreError::TooNew { found: 3, known: 2 }), "{refused}");
+    }
+
+    #[test]
+    fn a_layout_before_the_first_release_is_refused_with_the_remedy() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.pragma_update(None, "user_version", FIRST_LAYOUT - 1).unwrap();
+        let refused = migrate(&connection, &MIGRATIONS).unwrap_err();
+        assert!(matches!(refused, StoreError::TooOld { found: 1, oldest: 2 }), "{refused}");
+        assert!(refused.to_string().contains("empty data directory"), "{refused}");
+        assert!(connection.prepare("SELECT id FROM segments").is_err(), "nothing was changed");
     }
 
     #[test]
     fn a_step_that_fails_leaves_the_layout_as_it_was() {
         let connection = Connection::open_in_memory().unwrap();
         migrate(&connection, &["CREATE TABLE a (x)", "CREATE TABLE b (y); no such word"]).unwrap_err();
-        assert_eq!(layout_of(&connection).unwrap(), 1);
+        assert_eq!(layout_of(&connection).unwrap(), FIRST_LAYOUT);
         assert!(connection.prepare("SELECT y FROM b").is_err());
     }
 }

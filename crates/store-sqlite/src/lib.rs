@@ -6,18 +6,19 @@
 //!
 //! ```text
 //! DATA/hub.db                  SQLite: where each segment lies, commits, marks, records, ledger entries and tiles
-//! DATA/bodies/00000001.dat     bodies and heads of segments, appended, at most 1 GiB a file
+//! DATA/bodies/00000001.dat     bodies and heads of segments, at most 1 GiB a file and what one commit brings
 //! DATA/lock                    held by the one process that writes
 //! ```
 //!
 //! A segment is written once and read often, whole and in order, so its bodies lie outside the database: a page
 //! is a few contiguous reads, and a megabyte of bodies goes to the disk once instead of twice (`SQLite` writes each
-//! page to its log first). What is left in the database are rows of some hundred bytes for each segment.
+//! page to its log first). What is left in the database are rows of some hundred bytes for each segment. Small
+//! segments of a label that gets few are copied beside one another, which module `near` tells.
 //!
 //! # A commit, and a crash at each step
 //!
-//! 1. *Append* the bodies behind the last byte that the database names. A crash leaves bytes that nobody names; the
-//!    next start cuts them off.
+//! 1. *Append* the bodies behind the last byte that the database names, and copies to the free ends of their labels'
+//!    shelves. A crash leaves bytes that nobody names; the next start cuts them off, or they are written over.
 //! 2. *Flush* the body file. A crash here is the same.
 //! 3. *Commit* in `SQLite` (write-ahead log, `synchronous=FULL`): the rows that name the bytes, marks, records, ledger
 //!    entries and the horizon land in one step. This is the moment of truth.
@@ -35,6 +36,7 @@
 //! load, later commits) moves them to the database in sorted slices. At start the table in memory is made anew from
 //! the heads of the newest segments.
 
+mod ahead;
 mod append;
 mod backup;
 mod bodies;
@@ -45,6 +47,7 @@ mod faults;
 mod ids;
 mod keys;
 mod layout;
+mod near;
 mod open;
 mod pool;
 mod reading;

@@ -1,7 +1,9 @@
 //! Opening a data directory, and the store itself.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -15,7 +17,8 @@ use crate::erasures::Erasures;
 use crate::faults::Faults;
 use crate::ids::{self, Recent};
 use crate::keys::{Key, LABELS_MAX};
-use crate::layout;
+use crate::layout::{self, OWNERS_DIRECTORY, OWNERS_FILE};
+use crate::near;
 use crate::pool::Pool;
 use crate::snapshot::SqliteSnapshot;
 use crate::state::{Board, State, Totals};
@@ -43,6 +46,7 @@ pub(crate) struct Tuning {
     pub(crate) file_size_max: u64,
     pub(crate) recent_max: usize,
     pub(crate) slice: usize,
+    pub(crate) far: u64,
     pub(crate) faults: Faults,
 }
 
@@ -52,6 +56,7 @@ impl Default for Tuning {
             file_size_max: bodies::FILE_SIZE_MAX,
             recent_max: ids::RECENT_MAX,
             slice: ids::SLICE,
+            far: near::FAR,
             faults: Faults::default(),
         }
     }
@@ -91,14 +96,14 @@ impl SqliteStore {
     }
 
     pub(crate) fn open_with(dir: &Path, tuning: Tuning) -> Result<Self, StoreError> {
-        fs::create_dir_all(dir).doing("creating the data directory")?;
+        create_directory(dir).doing("creating the data directory")?;
         let lock = lock(dir, Mode::Write)?;
         let connection = layout::open_writer(dir)?;
         let bodies = BodyFiles::new(dir, Mode::Write, tuning.faults.clone());
         let totals = Totals::read(&connection)?;
         bodies.cut(totals.file, totals.file_end)?;
         let board = Board::new(load(&connection, &bodies)?);
-        let mut writer = Writer { connection, settling: None, label_totals: HashMap::new(), wedged: false };
+        let mut writer = Writer { connection, settling: None, tails: HashMap::new(), wedged: false };
         let mut store = Self {
             dir: dir.to_owned(),
             pool: Pool::new(dir),
@@ -134,14 +139,24 @@ impl Store for SqliteStore {
     }
 }
 
+/// Makes sure that a directory is there; a new one is for its owner alone.
+pub(crate) fn create_directory(dir: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(OWNERS_DIRECTORY).create(dir)
+}
+
 /// Takes the lock of a data directory: a writer's excludes everyone, readers' only a writer's.
 pub(crate) fn lock(dir: &Path, mode: Mode) -> Result<File, StoreError> {
     const LOCKING: &str = "locking the data directory";
     let path = dir.join(LOCK);
     let (file, locked) = match mode {
         Mode::Write => {
-            let file =
-                OpenOptions::new().write(true).create(true).truncate(false).open(path).doing(LOCKING)?;
+            let file = OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(OWNERS_FILE)
+                .open(path)
+                .doing(LOCKING)?;
             let locked = file.try_lock();
             (file, locked)
         }

@@ -7,7 +7,8 @@ use model::{CollectionId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row};
 use store::{Copy, Departure, Heads, Mark, Place, Position, Run, SegmentId, StoreError};
 
-use crate::bodies::{BodyFiles, Window};
+use crate::ahead::ReadAhead;
+use crate::bodies::BodyFiles;
 use crate::doing::Doing;
 use crate::erasures::Erasures;
 use crate::ids::Spot;
@@ -16,7 +17,10 @@ use crate::keys::Key;
 /// Selects what [`run_of`] reads.
 macro_rules! select_runs {
     ($rest:literal) => {
-        concat!("SELECT id, at, before, count, marked, file, offset, length FROM segments ", $rest)
+        concat!(
+            "SELECT id, at, before, count, marked, file, coalesce(near, offset), length FROM segments ",
+            $rest
+        )
     };
 }
 pub(crate) use select_runs;
@@ -30,7 +34,7 @@ pub(crate) struct Reading<'a> {
     pub(crate) erasures: &'a Erasures,
     pub(crate) heads: &'a HeadsCache,
     /// Bytes that were read ahead; the writer, whose files change under it, has none.
-    pub(crate) window: Option<&'a Window>,
+    pub(crate) ahead: Option<&'a ReadAhead>,
 }
 
 /// The heads that were read last. Pages and look-ups ask for the objects of one segment in a row.
@@ -138,8 +142,8 @@ impl Reading<'_> {
             })?
         };
         let (start, offset) = (out.len(), run.place.offset + u64::from(from));
-        match self.window {
-            Some(window) => window.read(self.bodies, run.place.file, offset, length, out)?,
+        match self.ahead {
+            Some(ahead) => ahead.read(self.bodies, run.place.file, offset, length, out)?,
             None => self.bodies.read(run.place.file, offset, length, out)?,
         }
         if !self.erasures.is_empty()
@@ -190,7 +194,7 @@ impl Reading<'_> {
         if id.is_some_and(|id| id != head.id) {
             return Ok(None);
         }
-        let sql = "SELECT id, at, before, count, marked, file, offset, length, uuid
+        let sql = "SELECT id, at, before, count, marked, file, coalesce(near, offset), length, uuid
                    FROM segments JOIN collections ON no = collection WHERE id = ?";
         let (run, collection): (Run, String) = self
             .connection

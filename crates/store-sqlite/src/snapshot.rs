@@ -11,7 +11,8 @@ use store::{
     StoredEntry,
 };
 
-use crate::bodies::{BodyFiles, Window};
+use crate::ahead::ReadAhead;
+use crate::bodies::BodyFiles;
 use crate::commits::Commit;
 use crate::doing::Doing;
 use crate::ids;
@@ -35,7 +36,7 @@ pub(crate) struct SqliteSnapshot<'s> {
     bodies: &'s BodyFiles,
     state: Arc<State>,
     heads: HeadsCache,
-    window: Window,
+    read_ahead: ReadAhead,
     ahead: RefCell<Ahead>,
     /// The commits that were asked for last; their segments are likely to be asked for next.
     walked: RefCell<Vec<Commit>>,
@@ -62,7 +63,7 @@ impl<'s> SqliteSnapshot<'s> {
                 heads: HeadsCache::default(),
                 ahead: RefCell::new(Ahead { runs: Vec::new(), fetch: AHEAD_FIRST }),
                 walked: RefCell::default(),
-                window: Window::default(),
+                read_ahead: ReadAhead::default(),
             }),
             Err(error) => {
                 drop(connection);
@@ -77,13 +78,13 @@ impl<'s> SqliteSnapshot<'s> {
     }
 
     fn reading(&self) -> Reading<'_> {
-        let Self { bodies, state, heads, window, .. } = self;
+        let Self { bodies, state, heads, read_ahead, .. } = self;
         Reading {
             connection: self.connection(),
             bodies,
             erasures: &state.erasures,
             heads,
-            window: Some(window),
+            ahead: Some(read_ahead),
         }
     }
 

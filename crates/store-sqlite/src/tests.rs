@@ -1,8 +1,9 @@
 //! The contract, and what is particular to a directory.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -18,6 +19,7 @@ use tempfile::TempDir;
 use crate::bodies::file_name;
 use crate::faults::{Faults, Step, When};
 use crate::keys::{COMMITS_MAX, LABELS_MAX};
+use crate::near::{COPIES_MAX, SHELF};
 use crate::open::{SqliteStore, Tuning};
 use crate::{restore, verify};
 
@@ -82,8 +84,19 @@ mod with_small_limits {
     store::store_contract!(|| -> Box<dyn Subject> { Box::new(InDirectory::new(small())) });
 }
 
+/// Every small segment but the first of a label has a copy.
+mod with_copies {
+    use super::*;
+
+    store::store_contract!(|| -> Box<dyn Subject> { Box::new(InDirectory::new(copying())) });
+}
+
 fn small() -> Tuning {
-    Tuning { file_size_max: 100, recent_max: 3, slice: 2, ..Tuning::default() }
+    Tuning { file_size_max: 100, recent_max: 3, slice: 2, far: 0, ..Tuning::default() }
+}
+
+fn copying() -> Tuning {
+    Tuning { far: 0, ..Tuning::default() }
 }
 
 fn collection() -> CollectionId {
@@ -165,7 +178,7 @@ fn a_commit_survives_every_fault() {
         (Step::Commit, When::After, false, true),
     ];
     for (limits, (step, when, is_undone, is_there)) in
-        [Tuning::default(), small()].iter().flat_map(|limits| cases.map(|case| (limits, case)))
+        [Tuning::default(), small(), copying()].iter().flat_map(|limits| cases.map(|case| (limits, case)))
     {
         let trap = Trap::default();
         let mut subject = InDirectory::new(Tuning { faults: trap.faults(), ..limits.clone() });
@@ -219,50 +232,130 @@ fn a_full_disk_under_the_database_applies_nothing() {
     assert_eq!(found(subject.store(), "a--2"), [body("a--2")]);
 }
 
+/// How often a body lies in the first body file.
+fn copies_in_file(subject: &InDirectory, id: &str) -> usize {
+    let (bytes, body) = (fs::read(subject.body_file(1)).unwrap(), body(id));
+    bytes.windows(body.len()).filter(|window| *window == body).count()
+}
+
 #[test]
 fn an_erased_body_leaves_its_file_as_soon_as_nobody_older_reads() {
-    let trap = Trap::default();
-    let mut subject = InDirectory::new(Tuning { faults: trap.faults(), ..Tuning::default() });
-    let is_in_file = |subject: &InDirectory, id: &str| {
-        let (bytes, body) = (fs::read(subject.body_file(1)).unwrap(), body(id));
-        bytes.windows(body.len()).any(|window| window == body)
-    };
-    let erase = |subject: &InDirectory, segment: SegmentId, index: u32| {
-        let position = Position { segment, index };
-        let mut tx = subject.store().begin().unwrap();
-        tx.mark(Mark { position, left: Some((Timestamp::EPOCH, Departure::Gone)) }).unwrap();
-        tx.erase(position).unwrap();
-        tx.commit().unwrap();
-    };
-    let of = publish(subject.store(), &["a--0", "a--1", "a--2", "a--3"]).unwrap();
-    erase(&subject, of, 0);
-    assert!(!is_in_file(&subject, "a--0"));
+    for (limits, copies) in [(Tuning::default(), 1), (copying(), 2)] {
+        let trap = Trap::default();
+        let mut subject = InDirectory::new(Tuning { faults: trap.faults(), ..limits });
+        let erase = |subject: &InDirectory, segment: SegmentId, index: u32| {
+            let position = Position { segment, index };
+            let mut tx = subject.store().begin().unwrap();
+            tx.mark(Mark { position, left: Some((Timestamp::EPOCH, Departure::Gone)) }).unwrap();
+            tx.erase(position).unwrap();
+            tx.commit().unwrap();
+        };
+        publish(subject.store(), &["b--0"]).unwrap();
+        let of = publish(subject.store(), &["a--0", "a--1", "a--2", "a--3"]).unwrap();
+        assert_eq!(copies_in_file(&subject, "a--0"), copies);
+        erase(&subject, of, 0);
+        assert_eq!(copies_in_file(&subject, "a--0"), 0);
 
-    let older = subject.store().snapshot().unwrap();
-    erase(&subject, of, 1);
-    assert!(is_in_file(&subject, "a--1"));
-    let newer = subject.store().snapshot().unwrap();
-    drop(older);
-    subject.store().tend().unwrap();
-    assert!(!is_in_file(&subject, "a--1"));
-    drop(newer);
+        let older = subject.store().snapshot().unwrap();
+        erase(&subject, of, 1);
+        assert_eq!(copies_in_file(&subject, "a--1"), copies);
+        let newer = subject.store().snapshot().unwrap();
+        drop(older);
+        subject.store().tend().unwrap();
+        assert_eq!(copies_in_file(&subject, "a--1"), 0);
+        drop(newer);
 
-    for when in [When::Before, When::After] {
+        for when in [When::Before, When::After] {
+            let held = subject.store().snapshot().unwrap();
+            erase(&subject, of, 2);
+            drop(held);
+            trap.arm(Step::Erase, when, ErrorKind::Other);
+            assert!(subject.store().tend().is_err());
+            assert!(trap.is_sprung());
+            assert!(!found(subject.store(), "a--2")[0].contains(&b'a'));
+        }
         let held = subject.store().snapshot().unwrap();
-        erase(&subject, of, 2);
+        erase(&subject, of, 3);
         drop(held);
-        trap.arm(Step::Erase, when, ErrorKind::Other);
-        assert!(subject.store().tend().is_err());
-        assert!(trap.is_sprung());
-        assert!(!found(subject.store(), "a--2")[0].contains(&b'a'));
+        assert_eq!(copies_in_file(&subject, "a--3"), copies);
+        subject.reopen(); // as after a crash
+        for id in ["a--2", "a--3"] {
+            assert_eq!(copies_in_file(&subject, id), 0, "{id}");
+        }
     }
-    let held = subject.store().snapshot().unwrap();
-    erase(&subject, of, 3);
-    drop(held);
-    assert!(is_in_file(&subject, "a--3"));
-    subject.reopen(); // as after a crash
-    for id in ["a--2", "a--3"] {
-        assert!(!is_in_file(&subject, id), "{id}");
+}
+
+/// Commits of a large segment of label 0 and a small one of label 1. Returns the bodies of the small ones.
+fn publish_sparsely(subject: &mut InDirectory, commits: u32) -> Vec<Vec<u8>> {
+    let object = |kind: &str, number: u32, length: usize| {
+        let id = format!("{kind}--{number}");
+        let body: Vec<u8> = id.bytes().cycle().take(length).collect();
+        (id, String::new(), body)
+    };
+    let mut bodies = Vec::new();
+    for number in 0..commits {
+        if number == commits / 2 {
+            subject.reopen();
+        }
+        let mut tx = subject.store().begin().unwrap();
+        let commit = tx.next_commit();
+        let of = |label: u32, object: (String, String, Vec<u8>)| {
+            let id = SegmentId { label: LabelId::new(label), commit };
+            segment(id, collection(), Timestamp::from_micros(commit.0.cast_signed()), [object])
+        };
+        let small = object("small", number, 1_000);
+        bodies.push(small.2.clone());
+        tx.append(vec![of(0, object("large", number, 8_000)), of(1, small)]).unwrap();
+        tx.commit().unwrap();
+    }
+    bodies
+}
+
+#[test]
+fn small_segments_of_a_rare_label_lie_together_and_large_ones_are_written_once() {
+    const COMMITS: u32 = 50;
+    let mut subject = InDirectory::new(Tuning::default());
+    let bodies = publish_sparsely(&mut subject, COMMITS);
+    let (snapshot, view) = (subject.store().snapshot().unwrap(), view());
+    let runs = |label: u32| snapshot.runs(&view, LabelId::new(label), CommitNo(0), usize::MAX).unwrap();
+    for (run, body) in runs(1).iter().zip(&bodies) {
+        let mut read = Vec::new();
+        snapshot.read(&view, run, 0, 1, &mut read).unwrap();
+        assert!(read == *body, "{}", run.id);
+    }
+    let shelves: BTreeSet<u64> = runs(1).iter().skip(1).map(|run| run.place.offset / SHELF).collect();
+    let on_a_shelf = usize::try_from(SHELF / 1_000).unwrap();
+    assert_eq!(shelves.len(), bodies.len().div_ceil(on_a_shelf), "a restart goes on with the same shelf");
+    let copied: i64 = (subject.sqlite().writer().unwrap().connection)
+        .query_row("SELECT count(*) FROM segments WHERE near IS NOT NULL AND length > 4096", (), |row| {
+            row.get(0)
+        })
+        .unwrap();
+    assert_eq!(copied, 0);
+}
+
+#[test]
+fn a_commit_of_very_many_small_segments_is_written_once() {
+    let subject = InDirectory::new(copying());
+    let copied = || -> u32 {
+        (subject.sqlite().writer().unwrap().connection)
+            .query_row("SELECT count(near) FROM segments", (), |row| row.get(0))
+            .unwrap()
+    };
+    let most = u32::try_from(COPIES_MAX).unwrap();
+    // The first commit of the labels has nothing to lie beside.
+    for (labels, copies) in [(most + 1, 0), (most, most), (most + 1, most)] {
+        let mut tx = subject.store().begin().unwrap();
+        let commit = tx.next_commit();
+        let of = |label: u32| {
+            let id = SegmentId { label: LabelId::new(label), commit };
+            let name = format!("a--{label}");
+            let at = Timestamp::from_micros(commit.0.cast_signed());
+            segment(id, collection(), at, [(name.clone(), String::new(), body(&name))])
+        };
+        tx.append((0..labels).map(of).collect()).unwrap();
+        tx.commit().unwrap();
+        assert_eq!(copied(), copies, "{labels} labels");
     }
 }
 
@@ -295,21 +388,50 @@ fn a_body_file_that_lacks_bytes_is_damage() {
 
 #[test]
 fn any_changed_byte_is_found() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open(dir.path()).unwrap();
-    publish(&store, &["a--1", "a--2"]).unwrap();
-    publish(&store, &["a--3"]).unwrap();
-    while store.tend().unwrap() {}
-    drop(store);
-    assert!(verify(dir.path()).unwrap().is_sound());
-    let path = dir.path().join("bodies").join(file_name(1));
-    let sound = fs::read(&path).unwrap();
-    for at in 0..sound.len() {
-        let mut damaged = sound.clone();
-        damaged[at] ^= 1;
-        fs::write(&path, damaged).unwrap();
-        assert!(!verify(dir.path()).unwrap().is_sound(), "byte {at}");
+    for (limits, has_copy) in [(Tuning::default(), false), (copying(), true)] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open_with(dir.path(), limits).unwrap();
+        publish(&store, &["a--1", "a--2"]).unwrap();
+        publish(&store, &["a--3"]).unwrap();
+        while store.tend().unwrap() {}
+        drop(store);
+        assert!(verify(dir.path()).unwrap().is_sound());
+        let path = dir.path().join("bodies").join(file_name(1));
+        let sound = fs::read(&path).unwrap();
+        let shelf = usize::try_from(SHELF).unwrap();
+        let bytes = if has_copy { shelf..shelf + body("a--3").len() } else { 0..sound.len() };
+        for at in bytes {
+            let mut damaged = sound.clone();
+            damaged[at] ^= 1;
+            fs::write(&path, damaged).unwrap();
+            assert!(!verify(dir.path()).unwrap().is_sound(), "byte {at}");
+        }
     }
+}
+
+#[test]
+fn everything_in_the_directory_is_for_its_owner_alone() {
+    let other = tempfile::tempdir().unwrap();
+    let (data, backup, restored) =
+        (other.path().join("data"), other.path().join("backup"), other.path().join("restored"));
+    let store = SqliteStore::open(&data).unwrap();
+    publish(&store, &["a--1"]).unwrap();
+    store.backup(&backup).unwrap();
+    restore(&backup, &restored).unwrap();
+    let mut seen = 0;
+    let mut ways = vec![data, backup, restored];
+    while let Some(path) = ways.pop() {
+        let found = fs::metadata(&path).unwrap();
+        let want = if found.is_dir() { 0o700 } else { 0o600 };
+        assert_eq!(found.permissions().mode() & 0o777, want, "{}", path.display());
+        seen += 1;
+        if found.is_dir() {
+            ways.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        }
+    }
+    // Of each: the directory, the database, the folder of bodies and a file in it, the lock; and the open one's log.
+    assert!(seen >= 3 * 5 + 2, "{seen}");
+    drop(store);
 }
 
 #[test]
@@ -333,7 +455,7 @@ fn only_one_process_writes_and_no_reader_opens_it_meanwhile() {
 }
 
 #[test]
-fn a_store_of_a_newer_program_is_refused() {
+fn a_store_of_a_newer_program_or_from_before_the_first_release_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(dir.path()).unwrap();
     store.writer().unwrap().connection.pragma_update(None, "user_version", 99).unwrap();
@@ -341,6 +463,13 @@ fn a_store_of_a_newer_program_is_refused() {
     for refused in [SqliteStore::open(dir.path()), SqliteStore::open_read_only(dir.path())] {
         assert!(matches!(refused, Err(StoreError::TooNew { found: 99, .. })));
     }
+    let database = rusqlite::Connection::open(dir.path().join("hub.db")).unwrap();
+    database.pragma_update(None, "user_version", 1).unwrap();
+    drop(database);
+    for refused in [SqliteStore::open(dir.path()), SqliteStore::open_read_only(dir.path())] {
+        assert!(matches!(refused, Err(StoreError::TooOld { found: 1, .. })));
+    }
+    assert!(matches!(verify(dir.path()), Err(StoreError::TooOld { .. })));
 }
 
 #[test]

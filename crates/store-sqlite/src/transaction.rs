@@ -16,6 +16,7 @@ use crate::erasures::{Erasure, Erasures};
 use crate::faults::Step;
 use crate::ids::{self, IdMap, Settling, Spot};
 use crate::keys::Key;
+use crate::near::Tail;
 use crate::open::SqliteStore;
 use crate::reading::{HeadsCache, Reading, byte_range, of_left};
 use crate::state::{State, Totals};
@@ -30,8 +31,8 @@ pub(crate) struct SqliteTransaction<'s> {
     /// Ids that it brings, and the same by hash.
     pub(crate) new: Vec<(i64, Spot)>,
     pub(crate) new_by_hash: IdMap,
-    /// How many objects the labels have that it wrote to.
-    pub(crate) label_totals: BTreeMap<LabelId, u64>,
+    /// Where the labels end that it wrote to.
+    pub(crate) tails: BTreeMap<LabelId, Tail>,
     pub(crate) touched: BTreeSet<u32>,
     erasures: Arc<Erasures>,
     erased: bool,
@@ -57,7 +58,7 @@ impl<'s> SqliteTransaction<'s> {
             totals,
             new: Vec::new(),
             new_by_hash: IdMap::default(),
-            label_totals: BTreeMap::new(),
+            tails: BTreeMap::new(),
             touched: BTreeSet::new(),
             erasures: Arc::clone(&state.erasures),
             erased: false,
@@ -70,7 +71,7 @@ impl<'s> SqliteTransaction<'s> {
 
     fn reading(&self) -> Reading<'_> {
         let Self { store, writer, erasures, heads, .. } = self;
-        Reading { connection: &writer.connection, bodies: &store.bodies, erasures, heads, window: None }
+        Reading { connection: &writer.connection, bodies: &store.bodies, erasures, heads, ahead: None }
     }
 
     /// Does one part of the writing. After a failure nothing of the transaction may be kept, whatever its owner does.
@@ -337,9 +338,9 @@ impl Transaction for SqliteTransaction<'_> {
         }
         self.ended = true;
         self.store.board.fulfil();
-        let totals = std::mem::take(&mut self.label_totals);
+        let tails = std::mem::take(&mut self.tails);
         let Self { store, writer, erased, .. } = &mut *self;
-        writer.label_totals.extend(totals);
+        writer.tails.extend(tails);
         if let (Some(settling), Some(done)) = (&mut writer.settling, settled) {
             settling.advance(done);
             if settling.is_done_at(done) {

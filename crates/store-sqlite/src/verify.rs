@@ -112,6 +112,7 @@ struct SegmentRow {
     file: u32,
     offset: u64,
     length: u32,
+    near: Option<u64>,
     heads_offset: u64,
     heads_length: u32,
     digest: [u8; 32],
@@ -132,6 +133,7 @@ impl SegmentRow {
             heads_length: row.get(8)?,
             digest: row.get(9)?,
             heads_digest: row.get(10)?,
+            near: row.get(11)?,
         })
     }
 }
@@ -140,7 +142,7 @@ impl Check<'_> {
     fn segments(&self, report: &mut VerifyReport) -> Result<(), StoreError> {
         let sql =
             "SELECT id, before, count, marked, file, offset, length, heads_offset, heads_length, digest,
-                   heads_digest FROM segments ORDER BY id";
+                   heads_digest, near FROM segments ORDER BY id";
         let mut query = self.connection.prepare(sql).doing(VERIFY)?;
         let rows = query.query_map((), SegmentRow::of).doing(VERIFY)?;
         let mut of_label = BTreeMap::new();
@@ -164,17 +166,11 @@ impl Check<'_> {
     }
 
     fn segment(&self, id: SegmentId, row: &SegmentRow, report: &mut VerifyReport) -> Result<(), StoreError> {
-        let mut bytes = Vec::new();
-        match self.bodies.read(row.file, row.offset, row.length, &mut bytes) {
-            Ok(()) => {
-                self.erasures.blank(row.key, 0, &mut bytes);
-                if Sha256::digest(&bytes)[..] != row.digest {
-                    report.problem(format!("the bodies of segment {id} are not what was written"));
-                }
-            }
-            Err(error) => report.problem(format!("the bodies of segment {id}: {error}")),
+        self.bodies("the bodies", row.offset, id, row, report);
+        if let Some(near) = row.near {
+            self.bodies("the copied bodies", near, id, row, report);
         }
-        bytes.clear();
+        let mut bytes = Vec::new();
         if let Err(error) = self.bodies.read(row.file, row.heads_offset, row.heads_length, &mut bytes) {
             report.problem(format!("the heads of segment {id}: {error}"));
             return Ok(());
@@ -195,6 +191,20 @@ impl Check<'_> {
             report.problem(format!("segment {id} has {marks} marks and says otherwise"));
         }
         Ok(())
+    }
+
+    /// Compares bodies with their digest.
+    fn bodies(&self, what: &str, offset: u64, id: SegmentId, row: &SegmentRow, report: &mut VerifyReport) {
+        let mut bytes = Vec::new();
+        match self.bodies.read(row.file, offset, row.length, &mut bytes) {
+            Ok(()) => {
+                self.erasures.blank(row.key, 0, &mut bytes);
+                if Sha256::digest(&bytes)[..] != row.digest {
+                    report.problem(format!("{what} of segment {id} are not what was written"));
+                }
+            }
+            Err(error) => report.problem(format!("{what} of segment {id}: {error}")),
+        }
     }
 
     fn heads(

@@ -9,6 +9,7 @@ use store::StoreError;
 
 use crate::doing::Doing;
 use crate::ids::{Recent, Settling};
+use crate::near::Tail;
 use crate::open::SqliteStore;
 use crate::state::{State, Totals};
 
@@ -18,8 +19,8 @@ pub(crate) struct Writer {
     pub(crate) connection: Connection,
     /// Ids on their way to the table.
     pub(crate) settling: Option<Settling>,
-    /// How many objects the labels have that were written to lately.
-    pub(crate) label_totals: HashMap<LabelId, u64>,
+    /// Where the labels end that were written to lately.
+    pub(crate) tails: HashMap<LabelId, Tail>,
     /// Whether a commit's outcome is unknown. Then nothing may be built on it.
     pub(crate) wedged: bool,
 }
@@ -94,13 +95,17 @@ impl SqliteStore {
         }
         let mut touched = BTreeSet::new();
         for (segment, erasure) in &due {
-            let place: Option<(u32, u64)> = writer
+            let place: Option<(u32, u64, Option<u64>)> = writer
                 .connection
-                .prepare_cached("SELECT file, offset FROM segments WHERE id = ?")
-                .and_then(|mut one| one.query_row([segment], |row| Ok((row.get(0)?, row.get(1)?))).optional())
+                .prepare_cached("SELECT file, offset, near FROM segments WHERE id = ?")
+                .and_then(|mut one| {
+                    one.query_row([segment], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()
+                })
                 .doing(FINISH)?;
-            let Some((file, offset)) = place else { continue };
-            self.bodies.blank(file, offset + u64::from(erasure.offset), erasure.length)?;
+            let Some((file, offset, near)) = place else { continue };
+            for copy in [Some(offset), near].into_iter().flatten() {
+                self.bodies.blank(file, copy + u64::from(erasure.offset), erasure.length)?;
+            }
             touched.insert(file);
         }
         self.bodies.flush(&touched)?;

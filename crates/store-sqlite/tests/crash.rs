@@ -20,8 +20,11 @@ use store_sqlite::{SqliteStore, verify};
 
 const WRITES_TO: &str = "CRASH_WRITES_TO";
 const ROUNDS: u64 = 40;
-/// Objects of each label in a batch.
-const OBJECTS: u32 = 20;
+/// How many objects of each label a batch has: a few small ones, which get a copy beside others of their label, because
+/// the large ones of the other label lie between.
+const OBJECTS: [u32; 2] = [3, 20];
+/// What the bodies of each label have at least, in bytes.
+const PADDING: [u64; 2] = [0, 250];
 /// A batch erases the first object of the batch so many before it.
 const ERASES_BACK: u64 = 3;
 
@@ -34,7 +37,7 @@ fn id(batch: u64, label: u32, index: u32) -> String {
 }
 
 fn body(batch: u64, label: u32, index: u32) -> Vec<u8> {
-    let padding = "x".repeat(usize::try_from(batch % 700).unwrap());
+    let padding = "x".repeat(usize::try_from(PADDING[label as usize] + batch % 700).unwrap());
     format!(r#"{{"id":"{}","p":"{padding}"}}"#, id(batch, label, index)).into_bytes()
 }
 
@@ -52,8 +55,8 @@ fn write(dir: &Path) {
         let at = Timestamp::from_micros(commit.0.cast_signed() * 1_000);
         tx.set_last(at);
         let segments = (0..2).map(|label| {
-            let objects =
-                (0..OBJECTS).map(|n| (id(commit.0, label, n), String::new(), body(commit.0, label, n)));
+            let objects = (0..OBJECTS[label as usize])
+                .map(|n| (id(commit.0, label, n), String::new(), body(commit.0, label, n)));
             segment(position(commit.0, label, 0).segment, collection(), at, objects)
         });
         tx.append(segments.collect()).unwrap();
@@ -133,16 +136,21 @@ fn check(dir: &Path, view: &View) -> u64 {
 }
 
 fn check_segment(snapshot: &dyn Snapshot, view: &View, batch: u64, label: u32, is_first_erased: bool) {
-    let run = snapshot.run(view, position(batch, label, 0).segment).unwrap().unwrap();
-    assert_eq!((run.count, run.before), (OBJECTS, (batch - 1) * u64::from(OBJECTS)));
-    let mut bodies: Vec<Vec<u8>> = (0..OBJECTS).map(|index| body(batch, label, index)).collect();
+    let count = OBJECTS[label as usize];
+    let mut bodies: Vec<Vec<u8>> = (0..count).map(|index| body(batch, label, index)).collect();
     if is_first_erased {
         bodies[0].fill(b' ');
     }
-    let mut read = Vec::new();
-    snapshot.read(view, &run, 0, OBJECTS, &mut read).unwrap();
-    assert!(read == bodies.join(&b','), "batch {batch}, label {label}");
-    let last = OBJECTS - 1;
+    let segment = position(batch, label, 0).segment;
+    let across = snapshot.run(view, segment).unwrap().unwrap();
+    let along = snapshot.runs(view, segment.label, segment.commit, 1).unwrap()[0];
+    for run in [across, along] {
+        assert_eq!((run.id, run.count, run.before), (segment, count, (batch - 1) * u64::from(count)));
+        let mut read = Vec::new();
+        snapshot.read(view, &run, 0, count, &mut read).unwrap();
+        assert!(read == bodies.join(&b','), "batch {batch}, label {label}");
+    }
+    let last = count - 1;
     let copies = snapshot.find(view, &id(batch, label, last)).unwrap();
     assert_eq!(copies.iter().map(store::Copy::position).collect::<Vec<_>>(), [position(batch, label, last)]);
 }

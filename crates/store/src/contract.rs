@@ -66,6 +66,7 @@ macro_rules! store_contract {
             the_last_mark_of_an_object_counts,
             a_label_remembers_that_something_left_it,
             an_erased_body_is_gone_for_every_later_reader,
+            a_rare_label_reads_the_same_along_it_and_across_the_commits,
             a_stored_body_is_compared_and_given_back_to_the_writer,
             references_lead_to_those_who_refer,
             records_are_listed_in_the_order_of_their_keys,
@@ -639,6 +640,80 @@ pub fn an_erased_body_is_gone_for_every_later_reader(make: Make<'_>) {
     subject.reopen();
     if subject.store().snapshot().unwrap().horizon().commit == commit {
         reads(subject.store(), &[0, 1]);
+    }
+}
+
+/// A label that gets a small object in a large commit now and then: whoever follows it, walks the commits, counts or looks
+/// up ids gets the same bytes, over restarts, given-up transactions and erasures.
+pub fn a_rare_label_reads_the_same_along_it_and_across_the_commits(make: Make<'_>) {
+    const COMMITS: u32 = 40;
+    let (mut subject, view) = (make(), view());
+    let id = |number: u32| format!("rare--{number}");
+    let body = |number: u32, of: &str| -> Vec<u8> {
+        let length = if of == "rare" { 700 + number as usize * 40 } else { 9_000 };
+        of.bytes().chain(number.to_string().bytes()).cycle().take(length).collect()
+    };
+    let append = |tx: &mut dyn Transaction, number: u32| {
+        let commit = tx.next_commit();
+        let second = at(i64::from(number));
+        tx.set_last(second);
+        let of = |label_no: u32, id: String, of: &str| {
+            let id_of = SegmentId { label: label(label_no), commit };
+            segment(id_of, collection(1), second, [(id, String::new(), body(number, of))])
+        };
+        let common = of(0, format!("common--{number}"), "common");
+        tx.append(vec![common, of(1, id(number), "rare")]).unwrap();
+        commit
+    };
+    let mut erased = BTreeSet::new();
+    for number in 0..COMMITS {
+        if number % 9 == 5 {
+            let mut given_up = subject.store().begin().unwrap();
+            append(given_up.as_mut(), COMMITS);
+            drop(given_up);
+        }
+        let mut tx = subject.store().begin().unwrap();
+        let commit = append(tx.as_mut(), number);
+        assert!(tx.is_same(&tx.find(&id(number)).unwrap()[0], &body(number, "rare")).unwrap());
+        if number % 10 == 7 {
+            let position = place(1, CommitNo(commit.0 - u64::from(number / 10)), 0);
+            tx.mark(Mark { position, left: Some((at(i64::from(number)), Departure::Gone)) }).unwrap();
+            tx.erase(position).unwrap();
+            erased.insert(position.segment.commit);
+        }
+        tx.commit().unwrap();
+        if number % 13 == 11 && !subject.reopen() {
+            assert_eq!(subject.store().snapshot().unwrap().horizon().commit, commit);
+        }
+    }
+    for _ in 0..2 {
+        let snapshot = subject.store().snapshot().unwrap();
+        let read = |run: &Run| {
+            let mut out = Vec::new();
+            snapshot.read(&view, run, 0, 1, &mut out).unwrap();
+            out
+        };
+        let along: Vec<Vec<u8>> = all_runs(snapshot.as_ref(), &view, 1).iter().map(read).collect();
+        assert_eq!(along.len(), COMMITS as usize);
+        let rows = snapshot.commits(&view, collection(1), Timestamp::MIN, usize::MAX).unwrap();
+        for ((number, row), along) in (0..).zip(&rows).zip(along) {
+            let mut want = body(number, "rare");
+            if erased.contains(&row.no) {
+                want.fill(b' ');
+            }
+            assert!(along == want, "along the label, object {number}");
+            for (of, want) in [(0, body(number, "common")), (1, want)] {
+                let run = snapshot.run(&view, place(of, row.no, 0).segment).unwrap().unwrap();
+                assert!(read(&run) == want, "across the commits, object {number} of label {of}");
+                let run = snapshot.run_at(&view, label(of), u64::from(number)).unwrap().unwrap();
+                assert!(read(&run) == want, "by its number, object {number} of label {of}");
+            }
+            let found = &snapshot.find(&view, &id(number)).unwrap()[0];
+            assert_eq!(read(&found.run).first() == Some(&b' '), erased.contains(&row.no), "object {number}");
+        }
+        drop(snapshot);
+        tend(subject.store());
+        subject.reopen();
     }
 }
 

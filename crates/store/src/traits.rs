@@ -30,6 +30,17 @@ pub enum StoreError {
         /// The newest layout that this program knows.
         known: u32,
     },
+    /// The store was written by a program from before the first release.
+    #[error(
+        "the store has layout {found}, and this program knows layouts from {oldest} on; begin with an empty data \
+         directory, and publish to it what the old one held"
+    )]
+    TooOld {
+        /// The layout that the store has.
+        found: u32,
+        /// The oldest layout that this program knows.
+        oldest: u32,
+    },
     /// Another process has it open for writing.
     #[error(
         "the store in `{0}` is open in another process; stop that hub first, or talk to it over the network"

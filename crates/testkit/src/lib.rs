@@ -114,7 +114,8 @@ fn open(
 pub fn one_person_programme() -> BTreeMap<String, Vec<u8>> {
     let mut files = programme::template();
     let text = files.remove("programme.toml").expect("the template has its settings");
-    let text = String::from_utf8(text).expect("the template is text").replace("\nquorum = 2\n", "\nquorum = 1\n");
+    let text =
+        String::from_utf8(text).expect("the template is text").replace("\nquorum = 2\n", "\nquorum = 1\n");
     files.insert("programme.toml".to_owned(), text.into_bytes());
     files
 }

@@ -12,11 +12,7 @@ use model::Timestamp;
 use crate::refusal::Refusal;
 
 /// The two clocks, from a day and an instant or a day; what is left out is now.
-pub(crate) fn as_of(
-    day: Option<&str>,
-    known: Option<&str>,
-    now: Timestamp,
-) -> Result<Option<AsOf>, Refusal> {
+pub(crate) fn as_of(day: Option<&str>, known: Option<&str>, now: Timestamp) -> Result<Option<AsOf>, Refusal> {
     if day.is_none() && known.is_none() {
         return Ok(None);
     }

@@ -61,7 +61,8 @@ fn check(dir: &Path) -> Checked {
         sha256: Some(programme.digest().to_owned()),
         tiers: settings.tiers.len(),
         collections: settings.collections.len(),
-        rules: programme.policies().rules().len() + programme.packs().iter().map(|p| p.rules.len()).sum::<usize>(),
+        rules: programme.policies().rules().len()
+            + programme.packs().iter().map(|p| p.rules.len()).sum::<usize>(),
         ..Checked::default()
     };
     match Policy::new(Arc::clone(&programme)) {

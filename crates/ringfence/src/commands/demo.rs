@@ -76,7 +76,12 @@ fn start(data: &DataDir, listen: SocketAddr, scratch: PathBuf, volume: u32) -> R
     let identity = programme.settings().identity.id.clone();
     let clock = Arc::new(MovedClock::default());
     clock.set(BEGINNING.parse().context("the day on which the story begins")?);
-    let hosting = Hosting::open(&programme, data, Some("demo.ringfence.invalid/jcsp"), Arc::clone(&clock) as Arc<dyn Clock>)?;
+    let hosting = Hosting::open(
+        &programme,
+        data,
+        Some("demo.ringfence.invalid/jcsp"),
+        Arc::clone(&clock) as Arc<dyn Clock>,
+    )?;
     let vkey = hosting.exchange().ledger_head().vkey;
     let token = fs::read_to_string(data.token_path()).context("reading the operator's token")?;
     let hub = Background::start(hosting, listen)?;

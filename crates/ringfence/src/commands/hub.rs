@@ -93,7 +93,8 @@ impl Hub {
         let programme = Arc::new(self.load()?);
         let data = DataDir::new(&self.data);
         let is_first = !data.token_path().exists();
-        let hosting = Hosting::open(&programme, &data, self.origin.as_deref(), Arc::new(SystemClock::default()))?;
+        let hosting =
+            Hosting::open(&programme, &data, self.origin.as_deref(), Arc::new(SystemClock::default()))?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let faces = Faces {
             tls,

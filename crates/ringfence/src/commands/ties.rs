@@ -158,7 +158,11 @@ fn describe(reports: &[(String, Report)], answer: &Value, preview: bool) -> Stri
     }
     if preview {
         let moves = answer.as_array().cloned().unwrap_or_default();
-        add!(text, "{} would move; nothing was recorded.\n", count(moves.len() as u128, "standing", "standings"));
+        add!(
+            text,
+            "{} would move; nothing was recorded.\n",
+            count(moves.len() as u128, "standing", "standings")
+        );
         for moved in &moves {
             let word = |key: &str| moved[key].as_str().unwrap_or_default().to_owned();
             add!(text, "  {} on {}: {} -> {}\n", word("entity"), word("tier"), word("from"), word("to"));

@@ -110,7 +110,8 @@ impl Vet {
         let known = self.known.map(|day| day.end().to_string());
         let mut answers = Vec::new();
         for tier in tiers {
-            let mut body = json!({"entity": entity, "tier": tier, "end": self.end, "add": add, "remedies": true});
+            let mut body =
+                json!({"entity": entity, "tier": tier, "end": self.end, "add": add, "remedies": true});
             if let Some(day) = self.as_of {
                 body["as_of"] = json!(day);
             }
@@ -143,7 +144,10 @@ impl Vet {
                 let dossier = exchange.dossier(caller, &member.id)?;
                 let bound = dossier.entity;
                 return bound.ok_or_else(|| {
-                    anyhow::anyhow!("`{}` is bound to no entity; `ringfence member bind` does that", member.name)
+                    anyhow::anyhow!(
+                        "`{}` is bound to no entity; `ringfence member bind` does that",
+                        member.name
+                    )
                 });
             }
         }

@@ -205,7 +205,10 @@ fn announced(setting: &Setting, telling: &mut Telling, symantec: &Poller) -> Res
     let path = format!("/api/members/{}/entity", segment(&symantec.id));
     let _: Value = setting.officers[0].post(&path, &json!({"entity": "symantec"}))?;
     let (standing, grade) = stands(setting, &symantec.id)?;
-    ensure!((standing, grade.as_str()) == (Standing::Listed, "review"), "it is {standing} with grade {grade}");
+    ensure!(
+        (standing, grade.as_str()) == (Standing::Listed, "review"),
+        "it is {standing} with grade {grade}"
+    );
     let decision = decided(setting)?;
     telling.step(
         "2007-12-31: the venture is announced",
@@ -235,7 +238,10 @@ fn suspend(setting: &Setting, telling: &mut Telling, north: &mut Poller, castle:
         first.get_or_insert(polled.took());
     }
     let (standing, grade) = stands(setting, &north.id)?;
-    ensure!((standing, grade.as_str()) == (Standing::Suspended, "suspend"), "it is {standing} with grade {grade}");
+    ensure!(
+        (standing, grade.as_str()) == (Standing::Suspended, "suspend"),
+        "it is {standing} with grade {grade}"
+    );
     conclude_review(setting, north)?;
     let shown = north.collections()?;
     ensure!(
@@ -258,7 +264,9 @@ fn suspend(setting: &Setting, telling: &mut Telling, north: &mut Poller, castle:
         took(decided_in),
         took(first)
     ));
-    lines.push(format!("{RACES} requests, {RACES} times the same answer as for a collection that does not exist."));
+    lines.push(format!(
+        "{RACES} requests, {RACES} times the same answer as for a collection that does not exist."
+    ));
     lines.push(format!("It is still shown {}; Castellan Mail notices nothing.", listed(&shown)));
     telling.step(
         "2008-03-01: the venture is formed, and Symantec is suspended on `cleared` by its ties",
@@ -309,9 +317,11 @@ fn held_at_suspension(setting: &Setting, telling: &mut Telling, member: &Poller)
     let dossier: Value = setting.api.get(&format!("{path}/dossier"))?;
     let duties = dossier["duties"].as_array().cloned().unwrap_or_default();
     let disposal = duties.iter().find(|duty| duty["of"]["disposal"]["tier"] == TIER);
-    let due = disposal.and_then(|duty| duty["due"].as_str()).context("there is no duty to return or dispose")?;
+    let due =
+        disposal.and_then(|duty| duty["due"].as_str()).context("there is no duty to return or dispose")?;
     let duty = disposal.and_then(|duty| duty["id"].as_str()).context("the duty has no name")?;
-    let certificate = json!({"text": "under seal since 2008-03-01, without access, until the question is decided"});
+    let certificate =
+        json!({"text": "under seal since 2008-03-01, without access, until the question is decided"});
     let _: Value = setting.officers[1].post(&format!("{path}/duties/{}", segment(duty)), &certificate)?;
     let after: Value = setting.api.get(&format!("{path}/dossier"))?;
     let done = after["duties"].as_array().into_iter().flatten().find(|one| one["id"] == duty);
@@ -331,12 +341,17 @@ fn held_at_suspension(setting: &Setting, telling: &mut Telling, member: &Poller)
 fn signed(setting: &Setting, telling: &mut Telling, member: &mut Poller) -> Result<()> {
     learn(setting, "2011-11-15")?;
     let (standing, grade) = stands(setting, &member.id)?;
-    ensure!((standing, grade.as_str()) == (Standing::Suspended, "suspend"), "it is {standing} with grade {grade}");
+    ensure!(
+        (standing, grade.as_str()) == (Standing::Suspended, "suspend"),
+        "it is {standing} with grade {grade}"
+    );
     let polled = member.poll("cleared", PAGE)?;
     ensure!(matches!(polled, Polled::NotFound { .. }), "the sale is signed, and `cleared` is found");
     let decision = decided(setting)?;
     let mut lines = verdict(&decision);
-    lines.push("Signed is not closed: the sale of 2011-11-14 clears nothing before it is complete.".to_owned());
+    lines.push(
+        "Signed is not closed: the sale of 2011-11-14 clears nothing before it is complete.".to_owned(),
+    );
     telling.step("2011-11-15: the sale is signed", &lines, &json!({"standing": standing, "grade": grade}))
 }
 
@@ -389,10 +404,7 @@ fn only_one_gets_it(
         "Both poll again",
         &[
             format!("Castellan Mail: all {}, {}.", objects(got), took(duration)),
-            format!(
-                "Symantec: {} of the tiers where it is still listed, and nothing else.",
-                objects(open)
-            ),
+            format!("Symantec: {} of the tiers where it is still listed, and nothing else.", objects(open)),
         ],
         &json!({"castellan": got, "symantec": open, "ms": millis(duration)}),
     )
@@ -407,7 +419,10 @@ fn reinstate(
 ) -> Result<()> {
     learn(setting, "2012-03-31")?;
     let (standing, grade) = stands(setting, &north.id)?;
-    ensure!((standing, grade.as_str()) == (Standing::Suspended, "condition"), "it is {standing} with grade {grade}");
+    ensure!(
+        (standing, grade.as_str()) == (Standing::Suspended, "condition"),
+        "it is {standing} with grade {grade}"
+    );
     let (tier, to): (Tier, _) = (TIER.parse()?, Standing::ListedWithConditions);
     let reason = "the sale has closed; royalties remain for seven years";
     let first = set_standing(&setting.officers[0], &north.id, &tier, to, reason)?;
@@ -416,7 +431,10 @@ fn reinstate(
     ensure!(matches!(alone, Polled::NotFound { .. }), "one officer alone opened `cleared`");
     let begun = Instant::now();
     let second_step = set_standing(&setting.officers[1], &north.id, &tier, to, reason)?;
-    ensure!(matches!(&second_step, Stepped::Changed(change) if change.to == to), "two officers did not take it back");
+    ensure!(
+        matches!(&second_step, Stepped::Changed(change) if change.to == to),
+        "two officers did not take it back"
+    );
     let decided_in = begun.elapsed();
     let missed: usize = RESTRICTED.iter().filter_map(|alias| second.get(*alias)).map(Vec::len).sum();
     let (mut got, mut duration) = (0, Duration::ZERO);
@@ -441,7 +459,9 @@ fn reinstate(
         objects(got),
         took(duration)
     ));
-    lines.push("Compared with everything that was published: complete, byte for byte, nothing twice.".to_owned());
+    lines.push(
+        "Compared with everything that was published: complete, byte for byte, nothing twice.".to_owned(),
+    );
     telling.step(
         "2012-03-31: the sale has closed, and Symantec is back, with conditions",
         &lines,

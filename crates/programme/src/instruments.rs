@@ -140,12 +140,11 @@ pub(crate) fn read(
         }
         let mut closes = BTreeSet::new();
         for word in &raw.closes {
-            match settings.tiers.iter().find(|tier| tier.name.as_str() == word.get_ref()) {
-                Some(tier) => drop(closes.insert(tier.name.clone())),
-                None => {
-                    let message = format!("there is no tier `{}`", word.get_ref());
-                    wrong(word, message, "use the tiers of programme.toml");
-                }
+            if let Some(tier) = settings.tiers.iter().find(|tier| tier.name.as_str() == word.get_ref()) {
+                closes.insert(tier.name.clone());
+            } else {
+                let message = format!("there is no tier `{}`", word.get_ref());
+                wrong(word, message, "use the tiers of programme.toml");
             }
         }
         let mut duties = Vec::new();

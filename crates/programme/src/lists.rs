@@ -55,7 +55,7 @@ pub(crate) fn read(files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<Statement>, 
             let line = |record: &csv::StringRecord| record.position().map_or(0, csv::Position::line);
             let row = record.and_then(|record| Ok((line(&record), record.deserialize(Some(&headers))?)));
             match row {
-                Ok((line, row)) => match statements_of(&list, index, row) {
+                Ok((line, row)) => match statements_of(&list, index, &row) {
                     Ok(found) => statements.extend(found),
                     Err(message) => problems.push(at(file, line, message)),
                 },
@@ -76,7 +76,7 @@ fn at(file: &str, line: u64, message: String) -> Problem {
 }
 
 /// A row says that there is such an entity, and that the list names it.
-fn statements_of(list: &ListId, index: usize, row: Row) -> Result<Vec<Statement>, String> {
+fn statements_of(list: &ListId, index: usize, row: &Row) -> Result<Vec<Statement>, String> {
     let entity: EntityId = row.entity.trim().parse().map_err(|error| format!("entity: {error}"))?;
     let period = Period { from: date("from", &row.from)?, to: date("to", &row.to)? };
     if period.is_backwards() {

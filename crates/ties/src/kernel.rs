@@ -29,7 +29,7 @@
 
 pub mod closure;
 pub mod cone;
-mod cover;
+pub mod cover;
 pub mod cut;
 pub mod forest;
 pub mod holdings;

@@ -6,8 +6,9 @@ use model::{Grade, Timestamp};
 use programme::{VettingCase, VettingCases};
 use ties::{AsOf, Registry, TieId};
 
-use crate::decision::{Decision, Party, Session};
+use crate::decision::{Decision, Party};
 use crate::judge::{Judge, JudgeError};
+use crate::session::Session;
 
 /// A case that did not give the answer that it states.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,17 +98,14 @@ fn run(
             looks += 1;
             looks > LOOKS_MAX
         })?;
-        match remedies.ties.iter().find(|remedy| remedy.end == *wanted) {
-            Some(remedy) => {
-                if let Some(leaves) = case.leaves.filter(|leaves| *leaves != remedy.leaves) {
-                    wrong.push(format!("the remedy should leave `{leaves}` and leaves `{}`", remedy.leaves));
-                }
+        if let Some(remedy) = remedies.ties.iter().find(|remedy| remedy.end == *wanted) {
+            if let Some(leaves) = case.leaves.filter(|leaves| *leaves != remedy.leaves) {
+                wrong.push(format!("the remedy should leave `{leaves}` and leaves `{}`", remedy.leaves));
             }
-            None => {
-                let found =
-                    remedies.ties.iter().map(|remedy| shown(&remedy.end)).collect::<Vec<_>>().join(" or ");
-                wrong.push(format!("the remedy {} is not among {found}", shown(wanted)));
-            }
+        } else {
+            let found =
+                remedies.ties.iter().map(|remedy| shown(&remedy.end)).collect::<Vec<_>>().join(" or ");
+            wrong.push(format!("the remedy {} is not among {found}", shown(wanted)));
         }
     }
     Ok(wrong)

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::json;
+use ties::{EntityId, Evidence, ListId, Truth};
 
 use crate::Step;
 
@@ -44,6 +45,15 @@ macro_rules! facts {
             #[must_use]
             pub fn kind(self) -> Kind {
                 match self { $(Self::$name => Kind::$kind),+ }
+            }
+
+            /// Whether ties make it what it is; the others are what the registry itself knows.
+            #[must_use]
+            pub fn is_of_ties(self) -> bool {
+                !matches!(
+                    self,
+                    Self::Applicant | Self::Negotiating | Self::Overdue | Self::OverdueDays | Self::Instruments
+                )
             }
 
             /// What it says, for people.
@@ -159,19 +169,51 @@ pub struct Fact {
     pub certain: Value,
     /// The most that the unknown leaves open; never less than what is certain.
     pub possible: Value,
-    /// Why, for what is certain. Each step alone carries the value, or a part of it where the value is a sum or a set.
+    /// Why, for what is certain: one reason for a number or a flag, one for each word of a set.
     pub because: Vec<Step>,
+    /// Further reasons for a flag, each of which would do as well; the first few.
+    pub also: Vec<Step>,
     /// Why more is possible.
     pub perhaps: Vec<Step>,
+}
+
+/// How many further reasons are kept.
+const ALSO_MAX: usize = 9;
+
+/// A line that nobody has reached: how near the best group comes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Near {
+    /// What would be so beyond it, and what it takes.
+    pub line: String,
+    /// Who comes nearest: those whose direct holdings count together, the largest first.
+    pub who: Vec<EntityId>,
+    /// The least that they hold, in basis points.
+    pub least: u32,
+    /// The most that they can hold, in basis points.
+    pub most: u32,
+    /// What they certainly lack, in basis points; 0 if any more at all would do.
+    pub missing: u32,
+    /// The same in a sentence.
+    pub text: String,
 }
 
 /// The facts of one entity, for one tier's decision or for all of them.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Facts {
     known: BTreeMap<FactName, Fact>,
+    /// Values alone, without reasons.
+    quiet: bool,
+    pub(crate) near: Vec<(Near, Evidence)>,
+    /// What is not known, in words, each with who may see the name in it.
+    pub(crate) unknown: Vec<(String, Evidence)>,
 }
 
 impl Facts {
+    /// None yet; with reasons to come, or without.
+    pub(crate) fn none_yet(reasons: bool) -> Self {
+        Self { quiet: !reasons, ..Self::default() }
+    }
+
     /// The fact, if it says anything.
     #[must_use]
     pub fn get(&self, name: FactName) -> Option<&Fact> {
@@ -205,31 +247,63 @@ impl Facts {
         FactName::ALL.iter().map(value).collect()
     }
 
-    /// Adds that `name` is certainly `value`, because of `step`. Of several numbers the largest counts; sets grow.
-    pub fn certainly(&mut self, name: FactName, value: &Value, step: Step) {
+    /// Adds that `name` is certainly `value`. Of several numbers the largest counts; sets grow; of several reasons for
+    /// a flag the one that most may see comes first.
+    pub(crate) fn certainly(&mut self, name: FactName, value: &Value, step: impl FnOnce() -> Step) {
+        let quiet = self.quiet;
         let fact = self.entry(name);
         let before = fact.certain.clone();
         fact.certain.join(value);
         fact.possible.join(value);
-        match (&before, &fact.certain) {
-            // A smaller number says nothing; a larger one replaces the reason.
-            (Value::Number(old), Value::Number(new)) if old == new && *old > 0 => {}
-            (Value::Number(_), _) => fact.because = vec![step],
-            (Value::Flag(_) | Value::Words(_), _) => fact.because.push(step),
+        if quiet {
+            return;
+        }
+        match value {
+            _ if before == Value::nothing(name.kind()) => fact.because = vec![step()],
+            Value::Number(_) if before != fact.certain => fact.because = vec![step()],
+            Value::Words(_) if before != fact.certain => fact.because.push(step()),
+            Value::Flag(_) if fact.also.len() < ALSO_MAX => {
+                let mut step = step();
+                if let Some(first) = fact.because.first_mut().filter(|first| first.evidence > step.evidence) {
+                    std::mem::swap(first, &mut step);
+                }
+                fact.also.push(step);
+            }
+            Value::Number(_) | Value::Words(_) | Value::Flag(_) => {}
         }
     }
 
-    /// Adds that `name` may be `value`, because of `step`.
-    pub fn possibly(&mut self, name: FactName, value: &Value, step: Step) {
+    /// Adds that `name` may be `value`.
+    pub(crate) fn possibly(&mut self, name: FactName, value: &Value, step: impl FnOnce() -> Step) {
+        let quiet = self.quiet;
         let fact = self.entry(name);
         let before = fact.possible.clone();
         fact.possible.join(value);
-        if before != fact.possible {
+        if before != fact.possible && !quiet {
             if matches!(before, Value::Number(_)) {
                 fact.perhaps.clear();
             }
-            fact.perhaps.push(step);
+            fact.perhaps.push(step());
         }
+    }
+
+    /// Adds that `name` is `value`, as certainly as `truth` says.
+    pub(crate) fn add(&mut self, name: FactName, truth: Truth, value: &Value, step: impl FnOnce() -> Step) {
+        match truth {
+            Truth::Certain => self.certainly(name, value, step),
+            Truth::Possible => self.possibly(name, value, step),
+            Truth::No => {}
+        }
+    }
+
+    /// Adds that a flag is up.
+    pub(crate) fn flag(&mut self, name: FactName, truth: Truth, step: impl FnOnce() -> Step) {
+        self.add(name, truth, &Value::Flag(true), step);
+    }
+
+    /// Adds that a set has this list in it.
+    pub(crate) fn word(&mut self, name: FactName, truth: Truth, list: &ListId, step: impl FnOnce() -> Step) {
+        self.add(name, truth, &Value::Words([list.to_string()].into()), step);
     }
 
     /// Sets a value that needs no proof: what the registry itself knows.
@@ -244,6 +318,7 @@ impl Facts {
             certain: Value::nothing(name.kind()),
             possible: Value::nothing(name.kind()),
             because: Vec::new(),
+            also: Vec::new(),
             perhaps: Vec::new(),
         })
     }

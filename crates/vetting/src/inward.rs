@@ -1,362 +1,592 @@
 //! Inward facts: who stands behind the entity, and how much of it is theirs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 
-use ties::kernel::{Certainty, Closure, Line, Node};
+use ties::derive::What;
+use ties::kernel::{Certainty, Line, Node, Part, Through};
 use ties::{EntityId, EntityKind, ListId, TieKind, Truth};
 
-use crate::dealings::flag;
 use crate::facts::{FactName, Facts, Value};
-use crate::ground::{Ground, Measure};
-use crate::scene::{MEASURES, Nature, Scene, edge_steps, tie_step};
-use crate::step::{Claim, Step};
+use crate::ground::{Graph, Ground, PARTS};
+use crate::scene::{Nature, Scene, tie_step};
+use crate::step::{Claim, LineShown, Step, is_certain};
 use crate::wording;
 
-/// Parts of the entity that each node upstream of it holds through all chains, in basis points: least and most.
-type Parts = Vec<(u32, u32)>;
+/// Somebody upstream.
+struct Upstream {
+    node: Node,
+    nature: Rc<Nature>,
+}
 
-struct Inward<'a, 's> {
-    scene: &'a Scene<'s>,
-    ground: &'a Ground,
-    entity: &'a EntityId,
-    parts: BTreeMap<Measure, Parts>,
+/// The least and the most that somebody holds through all chains, in basis points, each with the graph that says so.
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    least: (u32, Graph),
+    most: (u32, Graph),
+}
+
+const NOTHING: Held = Held { least: (0, Graph::Votes), most: (0, Graph::Votes) };
+
+impl Held {
+    fn of(through: &Through, graph: Graph) -> Self {
+        Self { least: (floor(through.least), graph), most: (ceil(through.most), graph) }
+    }
+
+    /// The larger of both, at each end.
+    fn or(self, other: Self) -> Self {
+        let larger = |a: (u32, Graph), b: (u32, Graph)| if b.0 > a.0 { b } else { a };
+        Self { least: larger(self.least, other.least), most: larger(self.most, other.most) }
+    }
+
+    fn at(self, certainty: Certainty) -> (u32, Graph) {
+        match certainty {
+            Certainty::Certain => self.least,
+            Certainty::Possible => self.most,
+        }
+    }
+
+    /// Whether it is anything.
+    fn truth(self) -> Truth {
+        match (self.least.0, self.most.0) {
+            (0, 0) => Truth::No,
+            (0, _) => Truth::Possible,
+            _ => Truth::Certain,
+        }
+    }
+}
+
+/// A millionth of a basis point: how far a float that is not exact may miss a whole number and still be taken for it.
+const TOLERANCE: f64 = 1e-6;
+
+/// Whole basis points of a number between 0 and 10,000, or near it.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the value is clamped to 0 to 10,000 before it becomes an integer"
+)]
+fn whole(points: f64) -> u32 {
+    points.clamp(0.0, 10_000.0) as u32
+}
+
+fn floor(part: Part) -> u32 {
+    match part.exact {
+        Some(exact) => at_most_all(exact.basis_points_floor()),
+        None => whole((part.near * 10_000.0 + TOLERANCE).floor()),
+    }
+}
+
+fn ceil(part: Part) -> u32 {
+    match part.exact {
+        Some(exact) => at_most_all(exact.basis_points_ceil()),
+        None => whole((part.near * 10_000.0 - TOLERANCE).ceil()),
+    }
+}
+
+/// Basis points, where what exceeds the whole is the whole.
+pub(crate) fn at_most_all(points: u64) -> u32 {
+    u32::try_from(points).unwrap_or(10_000).min(10_000)
+}
+
+/// How many holders a line names at most; all of them count.
+const HOLDERS_SHOWN_MAX: usize = 500;
+
+pub(crate) struct Inward<'a, 's> {
+    pub(crate) scene: &'a Scene<'s>,
+    pub(crate) ground: &'a Ground,
+    pub(crate) entity: &'a EntityId,
+    upstream: Vec<Upstream>,
+    held: HashMap<Node, Held>,
 }
 
 pub(crate) fn look(scene: &Scene<'_>, ground: &Ground, entity: &EntityId, facts: &mut Facts) {
-    let parts = MEASURES.into_iter().map(|measure| (measure, ground.parts(measure))).collect();
-    let inward = Inward { scene, ground, entity, parts };
-    for (index, id) in ground.entities().iter().enumerate().skip(1) {
-        let node = u32::try_from(index).unwrap_or(u32::MAX);
-        inward.party(node, id, facts);
-    }
+    let inward = Inward::new(scene, ground, entity);
+    inward.holdings(facts);
+    inward.governments(facts);
+    inward.controllers(facts);
     inward.groups(facts);
     inward.lists(facts);
     inward.rights(facts);
     inward.unknown(facts);
+    inward.lines(facts);
+    inward.gaps(facts);
 }
 
-impl Inward<'_, '_> {
-    /// The larger of what it holds of the votes and of the money: least and most, and by which measure.
-    fn part(&self, node: Node) -> (u32, u32, Measure) {
-        let of = |measure| self.parts[&measure].get(node as usize).copied().unwrap_or((0, 0));
-        let (votes, money) = (of(Measure::Votes), of(Measure::Money));
-        let measure = if money.0 > votes.0 { Measure::Money } else { Measure::Votes };
-        (votes.0.max(money.0), votes.1.max(money.1), measure)
+impl<'a, 's> Inward<'a, 's> {
+    fn new(scene: &'a Scene<'s>, ground: &'a Ground, entity: &'a EntityId) -> Self {
+        let upstream: Vec<Upstream> = (0..)
+            .zip(ground.entities())
+            .skip(1)
+            .map(|(node, id)| Upstream { node, nature: scene.nature(id) })
+            .collect();
+        let mut held: HashMap<Node, Held> = HashMap::new();
+        // INVARIANT: upstream stands in the order of the nodes, from 1.
+        let wanted = |node: Node| {
+            let party = &upstream[node as usize - 1];
+            party.nature.matters()
+                || matches!(party.nature.kind, EntityKind::Person | EntityKind::Unknown)
+                || ground.cone.open_ends.binary_search(ground.entity(node)).is_ok()
+        };
+        for graph in PARTS {
+            for (node, through) in ground.holdings(graph).look_through_by(0, &wanted) {
+                let more = Held::of(&through, graph);
+                held.entry(node).and_modify(|held| *held = held.or(more)).or_insert(more);
+            }
+        }
+        Self { scene, ground, entity, upstream, held }
     }
 
-    fn part_step(&self, node: Node, id: &EntityId) -> Step {
-        let (least, most, measure) = self.part(node);
-        let held = self.scene.name(self.entity);
-        let text = format!(
-            "{} holds {} of {held} through all chains",
-            self.scene.name(id),
-            wording::range(least, most)
-        );
-        let (holder, company) = (id.clone(), self.entity.clone());
-        let ties = self.ground.chain(measure, node);
-        let claim = Claim::LooksThrough { holder, company, least, most };
-        Step::new(text, claim).because(edge_steps(self.scene, &ties))
+    fn held(&self, node: Node) -> Held {
+        self.held.get(&node).copied().unwrap_or(NOTHING)
     }
 
-    /// Facts that one party alone carries.
-    fn party(&self, node: Node, id: &EntityId, facts: &mut Facts) {
+    /// Sets a number to the largest part of those that count, each as certainly as `counts` says.
+    fn largest(&self, facts: &mut Facts, name: FactName, counts: impl Fn(&Nature) -> Truth) {
+        for certainty in [Certainty::Certain, Certainty::Possible] {
+            let wanted = truth_of(certainty);
+            let parties = self.upstream.iter().filter(|party| counts(&party.nature) >= wanted);
+            let best = parties
+                .map(|party| (self.held(party.node).at(certainty), party))
+                .max_by_key(|((points, _), party)| (*points, std::cmp::Reverse(party.node)));
+            let Some(((points, graph), party)) = best.filter(|((points, _), _)| *points > 0) else {
+                continue;
+            };
+            let step = || self.part_step(&[party.node], graph, points, certainty, None);
+            facts.add(name, wanted, &Value::Number(points), step);
+        }
+    }
+
+    /// The step that some hold a part through all chains.
+    fn part_step(
+        &self,
+        from: &[Node],
+        graph: Graph,
+        points: u32,
+        certainty: Certainty,
+        who: Option<&str>,
+    ) -> Step {
+        let holders: Vec<EntityId> = from.iter().map(|node| self.ground.entity(*node).clone()).collect();
+        let company = self.entity.clone();
+        let names = who.map_or_else(|| self.scene.names(&holders), ToOwned::to_owned);
+        let part = wording::part(points);
+        let up_to = if is_certain(certainty) { "" } else { "possibly up to " };
+        let verb = if holders.len() == 1 { "holds" } else { "together hold" };
+        let text =
+            format!("{names} {verb} {up_to}{part} of {} through all chains", self.scene.name(&company));
+        let certain = is_certain(certainty);
+        let natures = holders.iter().take(HOLDERS_SHOWN_MAX).map(|id| self.why(&self.scene.nature(id)));
+        let natures: Vec<Step> = natures.collect();
+        let left_out = holders.len().saturating_sub(HOLDERS_SHOWN_MAX);
+        let more = (left_out > 0)
+            .then(|| Step::new("and more holders, who are left out here", Claim::More { lines: left_out }));
+        let claim = Claim::LooksThrough { holders, company, of: graph, points, certain };
+        Step::new(text, claim)
+            .because(self.ground.chain_steps(self.scene, graph, from, certainty))
+            .because(natures)
+            .because(more)
+    }
+
+    /// Why a party matters: the list that makes it one of concern, or its country.
+    fn why(&self, nature: &Nature) -> Step {
+        let concern = &self.scene.settings.concern;
+        let listed = nature.lists.iter().filter(|(list, ..)| concern.contains(list));
+        let best = listed.max_by_key(|(_, truth, _)| *truth).filter(|(_, truth, _)| *truth > nature.adverse);
+        best.map_or_else(|| nature.belongs.clone(), |(_, _, step)| step.clone())
+    }
+
+    fn holdings(&self, facts: &mut Facts) {
+        self.largest(facts, FactName::ForeignHolding, |nature| nature.foreign);
+        let person =
+            |nature: &Nature| if nature.kind == EntityKind::Person { Truth::Certain } else { Truth::No };
+        self.largest(facts, FactName::BeneficialOwner, person);
+    }
+
+    fn governments(&self, facts: &mut Facts) {
+        for party in self.upstream.iter().filter(|party| party.nature.is_government()) {
+            let held = self.held(party.node);
+            let truth = party.nature.foreign.min(held.truth());
+            let certainty = if truth == Truth::Certain { Certainty::Certain } else { Certainty::Possible };
+            let (points, graph) = held.at(certainty);
+            let step = || self.part_step(&[party.node], graph, points, certainty, None);
+            facts.flag(FactName::ForeignGovernment, truth, step);
+        }
+    }
+
+    /// Who controls the entity, among those of whom a rule may ask.
+    fn controllers(&self, facts: &mut Facts) {
         use FactName as F;
-        let nature = self.scene.nature(id);
-        let (least, most, _) = self.part(node);
-        let beneficial = nature.kind == EntityKind::Person;
-        if most == 0 && nature.foreign == Truth::No && !beneficial && nature.lists.is_empty() {
-            return;
-        }
-        let step = || self.part_step(node, id).because([nature.belongs.clone()]);
-        number(facts, F::ForeignHolding, nature.foreign, (least, most), step);
-        if beneficial {
-            number(facts, F::BeneficialOwner, Truth::Certain, (least, most), || self.part_step(node, id));
-        }
-        if nature.is_government() && most > 0 {
-            let truth = nature.foreign.min(if least > 0 { Truth::Certain } else { Truth::Possible });
-            flag(facts, F::ForeignGovernment, truth, step);
-        }
-        self.control(node, id, &nature, facts);
-        if most > 0 {
+        let mut allied = None;
+        for party in self.upstream.iter().filter(|party| party.nature.matters()) {
+            let nature = &party.nature;
+            let control = self.ground.control(party.node);
+            if control == Truth::No {
+                continue;
+            }
+            let step = || self.ground.control_step(self.scene, party.node);
+            let foreign = control.min(nature.foreign);
+            facts.flag(F::ForeignControl, foreign, || step().because([nature.belongs.clone()]));
+            if foreign == Truth::Certain {
+                let theirs = &self.scene.settings.allied;
+                let is_allied = nature.countries.iter().any(|country| theirs.contains(country));
+                allied = Some(allied.unwrap_or(true) && is_allied);
+            }
+            let adverse = control.min(nature.adverse);
+            facts.flag(F::AdversaryControl, adverse, || step().because([nature.belongs.clone()]));
+            let concern = control.min(nature.concern);
+            facts.flag(F::ConcernControl, concern, || step().because([self.why(nature)]));
             for (list, named, why) in &nature.lists {
-                let truth = (*named).min(if least > 0 { Truth::Certain } else { Truth::Possible });
-                words(facts, F::Touched, truth, list, || self.part_step(node, id).because([why.clone()]));
+                let truth = control.min(*named);
+                facts.word(F::Controlled, truth, list, || step().because([why.clone()]));
             }
         }
-    }
-
-    /// Whether it controls the entity; asked only of those for whom it matters.
-    fn control(&self, node: Node, id: &EntityId, nature: &Nature, facts: &mut Facts) {
-        use FactName as F;
-        let of_concern = nature.lists.iter().any(|(list, ..)| self.scene.settings.concern.contains(list));
-        if nature.foreign == Truth::No && nature.adverse == Truth::No && nature.lists.is_empty() {
-            return;
-        }
-        let control = self.ground.control(node);
-        if control == Truth::No {
-            return;
-        }
-        let step = || self.ground.control_step(self.scene, id, control).because([nature.belongs.clone()]);
-        flag(facts, F::ForeignControl, control.min(nature.foreign), step);
-        if control.min(nature.foreign) == Truth::Certain {
-            let allied = nature.countries.iter().any(|country| self.scene.settings.allied.contains(country));
-            let before = facts.get(F::Allied).is_none_or(|fact| fact.certain == Value::Flag(true));
-            facts.told(F::Allied, Value::Flag(allied && before));
-        }
-        flag(facts, F::AdversaryControl, control.min(nature.adverse), step);
-        for (list, named, why) in &nature.lists {
-            let step = || self.ground.control_step(self.scene, id, control).because([why.clone()]);
-            words(facts, F::Controlled, control.min(*named), list, step);
-            if of_concern && self.scene.settings.concern.contains(list) {
-                flag(facts, F::ConcernControl, control.min(*named), step);
-            }
-        }
-        if nature.adverse != Truth::No {
-            flag(facts, F::ConcernControl, control.min(nature.adverse), step);
+        if let Some(allied) = allied {
+            facts.told(F::Allied, Value::Flag(allied));
         }
     }
 
     /// Facts that several parties carry together: by country, by adversity, by concern.
     fn groups(&self, facts: &mut Facts) {
-        use FactName as F;
-        let mut countries: BTreeMap<String, Vec<(Node, Truth)>> = BTreeMap::new();
-        let (mut foreign, mut adverse, mut concern) = (Vec::new(), Vec::new(), Vec::new());
-        for (index, id) in self.ground.entities().iter().enumerate().skip(1) {
-            let node = u32::try_from(index).unwrap_or(u32::MAX);
-            let nature = self.scene.nature(id);
+        let mut countries: BTreeMap<&str, Vec<(Node, Truth)>> = BTreeMap::new();
+        let (mut adverse, mut concern, mut foreign) = (Vec::new(), Vec::new(), Vec::new());
+        for Upstream { node, nature } in &self.upstream {
+            for (members, truth) in [
+                (&mut foreign, nature.foreign),
+                (&mut adverse, nature.adverse),
+                (&mut concern, nature.concern),
+            ] {
+                members.extend((truth != Truth::No).then_some((*node, truth)));
+            }
             if nature.foreign != Truth::No {
-                foreign.push((node, nature.foreign));
                 for country in &nature.countries {
-                    countries.entry(country.clone()).or_default().push((node, nature.foreign));
+                    countries.entry(country).or_default().push((*node, nature.foreign));
                 }
             }
-            if nature.adverse != Truth::No {
-                adverse.push((node, nature.adverse));
-            }
-            let listed = nature.lists.iter().filter(|(list, ..)| self.scene.settings.concern.contains(list));
-            if let Some(truth) = listed.map(|(_, truth, _)| *truth).chain([nature.adverse]).max()
-                && truth != Truth::No
-            {
-                concern.push((node, truth));
-            }
         }
-        for (country, members) in countries {
-            let who = format!("persons of {country}");
-            self.group(facts, F::ForeignCountryHolding, &members, &who);
+        // Those of whom nobody knows where they belong may all belong to one country, and to any.
+        let nowhere = || foreign.iter().filter(|(_, truth)| *truth == Truth::Possible).copied();
+        for members in countries.values_mut() {
+            members.extend(nowhere());
         }
-        self.group(facts, F::AdversaryHolding, &adverse, "persons of adverse states");
-        self.group(facts, F::ConcernHolding, &concern, "parties of concern");
-        self.direct(facts, F::ForeignVotes, &foreign);
+        if countries.is_empty() && !foreign.is_empty() {
+            countries.insert("one country", nowhere().collect());
+        }
+        let countries =
+            countries.into_iter().map(|(country, members)| (format!("persons of {country}"), members));
+        self.largest_group(facts, FactName::ForeignCountryHolding, &countries.collect::<Vec<_>>());
+        let adverse = vec![("persons of adverse states".to_owned(), adverse)];
+        self.largest_group(facts, FactName::AdversaryHolding, &adverse);
+        self.largest_group(facts, FactName::ConcernHolding, &[("parties of concern".to_owned(), concern)]);
+        self.direct_votes(facts, &foreign);
     }
 
-    /// What a group holds through all chains. A member behind another one is not counted twice: only the members next
-    /// to the entity on each chain count.
-    fn group(&self, facts: &mut Facts, name: FactName, members: &[(Node, Truth)], who: &str) {
-        if members.is_empty() {
-            return;
-        }
-        let (mut least, mut most) = (0, 0);
-        let mut because = Vec::new();
-        for measure in MEASURES {
-            let certain: BTreeSet<Node> =
-                members.iter().filter(|(_, truth)| *truth == Truth::Certain).map(|(node, _)| *node).collect();
-            let all: BTreeSet<Node> = members.iter().map(|(node, _)| *node).collect();
-            let (low, _) = self.ground.part_of_group(measure, &certain);
-            let (_, high) = self.ground.part_of_group(measure, &all);
-            if low > least || (because.is_empty() && low > 0) {
-                let ties: BTreeSet<_> =
-                    certain.iter().flat_map(|node| self.ground.chain(measure, *node)).collect();
-                because = edge_steps(self.scene, &ties.into_iter().collect::<Vec<_>>());
-                because.extend(certain.iter().filter_map(|node| {
-                    let id = self.ground.entity_of(*node)?;
-                    let nature = self.scene.nature(id);
-                    let named = nature.lists.first().map(|(_, _, step)| step.clone());
-                    Some(named.unwrap_or_else(|| nature.belongs.clone()))
-                }));
+    /// Sets a number to the largest part that one of the groups holds through all chains.
+    fn largest_group(&self, facts: &mut Facts, name: FactName, groups: &[(String, Vec<(Node, Truth)>)]) {
+        for certainty in [Certainty::Certain, Certainty::Possible] {
+            let mut found: Vec<(u64, &str, Vec<Node>)> = Vec::new();
+            for (who, members) in groups {
+                let counts = members.iter().filter(|(_, truth)| *truth >= truth_of(certainty));
+                let nodes: Vec<Node> = counts
+                    .map(|(node, _)| *node)
+                    .filter(|node| self.held(*node).at(certainty).0 > 0)
+                    .collect();
+                // What each holds, added up, is never less than what they hold together, but for what was rounded off.
+                let sum = nodes.iter().map(|node| u64::from(self.held(*node).at(certainty).0) + 1).sum();
+                found.push((sum, who, nodes));
             }
-            (least, most) = (least.max(low), most.max(high));
+            found.sort_by_key(|(sum, ..)| std::cmp::Reverse(*sum));
+            let mut best: Option<((u32, Graph), &str, &[Node])> = None;
+            for (sum, who, nodes) in &found {
+                if nodes.is_empty() || best.is_some_and(|((points, _), ..)| u64::from(points) >= *sum) {
+                    break;
+                }
+                let held = self.held_together(nodes, certainty);
+                if held.0 > 0 && best.is_none_or(|((points, _), ..)| held.0 > points) {
+                    best = Some((held, who, nodes));
+                }
+            }
+            if let Some(((points, graph), who, nodes)) = best {
+                let step = || self.part_step(nodes, graph, points, certainty, Some(who));
+                facts.add(name, truth_of(certainty), &Value::Number(points), step);
+            }
         }
-        let text = format!("{who} hold {} of {}", wording::range(least, most), self.scene.name(self.entity));
-        let group = members.iter().filter_map(|(node, _)| self.ground.entity_of(*node).cloned()).collect();
-        let claim =
-            Claim::Holds { group, company: self.entity.clone(), measure: "either", least, most, line: None };
-        let step = || Step::new(text.clone(), claim.clone()).because(because.clone());
-        number(facts, name, Truth::Certain, (least, most), step);
     }
 
-    fn direct(&self, facts: &mut Facts, name: FactName, members: &[(Node, Truth)]) {
-        let register = self.ground.register(Measure::Votes, 0);
-        let certain: Vec<Node> =
-            members.iter().filter(|(_, truth)| *truth == Truth::Certain).map(|(node, _)| *node).collect();
-        let all: Vec<Node> = members.iter().map(|(node, _)| *node).collect();
-        let (least, _) = self.ground.sum(Measure::Votes, register, &certain);
-        let (_, most) = self.ground.sum(Measure::Votes, register, &all);
-        let text = format!("foreign persons directly hold {} of the votes", wording::range(least, most));
-        let ties: Vec<_> = all.iter().flat_map(|node| self.ground.ties(*node, 0).to_vec()).collect();
-        let step = || Step::new(text.clone(), Claim::Other).because(edge_steps(self.scene, &ties));
-        number(facts, name, Truth::Certain, (least, most), step);
+    /// What some hold together through all chains, by the graph that says more. Whoever stands behind another one of
+    /// them is not counted again.
+    fn held_together(&self, nodes: &[Node], certainty: Certainty) -> (u32, Graph) {
+        if let [node] = nodes {
+            return self.held(*node).at(certainty);
+        }
+        let held = PARTS.into_iter().filter_map(|graph| {
+            let through = self.ground.holdings(graph).look_through_to(nodes, 0)?;
+            Some(Held::of(&through, graph))
+        });
+        held.reduce(Held::or).unwrap_or(NOTHING).at(certainty)
+    }
+
+    /// The votes that foreign persons hold directly.
+    fn direct_votes(&self, facts: &mut Facts, foreign: &[(Node, Truth)]) {
+        let votes = self.ground.holdings(Graph::Votes);
+        for certainty in [Certainty::Certain, Certainty::Possible] {
+            let counts = foreign.iter().filter(|(_, truth)| *truth >= truth_of(certainty));
+            let seeds: Vec<Node> =
+                counts.map(|(node, _)| *node).filter(|node| votes.holding(*node, 0).is_some()).collect();
+            if seeds.is_empty() {
+                continue;
+            }
+            let none = votes.closure_where(&seeds, Line::MAJORITY, certainty, &|_, _| false);
+            let nearness = votes.nearness(&none, 0);
+            let points = at_most_all(match certainty {
+                Certainty::Certain => nearness.least.at.basis_points_floor(),
+                Certainty::Possible => nearness.most.at.basis_points_ceil(),
+            });
+            if points == 0 {
+                continue;
+            }
+            let step = || {
+                let group: Vec<EntityId> =
+                    seeds.iter().map(|node| self.ground.entity(*node).clone()).collect();
+                let held = ties::Fraction::basis_points(points).to_string();
+                let (company, certain) = (self.entity.clone(), is_certain(certainty));
+                let natures: Vec<Step> = group
+                    .iter()
+                    .map(|id| self.scene.nature(id).belongs.clone())
+                    .take(HOLDERS_SHOWN_MAX)
+                    .collect();
+                let claim = Claim::Holds { group, company, of: Graph::Votes, held, certain, line: None };
+                let up_to = if certain { "" } else { "possibly up to " };
+                let part = wording::part(points);
+                Step::new(format!("foreign persons directly hold {up_to}{part} of the votes"), claim)
+                    .because(self.ground.direct_steps(self.scene, Graph::Votes, &seeds))
+                    .because(natures)
+            };
+            facts.add(FactName::ForeignVotes, truth_of(certainty), &Value::Number(points), step);
+        }
     }
 
     /// The lists that name it, reach it by the 50 % closure, or of which one entry alone holds more than half.
     fn lists(&self, facts: &mut Facts) {
         use FactName as F;
         for (list, truth, step) in &self.scene.nature(self.entity).lists {
-            words(facts, F::Listed, *truth, list, || step.clone());
+            facts.word(F::Listed, *truth, list, || step.clone());
         }
-        let mut seeds: BTreeMap<ListId, Vec<(Node, Truth, Step)>> = BTreeMap::new();
-        for (index, id) in self.ground.entities().iter().enumerate() {
-            let node = u32::try_from(index).unwrap_or(u32::MAX);
-            for (list, truth, step) in &self.scene.nature(id).lists {
-                seeds.entry(list.clone()).or_default().push((node, *truth, step.clone()));
-            }
-        }
-        let blocked = &self.scene.settings.blocked;
-        for (list, seeds) in seeds {
-            let starts = blocked.is_empty() || blocked.contains(&list);
+        for (list, seeds) in self.seeds() {
             for certainty in [Certainty::Certain, Certainty::Possible] {
-                let named = |(_, truth, _): &&(Node, Truth, Step)| {
-                    certainty == Certainty::Possible || *truth == Truth::Certain
-                };
-                let nodes: Vec<Node> =
-                    seeds.iter().filter(named).map(|(node, ..)| *node).filter(|node| *node != 0).collect();
-                let truth = if certainty == Certainty::Certain { Truth::Certain } else { Truth::Possible };
-                if starts && !nodes.is_empty() {
-                    let holdings = self.ground.holdings(Measure::Money);
-                    let closure = holdings.closure(&nodes, Line::HALF_OR_MORE, certainty);
+                let nodes: Vec<Node> = named(&seeds, certainty);
+                if self.is_blocking(&list) && !nodes.is_empty() {
+                    let line = Line::HALF_OR_MORE;
+                    let closure = self.ground.closure(Graph::Money, &nodes, line, certainty);
                     if closure.contains(0) {
-                        words(facts, F::Chain, truth, &list, || {
-                            self.reached(&list, &closure, Measure::Money, &seeds)
-                        });
+                        let step = || self.reach_step(&list, Graph::Money, &nodes, line, certainty);
+                        facts.word(F::Chain, truth_of(certainty), &list, step);
                     }
                 }
-                for node in nodes {
-                    for measure in MEASURES {
-                        let closure =
-                            self.ground.holdings(measure).closure(&[node], Line::MAJORITY, certainty);
-                        if closure.contains(0) {
-                            words(facts, F::Alone, truth, &list, || {
-                                self.reached(&list, &closure, measure, &seeds)
-                            });
-                        }
-                    }
+            }
+            for (node, truth, step) in &seeds {
+                let held = self.held(*node).truth().min(*truth);
+                facts.word(F::Touched, held, &list, || self.touch_step(*node, held, step));
+                for graph in PARTS {
+                    let reach = self.ground.alone(graph, *node).truth;
+                    let alone = reach.min(*truth);
+                    let certainty =
+                        if alone == Truth::Certain { Certainty::Certain } else { Certainty::Possible };
+                    let step = || self.reach_step(&list, graph, &[*node], Line::MAJORITY, certainty);
+                    facts.word(F::Alone, alone, &list, step);
                 }
             }
         }
     }
 
-    fn reached(
+    /// Whom each list names upstream.
+    pub(crate) fn seeds(&self) -> BTreeMap<ListId, Vec<(Node, Truth, Step)>> {
+        let mut seeds: BTreeMap<ListId, Vec<(Node, Truth, Step)>> = BTreeMap::new();
+        for Upstream { node, nature } in &self.upstream {
+            for (list, truth, step) in &nature.lists {
+                seeds.entry(list.clone()).or_default().push((*node, *truth, step.clone()));
+            }
+        }
+        seeds
+    }
+
+    /// Whether the 50 % rules start from a list.
+    pub(crate) fn is_blocking(&self, list: &ListId) -> bool {
+        let blocked = &self.scene.settings.blocked;
+        blocked.is_empty() || blocked.contains(list)
+    }
+
+    fn touch_step(&self, node: Node, truth: Truth, named: &Step) -> Step {
+        let certainty = if truth == Truth::Certain { Certainty::Certain } else { Certainty::Possible };
+        let (points, graph) = self.held(node).at(certainty);
+        self.part_step(&[node], graph, points, certainty, None).because([named.clone()])
+    }
+
+    /// The step that parties of a list reach the entity.
+    fn reach_step(
         &self,
         list: &ListId,
-        closure: &Closure,
-        measure: Measure,
-        seeds: &[(Node, Truth, Step)],
+        graph: Graph,
+        seeds: &[Node],
+        line: Line,
+        certainty: Certainty,
     ) -> Step {
-        let steps = self.ground.closure_steps(self.scene, closure, measure, 0);
-        let groups: BTreeSet<&EntityId> = steps
-            .iter()
-            .filter_map(|step| match &step.claim {
-                Claim::Holds { group, .. } => Some(group),
-                _ => None,
-            })
-            .flatten()
-            .collect();
-        let named = seeds
-            .iter()
-            .filter(|(node, ..)| self.ground.entity_of(*node).is_some_and(|id| groups.contains(id)))
-            .map(|(_, _, step)| step.clone());
-        let text = format!("the list `{list}` reaches {}", self.scene.name(self.entity));
-        let claim = Claim::Named { list: list.clone(), entity: self.entity.clone() };
-        // The claim is of reaching, not of being named: what carries it stands below.
-        let claim = if steps.is_empty() { claim } else { Claim::Other };
-        Step::new(text, claim).because(steps.iter().cloned()).because(named)
+        let steps = self.ground.prove(self.scene, graph, seeds, line, certainty);
+        let carry = |id: &EntityId| steps.iter().any(|step| step.claim.has_holder(id));
+        let mut from: Vec<EntityId> = seeds.iter().map(|node| self.ground.entity(*node).clone()).collect();
+        from.retain(|id| carry(id));
+        let of_list = |id: &EntityId| {
+            let nature = self.scene.nature(id);
+            let named = nature.lists.iter().find(|(of, ..)| of == list);
+            named.map(|(_, _, step)| step.clone())
+        };
+        let named: Vec<Step> = from.iter().filter_map(of_list).collect();
+        let (company, certain) = (self.entity.clone(), is_certain(certainty));
+        let verb = if certain { "reaches" } else { "may reach" };
+        let what = if graph == Graph::Money { "ownership" } else { "votes" };
+        let text = format!(
+            "the list `{list}` {verb} {} by {what}, {} on every level",
+            self.scene.name(&company),
+            wording::line(line)
+        );
+        let claim = Claim::Reaches { from, company, of: graph, line: LineShown::from(line), certain };
+        Step::new(text, claim).because(steps).because(named)
     }
 
     /// Rights that need no shares: appointments, options.
     fn rights(&self, facts: &mut Facts) {
-        use FactName as F;
         for known in self.scene.picture.ties_into(self.entity) {
-            let name = match &known.tie.kind {
-                TieKind::Appoints(right) if !right.observer => F::ForeignAppoints,
-                TieKind::MayAcquire { .. } => F::ForeignProspect,
-                TieKind::Plans(plan) if plan.votes.is_some() => F::ForeignProspect,
-                _ => continue,
-            };
+            let Some(name) = right(&known.tie.kind) else { continue };
             let theirs = self.scene.nature(&known.tie.from);
             let step = || tie_step(self.scene, &known).because([theirs.belongs.clone()]);
-            flag(facts, name, theirs.foreign.min(known.truth), step);
+            facts.flag(name, theirs.foreign.min(known.truth), step);
         }
     }
 
     /// What is not known, and what contradicts itself.
     fn unknown(&self, facts: &mut Facts) {
-        use FactName as F;
-        let own = self.scene.nature(self.entity);
-        let mut least = 0_u32;
-        let mut because = Vec::new();
-        for (index, id) in self.ground.entities().iter().enumerate().skip(1) {
-            let node = u32::try_from(index).unwrap_or(u32::MAX);
-            if self.scene.nature(id).kind == EntityKind::Unknown
-                && self.scene.picture.ties_into(id).is_empty()
-            {
-                let part = self.part(node).0;
-                if part > 0 {
-                    least = least.saturating_add(part);
-                    because.push(self.part_step(node, id));
-                }
+        let name = self.scene.name(self.entity);
+        for certainty in [Certainty::Certain, Certainty::Possible] {
+            let nobody = |party: &&Upstream| match certainty {
+                Certainty::Certain => party.is_nobody(self),
+                Certainty::Possible => party.is_nobody(self) || party.may_hide_somebody(self),
+            };
+            let nodes: Vec<Node> = self.upstream.iter().filter(nobody).map(|party| party.node).collect();
+            let (mut points, graph) =
+                if nodes.is_empty() { (0, Graph::Votes) } else { self.held_together(&nodes, certainty) };
+            let missing = if is_certain(certainty) { 0 } else { self.missing() };
+            points = points.saturating_add(missing).min(10_000);
+            if points == 0 {
+                continue;
             }
+            let step = || {
+                let certain = is_certain(certainty);
+                let up_to = if certain { "" } else { "possibly up to " };
+                let text = format!("{up_to}{} of {name} is held by nobody knows whom", wording::part(points));
+                let claim = Claim::Undisclosed { company: self.entity.clone(), points, certain };
+                Step::new(text, claim).because(self.ground.chain_steps(self.scene, graph, &nodes, certainty))
+            };
+            facts.add(FactName::Undisclosed, truth_of(certainty), &Value::Number(points), step);
         }
-        let register = self.ground.register(Measure::Votes, 0);
-        let holders: Vec<Node> = self.ground.holdings(Measure::Votes).holders(register).collect();
-        let (known, _) = self.ground.sum(Measure::Votes, register, &holders);
-        let dispersed = own.publicly_listed;
-        let complete = self.ground.holdings(Measure::Votes).terms(register).complete;
-        let open = if complete || dispersed { 0 } else { 10_000_u32.saturating_sub(known) };
-        let most = least.saturating_add(open).min(10_000);
-        let name = &own.name;
-        let text = |points| format!("{} of {name} is held by nobody knows whom", wording::part(points));
-        let step = || Step::new(text(least), Claim::Other).because(because.clone());
-        if least > 0 {
-            facts.certainly(F::Undisclosed, &Value::Number(least.min(10_000)), step());
-        }
-        if most > least {
-            facts.possibly(F::Undisclosed, &Value::Number(most), Step::new(text(most), Claim::Other));
-        }
-        if self.ground.cut_short {
+        if self.ground.cone.cut_short {
             let text = format!("more stands behind {name} than can be walked; it counts as unknown");
-            facts.possibly(F::Undisclosed, &Value::Number(10_000), Step::new(text, Claim::Other));
+            facts.possibly(FactName::Undisclosed, &Value::Number(10_000), || Step::new(text, Claim::Other));
         }
-        for (company, ties) in &self.ground.conflicts {
-            let text =
-                format!("what is said of the holders of {} contradicts itself", self.scene.name(company));
-            let step = Step::new(text, Claim::Other).because(edge_steps(self.scene, ties));
-            facts.certainly(F::Conflicted, &Value::Flag(true), step);
+        for irregular in self.ground.cone.irregularities.iter().filter(|found| contradicts(found.what)) {
+            let company = self.scene.name(&irregular.company);
+            let text = format!("what is said of the holders of {company} contradicts itself");
+            let ties = irregular.ties.iter().filter_map(|tie| self.scene.tie(tie));
+            facts.flag(FactName::Conflicted, Truth::Certain, || Step::new(text, Claim::Other).because(ties));
         }
+    }
+
+    /// The votes of the entity itself that nobody is known to hold, in basis points. Shares of a listed company are
+    /// dispersed, which is another thing than hidden.
+    pub(crate) fn missing(&self) -> u32 {
+        let votes = self.ground.holdings(Graph::Votes);
+        if votes.terms(0).complete || self.scene.nature(self.entity).publicly_listed {
+            return 0;
+        }
+        let all: Vec<Node> = votes.holders(0).collect();
+        let none = votes.closure_where(&all, Line::MAJORITY, Certainty::Certain, &|_, _| false);
+        let undisclosed = votes.nearness(&none, 0).undisclosed;
+        at_most_all(undisclosed.basis_points_ceil())
+    }
+
+    pub(crate) fn matter(&self, counts: impl Fn(&Nature) -> Truth) -> Vec<(Node, Truth)> {
+        let parties = self.upstream.iter().map(|party| (party.node, counts(&party.nature)));
+        parties.filter(|(_, truth)| *truth != Truth::No).collect()
     }
 }
 
-/// Adds a number, as certain as the party's nature is.
-fn number(
-    facts: &mut Facts,
-    name: FactName,
-    truth: Truth,
-    (least, most): (u32, u32),
-    step: impl Fn() -> Step,
-) {
-    if truth == Truth::Certain && least > 0 && facts.certain(name) < Value::Number(least) {
-        facts.certainly(name, &Value::Number(least), step());
+impl Upstream {
+    /// Whether nobody knows who it is.
+    fn is_nobody(&self, inward: &Inward<'_, '_>) -> bool {
+        self.nature.kind == EntityKind::Unknown && inward.is_open_end(self.node)
     }
-    if truth != Truth::No && most > 0 && facts.possible(name) < Value::Number(most) {
-        facts.possibly(name, &Value::Number(most), step());
+
+    /// Whether somebody must stand behind it of whom nothing is known.
+    fn may_hide_somebody(&self, inward: &Inward<'_, '_>) -> bool {
+        !self.nature.publicly_listed && inward.is_open_end(self.node)
     }
 }
 
-/// Adds a list, as certain as it is.
-fn words(facts: &mut Facts, name: FactName, truth: Truth, list: &ListId, step: impl FnOnce() -> Step) {
-    let value = Value::Words([list.to_string()].into());
-    let contains = |value: &Value| matches!(value, Value::Words(words) if words.contains(list.as_str()));
-    match truth {
-        Truth::Certain if !contains(&facts.certain(name)) => facts.certainly(name, &value, step()),
-        Truth::Possible if !contains(&facts.possible(name)) => facts.possibly(name, &value, step()),
-        Truth::Certain | Truth::Possible | Truth::No => {}
+impl Inward<'_, '_> {
+    pub(crate) fn is_open_end(&self, node: Node) -> bool {
+        self.ground.cone.open_ends.binary_search(self.ground.entity(node)).is_ok()
+    }
+}
+
+/// What a right or prospect of a foreign person amounts to.
+fn right(kind: &TieKind) -> Option<FactName> {
+    match kind {
+        TieKind::Appoints(right) if !right.observer => Some(FactName::ForeignAppoints),
+        TieKind::MayAcquire { .. } => Some(FactName::ForeignProspect),
+        TieKind::Plans(plan) if plan.votes.is_some() => Some(FactName::ForeignProspect),
+        TieKind::Holds(_)
+        | TieKind::Appoints(_)
+        | TieKind::Directs { .. }
+        | TieKind::Consolidates { .. }
+        | TieKind::Venture
+        | TieKind::PartyTo { .. }
+        | TieKind::Serves { .. }
+        | TieKind::Seconds
+        | TieKind::Licenses { .. }
+        | TieKind::Contracts { .. }
+        | TieKind::Supplies { .. }
+        | TieKind::Lends { .. }
+        | TieKind::Pays { .. }
+        | TieKind::Grants { .. }
+        | TieKind::Equips { .. }
+        | TieKind::Governs { .. }
+        | TieKind::Family
+        | TieKind::Associates { .. }
+        | TieKind::Succeeds
+        | TieKind::Plans(_) => None,
+    }
+}
+
+/// Whether something irregular is a contradiction, and not only something left out.
+pub(crate) fn contradicts(what: What) -> bool {
+    match what {
+        What::VotesOverFull
+        | What::MoneyOverFull
+        | What::TooFine
+        | What::VotesDisputed
+        | What::MoneyDisputed
+        | What::TooMuch => true,
+        What::ShortRegister | What::SummaryLeftOut | What::SummaryDoubted => false,
+    }
+}
+
+/// Those whom a list names, certainly or at least possibly.
+pub(crate) fn named(seeds: &[(Node, Truth, Step)], certainty: Certainty) -> Vec<Node> {
+    let counts = seeds.iter().filter(|(_, truth, _)| *truth >= truth_of(certainty));
+    counts.map(|(node, ..)| *node).collect()
+}
+
+/// How true an answer of the arithmetic is.
+pub(crate) fn truth_of(certainty: Certainty) -> Truth {
+    match certainty {
+        Certainty::Certain => Truth::Certain,
+        Certainty::Possible => Truth::Possible,
     }
 }

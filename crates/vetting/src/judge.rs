@@ -7,6 +7,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use programme::{Pack, PackRule, Programme};
 use thiserror::Error;
 use ties::Day;
 
+use crate::asks::{Asks, Key};
 use crate::facts::{FactName, Kind, Value};
 
 /// How many distinct sets of values a sitting remembers. Most entities of a register have one of a few hundred.
@@ -46,6 +48,8 @@ pub struct Judge {
     programme: Arc<Programme>,
     action: EntityUid,
     party: EntityUid,
+    /// What each rule asks about, by its identifier.
+    asks: HashMap<String, Asks>,
 }
 
 /// The rules that count for one tier at one time.
@@ -55,7 +59,16 @@ pub struct Sitting<'j> {
     tier: EntityUid,
     rules: HashMap<String, (&'j Pack, &'j PackRule)>,
     set: PolicySet,
-    remembered: RefCell<HashMap<Vec<Value>, Vec<String>>>,
+    /// What all of them ask about.
+    asks: Asks,
+    remembered: RefCell<HashMap<Key, Rc<[Said]>>>,
+}
+
+/// That a rule applies, or cannot be evaluated.
+#[derive(Clone, Debug)]
+struct Said {
+    rule: String,
+    failed: bool,
 }
 
 /// A rule that applies.
@@ -90,7 +103,9 @@ impl Judge {
     ///
     /// Refuses a schema that declares other facts than these.
     pub fn new(programme: Arc<Programme>) -> Result<Self, JudgeError> {
-        let judge = Self { action: uid("Action", "vet"), party: uid("Party", "it"), programme };
+        let rules = programme.packs().iter().flat_map(|pack| &pack.rules);
+        let asks = rules.map(|rule| (rule.id.clone(), Asks::of(&rule.policy))).collect();
+        let judge = Self { action: uid("Action", "vet"), party: uid("Party", "it"), asks, programme };
         let nothing: Vec<_> = FactName::ALL.iter().map(|name| Value::nothing(name.kind())).collect();
         let tier = uid("Tier", "any");
         judge.request(&tier, &nothing, true).map_err(JudgeError::Vocabulary)?;
@@ -108,6 +123,10 @@ impl Judge {
     /// # Errors
     ///
     /// Refuses a pack that there is not.
+    ///
+    /// # Panics
+    ///
+    /// Never: a programme with two rules of one name is not loaded.
     pub fn sitting(
         &self,
         tier: &Tier,
@@ -128,14 +147,22 @@ impl Judge {
         };
         let mut set = PolicySet::new();
         let mut rules = HashMap::new();
+        let mut asks = Asks::default();
         for pack in all.iter().filter(asked) {
             for rule in pack.rules.iter().filter(|rule| rule.counts(tier, day, known)) {
                 set.add(rule.policy.clone()).expect("identifiers of rules are unique in a programme");
+                asks.join(self.asks(rule));
                 rules.insert(rule.id.clone(), (pack, rule));
             }
         }
         let tier = uid("Tier", tier.as_str());
-        Ok(Sitting { judge: self, tier, rules, set, remembered: RefCell::default() })
+        Ok(Sitting { judge: self, tier, rules, set, asks, remembered: RefCell::default() })
+    }
+
+    /// What a rule asks about.
+    pub(crate) fn asks(&self, rule: &PackRule) -> &Asks {
+        // INVARIANT: a judge knows the rules of its programme, and hands out no others.
+        self.asks.get(&rule.id).expect("the rule is the programme's")
     }
 
     fn request(&self, tier: &EntityUid, values: &[Value], check: bool) -> Result<Request, String> {
@@ -161,55 +188,44 @@ fn expression(value: &Value) -> RestrictedExpression {
 impl<'j> Sitting<'j> {
     /// The rules that apply to these values, the worst first, then by name.
     pub fn ask(&self, values: &[Value]) -> Vec<Applies<'j>> {
-        let known = self.remembered.borrow().get(values).cloned();
-        let ids = known.unwrap_or_else(|| {
-            let ids = self.evaluate(values);
+        let key = self.asks.key(values);
+        let known = self.remembered.borrow().get(&key).cloned();
+        let said = known.unwrap_or_else(|| {
+            let said: Rc<[Said]> = self.evaluate(values).into();
             let mut remembered = self.remembered.borrow_mut();
             if remembered.len() >= REMEMBERED_MAX {
                 remembered.clear();
             }
-            remembered.insert(values.to_vec(), ids.clone());
-            ids
+            remembered.insert(key, Rc::clone(&said));
+            said
         });
-        let mut found: Vec<_> = ids
-            .iter()
-            .filter_map(|id| {
-                let failed = id.starts_with('!');
-                let (pack, rule) = *self.rules.get(id.trim_start_matches('!'))?;
-                Some(Applies { pack, rule, failed })
-            })
-            .collect();
+        let applies = said.iter().filter_map(|said| {
+            let (pack, rule) = *self.rules.get(&said.rule)?;
+            Some(Applies { pack, rule, failed: said.failed })
+        });
+        let mut found: Vec<_> = applies.collect();
         found.sort_by(|a, b| b.grade().cmp(&a.grade()).then_with(|| a.rule.id.cmp(&b.rule.id)));
         found
     }
 
-    /// The identifiers of the rules that apply; with `!` before those that fail.
-    fn evaluate(&self, values: &[Value]) -> Vec<String> {
-        let every = |mark: &str| self.rules.keys().map(|id| format!("{mark}{id}")).collect();
-        let Ok(request) = self.judge.request(&self.tier, values, false) else { return every("!") };
-        let response = Authorizer::new().is_authorized(&request, &self.set, &Entities::empty());
-        let mut ids: Vec<_> = response.diagnostics().reason().map(ToString::to_string).collect();
-        ids.extend(response.diagnostics().errors().map(|error| match error {
-            cedar_policy::AuthorizationError::PolicyEvaluationError(error) => {
-                format!("!{}", error.policy_id())
-            }
-        }));
-        ids
+    /// Whether a tie more can only make things worse: no rule is calmed by one.
+    pub(crate) fn grows(&self) -> bool {
+        !self.asks.shrinks
     }
-}
 
-/// The facts that a rule asks about, in the order of the schema.
-pub(crate) fn facts_of(rule: &PackRule) -> Vec<FactName> {
-    let text = rule.policy.to_cedar().unwrap_or_default();
-    let asked: BTreeSet<&str> = text
-        .match_indices("context.")
-        .map(|(at, found)| {
-            let rest = &text[at + found.len()..];
-            let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(rest.len());
-            &rest[..end]
-        })
-        .collect();
-    FactName::ALL.iter().copied().filter(|name| asked.contains(name.as_str())).collect()
+    fn evaluate(&self, values: &[Value]) -> Vec<Said> {
+        let Ok(request) = self.judge.request(&self.tier, values, false) else {
+            return self.rules.keys().map(|rule| Said { rule: rule.clone(), failed: true }).collect();
+        };
+        let response = Authorizer::new().is_authorized(&request, &self.set, &Entities::empty());
+        let reasons = response.diagnostics().reason().map(|id| Said { rule: id.to_string(), failed: false });
+        let errors = response.diagnostics().errors().map(|error| match error {
+            cedar_policy::AuthorizationError::PolicyEvaluationError(error) => {
+                Said { rule: error.policy_id().to_string(), failed: true }
+            }
+        });
+        reasons.chain(errors).collect()
+    }
 }
 
 /// Whether the kind of a fact is one of numbers: for showing it as a part.

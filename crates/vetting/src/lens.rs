@@ -2,38 +2,91 @@
 //!
 //! Instruments, remedies and questions of what would be are all the same thing: the picture with some ties taken out
 //! or changed. A [`Lens`] is that, without copying the picture.
+//!
+//! A holding that ends is *sold*: somebody eligible, an outsider of whom nothing else is known, holds it from then on,
+//! and the others keep their parts. If it were only left out, a register that names all holders would have a gap,
+//! and the gap would be somebody's. Ties of other kinds are just gone.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use programme::{Instrument, InstrumentKind, Transform};
 use ties::{
-    AsOf, Entity, EntityId, KnownListing, KnownTie, ListId, Picture, Source, StatementId, Tie, TieId,
-    TieKind, Truth,
+    AsOf, Entity, EntityId, EntityKind, KnownListing, KnownTie, ListId, Name, Picture, Source, StatementId,
+    Tie, TieId, TieKind, Truth,
 };
 
-/// A picture with some ties taken out, changed or added.
+/// A picture with some ties ended, changed or added.
 pub struct Lens<'p> {
     under: &'p dyn Picture,
-    /// Ties that are as if they had ended.
-    without: BTreeSet<TieId>,
+    ended: Ended<'p>,
+    /// Ties that are gone, and nobody has what they carried.
+    gone: BTreeSet<TieId>,
     /// Ties that are as if they were these.
     changed: BTreeMap<TieId, Tie>,
     /// Ties that are as if they had been stated.
     added: Vec<(Tie, StatementId, Source)>,
+    /// Where outsiders belong, so that they are eligible.
+    home: BTreeSet<String>,
 }
+
+/// Which ties are as if they had ended.
+enum Ended<'p> {
+    These(BTreeSet<TieId>),
+    /// All that can be ended but these.
+    AllBut(Cow<'p, BTreeSet<TieId>>),
+}
+
+/// What an outsider's identifier begins with; the tie that it bought follows.
+const OUTSIDER: &str = "outsider:";
 
 impl<'p> Lens<'p> {
     /// The picture as it is.
     #[must_use]
     pub fn new(under: &'p dyn Picture) -> Self {
-        Self { under, without: BTreeSet::new(), changed: BTreeMap::new(), added: Vec::new() }
+        Self {
+            under,
+            ended: Ended::These(BTreeSet::new()),
+            gone: BTreeSet::new(),
+            changed: BTreeMap::new(),
+            added: Vec::new(),
+            home: BTreeSet::new(),
+        }
+    }
+
+    /// Those who buy what is sold belong to these countries; left out, nobody knows where they belong.
+    #[must_use]
+    pub fn with_buyers_of(mut self, home: &BTreeSet<String>) -> Self {
+        self.home.clone_from(home);
+        self
     }
 
     /// As if these ties had ended by sale to somebody eligible: the other holders keep their parts.
     #[must_use]
     pub fn without(mut self, ties: impl IntoIterator<Item = TieId>) -> Self {
-        self.without.extend(ties);
+        match &mut self.ended {
+            Ended::These(ended) => ended.extend(ties),
+            Ended::AllBut(kept) => {
+                for tie in ties {
+                    kept.to_mut().remove(&tie);
+                }
+            }
+        }
+        self
+    }
+
+    /// As if every tie that can be ended had ended, but these.
+    #[must_use]
+    pub(crate) fn only(mut self, ties: &'p BTreeSet<TieId>) -> Self {
+        self.ended = Ended::AllBut(Cow::Borrowed(ties));
+        self
+    }
+
+    /// As if these ties had never been, and nobody had what they carried.
+    #[must_use]
+    pub fn gone(mut self, ties: impl IntoIterator<Item = TieId>) -> Self {
+        self.gone.extend(ties);
         self
     }
 
@@ -63,28 +116,44 @@ impl<'p> Lens<'p> {
                 let Some(tie) = tie else { continue };
                 match transformed(tie, &kind.transforms) {
                     Some(tie) => drop(self.changed.insert(id.clone(), tie)),
-                    None => drop(self.without.insert(id.clone())),
+                    None => drop(self.gone.insert(id.clone())),
                 }
             }
         }
         self
     }
 
+    fn has_ended(&self, tie: &Tie) -> bool {
+        match &self.ended {
+            Ended::These(ended) => ended.contains(&tie.id),
+            Ended::AllBut(kept) => can_end(&tie.kind) && !kept.contains(&tie.id),
+        }
+    }
+
     fn seen(&self, mut known: KnownTie) -> Option<KnownTie> {
-        if self.without.contains(&known.tie.id) {
+        if self.gone.contains(&known.tie.id) {
             return None;
         }
         if let Some(changed) = self.changed.get(&known.tie.id) {
             known.tie = changed.clone();
+        }
+        if self.has_ended(&known.tie) {
+            let TieKind::Holds(holding) = &mut known.tie.kind else { return None };
+            // What sums up a chain ends with the chain.
+            if holding.indirect || !holding.components.is_empty() {
+                return None;
+            }
+            holding.nominator = None;
+            known.tie.from = outsider(&known.tie.id)?;
         }
         Some(known)
     }
 
     fn additions(&self) -> impl Iterator<Item = KnownTie> {
         let day = self.under.as_of().day;
-        self.added.iter().filter_map(move |(tie, statement, source)| {
+        let added = self.added.iter().filter_map(move |(tie, statement, source)| {
             let truth = tie.valid.holds(day);
-            (truth != Truth::No && !self.without.contains(&tie.id)).then(|| KnownTie {
+            (truth != Truth::No).then(|| KnownTie {
                 tie: tie.clone(),
                 statement: statement.clone(),
                 source: Arc::new(source.clone()),
@@ -92,8 +161,25 @@ impl<'p> Lens<'p> {
                 announced_end: None,
                 disputed_end: None,
             })
-        })
+        });
+        added.filter_map(|known| self.seen(known))
     }
+
+    /// The tie that an outsider bought.
+    fn bought_by(&self, id: &EntityId) -> Option<KnownTie> {
+        let tie = id.as_str().strip_prefix(OUTSIDER)?.parse().ok()?;
+        self.tie(&tie).filter(|known| known.tie.from == *id)
+    }
+}
+
+/// Who buys a tie. `None` where the identifier would be too long; then nobody is told to hold it.
+fn outsider(tie: &TieId) -> Option<EntityId> {
+    format!("{OUTSIDER}{tie}").parse().ok()
+}
+
+/// Whether anybody can end a tie of this kind.
+pub(crate) fn can_end(kind: &TieKind) -> bool {
+    !matches!(kind, TieKind::Governs { .. } | TieKind::Family | TieKind::Succeeds)
 }
 
 /// What is left of a tie under an instrument; `None` if nothing.
@@ -149,6 +235,14 @@ impl Picture for Lens<'_> {
     }
 
     fn entity(&self, id: &EntityId) -> Option<Entity> {
+        if id.as_str().starts_with(OUTSIDER) && self.bought_by(id).is_some() {
+            let mut buyer = Entity::new(id.clone(), EntityKind::Organisation);
+            buyer.names = vec![Name { text: "somebody eligible".to_owned(), alias: false }];
+            buyer.countries = self.home.iter().take(1).cloned().collect();
+            // Nobody has to ask who stands behind an eligible buyer.
+            buyer.publicly_listed = Some(true);
+            return Some(buyer);
+        }
         self.under.entity(id)
     }
 
@@ -159,14 +253,29 @@ impl Picture for Lens<'_> {
     }
 
     fn ties_out_of(&self, id: &EntityId) -> Vec<KnownTie> {
+        if id.as_str().starts_with(OUTSIDER) {
+            return self.bought_by(id).into_iter().collect();
+        }
         let here = self.under.canonical(id);
-        let added = self.additions().filter(|known| self.under.canonical(&known.tie.from) == here);
-        self.under.ties_out_of(id).into_iter().filter_map(|known| self.seen(known)).chain(added).collect()
+        let is_here = |known: &KnownTie| self.under.canonical(&known.tie.from) == here;
+        let seen = self.under.ties_out_of(id).into_iter().filter_map(|known| self.seen(known));
+        seen.chain(self.additions()).filter(is_here).collect()
+    }
+
+    fn arrangements(&self, id: &EntityId) -> Vec<KnownTie> {
+        let here = self.under.canonical(id);
+        let is_here = |known: &KnownTie| {
+            matches!(known.tie.kind, TieKind::PartyTo { .. }) && self.under.canonical(&known.tie.from) == here
+        };
+        let seen = self.under.arrangements(id).into_iter().filter_map(|known| self.seen(known));
+        seen.chain(self.additions()).filter(is_here).collect()
     }
 
     fn tie(&self, id: &TieId) -> Option<KnownTie> {
-        let known = self.under.tie(id).and_then(|known| self.seen(known));
-        known.or_else(|| self.additions().find(|known| known.tie.id == *id))
+        match self.under.tie(id) {
+            Some(known) => self.seen(known),
+            None => self.additions().find(|known| known.tie.id == *id),
+        }
     }
 
     fn listings(&self, id: &EntityId) -> Vec<KnownListing> {

@@ -16,6 +16,8 @@
 //!
 //! What it is *not*: it does not say whose standing changes to what. That is `exchange`'s, with the procedure.
 
+mod alone;
+mod asks;
 mod cases;
 mod dealings;
 mod decision;
@@ -24,20 +26,23 @@ mod ground;
 mod inward;
 mod judge;
 mod lens;
+mod near;
 mod outward;
-mod parts;
 mod preview;
 mod print;
 mod remedy;
 mod scene;
+mod session;
 mod step;
 mod wording;
 
 pub use cases::{CaseFailure, CaseReport, run_cases};
-pub use decision::{Decision, FactShown, Finding, Party, Session};
-pub use facts::{Fact, FactName, Facts, Kind, Side, Value};
+pub use decision::{Decision, FactShown, Finding, Party};
+pub use facts::{Fact, FactName, Facts, Kind, Near, Side, Value};
+pub use ground::Graph;
 pub use judge::{Applies, Judge, JudgeError, Sitting};
 pub use lens::Lens;
 pub use preview::{Move, moves};
 pub use remedy::{ALTERNATIVES_MAX, InstrumentRemedy, Remedies, Remedy, RemedyBound};
-pub use step::{Claim, Step};
+pub use session::Session;
+pub use step::{Claim, LEVELS_MAX, LineShown, Step};

@@ -1,246 +1,404 @@
 //! Outward facts: what the entity owns, and with whom.
+//!
+//! What the entity controls counts as its own. A company in which its own hold a part is looked at with its whole
+//! register, so that ranges, nominees and contradicting accounts are read as everywhere.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::rc::Rc;
 
-use ties::kernel::{Builder, Certainty, Line, Node};
-use ties::{EntityId, Holding, KnownTie, Post, Share, TieKind, Truth};
+use ties::kernel::{Certainty, Line, Node};
+use ties::{EntityId, Fraction, Post, Share, TieKind, Truth};
 
-use crate::dealings::flag;
 use crate::facts::{FactName, Facts, Value};
+use crate::ground::{Graph, Ground, PARTS};
+use crate::inward::{at_most_all, truth_of};
 use crate::scene::{Scene, tie_step};
-use crate::step::{Claim, Step};
+use crate::step::{Claim, Step, is_certain};
 use crate::wording;
 
-/// How many companies below the entity are looked at. A holding company with more is told as not resolved.
-const BELOW_MAX: usize = 20_000;
+/// How many registers below the entity are looked at. What a larger holding company owns is told as not resolved.
+const REGISTERS_MAX: usize = 20_000;
 
 /// A stake of this many basis points or more makes its holder a parent of the venture, where no tie says so.
 const PARENT_FROM: u32 = 1_000;
 
-/// What a holding is of the votes or of the capital, whichever says more, in basis points.
-fn part(known: &KnownTie, holding: &Holding) -> (u32, u32) {
-    let of = |share: Option<Share>| share.map_or((0, 0), |s| (s.basis_points_floor(), s.basis_points_ceil()));
-    let (votes, money) = (of(holding.votes), of(holding.money));
-    let (least, most) = match (holding.votes, holding.money) {
-        (None, None) => (0, 10_000),
-        _ => (votes.0.max(money.0), votes.1.max(money.1)),
-    };
-    if known.truth == Truth::Certain { (least, most) } else { (0, most) }
+/// The entity and what it controls, with the registers that were looked at.
+pub(crate) struct Own<'a, 's> {
+    pub(crate) scene: &'a Scene<'s>,
+    entity: EntityId,
+    all: BTreeMap<EntityId, Ours>,
+    registers: RefCell<HashMap<EntityId, Rc<Ground>>>,
+    cut_short: Cell<bool>,
 }
 
-/// The entity and what it certainly controls.
-pub(crate) fn own(scene: &Scene<'_>, entity: &EntityId) -> BTreeSet<EntityId> {
-    let mut own = BTreeSet::from([entity.clone()]);
-    let mut open = VecDeque::from([entity.clone()]);
-    let mut weighed = 0;
-    while let Some(holder) = open.pop_front() {
-        for known in scene.picture.ties_out_of(&holder) {
-            let company = known.tie.to.clone();
-            let directs =
-                matches!(known.tie.kind, TieKind::Holds(_) | TieKind::Appoints(_) | TieKind::Directs { .. });
-            if !directs || own.contains(&company) || weighed >= BELOW_MAX {
+/// Since when a company counts as its own: its place in the order of joining.
+#[derive(Clone, Copy, Debug, Default)]
+struct Ours {
+    certain: Option<usize>,
+    possible: Option<usize>,
+}
+
+impl Ours {
+    fn place(self, certainty: Certainty) -> Option<usize> {
+        match certainty {
+            Certainty::Certain => self.certain,
+            Certainty::Possible => self.possible,
+        }
+    }
+
+    fn truth(self) -> Truth {
+        match (self.certain, self.possible) {
+            (Some(_), _) => Truth::Certain,
+            (None, Some(_)) => Truth::Possible,
+            (None, None) => Truth::No,
+        }
+    }
+}
+
+impl<'a, 's> Own<'a, 's> {
+    /// Walks down from the entity.
+    pub(crate) fn of(scene: &'a Scene<'s>, entity: &EntityId) -> Self {
+        let itself = Ours { certain: Some(0), possible: Some(0) };
+        let mut own = Self {
+            scene,
+            entity: entity.clone(),
+            all: BTreeMap::from([(entity.clone(), itself)]),
+            registers: RefCell::default(),
+            cut_short: Cell::new(false),
+        };
+        let mut joined = 0;
+        let mut open = VecDeque::from([entity.clone()]);
+        // The most that ours may have of each company by single ties: below half there is nothing to look at.
+        let mut most: HashMap<EntityId, Fraction> = HashMap::new();
+        while let Some(holder) = open.pop_front() {
+            for known in scene.picture.ties_out_of(&holder) {
+                let company = known.tie.to;
+                let Some(weight) = weight(&known.tie.kind) else { continue };
+                let sum = most.entry(company.clone()).or_insert(Fraction::ZERO);
+                *sum = sum.checked_add(weight).map_or(Fraction::ONE, |sum| sum.min(Fraction::ONE));
+                if *sum <= Fraction::HALF {
+                    continue;
+                }
+                let before = own.truth(&company);
+                let truth = own.control(&company).max(before);
+                if truth > before {
+                    joined += 1;
+                    let ours = own.all.entry(company.clone()).or_default();
+                    ours.possible = ours.possible.or(Some(joined));
+                    ours.certain = ours.certain.or((truth == Truth::Certain).then_some(joined));
+                    open.push_back(company);
+                }
+            }
+        }
+        own
+    }
+
+    /// Whether an entity counts as its own.
+    pub(crate) fn truth(&self, id: &EntityId) -> Truth {
+        self.all.get(id).map_or(Truth::No, |ours| ours.truth())
+    }
+
+    /// Why a company counts as its own; nothing for the entity itself.
+    pub(crate) fn why(&self, id: &EntityId, wanted: Truth) -> Option<Step> {
+        if *id == self.entity || self.truth(id) == Truth::No || !self.scene.proofs {
+            return None;
+        }
+        let certain = self.truth(id).min(wanted) == Truth::Certain;
+        let certainty = if certain { Certainty::Certain } else { Certainty::Possible };
+        let mut lines = Vec::new();
+        let mut open = vec![id.clone()];
+        let mut told = BTreeSet::from([self.entity.clone()]);
+        while let Some(company) = open.pop() {
+            if !told.insert(company.clone()) {
                 continue;
             }
-            weighed += 1;
-            if controls(scene, &own, &company) {
-                own.insert(company.clone());
-                open.push_back(company);
-            }
+            let place = self.all.get(&company).and_then(|ours| ours.place(certainty));
+            let (Some(place), Some(register)) = (place, self.register(&company)) else { continue };
+            // Only those that were its own before it: no argument runs in a circle.
+            let before = |id: &EntityId| self.all.get(id).and_then(|ours| ours.place(certainty));
+            let mut seeds = self.holders(&register, certainty);
+            seeds.retain(|node| before(register.entity(*node)).is_some_and(|earlier| earlier < place));
+            let steps = register.prove(self.scene, Graph::Control, &seeds, Line::MAJORITY, certainty);
+            let carry = |id: &&EntityId| steps.iter().any(|step| step.claim.has_holder(id));
+            open.extend(seeds.iter().map(|node| register.entity(*node)).filter(carry).cloned());
+            lines.extend(steps);
+        }
+        let verb = if certain { "controls" } else { "may control" };
+        let text = format!("{} {verb} {}", self.scene.name(&self.entity), self.scene.name(id));
+        let claim = Claim::Controls { controller: self.entity.clone(), company: id.clone(), certain };
+        Some(Step::new(text, claim).because(lines))
+    }
+
+    /// All of its own, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&EntityId, Truth)> {
+        self.all.iter().map(|(id, ours)| (id, ours.truth()))
+    }
+
+    fn register(&self, company: &EntityId) -> Option<Rc<Ground>> {
+        if let Some(known) = self.registers.borrow().get(company) {
+            return Some(Rc::clone(known));
+        }
+        if self.registers.borrow().len() >= REGISTERS_MAX {
+            self.cut_short.set(true);
+            return None;
+        }
+        let register = Rc::new(Ground::register(self.scene.picture, company));
+        self.registers.borrow_mut().insert(company.clone(), Rc::clone(&register));
+        Some(register)
+    }
+
+    /// Those of a register who are its own.
+    fn holders(&self, register: &Ground, certainty: Certainty) -> Vec<Node> {
+        let nodes = (0..).zip(register.entities()).skip(1);
+        nodes.filter(|(_, id)| self.truth(id) >= truth_of(certainty)).map(|(node, _)| node).collect()
+    }
+
+    /// Whether its own, who vote as one, have the majority of a company.
+    fn control(&self, company: &EntityId) -> Truth {
+        let Some(register) = self.register(company) else { return Truth::Possible };
+        let controls = |certainty| {
+            let ours = self.holders(&register, certainty);
+            register.closure(Graph::Control, &ours, Line::MAJORITY, certainty).contains(0)
+        };
+        if controls(Certainty::Certain) {
+            Truth::Certain
+        } else if controls(Certainty::Possible) {
+            Truth::Possible
+        } else {
+            Truth::No
         }
     }
-    own
 }
 
-/// Whether a set of holders, who vote as one, certainly has the majority of a company.
-fn controls(scene: &Scene<'_>, own: &BTreeSet<EntityId>, company: &EntityId) -> bool {
-    let mut numbers: BTreeMap<EntityId, Node> = BTreeMap::new();
-    let mut edges = Vec::new();
-    for known in scene.picture.ties_into(company) {
-        match &known.tie.kind {
-            TieKind::Appoints(right) if own.contains(&known.tie.from) => {
-                let majority = right.majority.unwrap_or_else(|| match (right.seats, right.of) {
-                    (Some(seats), Some(of)) => u64::from(seats) * 2 > u64::from(of),
-                    _ => false,
-                });
-                if majority && !right.observer && known.truth == Truth::Certain {
-                    return true;
-                }
-            }
-            TieKind::Directs { by } if own.contains(&known.tie.from) => {
-                if *by != ties::Direction::Influence && known.truth == Truth::Certain {
-                    return true;
-                }
-            }
-            TieKind::Holds(holding) if !holding.indirect => {
-                let votes = holding.votes.or(holding.money).unwrap_or(Share::UNKNOWN);
-                if known.truth == Truth::Certain {
-                    edges.push((holding.nominator.clone().unwrap_or(known.tie.from.clone()), votes));
-                }
-            }
-            _ => {}
-        }
+/// The most that a tie can contribute to control of its company; `None` if nothing.
+fn weight(kind: &TieKind) -> Option<Fraction> {
+    match kind {
+        TieKind::Holds(holding) => Some(holding.votes.or(holding.money).unwrap_or(Share::UNKNOWN).hi().at),
+        TieKind::Appoints(right) => (!right.observer).then_some(Fraction::ONE),
+        TieKind::Directs { .. }
+        | TieKind::Consolidates { .. }
+        | TieKind::PartyTo { .. }
+        | TieKind::Lends { directs: true, .. } => Some(Fraction::ONE),
+        TieKind::MayAcquire { .. }
+        | TieKind::Venture
+        | TieKind::Serves { .. }
+        | TieKind::Seconds
+        | TieKind::Licenses { .. }
+        | TieKind::Contracts { .. }
+        | TieKind::Supplies { .. }
+        | TieKind::Lends { .. }
+        | TieKind::Pays { .. }
+        | TieKind::Grants { .. }
+        | TieKind::Equips { .. }
+        | TieKind::Governs { .. }
+        | TieKind::Family
+        | TieKind::Associates { .. }
+        | TieKind::Succeeds
+        | TieKind::Plans(_) => None,
     }
-    // All of ours are one holder, node 1; the company is node 0.
-    let mut next = 2;
-    let mut number = |id: &EntityId| {
-        if own.contains(id) {
-            return 1;
-        }
-        *numbers.entry(id.clone()).or_insert_with(|| {
-            next += 1;
-            next - 1
-        })
-    };
-    let numbered: Vec<(Node, Share)> = edges.iter().map(|(holder, share)| (number(holder), *share)).collect();
-    let mut builder = Builder::new(next);
-    for (holder, share) in numbered {
-        if builder.tie(holder, 0, share).is_err() {
-            return false;
-        }
-    }
-    builder.build().closure(&[1], Line::MAJORITY, Certainty::Certain).contains(0)
 }
 
-/// One company that ours hold a part of.
+/// Of how many holders of one company it is told why they count as its own.
+const HOLDERS_EXPLAINED_MAX: usize = 100;
+
+/// What some hold of a company directly, at one end of the ranges.
 struct Stake {
-    least: u32,
-    most: u32,
-    steps: Vec<Step>,
-    venture: bool,
+    points: u32,
+    graph: Graph,
+    holders: Vec<Node>,
 }
 
-pub(crate) fn look(scene: &Scene<'_>, own: &BTreeSet<EntityId>, facts: &mut Facts) {
-    let mut stakes: BTreeMap<EntityId, Stake> = BTreeMap::new();
-    for holder in own {
-        for known in scene.picture.ties_out_of(holder) {
-            let stake = || Stake { least: 0, most: 0, steps: Vec::new(), venture: false };
-            match &known.tie.kind {
-                TieKind::Holds(holding) if !own.contains(&known.tie.to) || holder != &known.tie.to => {
-                    let (least, most) = part(&known, holding);
-                    let stake = stakes.entry(known.tie.to.clone()).or_insert_with(stake);
-                    stake.least = stake.least.saturating_add(least).min(10_000);
-                    stake.most = stake.most.saturating_add(most).min(10_000);
-                    stake.steps.push(tie_step(scene, &known));
-                }
-                TieKind::Venture => {
-                    let stake = stakes.entry(known.tie.to.clone()).or_insert_with(stake);
-                    stake.venture |= known.truth == Truth::Certain;
-                }
-                _ => {}
+impl Stake {
+    fn of(register: &Ground, holders: Vec<Node>, certainty: Certainty) -> Self {
+        let of = |graph: Graph| {
+            let holdings = register.holdings(graph);
+            let none = holdings.closure_where(&holders, Line::MAJORITY, certainty, &|_, _| false);
+            let nearness = holdings.nearness(&none, 0);
+            at_most_all(match certainty {
+                Certainty::Certain => nearness.least.at.basis_points_floor(),
+                Certainty::Possible => nearness.most.at.basis_points_ceil(),
+            })
+        };
+        let [votes, money] = PARTS.map(of);
+        let (points, graph) = if money > votes { (money, Graph::Money) } else { (votes, Graph::Votes) };
+        Self { points, graph, holders }
+    }
+
+    fn step(&self, own: &Own<'_, '_>, register: &Ground, certainty: Certainty) -> Step {
+        let scene = own.scene;
+        let group: Vec<EntityId> = self.holders.iter().map(|node| register.entity(*node).clone()).collect();
+        let company = register.entities()[0].clone();
+        let certain = is_certain(certainty);
+        let up_to = if certain { "" } else { "possibly up to " };
+        let (names, name) = (scene.names(&group), scene.name(&company));
+        let text = format!("{names} holds {up_to}{} of {name}", wording::part(self.points));
+        let held = Fraction::basis_points(self.points).to_string();
+        let ours: Vec<Step> = group
+            .iter()
+            .filter_map(|id| own.why(id, truth_of(certainty)))
+            .take(HOLDERS_EXPLAINED_MAX)
+            .collect();
+        let claim = Claim::Holds { group, company, of: self.graph, held, certain, line: None };
+        Step::new(text, claim).because(register.direct_steps(scene, self.graph, &self.holders)).because(ours)
+    }
+}
+
+/// Looks at everything that its own hold a part of.
+pub(crate) fn look(scene: &Scene<'_>, own: &Own<'_, '_>, facts: &mut Facts) {
+    let mut companies: Vec<EntityId> = own
+        .all
+        .keys()
+        .flat_map(|holder| scene.picture.ties_out_of(holder))
+        .filter(|known| matches!(known.tie.kind, TieKind::Holds(_) | TieKind::PartyTo { .. }))
+        .map(|known| known.tie.to)
+        .collect();
+    companies.sort();
+    companies.dedup();
+    for company in companies {
+        let Some(register) = own.register(&company) else { break };
+        for certainty in [Certainty::Certain, Certainty::Possible] {
+            let ours = own.holders(&register, certainty);
+            let stake = Stake::of(&register, ours, certainty);
+            if stake.points > 0 {
+                foreign(own, &register, &stake, certainty, facts);
+                Venture { scene, own, register: &register, stake: &stake, certainty }.look(facts);
             }
         }
     }
-    for (company, stake) in &stakes {
-        let nature = scene.nature(company);
-        if nature.foreign != Truth::No && stake.most > 0 {
-            let text = format!("it holds {} of {}", wording::range(stake.least, stake.most), nature.name);
+    if own.cut_short.get() {
+        let text = "it owns more than is walked; what else it owns counts as unknown";
+        for name in [FactName::OutwardForeign, FactName::VentureConcern] {
+            facts.possibly(name, &Value::Number(10_000), || Step::new(text, Claim::Other));
+        }
+    }
+}
+
+fn foreign(own: &Own<'_, '_>, register: &Ground, stake: &Stake, certainty: Certainty, facts: &mut Facts) {
+    let nature = own.scene.nature(&register.entities()[0]);
+    let truth = nature.foreign.min(truth_of(certainty));
+    let step = || stake.step(own, register, certainty).because([nature.belongs.clone()]);
+    facts.add(FactName::OutwardForeign, truth, &Value::Number(stake.points), step);
+}
+
+/// A company that ours hold a part of, and perhaps a party of concern with them.
+struct Venture<'v, 'a, 's> {
+    scene: &'v Scene<'s>,
+    own: &'v Own<'a, 's>,
+    register: &'v Ground,
+    stake: &'v Stake,
+    certainty: Certainty,
+}
+
+/// A holder that is no parent of the venture.
+struct NoParent;
+
+impl Venture<'_, '_, '_> {
+    fn look(&self, facts: &mut Facts) {
+        let company = &self.register.entities()[0];
+        let Ok(declared) = self.parent(&self.stake.holders, self.stake.points) else { return };
+        for (node, other) in (0..).zip(self.register.entities()).skip(1) {
+            if self.own.truth(other) == Truth::Certain || self.scene.picture.canonical(company) == *other {
+                continue;
+            }
+            let theirs = Stake::of(self.register, vec![node], self.certainty);
+            if theirs.points == 0 {
+                continue;
+            }
+            let Ok(their_tie) = self.parent(&theirs.holders, theirs.points) else { continue };
+            let concern = self.scene.concern(other);
+            let truth = concern.truth.min(truth_of(self.certainty));
+            let names = (self.scene.name(company), self.scene.name(other));
             let step = || {
-                Step::new(text.clone(), Claim::Other)
-                    .because(stake.steps.iter().cloned())
-                    .because([nature.belongs.clone()])
+                let part = wording::part(self.stake.points);
+                let text = format!("it holds {part} of {}, of which {} is a parent too", names.0, names.1);
+                let (points, certain) = (self.stake.points, is_certain(self.certainty));
+                let theirs = theirs.step(self.own, self.register, self.certainty);
+                Step::new(text, Claim::Sum { points, certain })
+                    .because([self.stake.step(self.own, self.register, self.certainty)])
+                    .because(declared.clone())
+                    .because([theirs.because(their_tie.clone()).because(concern.because.iter().cloned())])
             };
-            larger(facts, FactName::OutwardForeign, nature.foreign, (stake.least, stake.most), step);
+            facts.add(FactName::VentureConcern, truth, &Value::Number(self.stake.points), step);
+            self.field(truth, facts);
+            self.receives(truth, facts);
         }
-        venture(scene, own, company, stake, facts);
     }
-}
 
-fn larger(
-    facts: &mut Facts,
-    name: FactName,
-    truth: Truth,
-    (least, most): (u32, u32),
-    step: impl Fn() -> Step,
-) {
-    if truth == Truth::Certain && facts.certain(name) < Value::Number(least) {
-        facts.certainly(name, &Value::Number(least), step());
+    /// Whether some are parents of the venture: by the size of their stake, or because a tie says so, which is then
+    /// given.
+    fn parent(&self, holders: &[Node], points: u32) -> Result<Option<Step>, NoParent> {
+        if points >= PARENT_FROM {
+            return Ok(None);
+        }
+        let company = &self.register.entities()[0];
+        let ids: Vec<&EntityId> = holders.iter().map(|node| self.register.entity(*node)).collect();
+        let into = self.scene.picture.ties_into(company);
+        let declared = into.iter().find(|known| {
+            known.tie.kind == TieKind::Venture
+                && known.truth >= truth_of(self.certainty)
+                && ids.contains(&&known.tie.from)
+        });
+        declared.map(|known| Some(tie_step(self.scene, known))).ok_or(NoParent)
     }
-    if facts.possible(name) < Value::Number(most) {
-        facts.possibly(name, &Value::Number(most), step());
-    }
-}
 
-/// Whether another parent of the company is a party of concern.
-fn venture(
-    scene: &Scene<'_>,
-    own: &BTreeSet<EntityId>,
-    company: &EntityId,
-    stake: &Stake,
-    facts: &mut Facts,
-) {
-    use FactName as F;
-    if stake.most == 0 {
-        return;
+    fn field(&self, truth: Truth, facts: &mut Facts) {
+        let company = &self.register.entities()[0];
+        let nature = self.scene.nature(company);
+        let sectors: Vec<String> =
+            nature.sectors.intersection(&self.scene.settings.exchanged_sectors).cloned().collect();
+        if !sectors.is_empty() {
+            let text = format!("{} works in {}", nature.name, sectors.join(" and "));
+            let claim = Claim::Works { entity: company.clone(), sectors };
+            facts.flag(FactName::VentureField, truth, || Step::new(text, claim));
+        }
     }
-    let into = scene.picture.ties_into(company);
-    let declared = |id: &EntityId| {
-        let mut ventures = into.iter().filter(|known| known.tie.kind == TieKind::Venture);
-        ventures.any(|known| known.tie.from == *id && known.truth == Truth::Certain)
-    };
-    for known in &into {
-        let other = &known.tie.from;
-        let TieKind::Holds(holding) = &known.tie.kind else { continue };
-        if own.contains(other) {
-            continue;
-        }
-        let theirs = part(known, holding);
-        let both_are_parents =
-            (stake.venture || stake.least >= PARENT_FROM) && (declared(other) || theirs.0 >= PARENT_FROM);
-        let may_be_parents =
-            (stake.venture || stake.most >= PARENT_FROM) && (declared(other) || theirs.1 >= PARENT_FROM);
-        if !may_be_parents {
-            continue;
-        }
-        let concern = scene.concern(other);
-        let parents = if both_are_parents { Truth::Certain } else { Truth::Possible };
-        let truth = concern.truth.min(known.truth).min(parents);
-        if truth == Truth::No {
-            continue;
-        }
-        let text = format!(
-            "it holds {} of {}, of which {} is a parent too",
-            wording::range(stake.least, stake.most),
-            scene.name(company),
-            scene.name(other)
-        );
-        let step = || {
-            let theirs = tie_step(scene, known).because(concern.because.iter().cloned());
-            Step::new(text.clone(), Claim::Other).because(stake.steps.iter().cloned()).because([theirs])
-        };
-        larger(facts, F::VentureConcern, truth, (stake.least, stake.most), step);
-        let fields: Vec<_> = {
-            let nature = scene.nature(company);
-            nature.sectors.intersection(&scene.settings.exchanged_sectors).cloned().collect()
-        };
-        if !fields.is_empty() {
-            let text = format!("{} works in {}", scene.name(company), fields.join(" and "));
-            flag(facts, F::VentureField, truth, || Step::new(text, Claim::Other));
-        }
-        receives(scene, own, company, truth, facts);
-    }
-}
 
-/// Technology or staff that goes from ours to the venture.
-fn receives(
-    scene: &Scene<'_>,
-    own: &BTreeSet<EntityId>,
-    company: &EntityId,
-    truth: Truth,
-    facts: &mut Facts,
-) {
-    for known in scene.picture.ties_into(company) {
-        let given = match &known.tie.kind {
-            TieKind::Licenses { technology, .. } => *technology && own.contains(&known.tie.from),
-            TieKind::Seconds => own.contains(&known.tie.from),
-            TieKind::Serves { post: Post::Secondee } => {
-                let mut posts = scene.picture.ties_out_of(&known.tie.from).into_iter();
-                posts
-                    .any(|post| matches!(post.tie.kind, TieKind::Serves { .. }) && own.contains(&post.tie.to))
+    /// Technology or staff that goes from ours to the venture.
+    fn receives(&self, truth: Truth, facts: &mut Facts) {
+        let scene = self.scene;
+        for known in scene.picture.ties_into(&self.register.entities()[0]) {
+            let from = self.own.truth(&known.tie.from).min(known.truth).min(truth);
+            match &known.tie.kind {
+                TieKind::Licenses { technology: true, .. } | TieKind::Seconds => {
+                    let step = || tie_step(scene, &known).because(self.own.why(&known.tie.from, from));
+                    facts.flag(FactName::VentureReceives, from, step);
+                }
+                TieKind::Serves { post: Post::Secondee } => {
+                    for post in scene.picture.ties_out_of(&known.tie.from) {
+                        if matches!(post.tie.kind, TieKind::Serves { .. }) {
+                            let ours =
+                                self.own.truth(&post.tie.to).min(post.truth).min(known.truth).min(truth);
+                            let step = || {
+                                tie_step(scene, &known)
+                                    .because([tie_step(scene, &post)])
+                                    .because(self.own.why(&post.tie.to, ours))
+                            };
+                            facts.flag(FactName::VentureReceives, ours, step);
+                        }
+                    }
+                }
+                TieKind::Holds(_)
+                | TieKind::MayAcquire { .. }
+                | TieKind::Appoints(_)
+                | TieKind::Directs { .. }
+                | TieKind::Consolidates { .. }
+                | TieKind::Venture
+                | TieKind::PartyTo { .. }
+                | TieKind::Serves { .. }
+                | TieKind::Licenses { .. }
+                | TieKind::Contracts { .. }
+                | TieKind::Supplies { .. }
+                | TieKind::Lends { .. }
+                | TieKind::Pays { .. }
+                | TieKind::Grants { .. }
+                | TieKind::Equips { .. }
+                | TieKind::Governs { .. }
+                | TieKind::Family
+                | TieKind::Associates { .. }
+                | TieKind::Succeeds
+                | TieKind::Plans(_) => {}
             }
-            _ => false,
-        };
-        if given {
-            flag(facts, FactName::VentureReceives, truth.min(known.truth), || tie_step(scene, &known));
         }
     }
 }

@@ -6,8 +6,9 @@ use model::{Grade, Tier};
 use serde::Serialize;
 use ties::EntityId;
 
-use crate::decision::{Party, Session};
+use crate::decision::Party;
 use crate::judge::JudgeError;
+use crate::session::Session;
 
 /// One party's move on one tier.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -39,25 +40,20 @@ pub fn moves(
 ) -> Result<Vec<Move>, JudgeError> {
     let mut moves = Vec::new();
     for party in parties {
-        let (old, new) = (before.facts(party), after.facts(party));
+        let (old, new) = (before.values(party), after.values(party));
         for tier in tiers {
-            let from = before.decide_on(party, tier, &old)?;
-            let to = after.decide_on(party, tier, &new)?;
-            if from.grade == to.grade {
-                continue;
+            let from = before.verdict(party, tier, &old)?;
+            let to = after.verdict(party, tier, &new)?;
+            if from.grade != to.grade {
+                moves.push(Move {
+                    entity: party.entity.clone(),
+                    tier: tier.clone(),
+                    from: from.grade,
+                    to: to.grade,
+                    new: to.rules.difference(&from.rules).cloned().collect(),
+                    gone: from.rules.difference(&to.rules).cloned().collect(),
+                });
             }
-            let rules = |decision: &crate::Decision| -> BTreeSet<String> {
-                decision.findings.iter().map(|finding| finding.rule.clone()).collect()
-            };
-            let (old, new) = (rules(&from), rules(&to));
-            moves.push(Move {
-                entity: party.entity.clone(),
-                tier: tier.clone(),
-                from: from.grade,
-                to: to.grade,
-                new: new.difference(&old).cloned().collect(),
-                gone: old.difference(&new).cloned().collect(),
-            });
         }
     }
     moves.sort();

@@ -10,9 +10,6 @@ use crate::remedy::{Remedies, RemedyBound};
 use crate::step::Step;
 use crate::wording;
 
-/// How deep a proof is shown; what lies below is told as such. Pyramids of ten thousand levels exist.
-const DEPTH_SHOWN_MAX: usize = 12;
-
 impl Decision {
     /// The verdict in a sentence.
     #[must_use]
@@ -56,6 +53,18 @@ impl Decision {
         for finding in &self.perhaps {
             describe_finding(&mut text, finding);
         }
+        if !self.near.is_empty() {
+            text.push_str("\nLines that nobody has certainly reached:\n");
+        }
+        for near in &self.near {
+            let _ = writeln!(text, "  {}", near.text);
+        }
+        if !self.unknown.is_empty() {
+            text.push_str("\nNot known:\n");
+        }
+        for gap in &self.unknown {
+            let _ = writeln!(text, "  {gap}");
+        }
         if let Some(remedies) = remedies {
             describe_remedies(&mut text, remedies);
         }
@@ -69,6 +78,12 @@ fn describe_finding(text: &mut String, finding: &Finding) {
     for fact in &finding.because {
         let _ = writeln!(text, "  {}: {}", fact.about, values(fact));
         for step in &fact.proof {
+            describe_step(text, step);
+        }
+        if !fact.also.is_empty() {
+            text.push_str("    any of these would do as well:\n");
+        }
+        for step in &fact.also {
             describe_step(text, step);
         }
     }
@@ -91,16 +106,12 @@ fn values(fact: &FactShown) -> String {
     }
 }
 
-/// Without recursion: a proof may be as deep as a pyramid.
+/// A proof as an indented tree.
 fn describe_step(text: &mut String, step: &Step) {
     let mut open = vec![(0, step)];
     while let Some((depth, step)) = open.pop() {
         let indent = "  ".repeat(depth + 2);
-        if depth >= DEPTH_SHOWN_MAX {
-            let _ = writeln!(text, "{indent}... and so on; `--json` has all of it");
-            continue;
-        }
-        let said = step.statements.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(", ");
+        let said = step.statements.iter().map(ties::StatementId::as_str).collect::<Vec<_>>().join(", ");
         let said = if said.is_empty() { said } else { format!("  <{said}>") };
         let _ = writeln!(text, "{indent}- {}{said}", step.text);
         open.extend(step.because.iter().rev().map(|below| (depth + 1, below)));
@@ -121,7 +132,7 @@ fn describe_remedies(text: &mut String, remedies: &Remedies) {
         let _ = writeln!(
             text,
             "  end {} ({bound}; {hand}) -> {}",
-            remedy.end.iter().map(|tie| tie.as_str()).collect::<Vec<_>>().join(" and "),
+            remedy.end.iter().map(ties::TieId::as_str).collect::<Vec<_>>().join(" and "),
             remedy.leaves
         );
         for tie in &remedy.text {

@@ -3,8 +3,14 @@
 //! Every finding rests on a proof, and each proof is a set of ties that suffices for it. Whatever makes the grade
 //! better has to end at least one tie of each proof. So a cheapest set that meets all known proofs is a lower bound;
 //! if the rules, asked again without it, are content, it is the least remedy, and if they are not, their new proofs join
-//! the known ones. This is the method of implicit hitting sets (notes on ties, section 4.9). It ends, because proofs are
-//! finite, or when the caller's time is over; then the best found and the bound are told apart.
+//! the known ones. This is the method of implicit hitting sets (Moreno-Centeno and Karp 2013; `kernel::cut` does the same
+//! for one closure). It ends, because proofs are finite, or when the caller's time is over; then the best found and the
+//! bound are told apart.
+//!
+//! That a proof suffices is not taken on trust: the rules are asked about a picture in which every other tie has ended,
+//! and as long as they still find as much, ties are let go from the proof. A remedy is called least only if each proof
+//! passed, if no rule is calmed by a tie more, and if no sources contradict each other: two accounts that exclude each
+//! other make nothing certain, and ending one makes the other certain.
 //!
 //! Ending a tie means selling it to somebody eligible: the others keep their parts. *Cancelling* it is the other
 //! reading, where the rest is rescaled to the whole and may hand control to somebody else; each remedy says what
@@ -15,21 +21,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::{Grade, Tier};
 use programme::Instrument;
 use serde::Serialize;
+use ties::kernel::cover::{Clause, Cover, cheapest};
 use ties::{Bound, EntityId, Fraction, Period, Share, Tie, TieId, TieKind};
 
-use crate::decision::{Decision, Party, Session};
+use crate::decision::{Decision, Party};
+use crate::facts::{FactName, Value};
 use crate::judge::JudgeError;
-use crate::lens::Lens;
+use crate::lens::{Lens, can_end};
+use crate::session::{Session, Verdict};
 
 /// How many alternatives are looked for.
 pub const ALTERNATIVES_MAX: usize = 5;
 
-/// How many proofs are gathered at most. A company can be crafted to have more; the remedy is then not proved least.
-const PROOFS_MAX: usize = 2_000;
+/// How many ties a proof may have for its superfluous ones to be looked for; beyond that it is taken as it is.
+const SHRUNK_MAX: usize = 256;
 
 /// What a tie costs to end: one that the entity or its own is a party of, and one between others.
-const OWN_COST: u32 = 1;
-const OTHERS_COST: u32 = 100;
+const OWN_COST: u64 = 1;
+const OTHERS_COST: u64 = 100;
 
 /// A set of ties to end, and where that leads.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -46,7 +55,7 @@ pub struct Remedy {
     pub cancelled: Grade,
     /// Whether the entity, or what it controls, is a party of each of them.
     pub in_its_hand: bool,
-    /// Whether nothing smaller would do.
+    /// Whether nothing cheaper would do. A tie between others costs a hundred times one of its own.
     pub bound: RemedyBound,
 }
 
@@ -54,9 +63,9 @@ pub struct Remedy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RemedyBound {
-    /// Nothing cheaper would do.
+    /// Nothing cheaper would do, but for those that stand before it.
     Proved,
-    /// The best that was found in the time; nothing below `at_least` ties would do.
+    /// The best that was found; nothing below `at_least` ties would do.
     BestFound {
         /// A lower bound on the number of ties.
         at_least: usize,
@@ -77,12 +86,20 @@ pub struct InstrumentRemedy {
 /// What would make the grade better.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Remedies {
-    /// Sets of ties to end, the cheapest first.
+    /// Sets of ties to end: those in its own hand first, then the smallest.
     pub ties: Vec<Remedy>,
     /// Instruments to sign.
     pub instruments: Vec<InstrumentRemedy>,
     /// Whether time ran out before the search ended.
     pub cut_short: bool,
+    /// How many remedies rest on what the reader may not see, and are left out.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub withheld: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 impl Session<'_> {
@@ -101,25 +118,37 @@ impl Session<'_> {
         if decision.grade <= Grade::Disclose {
             return Ok(found);
         }
-        let search = Search {
-            session: self,
-            party,
-            tier: &decision.tier,
-            worse: decision.grade,
-            own: self.own(&party.entity),
+        // Once over, over.
+        let mut is_over = false;
+        let mut over = || {
+            is_over = is_over || over();
+            is_over
         };
-        let mut proofs = search.proofs(decision);
-        let mut refused: Vec<BTreeSet<TieId>> = Vec::new();
+        let whole = self.decide_for_all(party, &decision.tier)?;
+        let mut search = Search::new(self, party, &whole)?;
+        search.demand(&whole)?;
         while found.ties.len() < ALTERNATIVES_MAX {
-            let remedy = search.next(&mut proofs, &refused, over)?;
-            found.cut_short |= over();
-            let Some(remedy) = remedy else { break };
-            refused.push(remedy.end.clone());
-            found.ties.push(remedy);
+            match search.next(&mut over)? {
+                Some(remedy) => found.ties.push(remedy),
+                None => break,
+            }
+            if over() {
+                break;
+            }
         }
+        found.instruments = search.instruments(&whole, &mut over)?;
+        found.cut_short = over();
         found.ties.sort_by_key(|remedy| (!remedy.in_its_hand, remedy.end.len(), remedy.leaves));
-        found.instruments = search.instruments(decision, over)?;
+        let before = found.ties.len() + found.instruments.len();
+        found.ties.retain(|remedy| self.all_seen(&remedy.end));
+        found.instruments.retain(|remedy| self.all_seen(&remedy.covers));
+        found.withheld = before - found.ties.len() - found.instruments.len();
         Ok(found)
+    }
+
+    fn all_seen(&self, ties: &BTreeSet<TieId>) -> bool {
+        let mut known = ties.iter().filter_map(|tie| self.picture().tie(tie));
+        known.all(|known| known.source.evidence <= self.may_see())
     }
 }
 
@@ -129,80 +158,235 @@ struct Search<'a, 's> {
     tier: &'a Tier,
     worse: Grade,
     own: BTreeSet<EntityId>,
+    home: &'a BTreeSet<String>,
+    /// Ties that have appeared in a proof and can be ended, numbered as they came.
+    ties: Vec<TieId>,
+    numbers: BTreeMap<TieId, usize>,
+    costs: Vec<u64>,
+    demands: Vec<Clause>,
+    /// Whether each demand is one: nothing that fails it can be a remedy.
+    sound: bool,
+    /// Some finding rests on no tie that anybody can end.
+    hopeless: bool,
 }
 
-impl Search<'_, '_> {
-    /// The proofs of the findings that make the grade what it is, as sets of ties that can be ended.
-    fn proofs(&self, decision: &Decision) -> Vec<BTreeSet<TieId>> {
-        let findings = decision.findings.iter().filter(|finding| finding.grade >= self.worse);
-        findings
-            .map(|finding| finding.ties().into_iter().filter(|tie| self.cost(tie).is_some()).collect())
-            .collect()
+impl<'a, 's> Search<'a, 's> {
+    fn new(session: &'a Session<'s>, party: &'a Party, decision: &'a Decision) -> Result<Self, JudgeError> {
+        let facts = session.values(party);
+        let contradiction = facts.possible(FactName::Conflicted) == Value::Flag(true);
+        Ok(Self {
+            session,
+            party,
+            tier: &decision.tier,
+            worse: decision.grade,
+            own: session.own(&party.entity),
+            home: session.home(),
+            ties: Vec::new(),
+            numbers: BTreeMap::new(),
+            costs: Vec::new(),
+            demands: Vec::new(),
+            sound: session.sitting(&decision.tier)?.grows() && !contradiction,
+            hopeless: false,
+        })
     }
 
     /// What it costs to end the tie; `None` if nobody can.
-    fn cost(&self, id: &TieId) -> Option<u32> {
+    fn cost(&self, id: &TieId) -> Option<u64> {
         let tie = self.session.picture().tie(id)?.tie;
-        if matches!(tie.kind, TieKind::Governs { .. } | TieKind::Family | TieKind::Succeeds) {
-            return None;
-        }
         let ours = self.own.contains(&tie.from) || self.own.contains(&tie.to);
-        Some(if ours { OWN_COST } else { OTHERS_COST })
+        can_end(&tie.kind).then_some(if ours { OWN_COST } else { OTHERS_COST })
     }
 
-    /// The cheapest remedy that is not in `refused` and contains none of it.
-    fn next(
-        &self,
-        proofs: &mut Vec<BTreeSet<TieId>>,
-        refused: &[BTreeSet<TieId>],
-        over: &mut dyn FnMut() -> bool,
-    ) -> Result<Option<Remedy>, JudgeError> {
-        loop {
-            let Some((cut, proved)) = self.hit(proofs, refused, over) else { return Ok(None) };
-            let lens = Lens::new(self.session.picture()).without(cut.iter().cloned());
-            let after = self.session.grade_through(&lens, self.party, self.tier)?;
-            if after.grade < self.worse {
-                return Ok(Some(self.remedy(cut, &after, proved, proofs)?));
+    fn lens(&self) -> Lens<'a> {
+        Lens::new(self.session.picture()).with_buyers_of(self.home)
+    }
+
+    fn without(&self, cut: &BTreeSet<TieId>) -> Lens<'a> {
+        self.lens().without(cut.iter().cloned())
+    }
+
+    fn verdict(&self, lens: &Lens<'_>) -> Result<Verdict, JudgeError> {
+        self.session.verdict_through(lens, self.party, self.tier)
+    }
+
+    /// Adds a demand for each finding that makes the grade what it is. Returns whether any of them was new.
+    fn demand(&mut self, decision: &Decision) -> Result<bool, JudgeError> {
+        let mut new = false;
+        let worse = self.worse;
+        for finding in decision.findings.iter().filter(|finding| finding.grade >= worse) {
+            let proof: BTreeSet<TieId> =
+                finding.ties().into_iter().filter(|tie| self.cost(tie).is_some()).collect();
+            if proof.is_empty() {
+                self.hopeless = true;
+                return Ok(false);
             }
-            let more: Vec<_> = self
-                .proofs(&after)
-                .into_iter()
-                .filter(|proof| !proof.is_empty() && !proofs.contains(proof))
-                .collect();
-            // A finding that rests on no tie that can be ended has no remedy among ties.
-            if more.is_empty() || proofs.len() > PROOFS_MAX || over() {
+            let (proof, sufficient) = self.shrunk(proof)?;
+            self.sound &= sufficient;
+            if proof.is_empty() {
+                // It is as bad without any tie that can be ended.
+                self.hopeless = true;
+                return Ok(false);
+            }
+            let take: Vec<usize> = proof.into_iter().map(|tie| self.number(tie)).collect();
+            if !self.demands.iter().any(|demand| demand.take == take) {
+                new = true;
+                self.demands.push(Clause { take, leave: Vec::new() });
+            }
+        }
+        Ok(new)
+    }
+
+    /// A part of a proof that still suffices, with as little as possible that is superfluous: pieces are let go, half of
+    /// it first, then smaller ones. And whether the proof was sufficient at all.
+    fn shrunk(&self, proof: BTreeSet<TieId>) -> Result<(BTreeSet<TieId>, bool), JudgeError> {
+        let suffices = |kept: &BTreeSet<TieId>| -> Result<bool, JudgeError> {
+            Ok(self.verdict(&self.lens().only(kept))?.grade >= self.worse)
+        };
+        if !suffices(&proof)? {
+            return Ok((proof, false));
+        }
+        if proof.len() > SHRUNK_MAX {
+            return Ok((proof, true));
+        }
+        // Ties between others are the ones to be rid of: what is left is then in its own hand.
+        let mut order: Vec<TieId> = proof.iter().cloned().collect();
+        order.sort_by_key(|tie| std::cmp::Reverse(self.cost(tie)));
+        let mut kept = proof;
+        let mut piece = order.len().div_ceil(2);
+        loop {
+            for part in order.chunks(piece) {
+                let fewer: BTreeSet<TieId> = kept.iter().filter(|tie| !part.contains(tie)).cloned().collect();
+                if fewer.len() < kept.len() && suffices(&fewer)? {
+                    kept = fewer;
+                }
+            }
+            if piece == 1 {
+                return Ok((kept, true));
+            }
+            order.retain(|tie| kept.contains(tie));
+            piece = piece.div_ceil(2).min(order.len().max(1));
+        }
+    }
+
+    fn number(&mut self, tie: TieId) -> usize {
+        if let Some(&number) = self.numbers.get(&tie) {
+            return number;
+        }
+        let number = self.ties.len();
+        // INVARIANT: only ties with a cost are numbered.
+        self.costs.push(self.cost(&tie).unwrap_or(OTHERS_COST));
+        self.ties.push(tie.clone());
+        self.numbers.insert(tie, number);
+        number
+    }
+
+    /// The cheapest remedy that contains none of those before it, or the best that time allows.
+    fn next(&mut self, over: &mut dyn FnMut() -> bool) -> Result<Option<Remedy>, JudgeError> {
+        loop {
+            if self.hopeless {
                 return Ok(None);
             }
-            proofs.extend(more);
+            let chosen = match cheapest(&self.demands, &self.costs, over) {
+                Cover::None => return Ok(None),
+                Cover::Cheapest(chosen) if !over() => chosen,
+                Cover::Cheapest(_) | Cover::Late { .. } => return self.any(),
+            };
+            let cut: BTreeSet<TieId> = chosen.iter().map(|&number| self.ties[number].clone()).collect();
+            let after = self.session.decide_for_all_through(&self.without(&cut), self.party, self.tier)?;
+            if after.grade < self.worse {
+                let bound = if self.sound { RemedyBound::Proved } else { self.bound() };
+                return self.remedy(cut, bound).map(Some);
+            }
+            if !self.demand(&after)? && !self.hopeless {
+                // The same proofs again: the cut does not bring them down, and nothing more can be learned.
+                return self.any();
+            }
         }
     }
 
-    fn remedy(
-        &self,
-        cut: BTreeSet<TieId>,
-        after: &Decision,
-        proved: bool,
-        proofs: &[BTreeSet<TieId>],
-    ) -> Result<Remedy, JudgeError> {
-        let cancelled = self.session.grade_through(&self.cancelled(&cut), self.party, self.tier)?.grade;
-        let in_its_hand = cut.iter().all(|tie| self.cost(tie) == Some(OWN_COST));
-        let bound =
-            if proved { RemedyBound::Proved } else { RemedyBound::BestFound { at_least: disjoint(proofs) } };
+    /// Some remedy: the cheapest tie of each proof that is left, and then whatever was not needed is taken back.
+    fn any(&mut self) -> Result<Option<Remedy>, JudgeError> {
+        let mut cut = BTreeSet::new();
+        loop {
+            let after = self.session.decide_for_all_through(&self.without(&cut), self.party, self.tier)?;
+            if after.grade < self.worse {
+                break;
+            }
+            let ends: Vec<Option<TieId>> = after
+                .findings
+                .iter()
+                .filter(|finding| finding.grade >= self.worse)
+                .map(|finding| {
+                    let ties = finding.ties().into_iter().filter(|tie| !cut.contains(tie));
+                    ties.filter_map(|tie| Some((self.cost(&tie)?, tie))).min().map(|(_, tie)| tie)
+                })
+                .collect();
+            let before = cut.len();
+            for end in ends {
+                let Some(end) = end else { return Ok(None) };
+                cut.insert(end);
+            }
+            if cut.len() == before || cut.len() > SHRUNK_MAX {
+                return Ok(None);
+            }
+        }
+        for tie in cut.clone() {
+            cut.remove(&tie);
+            if self.verdict(&self.without(&cut))?.grade >= self.worse {
+                cut.insert(tie);
+            }
+        }
+        let cut_numbers: BTreeSet<usize> =
+            cut.iter().filter_map(|tie| self.numbers.get(tie).copied()).collect();
+        let is_known = |demand: &Clause| {
+            demand.take.is_empty() && demand.leave.iter().all(|number| cut_numbers.contains(number))
+        };
+        if self.demands.iter().any(is_known) {
+            return Ok(None);
+        }
+        let bound = self.bound();
+        self.remedy(cut, bound).map(Some)
+    }
+
+    fn remedy(&mut self, cut: BTreeSet<TieId>, bound: RemedyBound) -> Result<Remedy, JudgeError> {
+        let leave: Vec<usize> = cut.iter().map(|tie| self.number(tie.clone())).collect();
+        self.demands.push(Clause { take: Vec::new(), leave });
+        let after = self.verdict(&self.without(&cut))?;
+        let cancelled = self.verdict(&self.cancelled(&cut))?.grade;
         Ok(Remedy {
             text: cut.iter().map(|tie| self.session.tie_text(tie)).collect(),
+            in_its_hand: cut.iter().all(|tie| self.cost(tie) == Some(OWN_COST)),
             end: cut,
             leaves: after.grade,
-            still: after.findings.iter().map(|finding| finding.rule.clone()).collect(),
+            still: after.rules.into_iter().collect(),
             cancelled,
-            in_its_hand,
             bound,
         })
     }
 
+    /// What is known where nothing is proved: of proofs that share no tie each needs a tie of its own.
+    fn bound(&self) -> RemedyBound {
+        if !self.sound {
+            return RemedyBound::BestFound { at_least: 1 };
+        }
+        let mut met = BTreeSet::new();
+        let mut proofs: Vec<&Vec<usize>> =
+            self.demands.iter().map(|demand| &demand.take).filter(|take| !take.is_empty()).collect();
+        proofs.sort_by_key(|proof| proof.len());
+        let mut at_least = 0;
+        for proof in proofs {
+            if proof.iter().all(|tie| !met.contains(tie)) {
+                met.extend(proof.iter().copied());
+                at_least += 1;
+            }
+        }
+        RemedyBound::BestFound { at_least }
+    }
+
     /// The picture as if the holdings of the cut were cancelled: what the others hold is rescaled to the whole.
-    fn cancelled(&self, cut: &BTreeSet<TieId>) -> Lens<'_> {
+    fn cancelled(&self, cut: &BTreeSet<TieId>) -> Lens<'a> {
         let picture = self.session.picture();
-        let mut lens = Lens::new(picture).without(cut.iter().cloned());
+        let mut lens = self.lens().gone(cut.iter().cloned());
         let mut gone: BTreeMap<EntityId, Fraction> = BTreeMap::new();
         for tie in cut.iter().filter_map(|id| picture.tie(id)).map(|known| known.tie) {
             let TieKind::Holds(holding) = &tie.kind else { continue };
@@ -247,7 +431,7 @@ impl Search<'_, '_> {
                 recorded: None,
                 source: String::new(),
             });
-            let after = self.session.decide(&party, self.tier)?;
+            let after = self.session.verdict(&party, self.tier, &self.session.values(&party))?;
             if after.grade < self.worse {
                 let (instrument, leaves) = (kind.kind.clone(), after.grade);
                 found.push(InstrumentRemedy { instrument, covers: covers.clone(), leaves });
@@ -255,71 +439,6 @@ impl Search<'_, '_> {
         }
         Ok(found)
     }
-
-    /// The cheapest set that meets every proof and contains no refused set; and whether it is certainly the cheapest.
-    fn hit(
-        &self,
-        proofs: &[BTreeSet<TieId>],
-        refused: &[BTreeSet<TieId>],
-        over: &mut dyn FnMut() -> bool,
-    ) -> Option<(BTreeSet<TieId>, bool)> {
-        if proofs.is_empty() || proofs.iter().any(BTreeSet::is_empty) {
-            return None;
-        }
-        let mut best: Option<(u32, BTreeSet<TieId>)> = None;
-        let mut proved = true;
-        let mut open: Vec<(u32, BTreeSet<TieId>, BTreeSet<TieId>)> =
-            vec![(0, BTreeSet::new(), BTreeSet::new())];
-        while let Some((cost, chosen, barred)) = open.pop() {
-            if best.as_ref().is_some_and(|(least, _)| cost >= *least)
-                || refused.iter().any(|set| set.is_subset(&chosen))
-            {
-                continue;
-            }
-            // The smallest proof that is not met yet has the fewest branches.
-            let missed =
-                proofs.iter().filter(|proof| proof.is_disjoint(&chosen)).min_by_key(|proof| proof.len());
-            let Some(missed) = missed else {
-                best = Some((cost, chosen));
-                continue;
-            };
-            if best.is_some() && over() {
-                proved = false;
-                break;
-            }
-            let mut barred = barred;
-            let mut branches = Vec::new();
-            for tie in missed {
-                if barred.contains(tie) {
-                    continue;
-                }
-                let price = self.cost(tie).unwrap_or(u32::MAX / 2);
-                let mut with = chosen.clone();
-                with.insert(tie.clone());
-                branches.push((cost.saturating_add(price), with, barred.clone()));
-                // The later branches do without this tie, so that no set is looked at twice.
-                barred.insert(tie.clone());
-            }
-            branches.sort_by_key(|(cost, ..)| std::cmp::Reverse(*cost));
-            open.extend(branches);
-        }
-        best.map(|(_, set)| (set, proved))
-    }
-}
-
-/// How many proofs share no tie: each needs a tie of its own, so this many have to end at least.
-fn disjoint(proofs: &[BTreeSet<TieId>]) -> usize {
-    let mut met = BTreeSet::new();
-    let mut count = 0;
-    let mut by_size: Vec<_> = proofs.iter().collect();
-    by_size.sort_by_key(|proof| proof.len());
-    for proof in by_size {
-        if proof.is_disjoint(&met) {
-            met.extend(proof.iter().cloned());
-            count += 1;
-        }
-    }
-    count
 }
 
 /// The holding as a part of what is left.

@@ -8,12 +8,17 @@ use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
 use programme::VettingSettings;
-use ties::{Entity, EntityId, EntityKind, Jurisdiction, KnownTie, ListId, Picture, TieId, TieKind, Truth};
+use ties::kernel::{Certainty, Line};
+use ties::{
+    Entity, EntityId, EntityKind, Evidence, Jurisdiction, KnownListing, KnownTie, ListId, Picture, TieId,
+    TieKind, Truth,
+};
 
-use crate::ground::{Ground, Measure};
+use crate::ground::{self, Graph, Ground};
 use crate::step::{Claim, Step};
+use crate::wording;
 
-/// What an entity is in the programme's words.
+/// What an entity is in the programme's words, whoever stands behind it.
 #[derive(Clone, Debug)]
 pub(crate) struct Nature {
     pub(crate) name: String,
@@ -23,6 +28,8 @@ pub(crate) struct Nature {
     pub(crate) foreign: Truth,
     /// Belongs to a state on the list of adversaries.
     pub(crate) adverse: Truth,
+    /// Of concern by itself: on a list of concern, or of an adverse state.
+    pub(crate) concern: Truth,
     /// The lists that name it.
     pub(crate) lists: Vec<(ListId, Truth, Step)>,
     /// Why it is foreign or adverse.
@@ -35,6 +42,11 @@ impl Nature {
     pub(crate) fn is_government(&self) -> bool {
         matches!(self.kind, EntityKind::State | EntityKind::StateBody)
     }
+
+    /// Whether a rule can have anything to say of it.
+    pub(crate) fn matters(&self) -> bool {
+        self.foreign != Truth::No || self.concern != Truth::No || !self.lists.is_empty()
+    }
 }
 
 /// Whether something is a party of concern, and why.
@@ -44,12 +56,21 @@ pub(crate) struct Concern {
     pub(crate) because: Vec<Step>,
 }
 
+/// What was found out about parties by themselves. Ending ties between them changes nothing of it.
+pub(crate) struct Parties {
+    adverse_states: Vec<(EntityId, Truth)>,
+    natures: RefCell<HashMap<EntityId, Rc<Nature>>>,
+}
+
 /// A picture, and what the programme makes of it.
 pub(crate) struct Scene<'s> {
     pub(crate) picture: &'s dyn Picture,
     pub(crate) settings: &'s VettingSettings,
-    adverse_states: Vec<(EntityId, Truth)>,
-    natures: RefCell<HashMap<EntityId, Rc<Nature>>>,
+    /// What the reader may see as evidence.
+    pub(crate) may_see: Evidence,
+    /// Whether proofs are wanted, and not only values.
+    pub(crate) proofs: bool,
+    parties: Rc<Parties>,
     concerns: RefCell<HashMap<EntityId, Rc<Concern>>>,
     grounds: RefCell<HashMap<EntityId, Rc<Ground>>>,
 }
@@ -58,30 +79,56 @@ pub(crate) struct Scene<'s> {
 const GROUNDS_MAX: usize = 256;
 
 impl<'s> Scene<'s> {
-    pub(crate) fn new(picture: &'s dyn Picture, settings: &'s VettingSettings) -> Self {
+    pub(crate) fn new(picture: &'s dyn Picture, settings: &'s VettingSettings, may_see: Evidence) -> Self {
         let states = picture.listed_on(&settings.adversaries).into_iter();
         let adverse_states = states.map(|known| (known.listing.entity, known.truth)).collect();
         Self {
             picture,
             settings,
-            adverse_states,
-            natures: RefCell::default(),
+            may_see,
+            proofs: true,
+            parties: Rc::new(Parties { adverse_states, natures: RefCell::default() }),
             concerns: RefCell::default(),
             grounds: RefCell::default(),
         }
     }
 
+    /// The same programme's scene over a picture in which ties between parties differ, and nothing else.
+    pub(crate) fn over<'l>(&self, picture: &'l dyn Picture, proofs: bool) -> Scene<'l>
+    where
+        's: 'l,
+    {
+        Scene {
+            picture,
+            settings: self.settings,
+            may_see: self.may_see,
+            proofs,
+            parties: Rc::clone(&self.parties),
+            concerns: RefCell::default(),
+            grounds: RefCell::default(),
+        }
+    }
+
+    pub(crate) fn reader_may_see_all(&self) -> bool {
+        self.may_see == Evidence::Programme
+    }
+
     pub(crate) fn nature(&self, id: &EntityId) -> Rc<Nature> {
-        if let Some(known) = self.natures.borrow().get(id) {
+        if let Some(known) = self.parties.natures.borrow().get(id) {
             return Rc::clone(known);
         }
         let nature = Rc::new(self.look_at(id));
-        self.natures.borrow_mut().insert(id.clone(), Rc::clone(&nature));
+        self.parties.natures.borrow_mut().insert(id.clone(), Rc::clone(&nature));
         nature
     }
 
     pub(crate) fn name(&self, id: &EntityId) -> String {
         self.nature(id).name.clone()
+    }
+
+    /// The names of several, or of the first few of very many.
+    pub(crate) fn names(&self, ids: &[EntityId]) -> String {
+        wording::several(ids.iter().map(|id| self.name(id)))
     }
 
     /// What lies upstream of an entity.
@@ -98,24 +145,20 @@ impl<'s> Scene<'s> {
         ground
     }
 
+    /// The step that a tie holds.
+    pub(crate) fn tie(&self, id: &TieId) -> Option<Step> {
+        self.picture.tie(id).map(|known| tie_step(self, &known))
+    }
+
+    /// What a tie costs in a proof.
+    pub(crate) fn cost(&self, id: &TieId) -> u64 {
+        self.picture.tie(id).map_or(0, |known| ground::cost(known.source.evidence, known.source.confidence))
+    }
+
     fn look_at(&self, id: &EntityId) -> Nature {
         let described = self.picture.entity(id);
         let entity = described.unwrap_or_else(|| Entity::new(id.clone(), EntityKind::Unknown));
-        let mut countries: BTreeSet<String> = entity.countries.iter().cloned().collect();
-        let mut belongs = Step::new("", Claim::Other);
-        if let Some(code) = id.as_str().strip_prefix("state:") {
-            countries.insert(code.to_owned());
-        }
-        for known in self.picture.ties_into(id) {
-            if let (TieKind::Governs { by }, Some(code)) =
-                (&known.tie.kind, known.tie.from.as_str().strip_prefix("state:"))
-                && known.truth == Truth::Certain
-                && *by != Jurisdiction::Residence
-            {
-                countries.insert(code.to_owned());
-                belongs.because.push(tie_step(self, &known));
-            }
-        }
+        let (countries, governed) = self.countries(id, &entity);
         let home = |country: &String| self.settings.home.contains(country);
         let foreign = match (countries.is_empty(), countries.iter().any(home)) {
             (true, _) if self.settings.home.is_empty() => Truth::No,
@@ -124,32 +167,27 @@ impl<'s> Scene<'s> {
             (false, false) => Truth::Certain,
         };
         let adverse = countries.iter().map(|country| self.is_adverse(country)).max().unwrap_or(Truth::No);
-        let list = countries.iter().cloned().collect::<Vec<_>>();
-        belongs.text = match list.as_slice() {
+        let known: Vec<String> = countries.iter().cloned().collect();
+        let text = match known.as_slice() {
             [] => format!("no source says to which country {} belongs", entity.name()),
-            list => format!("{} belongs to {}", entity.name(), list.join(" and ")),
+            known => format!("{} belongs to {}", entity.name(), known.join(" and ")),
         };
-        belongs.claim = Claim::Belongs { entity: id.clone(), countries: list };
-        let lists =
+        let belongs =
+            Step::new(text, Claim::Belongs { entity: id.clone(), countries: known }).because(governed);
+        let listings =
             self.picture.listings(id).into_iter().filter(|l| l.listing.list != self.settings.adversaries);
-        let lists = lists.map(|known| {
-            let since = known.listing.valid.from.map(|from| format!(" since {from}")).unwrap_or_default();
-            let by = known
-                .source
-                .asserted_by
-                .as_ref()
-                .map(|by| format!(", by decision of {by}"))
-                .unwrap_or_default();
-            let text = format!("{} is named by the list `{}`{since}{by}", entity.name(), known.listing.list);
-            let claim = Claim::Named { list: known.listing.list.clone(), entity: id.clone() };
-            (known.listing.list, known.truth, Step::new(text, claim).said_by(&known.statement))
-        });
+        let lists: Vec<(ListId, Truth, Step)> = listings
+            .map(|known| (known.listing.list.clone(), known.truth, named_step(entity.name(), &known)))
+            .collect();
+        let concerned = lists.iter().filter(|(list, ..)| self.settings.concern.contains(list));
+        let concern = concerned.map(|(_, truth, _)| *truth).chain([adverse]).max().unwrap_or(adverse);
         Nature {
             name: entity.name().to_owned(),
             kind: entity.kind,
             foreign,
             adverse,
-            lists: lists.collect(),
+            concern,
+            lists,
             belongs,
             publicly_listed: entity.publicly_listed == Some(true),
             sectors: entity.sectors.iter().cloned().collect(),
@@ -157,30 +195,32 @@ impl<'s> Scene<'s> {
         }
     }
 
-    fn is_adverse(&self, country: &str) -> Truth {
-        let named = |state: &EntityId| state.as_str().strip_prefix("state:") == Some(country);
-        self.adverse_states
-            .iter()
-            .filter(|(state, _)| named(state))
-            .map(|(_, truth)| *truth)
-            .max()
-            .unwrap_or(Truth::No)
+    /// The countries that an entity certainly belongs to, and the ties that say so. Where somebody lives is not where
+    /// it belongs.
+    fn countries(&self, id: &EntityId, entity: &Entity) -> (BTreeSet<String>, Vec<Step>) {
+        let mut countries: BTreeSet<String> = entity.countries.iter().cloned().collect();
+        countries.extend(id.as_str().strip_prefix("state:").map(ToOwned::to_owned));
+        let mut governed = Vec::new();
+        for known in self.picture.ties_into(id) {
+            if let (TieKind::Governs { by }, Some(code)) =
+                (&known.tie.kind, known.tie.from.as_str().strip_prefix("state:"))
+                && known.truth == Truth::Certain
+                && *by != Jurisdiction::Residence
+            {
+                countries.insert(code.to_owned());
+                let text = format!("{code} governs {} [{}]", entity.name(), known.tie.id);
+                let (tie, from, to) = (known.tie.id.clone(), known.tie.from.clone(), known.tie.to.clone());
+                let step = Step::new(text, Claim::Tie { tie, from, to, certain: true });
+                governed.push(step.said_by(&known.statement, known.source.evidence));
+            }
+        }
+        (countries, governed)
     }
 
-    /// Whether it is of concern by itself: on a list of concern, or of an adverse state.
-    fn concern_alone(&self, id: &EntityId) -> Concern {
-        let nature = self.nature(id);
-        let mut concern = Concern { truth: Truth::No, because: Vec::new() };
-        for (_, truth, step) in nature.lists.iter().filter(|(list, ..)| self.settings.concern.contains(list))
-        {
-            concern.truth = concern.truth.max(*truth);
-            concern.because.push(step.clone());
-        }
-        if nature.adverse != Truth::No {
-            concern.truth = concern.truth.max(nature.adverse);
-            concern.because.push(nature.belongs.clone());
-        }
-        concern
+    fn is_adverse(&self, country: &str) -> Truth {
+        let named = |state: &EntityId| state.as_str().strip_prefix("state:") == Some(country);
+        let states = self.parties.adverse_states.iter().filter(|(state, _)| named(state));
+        states.map(|(_, truth)| *truth).max().unwrap_or(Truth::No)
     }
 
     /// Whether it is a party of concern: by itself, or controlled by one.
@@ -188,41 +228,78 @@ impl<'s> Scene<'s> {
         if let Some(known) = self.concerns.borrow().get(id) {
             return Rc::clone(known);
         }
-        let mut concern = self.concern_alone(id);
+        let nature = self.nature(id);
+        let mut concern = Concern { truth: nature.concern, because: concern_steps(self, &nature) };
         if concern.truth != Truth::Certain {
-            let ground = self.ground(id);
-            for (controller, truth) in ground.controllers() {
-                let theirs = self.concern_alone(&controller);
-                let both = theirs.truth.min(truth);
-                if both != Truth::No {
-                    concern.truth = concern.truth.max(both);
-                    concern
-                        .because
-                        .push(ground.control_step(self, &controller, truth).because(theirs.because));
-                }
-            }
+            self.controlled_by_concern(id, &mut concern);
         }
         let concern = Rc::new(concern);
         self.concerns.borrow_mut().insert(id.clone(), Rc::clone(&concern));
         concern
+    }
+
+    fn controlled_by_concern(&self, id: &EntityId, concern: &mut Concern) {
+        let ground = self.ground(id);
+        for (node, party) in (0..).zip(ground.entities()).skip(1) {
+            let theirs = self.nature(party);
+            if theirs.concern <= concern.truth {
+                continue;
+            }
+            let truth = ground.control(node).min(theirs.concern);
+            if truth > concern.truth {
+                concern.truth = truth;
+                let step = || ground.control_step(self, node).because(concern_steps(self, &theirs));
+                concern.because = self.proofs.then(step).into_iter().collect();
+            }
+        }
+    }
+}
+
+/// Why a party is of concern by itself.
+fn concern_steps(scene: &Scene<'_>, nature: &Nature) -> Vec<Step> {
+    let listed = nature.lists.iter().filter(|(list, ..)| scene.settings.concern.contains(list));
+    let best = listed.max_by_key(|(_, truth, _)| *truth).filter(|(_, truth, _)| *truth >= nature.adverse);
+    match best {
+        Some((_, _, step)) => vec![step.clone()],
+        None if nature.adverse != Truth::No => vec![nature.belongs.clone()],
+        None => Vec::new(),
+    }
+}
+
+impl Ground {
+    /// The step that a party controls the entity, as far as it does.
+    pub(crate) fn control_step(&self, scene: &Scene<'_>, party: ties::kernel::Node) -> Step {
+        let certain = self.control(party) == Truth::Certain;
+        let certainty = if certain { Certainty::Certain } else { Certainty::Possible };
+        let because = self.prove(scene, Graph::Control, &[party], Line::MAJORITY, certainty);
+        let (controller, company) = (self.entity(party).clone(), self.entities()[0].clone());
+        let verb = if certain { "controls" } else { "may control" };
+        let text = format!("{} {verb} {}", scene.name(&controller), scene.name(&company));
+        Step::new(text, Claim::Controls { controller, company, certain }).because(because)
     }
 }
 
 /// The step that a tie holds.
 pub(crate) fn tie_step(scene: &Scene<'_>, known: &KnownTie) -> Step {
     let tie = &known.tie;
+    let certain = known.truth == Truth::Certain;
     let since = tie.valid.from.map(|from| format!(" since {from}")).unwrap_or_default();
-    let (from, to) = (scene.name(&tie.from), scene.name(&tie.to));
-    let perhaps = if known.truth == Truth::Possible { " (not certain)" } else { "" };
-    let text = format!("{}{since}{perhaps} [{}]", crate::wording::tie(&from, &to, &tie.kind), tie.id);
-    let claim = Claim::Tie { tie: tie.id.clone(), from: tie.from.clone(), to: tie.to.clone() };
-    Step::new(text, claim).said_by(&known.statement)
+    let perhaps = if certain { "" } else { " (not certain)" };
+    let text = wording::tie(&scene.name(&tie.from), &scene.name(&tie.to), &tie.kind);
+    let text = format!("{text}{since}{perhaps} [{}]", tie.id);
+    let claim = Claim::Tie { tie: tie.id.clone(), from: tie.from.clone(), to: tie.to.clone(), certain };
+    Step::new(text, claim).said_by(&known.statement, known.source.evidence)
 }
 
-/// The step that one of the ties that an edge of the ground rests on holds.
-pub(crate) fn edge_steps(scene: &Scene<'_>, ties: &[TieId]) -> Vec<Step> {
-    ties.iter().filter_map(|tie| scene.picture.tie(tie)).map(|known| tie_step(scene, &known)).collect()
+/// The step that a list names an entity.
+fn named_step(name: &str, known: &KnownListing) -> Step {
+    let certain = known.truth == Truth::Certain;
+    let listing = &known.listing;
+    let since = listing.valid.from.map(|from| format!(" since {from}")).unwrap_or_default();
+    let by = known.source.asserted_by.as_ref();
+    let by = by.map(|by| format!(", by decision of {by}")).unwrap_or_default();
+    let perhaps = if certain { "" } else { " (not certain)" };
+    let text = format!("{name} is named by the list `{}`{since}{by}{perhaps}", listing.list);
+    let claim = Claim::Named { list: listing.list.clone(), entity: listing.entity.clone(), certain };
+    Step::new(text, claim).said_by(&known.statement, known.source.evidence)
 }
-
-/// Which of the two measures says more.
-pub(crate) const MEASURES: [Measure; 2] = [Measure::Votes, Measure::Money];

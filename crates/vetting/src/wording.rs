@@ -1,6 +1,7 @@
 //! Ties and parts in words.
 
-use ties::{Direction, Jurisdiction, PartyRole, Post, Share, Stage, TieKind};
+use ties::kernel::Line;
+use ties::{Bound, Direction, Fraction, Jurisdiction, PartyRole, Post, Share, Stage, TieKind};
 
 /// A part in basis points as a percentage: 4900 is `49 %`, 4910 is `49.1 %`.
 pub(crate) fn part(points: u32) -> String {
@@ -12,14 +13,52 @@ pub(crate) fn part(points: u32) -> String {
     }
 }
 
-/// A range in basis points.
-pub(crate) fn range(least: u32, most: u32) -> String {
-    if least == most { part(least) } else { format!("{} to {}", part(least), part(most)) }
+/// A part of the whole, as precisely as it is known.
+pub(crate) fn fraction(at: Fraction) -> String {
+    at.to_string().replace('%', " %")
+}
+
+/// One end of a range of which it is certainly more, or possibly no more.
+pub(crate) fn end(bound: Bound, certain: bool) -> String {
+    let at = fraction(bound.at);
+    match (certain, bound.open) {
+        (true, false) => at,
+        (true, true) => format!("more than {at}"),
+        (false, false) => format!("up to {at}"),
+        (false, true) => format!("less than {at}"),
+    }
+}
+
+/// A range by its ends.
+pub(crate) fn ends(lo: Bound, hi: Bound) -> String {
+    match (lo.at == hi.at, lo.open, hi.open) {
+        (true, ..) => fraction(lo.at),
+        (false, true, true) => format!("more than {} and less than {}", fraction(lo.at), fraction(hi.at)),
+        (false, true, false) => format!("more than {} and up to {}", fraction(lo.at), fraction(hi.at)),
+        (false, false, true) => format!("{} to less than {}", fraction(lo.at), fraction(hi.at)),
+        (false, false, false) => format!("{} to {}", fraction(lo.at), fraction(hi.at)),
+    }
+}
+
+/// What a test demands.
+pub(crate) fn line(line: Line) -> String {
+    let over = if line.strict { "more than" } else { "at least" };
+    format!("{over} {}", fraction(line.at))
+}
+
+/// How many names are told.
+const NAMES_MAX: usize = 8;
+
+/// Names with "and" between them, or the first few of very many.
+pub(crate) fn several(names: impl ExactSizeIterator<Item = String>) -> String {
+    let more = names.len().saturating_sub(NAMES_MAX);
+    let told = names.take(NAMES_MAX).collect::<Vec<_>>().join(" and ");
+    if more > 0 { format!("{told} and {more} more") } else { told }
 }
 
 fn share(share: Share) -> String {
     match share.as_exact() {
-        Some(exact) => exact.to_string().replace('%', " %"),
+        Some(exact) => fraction(exact),
         None if share == Share::UNKNOWN => "an unknown part".to_owned(),
         None => format!("{share}"),
     }
@@ -160,7 +199,19 @@ mod tests {
         {
             assert_eq!(part(points), text);
         }
-        assert_eq!(range(2501, 5000), "25.01 % to 50 %");
-        assert_eq!(range(5, 5), "0.05 %");
+    }
+
+    #[test]
+    fn ends_are_told_with_whether_they_belong() {
+        for (text, want) in [
+            ("(25%,50%]", "more than 25 % and up to 50 %"),
+            ("[25%,50%)", "25 % to less than 50 %"),
+            ("(25%,50%)", "more than 25 % and less than 50 %"),
+            ("[25%,50%]", "25 % to 50 %"),
+            ("49%", "49 %"),
+        ] {
+            let share: Share = text.parse().unwrap();
+            assert_eq!(ends(share.lo(), share.hi()), want);
+        }
     }
 }

@@ -1,7 +1,5 @@
 //! The template's own cases: the story of 2007 to 2019, its variants, and the fictional members.
 
-#![expect(clippy::unwrap_used, reason = "a template that does not load fails the test, as it should")]
-
 use std::sync::Arc;
 
 use programme::{Programme, template};

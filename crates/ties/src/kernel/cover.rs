@@ -8,15 +8,16 @@
 
 /// One demand.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Clause {
+pub struct Clause {
     /// Taking one of these meets it. Each stands here once.
-    pub(crate) take: Vec<usize>,
+    pub take: Vec<usize>,
     /// So does leaving one of these.
-    pub(crate) leave: Vec<usize>,
+    pub leave: Vec<usize>,
 }
 
 /// The outcome of [`cheapest`].
-pub(crate) enum Cover {
+#[derive(Clone, Debug)]
+pub enum Cover {
     /// What to take, in order.
     Cheapest(Vec<usize>),
     /// The demands contradict each other.
@@ -53,7 +54,8 @@ enum Look {
     Open { more: u64, next: usize },
 }
 
-pub(crate) fn cheapest(demands: &[Clause], costs: &[u64], deadline: &mut dyn FnMut() -> bool) -> Cover {
+/// The cheapest choice; things are numbered from 0, each with its price. `deadline` says when to stop.
+pub fn cheapest(demands: &[Clause], costs: &[u64], deadline: &mut dyn FnMut() -> bool) -> Cover {
     let mut search = Search {
         demands,
         costs,

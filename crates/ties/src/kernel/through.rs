@@ -48,6 +48,9 @@ pub struct Part {
     pub exact: Option<Fraction>,
 }
 
+/// Up to so many sources in circles are solved one by one; in a national register no circle has more than a few.
+pub const CIRCULAR_EXACTLY_MAX: usize = 64;
+
 /// How near a float has to come to a line to leave it open on which side it is.
 const UNDECIDED: f64 = 1e-9;
 
@@ -184,6 +187,67 @@ impl Holdings {
             .collect();
         owners.sort_unstable_by_key(|(node, _)| *node);
         owners
+    }
+
+    /// What each of those upstream of a company whom `wanted` names looks through to in it, in order of their numbers:
+    /// for each the same as [`look_through_to`](Self::look_through_to), in one pass for all who are in no circle. Of
+    /// those in circles the first [`CIRCULAR_EXACTLY_MAX`] are asked one by one; the others get bounds.
+    #[must_use]
+    pub fn look_through_by(&self, company: Node, wanted: &dyn Fn(Node) -> bool) -> Vec<(Node, Through)> {
+        let cone = self.upstream(company);
+        let Some((small, nodes)) = self.within(&cone) else { return Vec::new() };
+        let order = Order::new(&small);
+        let tight = small.is_tight();
+        let circular: super::table::NodeSet = order.circles().flatten().copied().collect();
+        let (least, most) = (small.backwards(&order, Side::Least), small.backwards(&order, Side::Most));
+        let mut one_by_one = 0;
+        let mut short = None;
+        let mut found: Vec<(Node, Through)> = Vec::new();
+        for (number, (&node, (least, most))) in (0..).zip(nodes.iter().zip(least.into_iter().zip(most))) {
+            if node == company || most.near <= 0.0 || !wanted(node) {
+                continue;
+            }
+            let mut through = Through { least, most, tight };
+            // A source counts as one, so what comes back to it through a circle does not count again.
+            if circular.contains(&number) || small.holding(number, number).is_some() {
+                one_by_one += 1;
+                if one_by_one <= CIRCULAR_EXACTLY_MAX {
+                    let alone = |side: Side| Part {
+                        near: small.look_through(&order, &[number], side)[0],
+                        exact: small.exact_part(&order, &[number], side),
+                    };
+                    through = Through { least: alone(Side::Least), most: alone(Side::Most), tight };
+                } else {
+                    let short =
+                        short.get_or_insert_with(|| small.by_shortest_chains(&cone_distances(&small)));
+                    let least = Part { near: f64::min(short[number as usize], 1.0), exact: None };
+                    through = Through { least, most, tight: false };
+                }
+            }
+            found.push((node, through));
+        }
+        found.sort_unstable_by_key(|(node, _)| *node);
+        found
+    }
+
+    /// For every node of a cone, what it contributes to node 0 through chains that come nearer with each link: no more
+    /// than it looks through to, since none of them runs in a circle.
+    fn by_shortest_chains(&self, distances: &[(Node, u32)]) -> Vec<f64> {
+        let mut away = vec![u32::MAX; self.nodes() as usize];
+        for &(node, distance) in distances {
+            away[node as usize] = distance;
+        }
+        let mut parts = vec![0.0; self.nodes() as usize];
+        parts[0] = 1.0;
+        for &(company, distance) in distances {
+            let units = self.units(company);
+            for (holder, weight) in self.voters(company) {
+                if away[holder as usize] == distance + 1 {
+                    parts[holder as usize] += parts[company as usize] * units.flow(weight, Side::Least);
+                }
+            }
+        }
+        parts
     }
 
     /// The ties of a cone alone, renumbered by their place in it: the company is 0.
@@ -323,6 +387,22 @@ impl Holdings {
             exact[holder as usize] = sum.and_then(|(sum, flow)| sum.checked_add(flow));
         }
     }
+}
+
+/// The nodes of a cone in order of how many links they are away from node 0.
+fn cone_distances(cone: &Holdings) -> Vec<(Node, u32)> {
+    let mut found = vec![(0, 0)];
+    let mut met: super::table::NodeSet = std::iter::once(0).collect();
+    let mut next = 0;
+    while let Some(&(node, distance)) = found.get(next) {
+        next += 1;
+        for holder in cone.holders(node) {
+            if met.insert(holder) {
+                found.push((holder, distance + 1));
+            }
+        }
+    }
+    found
 }
 
 impl Units {

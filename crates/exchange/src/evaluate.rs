@@ -142,7 +142,7 @@ fn decide(
         }
         let asking = decision.findings.iter().filter(|finding| finding.grade >= Grade::Review);
         let asking = asking.map(|finding| finding.rule.clone()).collect();
-        let proposed = follow(turn, one, tier, grade, &asking, at)?;
+        let proposed = follow(turn, one, tier, grade, &asking, at);
         let to = one.member.standing(tier);
         if news || to != standing || proposed.is_some() {
             let told = Moved {
@@ -198,13 +198,13 @@ pub(crate) fn decision_key(member: &MemberId, tier: &Tier, at: Timestamp) -> Str
 
 /// Lets follow what follows from the grade; returns the step that was proposed.
 fn follow(
-    turn: &mut Hand<'_>,
+    turn: &Hand<'_>,
     one: &mut Changing,
     tier: &Tier,
     grade: Grade,
     rules: &BTreeSet<String>,
     at: Timestamp,
-) -> Result<Option<Standing>, StoreError> {
+) -> Option<Standing> {
     let registry = Arc::clone(turn.registry);
     let settings = &registry.programme().settings().vetting;
     // A review whose reason is gone ends by itself.
@@ -221,21 +221,21 @@ fn follow(
     };
     let from = one.member.standing(tier);
     match procedure::follows(from, grade, known) {
-        Follows::Nothing => Ok(None),
+        Follows::Nothing => None,
         Follows::Review => {
             let before = one.dossier.reviews.clone();
             one.dossier.review(tier, rules, at, settings);
             one.touched |= before != one.dossier.reviews;
-            Ok(None)
+            None
         }
         Follows::Step(to) => {
             step(one, tier, to, grade, rules, at, settings.disposal_days);
-            Ok(None)
+            None
         }
         Follows::Proposal(to) => {
             let pending = one.dossier.proposals.get(tier);
             if pending.is_some_and(|pending| pending.to == to) {
-                return Ok(None);
+                return None;
             }
             let needs = procedure::people(from, to, grade, settings.quorum);
             let proposal = Proposal {
@@ -250,7 +250,7 @@ fn follow(
             };
             one.dossier.proposals.insert(tier.clone(), proposal);
             one.touched = true;
-            Ok(Some(to))
+            Some(to)
         }
     }
 }

@@ -48,30 +48,30 @@ pub(crate) fn place(grade: Grade) -> Standing {
 
 pub(crate) fn follows(standing: Standing, grade: Grade, known: Known) -> Follows {
     match standing {
-        Standing::Listed | Standing::ListedWithConditions => match grade {
-            Grade::Suspend | Grade::Bar if known.overridden => Follows::Nothing,
-            Grade::Suspend | Grade::Bar => Follows::Step(Standing::Suspended),
-            _ if known.overdue => Follows::Step(Standing::UnderReview),
-            Grade::Condition if standing == Standing::Listed && !known.overridden => {
-                Follows::Step(Standing::ListedWithConditions)
-            }
-            Grade::Condition => Follows::Nothing,
-            Grade::Review => Follows::Review,
-            Grade::Clear | Grade::Disclose
-                if standing == Standing::ListedWithConditions && known.by_rules =>
-            {
-                Follows::Step(Standing::Listed)
-            }
-            Grade::Clear | Grade::Disclose => Follows::Nothing,
-        },
-        Standing::Suspended | Standing::Reinstating => match grade {
-            Grade::Suspend | Grade::Bar => Follows::Nothing,
-            Grade::Clear | Grade::Disclose | Grade::Review | Grade::Condition if known.by_rules => {
-                Follows::Proposal(place(grade))
-            }
-            Grade::Clear | Grade::Disclose | Grade::Review | Grade::Condition => Follows::Nothing,
-        },
-        Standing::Applicant | Standing::UnderReview | Standing::Removed => Follows::Nothing,
+        Standing::Listed | Standing::ListedWithConditions => follows_on_the_list(standing, grade, known),
+        Standing::Suspended | Standing::Reinstating if grade < Grade::Suspend && known.by_rules => {
+            Follows::Proposal(place(grade))
+        }
+        Standing::Suspended
+        | Standing::Reinstating
+        | Standing::Applicant
+        | Standing::UnderReview
+        | Standing::Removed => Follows::Nothing,
+    }
+}
+
+fn follows_on_the_list(standing: Standing, grade: Grade, known: Known) -> Follows {
+    let Known { overridden, by_rules, overdue } = known;
+    let has_conditions = standing == Standing::ListedWithConditions;
+    match grade {
+        Grade::Suspend | Grade::Bar if !overridden => Follows::Step(Standing::Suspended),
+        Grade::Clear | Grade::Disclose | Grade::Review | Grade::Condition if overdue => {
+            Follows::Step(Standing::UnderReview)
+        }
+        Grade::Condition if !has_conditions && !overridden => Follows::Step(Standing::ListedWithConditions),
+        Grade::Review => Follows::Review,
+        Grade::Clear | Grade::Disclose if has_conditions && by_rules => Follows::Step(Standing::Listed),
+        Grade::Clear | Grade::Disclose | Grade::Condition | Grade::Suspend | Grade::Bar => Follows::Nothing,
     }
 }
 

@@ -13,7 +13,7 @@ use model::{Caller, MemberId, Role, Tier, Timestamp};
 use programme::Programme;
 use sha2::{Digest, Sha256};
 use store::{Record, Snapshot, StoreError};
-use ties::{AsOf, EntityId, Registry as Ties, Said, Statement, TieId, encode};
+use ties::{AsOf, EntityId, Evidence, Registry as Ties, Said, Statement, TieId, encode};
 use vetting::{Decision, Lens, Move, Party, Remedies, Session};
 
 use crate::alerts::{self, Alert};
@@ -159,10 +159,10 @@ impl Exchange {
         require(caller, &Role::ALL, "the programme's people")?;
         let registry = self.inner.published.registry();
         let at = self.inner.clock.now();
-        let ties = self.inner.ties.read().unwrap_or_else(PoisonError::into_inner);
-        let mut would = Ties::clone(&ties);
+        let recorded = self.inner.ties.read().unwrap_or_else(PoisonError::into_inner);
+        let mut would = Ties::clone(&recorded);
         would.add(statements.into_iter().map(|statement| Statement { recorded: at, ..statement }).collect());
-        let (before, after) = (ties.picture(AsOf::at(at)), would.picture(AsOf::at(at)));
+        let (before, after) = (recorded.picture(AsOf::at(at)), would.picture(AsOf::at(at)));
         let before = Session::new(&registry.judge, &before, None);
         let after = Session::new(&registry.judge, &after, None);
         let parties: Vec<Party> =
@@ -199,29 +199,28 @@ impl Exchange {
         let mut as_of = question.as_of.unwrap_or(AsOf::at(now));
         as_of.known = as_of.known.min(now);
         let party = dossier.and_then(|(_, dossier)| dossier.party(now)).unwrap_or(Party::new(entity.clone()));
-        let ties = self.inner.ties.read().unwrap_or_else(PoisonError::into_inner);
+        let recorded = self.inner.ties.read().unwrap_or_else(PoisonError::into_inner);
         let would;
-        let ties: &Ties = if question.add.is_empty() {
-            &ties
+        let looked_at: &Ties = if question.add.is_empty() {
+            &recorded
         } else {
-            let mut with = Ties::clone(&ties);
+            let mut with = Ties::clone(&recorded);
             let stamped = question.add.iter().cloned();
             with.add(stamped.map(|statement| Statement { recorded: as_of.known, ..statement }).collect());
             would = with;
             &would
         };
-        let picture = ties.picture(as_of);
+        let picture = looked_at.picture(as_of);
         let lens = Lens::new(&picture).without(question.end.iter().cloned());
-        let session = Session::new(&registry.judge, &lens, question.packs.clone());
-        let mut decision = session.decide(&party, tier)?;
+        // A member sees the evidence that those concerned may see.
+        let may_see = if caller.role().is_some() { Evidence::Programme } else { Evidence::Concerned };
+        let session = Session::new(&registry.judge, &lens, question.packs.clone()).for_reader(may_see);
+        let decision = session.decide(&party, tier)?;
         let mut over = self.limit(question.remedies.unwrap_or_default());
         let remedies = match question.remedies {
             Some(_) => Some(session.remedies(&party, &decision, &mut over)?),
             None => None,
         };
-        if caller.role().is_none() {
-            decision.show_to(&lens, ties::Evidence::Concerned);
-        }
         Ok((decision, remedies))
     }
 

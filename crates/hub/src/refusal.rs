@@ -53,9 +53,10 @@ impl Refusal {
     fn unwritten(error: StoreError) -> Self {
         match error {
             StoreError::Failed { .. } => WriteError::from(error).into(),
-            StoreError::Damaged(_) | StoreError::TooNew { .. } | StoreError::InUse(_) => {
-                Self::internal(error)
-            }
+            StoreError::Damaged(_)
+            | StoreError::TooNew { .. }
+            | StoreError::TooOld { .. }
+            | StoreError::InUse(_) => Self::internal(error),
         }
     }
 

@@ -115,7 +115,7 @@ async fn tend(exchange: Exchange) {
                 }
             }
             Ok(Err(error)) => {
-                tracing::error!(%error, "members could not be vetted anew; their standings are as they were")
+                tracing::error!(%error, "members could not be vetted anew; their standings are as they were");
             }
             Err(_) => return,
         }

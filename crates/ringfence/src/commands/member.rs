@@ -185,8 +185,8 @@ impl Member {
             Command::Show(show) => show.run(output),
             Command::Change(change) => change.run(output),
             Command::Bind(bind) => bind.run(output),
-            Command::Dossier(show) => dossier(show, output),
-            Command::Proposals(list) => proposals(list, output),
+            Command::Dossier(show) => dossier(&show, output),
+            Command::Proposals(list) => proposals(&list, output),
             Command::Standing(set) => {
                 let api = set.connection.api()?;
                 steps(&api, output, &set.member, &[set.tier], set.to, &set.reason)
@@ -367,7 +367,7 @@ impl Bind {
     }
 }
 
-fn dossier(show: Show, output: Output) -> Result<Exit> {
+fn dossier(show: &Show, output: Output) -> Result<Exit> {
     let api = show.connection.api()?;
     let member = find(&api, &show.member)?;
     let dossier: Value = api.get(&format!("/api/members/{}/dossier", segment(&member.id)))?;
@@ -375,13 +375,17 @@ fn dossier(show: Show, output: Output) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn proposals(list: List, output: Output) -> Result<Exit> {
+fn proposals(list: &List, output: Output) -> Result<Exit> {
     let waiting: Vec<Proposal> = list.connection.api()?.get("/api/proposals")?;
     output.result(&waiting, || {
         if waiting.is_empty() {
             return "No step waits.\n".to_owned();
         }
-        waiting.iter().map(|proposal| format!("{} {}", proposal.member, proposal.describe())).collect()
+        let mut text = String::new();
+        for proposal in &waiting {
+            add!(text, "{} {}", proposal.member, proposal.describe());
+        }
+        text
     })?;
     Ok(Exit::Done)
 }

@@ -37,7 +37,7 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct Import {
-    /// Files: BODS, FollowTheMoney, GLEIF, UK PSC, OFAC, the screening list, the UN list, or tables of our own
+    /// Files: BODS, `FollowTheMoney`, GLEIF, UK PSC, OFAC, the screening list, the UN list, or tables of our own
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// The format, where it cannot be told from the file
@@ -185,10 +185,10 @@ impl Show {
     fn run(self, output: Output) -> Result<Exit> {
         let mut path = format!("/api/ties?entity={}", segment(&self.entity));
         if let Some(day) = self.as_of {
-            path.push_str(&format!("&as_of={day}"));
+            add!(path, "&as_of={day}");
         }
         if let Some(day) = self.known {
-            path.push_str(&format!("&known={day}"));
+            add!(path, "&known={day}");
         }
         let found: Vec<Value> = self.connection.api()?.get(&path)?;
         output.result(&found, || {

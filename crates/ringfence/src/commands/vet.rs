@@ -57,7 +57,7 @@ impl Vet {
         }
         let answers = match &self.data {
             Some(dir) => self.offline(&DataDir::new(dir).read_offline()?, add)?,
-            None => self.asked(add)?,
+            None => self.asked(&add)?,
         };
         output.result(&answers, || {
             let texts = answers.iter().filter_map(|answer| answer["text"].as_str());
@@ -87,7 +87,7 @@ impl Vet {
         Ok(answers)
     }
 
-    fn asked(&self, add: Vec<Statement>) -> Result<Vec<Value>> {
+    fn asked(&self, add: &[Statement]) -> Result<Vec<Value>> {
         let api = self.connection.api()?;
         let (entity, mut tiers) = match member::find(&api, &self.member) {
             Ok(found) => {

@@ -288,7 +288,7 @@ fn proof(decision: &Value) -> Vec<String> {
     let mut lines = Vec::new();
     let facts = decision["decision"]["findings"][0]["because"].as_array();
     let mut open: Vec<&Value> =
-        facts.into_iter().flatten().take(1).flat_map(|fact| fact["proof"].as_array()).flatten().collect();
+        facts.into_iter().flatten().take(1).filter_map(|fact| fact["proof"].as_array()).flatten().collect();
     while let Some(step) = open.pop() {
         if step["claim"]["claim"] == "tie" || step["claim"]["claim"] == "named" {
             lines.push(format!("  because {}", step["text"].as_str().unwrap_or_default()));

@@ -33,7 +33,7 @@ struct Import {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Of {
+pub(crate) struct Wanted {
     entity: String,
     as_of: Option<String>,
     known: Option<String>,
@@ -51,10 +51,10 @@ pub(crate) struct Part {
 pub(crate) async fn get(
     State(hub): State<Hub>,
     Authenticated(caller): Authenticated,
-    Query(of): Query<Of>,
+    Query(wanted): Query<Wanted>,
 ) -> Result<Response, Refusal> {
-    let entity: EntityId = id(&of.entity)?;
-    let as_of = as_of(of.as_of.as_deref(), of.known.as_deref(), hub.exchange.now())?;
+    let entity: EntityId = id(&wanted.entity)?;
+    let as_of = as_of(wanted.as_of.as_deref(), wanted.known.as_deref(), hub.exchange.now())?;
     let found = hub.read(move |exchange| exchange.ties_of(&caller, &entity, as_of)).await?;
     let shown: Vec<_> = found
         .iter()

@@ -29,7 +29,7 @@
 
 pub mod closure;
 pub mod cone;
-pub mod cover;
+mod cover;
 pub mod cut;
 pub mod forest;
 pub mod holdings;

@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::{Grade, Tier};
 use programme::Instrument;
 use serde::Serialize;
-use ties::kernel::cover::{Clause, Cover, cheapest};
+use ties::kernel::cut::{Clause, Cover, cheapest};
 use ties::{Bound, EntityId, Fraction, Period, Share, Tie, TieId, TieKind};
 
 use crate::decision::{Decision, Party};

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::closure::Closure;
 use super::cone::Cone;
-use super::cover::{Clause, Cover, cheapest};
+pub use super::cover::{Clause, Cover, cheapest};
 use super::holdings::{Holdings, Node};
 use super::line::{Certainty, Line, Weight};
 use super::proof::Cost;

@@ -1,5 +1,7 @@
 //! `ringfence ties`: what is known about who owns, controls and supplies whom.
 
+mod editions;
+
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -33,6 +35,8 @@ enum Command {
     Show(Show),
     /// Show what was said of one tie, and when
     History(History),
+    /// Write the registry to a file
+    Export(editions::Export),
 }
 
 #[derive(Debug, Args)]
@@ -49,6 +53,10 @@ struct Import {
     /// Say who would move, and record nothing
     #[arg(long)]
     preview: bool,
+    /// Keep what an earlier edition of a list said and this one no longer does. Otherwise it ends today, if the file
+    /// was read whole and its format means that
+    #[arg(long)]
+    keep_missing: bool,
     #[command(flatten)]
     connection: Connection,
 }
@@ -85,8 +93,16 @@ impl Ties {
             Command::Import(command) => command.run(output),
             Command::Show(command) => command.run(output),
             Command::History(command) => command.run(output),
+            Command::Export(command) => command.run(output),
         }
     }
+}
+
+/// How reading a file went.
+pub(crate) struct Read {
+    report: Report,
+    /// Whether a new edition of this format ends what it leaves out.
+    closes_missing: bool,
 }
 
 /// What a file says, and how reading it went.
@@ -94,7 +110,7 @@ pub(crate) fn read_file(
     path: &Path,
     format: Option<Format>,
     document: Option<&str>,
-) -> Result<(Report, Vec<Statement>)> {
+) -> Result<(Read, Vec<Statement>)> {
     let shown = path.display();
     let file = File::open(path).with_context(|| format!("opening `{shown}`"))?;
     let mut reader = BufReader::with_capacity(64 * 1024, file);
@@ -104,7 +120,7 @@ pub(crate) fn read_file(
     if format.is_none() && looks_like_statements(head) {
         let statements: Vec<Statement> =
             serde_json::from_reader(reader).with_context(|| format!("reading statements from `{shown}`"))?;
-        return Ok((Report::default(), statements));
+        return Ok((Read { report: Report::default(), closes_missing: false }, statements));
     }
     let format = format
         .or_else(|| registers::detect(&head[..head.len().min(LOOKED_AT_BYTES)], &name))
@@ -114,7 +130,7 @@ pub(crate) fn read_file(
     let importing = Importing { document: source, recorded: Timestamp::EPOCH };
     let mut statements = Vec::new();
     let report = registers::read(format, reader, &importing, &mut |statement| statements.push(statement));
-    Ok((report, statements))
+    Ok((Read { report, closes_missing: registers::closes_missing(format) }, statements))
 }
 
 fn looks_like_statements(head: &[u8]) -> bool {
@@ -128,6 +144,12 @@ impl Import {
         let (mut reports, mut statements) = (Vec::new(), Vec::new());
         for file in &self.files {
             let (report, said) = read_file(file, self.format, self.document.as_deref())?;
+            let document = said.first().map(|statement| statement.source.document.clone());
+            let closes = report.closes_missing && report.report.is_whole() && !self.keep_missing;
+            if let Some(document) = document.filter(|_| closes) {
+                statements.extend(editions::what_is_over(&api, &document, &said)?);
+            }
+            let report = report.report;
             statements.extend(said);
             reports.push((file.display().to_string(), report));
         }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::num::NonZeroU32;
 
 use ties::{Day, End, Ending, Entity, EntityId, EntityKind, PartialDate, Said, StatementId, Tie, TieId};
 
@@ -11,7 +12,8 @@ use super::interest::{Drawn, drawn};
 use super::{Head, Status};
 use crate::reading::{Reading, Reason};
 
-/// How many records are remembered. One takes some 50 bytes; a file of 1 GB has fewer than two million.
+/// How many records are remembered. One takes some 50 bytes, and another 70 where it may be replaced by name (before
+/// 0.4); a file of 1 GB has about two million.
 const REMEMBERED_MAX: usize = 20_000_000;
 
 /// What a file has told so far, as far as later records need it. Records go by a hash of their identifier.
@@ -29,8 +31,8 @@ struct Told {
     version: u32,
     /// How many ties it last gave; none for an entity or person.
     ties: u32,
-    /// Where the statements of those begin, if they may be taken back.
-    first: Option<usize>,
+    /// Where the statements of those begin, if they may be taken back: one more than the index, which keeps it small.
+    first: Option<NonZeroU32>,
 }
 
 impl Seen {
@@ -94,7 +96,8 @@ pub(super) fn relationship(
 
     // In 0.4 a later statement is about the same ties, so nobody needs to take this one back.
     let may_be_replaced = head.stamp == head.key && seen.statements.len() < REMEMBERED_MAX;
-    let first = may_be_replaced.then_some(seen.statements.len());
+    let begin = u32::try_from(seen.statements.len() + 1).ok().and_then(NonZeroU32::new);
+    let first = begin.filter(|_| may_be_replaced);
     let mut count = 0;
     for one in drawn {
         let id = tie_id(reading, &head.key, count);
@@ -149,7 +152,7 @@ fn end(reading: &mut Reading<'_>, head: &Head, version: u32, tie: TieId) {
 /// Takes back what this statement replaces. What stood in another file can only be ended: what it said is not known.
 fn replace(reading: &mut Reading<'_>, seen: &mut Seen, head: &Head) {
     for replaced in &head.replaces {
-        let told = seen.told(replaced).and_then(|told| Some((told, told.first?)));
+        let told = seen.told(replaced).and_then(|told| Some((told, told.first?.get() as usize - 1)));
         let Some((told, first)) = told else {
             reading.note("replaced-elsewhere");
             end(reading, head, 1, reading.tie(replaced));

@@ -27,7 +27,11 @@ fuzz_target!(|data: &[u8]| {
     };
     let (statements, _) = read(content);
     let mut out = Vec::new();
-    let rows = if lists { plain::write_lists(&statements, &mut out) } else { plain::write_ties(&statements, &mut out) };
+    let rows = if lists {
+        plain::write_lists(&statements, &mut out)
+    } else {
+        plain::write_ties(&statements, &mut out)
+    };
     assert_eq!(rows.expect("memory takes everything"), statements.len() as u64);
     let (again, report) = read(&out);
     assert!(report.refused.is_empty(), "{:?}\n{}", report.refused, String::from_utf8_lossy(&out));

@@ -72,8 +72,8 @@ pub(crate) struct Spread {
     pub(crate) most_us: f64,
 }
 
-/// The CPU time of all threads of this process.
-fn cpu() -> Result<Duration> {
+/// The CPU time of all threads of this process, to the microsecond; `schedstat` is as coarse as the kernel's ticks.
+pub(crate) fn cpu() -> Result<Duration> {
     let usage = getrusage(UsageWho::RUSAGE_SELF)?;
     let micros =
         [usage.user_time(), usage.system_time()].map(|time| time.tv_sec() * 1_000_000 + time.tv_usec());

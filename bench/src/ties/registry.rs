@@ -18,13 +18,12 @@ use ties::{
     TieKind, encode,
 };
 
-use super::clock::{Clock, Each, Spread, peak_megabytes};
+use super::clock::{Clock, Each, Spread, cpu, peak_megabytes};
 use super::graph::{Graph, Tie};
 use super::kernel::share;
 use super::peers::answer;
 use super::random::SplitMix;
 use super::reference::{self, Adjacent};
-use crate::process::own_cpu;
 
 /// Statements in a batch.
 const BATCH: usize = 100_000;
@@ -56,7 +55,7 @@ pub(crate) struct Loaded {
     pub(crate) peak_mb: f64,
     /// Who controls one entity, as of a day, as known at an instant.
     pub(crate) as_of: Spread,
-    /// The same in CPU time of the one thread that there is.
+    /// The same in CPU time.
     pub(crate) as_of_cpu: Spread,
     /// Ties upstream of the entities asked about: of half of them, of 99 in a hundred, and the most.
     pub(crate) upstream: [usize; 3],
@@ -180,14 +179,14 @@ fn questions(registry: &Registry, graph: &Graph) -> Result<Answers> {
     let (mut each, mut spent, mut sizes) = (Each::default(), Each::default(), Vec::new());
     for (company, want) in &want {
         let id = entity(*company)?;
-        let before = own_cpu()?;
+        let before = cpu()?;
         let (cone, controllers) = each.time(|| {
             let cone = Cone::upstream(&registry.picture(as_of), &id, &Options::default());
             let forest = Forest::new(cone.holdings(Measure::Control).clone());
             let controllers = forest.controllers(0);
             (cone, controllers)
         });
-        spent.took(own_cpu()?.saturating_sub(before));
+        spent.took(cpu()?.saturating_sub(before));
         sizes.push(cone.edges(Measure::Control).len());
         let found =
             controllers.iter().map(|node| node_of(cone.entity(*node))).collect::<Result<BTreeSet<_>>>()?;

@@ -12,10 +12,18 @@
 //!
 //! Votes and money are different [`Holdings`]: control reads votes, the blocking rules read ownership.
 //!
+//! What the storey above makes of the law's other notions:
+//!
+//! - *Acting in concert*: their votes count together. Ask for the closure of all of them at once, or give their stakes to
+//!   a node of their own, which then has its place in the forest.
+//! - *Joint holding*, where each is treated as having the whole: a node with [`Terms::each_whole`].
+//! - *Board and contract*: the right to appoint a majority controls without votes, beside whoever has those. Let the
+//!   company be a node with [`Terms::each_whole`] whose holders are the right's owner and a node for the votes.
+//!
 //! | module | what |
 //! |---|---|
 //! | [`holdings`] | ties and registers, built once and changed one by one; what is wrong with them |
-//! | [`line`] | thresholds, and the least and most that a group can hold |
+//! | [`line`](mod@line) | thresholds, and the least and most that a group can hold |
 //! | [`closure`] | sets that grow: control from one source, the 50 % rules |
 //!
 //! | [`forest`] | control of all by all, kept up to date |
@@ -23,6 +31,9 @@
 //! | [`proof`] | why something holds, and how far it is from holding |
 //! | [`cut`] | the least set of ties to end |
 //! | [`cone`] | what lies upstream of one company |
+//!
+//! A closure of some hundred seeds over millions of ties takes well under a millisecond, so closures are not kept up to date: grow
+//! them again.
 //!
 //! What this module does *not* know: names, dates, sources, laws. It never recurses, so no depth of pyramid
 //! overflows its stack, and it asks no clock; what can take long takes a `deadline` to ask.

@@ -24,8 +24,8 @@
 //!
 //! # One pass
 //!
-//! Holders come before what they hold ([`build`]). The nearest controller of a company is the deepest vertex whose
-//! subtree holds a majority of it; [`evaluate`] finds it without walking whole chains, by jump pointers.
+//! Holders come before what they hold (`build.rs`). The nearest controller of a company is the deepest vertex whose
+//! subtree holds a majority of it; `evaluate.rs` finds it without walking whole chains, by jump pointers.
 //! Companies in a circle are done together: each is evaluated in what is known so far and again whenever one of its
 //! holders moves down, until nothing moves. That is right because at every moment the known part is itself
 //! a forest to which the proof applies, and what is known only grows.
@@ -33,7 +33,7 @@
 //! # Kept up to date
 //!
 //! [`Forest::set`] changes one tie, and evaluates again only the company, and the companies held by whatever moved
-//! ([`update`]). It returns the companies whose controllers are no longer the same.
+//! (`update.rs`). It returns the companies whose controllers are no longer the same.
 //!
 //! Memory is 32 bytes a node beside the holdings. The first change makes 20 of them, levels, circles and lists of children,
 //! and takes about as long as the pass; [`Forest::prepare_changes`] does it beforehand.

@@ -25,6 +25,9 @@
 //! bits are not rounded in silence: the company is reported as [`Finding::TooFine`] and is treated as
 //! conflicted, and what was said is kept as it was said.
 
+mod build;
+mod change;
+
 use std::collections::BTreeMap;
 
 use thiserror::Error;
@@ -32,7 +35,9 @@ use thiserror::Error;
 use super::line::{Units, Weight};
 use super::lists::Lists;
 use super::scale::{Interval, Scale};
-use crate::{Bound, Share};
+use crate::Bound;
+
+pub use build::Builder;
 
 /// A party, by its number: an index into whatever the caller numbers.
 pub type Node = u32;
@@ -133,116 +138,6 @@ pub struct Holdings {
     said: BTreeMap<Node, Vec<Interval>>,
 }
 
-/// Collects ties, in any order.
-#[derive(Debug)]
-pub struct Builder {
-    terms: BTreeMap<Node, Terms>,
-    ties: Vec<Told>,
-    /// Each different share once: a national register has ten thousand, not four million.
-    shares: Vec<Interval>,
-    share_numbers: std::collections::HashMap<Share, u32>,
-    nodes: u32,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Told {
-    holder: Node,
-    company: Node,
-    share: u32,
-}
-
-impl Builder {
-    /// A graph of this many nodes, numbered from 0.
-    #[must_use]
-    pub fn new(nodes: u32) -> Self {
-        Self {
-            terms: BTreeMap::new(),
-            ties: Vec::new(),
-            shares: Vec::new(),
-            share_numbers: std::collections::HashMap::new(),
-            nodes,
-        }
-    }
-
-    /// Adds a node, and returns its number.
-    ///
-    /// # Panics
-    ///
-    /// Beyond 2^32 - 1 nodes.
-    pub fn add_node(&mut self) -> Node {
-        let node = self.nodes;
-        self.nodes = node.checked_add(1).expect("nodes are numbered in 32 bits");
-        node
-    }
-
-    /// Makes room for as many ties, where their number is known.
-    pub fn reserve(&mut self, ties: usize) {
-        self.ties.reserve_exact(ties);
-    }
-
-    /// Tells one tie. Several between the same two add up.
-    pub fn tie(&mut self, holder: Node, company: Node, share: Share) -> Result<(), UnknownNode> {
-        check(holder, self.nodes)?;
-        check(company, self.nodes)?;
-        if share == Share::NOTHING {
-            return Ok(());
-        }
-        let next = number(self.shares.len());
-        let share_number = *self.share_numbers.entry(share).or_insert(next);
-        if share_number == next {
-            self.shares.push(Interval::from(share));
-        }
-        self.ties.push(Told { holder, company, share: share_number });
-        Ok(())
-    }
-
-    /// As [`tie`](Self::tie), for ends that were told before. Both nodes exist.
-    pub(crate) fn tie_between(&mut self, holder: Node, company: Node, lo: Bound, hi: Bound) {
-        self.ties.push(Told { holder, company, share: number(self.shares.len()) });
-        self.shares.push(Interval { lo, hi });
-    }
-
-    /// How a company's register is to be read; the default where nothing is told.
-    pub fn terms(&mut self, company: Node, terms: Terms) -> Result<(), UnknownNode> {
-        check(company, self.nodes)?;
-        self.terms.insert(company, terms);
-        Ok(())
-    }
-
-    /// The graph.
-    #[must_use]
-    pub fn build(self) -> Holdings {
-        let Self { terms, ties, mut shares, share_numbers, nodes } = self;
-        drop(share_numbers);
-        let mut heads = vec![Head::default(); nodes as usize];
-        for tie in &ties {
-            heads[tie.company as usize].ins_len += 1;
-        }
-        let mut start = 0;
-        for head in &mut heads {
-            head.ins = start;
-            start += std::mem::take(&mut head.ins_len);
-        }
-        // The number of the share stands in the place of the weight until the company's scale is known.
-        let mut cells = vec![Stake { holder: 0, lo: 0, hi: 0 }; ties.len()];
-        for tie in &ties {
-            let head = &mut heads[tie.company as usize];
-            cells[(head.ins + head.ins_len) as usize] = Stake { holder: tie.holder, lo: tie.share, hi: 0 };
-            head.ins_len += 1;
-        }
-        drop(ties);
-        for (company, terms) in terms {
-            heads[company as usize].flags = flags_of(terms);
-        }
-        let mut holdings = Holdings { heads, ins: Lists::new(cells), ..Holdings::default() };
-        for company in 0..nodes {
-            holdings.weigh_told(company, &mut shares);
-        }
-        holdings.list_companies();
-        holdings
-    }
-}
-
 impl Holdings {
     /// How many nodes there are.
     #[must_use]
@@ -341,27 +236,6 @@ impl Holdings {
         (0..self.nodes()).filter_map(|company| Some((company, self.finding(company)?)))
     }
 
-    /// Replaces what is told of one tie; [`Share::NOTHING`] ends it. Returns whether anything changed.
-    pub fn set(&mut self, holder: Node, company: Node, share: Share) -> Result<bool, UnknownNode> {
-        check(holder, self.nodes())?;
-        check(company, self.nodes())?;
-        let new = (share != Share::NOTHING).then(|| Interval::from(share));
-        let place = self.find(holder, company);
-        match (place, new) {
-            (Err(_), None) => return Ok(false),
-            (Ok(place), Some(new)) if self.said_at(company, place) == new => return Ok(false),
-            (Ok(place), new) if self.replace_in_units(company, place, new) => {}
-            (Err(place), Some(new)) if self.insert_in_units(company, holder, place, new) => {}
-            (place, new) => self.rewrite(company, holder, place, new),
-        }
-        match (place, new) {
-            (Ok(_), None) => self.unlist_company(holder, company),
-            (Err(_), Some(_)) => self.list_company(holder, company),
-            (Ok(_), Some(_)) | (Err(_), None) => {}
-        }
-        Ok(true)
-    }
-
     /// Changes how a company's register is read.
     pub fn set_terms(&mut self, company: Node, terms: Terms) -> Result<(), UnknownNode> {
         check(company, self.nodes())?;
@@ -449,183 +323,6 @@ impl Holdings {
         }
         let (one, _) = self.sums(company);
         Scale { denominator: one >> head.shift, shift: head.shift }.said(self.weight_at(company, place))
-    }
-}
-
-/// Writing: how stakes come into their company's units.
-impl Holdings {
-    /// Turns numbers of shares into weights, the first time. Adds up ties between the same two.
-    fn weigh_told(&mut self, company: Node, shares: &mut Vec<Interval>) {
-        let head = self.heads[company as usize];
-        if head.ins_len == 0 {
-            return;
-        }
-        let stakes = self.ins.list_mut(head.ins, head.ins_len);
-        if !stakes.is_sorted_by(|a, b| a.holder < b.holder) {
-            stakes.sort_unstable_by_key(|stake| (stake.holder, stake.lo));
-            let mut kept = 0;
-            for next in 1..stakes.len() {
-                if stakes[next].holder == stakes[kept].holder {
-                    let sum = shares[stakes[kept].lo as usize].plus(shares[stakes[next].lo as usize]);
-                    stakes[kept].lo = number(shares.len());
-                    shares.push(sum);
-                } else {
-                    kept += 1;
-                    stakes[kept] = stakes[next];
-                }
-            }
-            self.heads[company as usize].ins_len = number(kept + 1);
-        }
-        let head = &mut self.heads[company as usize];
-        let stakes = self.ins.list_mut(head.ins, head.ins_len);
-        let fits = Scale::fit(stakes.iter().map(|stake| &shares[stake.lo as usize]));
-        if let Some(scale) = fits.filter(|scale| scale.is_narrow(stakes.len())) {
-            let mut total = Weight::default();
-            for stake in stakes {
-                let weight = scale.weigh(&shares[stake.lo as usize]);
-                total = total.plus(weight);
-                (stake.lo, stake.hi) = (narrow(weight.lo), narrow(weight.hi));
-            }
-            head.one = narrow(scale.one());
-            head.shift = scale.shift;
-            (head.lo, head.hi) = (narrow(total.lo), narrow(total.hi));
-        } else {
-            let told: Vec<_> = stakes.iter().map(|stake| (stake.holder, shares[stake.lo as usize])).collect();
-            self.write(company, &told);
-        }
-    }
-
-    /// The companies of each holder, from the stakes of each company.
-    fn list_companies(&mut self) {
-        for company in 0..self.heads.len() {
-            let head = self.heads[company];
-            for stake in self.ins.list(head.ins, head.ins_len) {
-                self.heads[stake.holder as usize].outs_len += 1;
-            }
-        }
-        let mut start = 0;
-        for head in &mut self.heads {
-            head.outs = start;
-            start += std::mem::take(&mut head.outs_len);
-        }
-        let mut cells = vec![0; start as usize];
-        for company in 0..self.heads.len() {
-            let head = self.heads[company];
-            for stake in self.ins.list(head.ins, head.ins_len) {
-                let holder = &mut self.heads[stake.holder as usize];
-                cells[(holder.outs + holder.outs_len) as usize] = number(company);
-                holder.outs_len += 1;
-            }
-        }
-        self.outs = Lists::new(cells);
-    }
-
-    fn list_company(&mut self, holder: Node, company: Node) {
-        let head = &mut self.heads[holder as usize];
-        let place = self.outs.list(head.outs, head.outs_len).partition_point(|&other| other < company);
-        (head.outs, head.outs_len) = self.outs.insert(holder, (head.outs, head.outs_len), place, company);
-    }
-
-    fn unlist_company(&mut self, holder: Node, company: Node) {
-        let head = &mut self.heads[holder as usize];
-        if let Ok(place) = self.outs.list(head.outs, head.outs_len).binary_search(&company) {
-            head.outs_len = self.outs.remove(holder, (head.outs, head.outs_len), place);
-        }
-    }
-
-    /// The scale of a company whose weights can be changed one by one.
-    fn plain_scale(&self, company: Node) -> Option<Scale> {
-        let head = &self.heads[company as usize];
-        let plain = head.ins_len > 0 && head.flags & (WIDE | COARSE) == 0;
-        plain.then(|| Scale { denominator: u64::from(head.one >> head.shift), shift: head.shift })
-    }
-
-    /// Changes or ends a stake if it fits the company's units as they are.
-    fn replace_in_units(&mut self, company: Node, place: usize, new: Option<Interval>) -> bool {
-        let Some(scale) = self.plain_scale(company) else { return false };
-        let weight = match &new {
-            None => Weight::default(),
-            Some(said) if scale.holds(said, self.stakes(company).len()) => scale.weigh(said),
-            Some(_) => return false,
-        };
-        let head = &mut self.heads[company as usize];
-        let stake = &mut self.ins.list_mut(head.ins, head.ins_len)[place];
-        head.lo = head.lo - stake.lo + narrow(weight.lo);
-        head.hi = head.hi - stake.hi + narrow(weight.hi);
-        (stake.lo, stake.hi) = (narrow(weight.lo), narrow(weight.hi));
-        if new.is_none() {
-            head.ins_len = self.ins.remove(company, (head.ins, head.ins_len), place);
-        }
-        true
-    }
-
-    /// Adds a stake if it fits the company's units as they are.
-    fn insert_in_units(&mut self, company: Node, holder: Node, place: usize, new: Interval) -> bool {
-        let Some(scale) = self.plain_scale(company) else { return false };
-        let stakes = self.stakes(company).len() + 1;
-        if !scale.holds(&new, stakes) || !scale.is_narrow(stakes) {
-            return false;
-        }
-        let weight = scale.weigh(&new);
-        let stake = Stake { holder, lo: narrow(weight.lo), hi: narrow(weight.hi) };
-        let head = &mut self.heads[company as usize];
-        head.lo += stake.lo;
-        head.hi += stake.hi;
-        (head.ins, head.ins_len) = self.ins.insert(company, (head.ins, head.ins_len), place, stake);
-        true
-    }
-
-    /// Changes a stake and writes the whole company anew.
-    fn rewrite(&mut self, company: Node, holder: Node, place: Result<usize, usize>, new: Option<Interval>) {
-        let mut told: Vec<(Node, Interval)> = self
-            .stakes(company)
-            .iter()
-            .enumerate()
-            .map(|(place, stake)| (stake.holder, self.said_at(company, place)))
-            .collect();
-        let head = &mut self.heads[company as usize];
-        match (place, new) {
-            (Ok(place), Some(new)) => told[place].1 = new,
-            (Ok(place), None) => {
-                told.remove(place);
-                head.ins_len = self.ins.remove(company, (head.ins, head.ins_len), place);
-            }
-            (Err(place), Some(new)) => {
-                told.insert(place, (holder, new));
-                let stake = Stake { holder, lo: 0, hi: 0 };
-                (head.ins, head.ins_len) = self.ins.insert(company, (head.ins, head.ins_len), place, stake);
-            }
-            (Err(_), None) => return,
-        }
-        self.write(company, &told);
-    }
-
-    /// Writes all weights of a company, whose holders stand in its list already.
-    fn write(&mut self, company: Node, told: &[(Node, Interval)]) {
-        let fits = Scale::fit(told.iter().map(|(_, said)| said));
-        let scale = fits.unwrap_or(Scale::COARSE);
-        let weigh = |said: &Interval| if fits.is_some() { scale.weigh(said) } else { Scale::coarse(said) };
-        let weights: Vec<Weight> = told.iter().map(|(_, said)| weigh(said)).collect();
-        let total = weights.iter().fold(Weight::default(), |sum, &weight| sum.plus(weight));
-        let head = &mut self.heads[company as usize];
-        head.flags &= !(WIDE | COARSE);
-        head.shift = scale.shift;
-        self.wide.remove(&company);
-        self.said.remove(&company);
-        if fits.is_none() {
-            head.flags |= COARSE;
-            self.said.insert(company, told.iter().map(|(_, said)| *said).collect());
-        }
-        if scale.is_narrow(told.len()) {
-            for (stake, weight) in self.ins.list_mut(head.ins, head.ins_len).iter_mut().zip(&weights) {
-                (stake.lo, stake.hi) = (narrow(weight.lo), narrow(weight.hi));
-            }
-            head.one = narrow(scale.one());
-            (head.lo, head.hi) = (narrow(total.lo), narrow(total.hi));
-        } else {
-            head.flags |= WIDE;
-            self.wide.insert(company, Wide { one: scale.one(), total, weights });
-        }
     }
 }
 

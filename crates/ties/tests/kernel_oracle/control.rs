@@ -152,3 +152,72 @@ fn a_forest_kept_up_to_date_is_a_fresh_one() {
     }
     assert!(moved_in_all > 20_000 && exact > 20_000, "{moved_in_all} moved, {exact} without mutual control");
 }
+
+/// A graph of sixty nodes: pyramids with joint control, circles through them, and shares that leave room for more.
+fn deep_graph(random: &mut Random) -> Graph {
+    let nodes = 60;
+    let mut graph = Graph { nodes, ties: Vec::new(), terms: vec![Terms::default(); nodes as usize] };
+    for company in 1..nodes {
+        let near = |random: &mut Random| company - 1 - random.below(company.min(2));
+        let (first, second) = (near(random), near(random));
+        match random.below(24) {
+            0..=11 => graph.ties.push(Tie::exact(first, company, 24)),
+            12..=19 if first != second => {
+                graph.ties.extend([Tie::exact(first, company, 12), Tie::exact(second, company, 12)]);
+            }
+            20..=22 => {
+                let mut room = WHOLE;
+                for _ in 0..5 {
+                    let holder = random.below(nodes);
+                    let taken = graph.ties.iter().any(|tie| (tie.holder, tie.company) == (holder, company));
+                    let units = STEP * random.below(4);
+                    if !taken && units > 0 && units <= room {
+                        room -= units;
+                        graph.ties.push(Tie::exact(holder, company, units));
+                    }
+                }
+            }
+            _ => graph.ties.push(Tie::exact(first, company, 16)),
+        }
+    }
+    graph
+}
+
+#[test]
+fn a_deep_forest_follows_its_edits() {
+    let mut random = Random(4);
+    let (mut deepest, mut classes) = (0, 0);
+    for _ in 0..150 {
+        let mut graph = deep_graph(&mut random);
+        let mut forest = Forest::new(graph.holdings());
+        for _ in 0..40 {
+            let (holder, company, share) = random_edit(&mut random, &mut graph);
+            forest.set(holder, company, share).unwrap();
+            let holdings = forest.holdings();
+            // What closures find was shown to be right above.
+            let mut controllers = vec![Vec::new(); graph.nodes as usize];
+            for node in 0..graph.nodes {
+                let closure = holdings.closure(&[node], Line::MAJORITY, Certainty::Certain);
+                for &controlled in closure.joined() {
+                    controllers[controlled as usize].push(node);
+                }
+            }
+            let fresh = Forest::new(graph.holdings());
+            for node in 0..graph.nodes {
+                for forest in [&forest, &fresh] {
+                    let mut found = forest.controllers(node);
+                    found.sort_unstable();
+                    assert_eq!(found, controllers[node as usize], "{holder} {company} {share} {graph:?}");
+                    classes += usize::from(forest.class(node).len() > 1);
+                }
+                let controls = |x: &Node| forest.controls(*x, node);
+                assert!((0..graph.nodes).filter(controls).eq(controllers[node as usize].iter().copied()));
+                let ultimate = forest.ultimate(node);
+                let last = |x: &&Node| forest.controllers(**x).iter().all(|above| ultimate.contains(above));
+                assert!(ultimate.iter().filter(last).count() == ultimate.len(), "{ultimate:?} over {node}");
+                deepest = deepest.max(controllers[node as usize].len());
+            }
+        }
+    }
+    assert!(deepest > 12 && classes > 300, "{deepest} deep, {classes} in classes");
+}

@@ -84,7 +84,7 @@ fn remedies_are_as_cheap_as_trying_everything() {
         let want = brute(&graph, seeds, company, &costs, ending);
         match remedy {
             Remedy::NotNeeded => {
-                assert!(!is_in(&graph, seeds, company, &BTreeSet::new(), ending), "{graph:?}")
+                assert!(!is_in(&graph, seeds, company, &BTreeSet::new(), ending), "{graph:?}");
             }
             Remedy::Impossible => {
                 impossible += 1;

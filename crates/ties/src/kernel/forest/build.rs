@@ -50,32 +50,25 @@ impl Forest {
     fn find_majorities(&mut self) -> (Marks, Marks) {
         let nodes = self.holdings.nodes();
         let (mut joint, mut waits) = (Marks::of(nodes as usize), Marks::of(nodes as usize));
-        let (mut held_alone, mut held_jointly) = (Vec::new(), Vec::new());
         for company in (0..nodes).filter(|&company| self.holdings.is_held(company)) {
             match self.majority(company) {
-                Majority::Of(holder) => {
-                    self.tree.point(company, holder);
-                    held_alone.push(company);
-                }
-                Majority::Joint => {
-                    joint.set(company, true);
-                    held_jointly.push(company);
-                }
+                Majority::Of(holder) => self.tree.point(company, holder),
+                Majority::Joint => joint.set(company, true),
                 Majority::None => {}
             }
         }
-        for company in held_alone {
-            let holder = self.tree.parent(company).unwrap_or(company);
-            if self.tree.is_root(holder) && !joint.has(holder) {
-                self.tree.measure_below_root(company, holder);
-            } else {
-                waits.set(company, true);
-            }
-        }
-        for company in held_jointly {
-            let controlled = |holder: Node| !self.tree.is_root(holder) || joint.has(holder);
-            if self.holdings.terms(company).each_whole || self.holdings.holders(company).any(controlled) {
-                waits.set(company, true);
+        let controlled = |tree: &Tree, holder: Node| !tree.is_root(holder) || joint.has(holder);
+        for company in 0..nodes {
+            if joint.has(company) {
+                let mut holders = self.holdings.holders(company);
+                let each_whole = self.holdings.terms(company).each_whole;
+                waits.set(company, each_whole || holders.any(|holder| controlled(&self.tree, holder)));
+            } else if let Some(holder) = self.tree.parent(company) {
+                if controlled(&self.tree, holder) {
+                    waits.set(company, true);
+                } else {
+                    self.tree.measure_below_root(company, holder);
+                }
             }
         }
         (joint, waits)

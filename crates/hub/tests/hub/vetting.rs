@@ -16,7 +16,7 @@ const JSON: &str = "Content-Type: application/json";
 /// How often a tie comes and goes in the race.
 const ROUNDS: u64 = 1_000;
 /// How many clients poll meanwhile.
-const POLLERS: usize = 3;
+const POLLERS: usize = 2;
 /// How many indicators are at stake.
 const OBJECTS: u64 = 5;
 
@@ -198,7 +198,7 @@ async fn a_tie_is_in_force_at_the_members_next_request_a_thousand_times() {
         began.elapsed().as_secs_f64()
     );
     assert_eq!((total.leaks, total.gaps), (0, 0), "{total:?}");
-    assert!(total.while_closed >= ROUNDS / 2 && total.while_open >= ROUNDS / 2, "too few to tell: {total:?}");
+    assert!(total.while_closed >= ROUNDS && total.while_open >= ROUNDS / 10, "too few to tell: {total:?}");
     live.stop().await;
 }
 
@@ -442,8 +442,11 @@ async fn a_member_learns_nothing_of_hidden_evidence_by_asking_what_would_be() {
     assert!(String::from_utf8(known.body).unwrap().contains("t-acme"), "the officer is told");
     // Whether a tie is there cannot be tried out, nor what an invented one would lead to.
     let mut probe = question.clone();
-    probe["end"] = json!(["t-acme"]);
-    scene.post(&scene.login, "/api/decisions", &probe).await.expect(403);
+    for tie in ["t-acme", "t-no-such"] {
+        probe["end"] = json!([tie]);
+        let refused = scene.post(&scene.login, "/api/decisions", &probe).await.expect(422).json();
+        assert_eq!(refused["description"], format!("you are shown no tie `{tie}` that could end"));
+    }
     let mut probe = question;
     probe["add"] = json!([stake("probe", "t-probe", "dragon", "acme", "51%")]);
     scene.post(&scene.login, "/api/decisions", &probe).await.expect(403);

@@ -14,6 +14,9 @@ use crate::registry::ALERT;
 /// How many alerts one answer holds at most.
 pub const ALERTS_MAX: usize = 1_000;
 
+/// How many alerts share all but the last three digits of their keys.
+const BLOCK: u64 = 1_000;
+
 /// One alert.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alert {
@@ -79,8 +82,18 @@ impl Alert {
 /// Writes an alert.
 pub(crate) fn put(turn: &mut Hand<'_>, alert: &Alert) -> Result<(), StoreError> {
     let number = turn.next_alert();
-    let key = format!("{number:012}");
+    let key = key_of(number);
     turn.put_json(ALERT, &key, &Alert { key: key.clone(), ..alert.clone() })
+}
+
+/// An alert's key; keys sort as the numbers do.
+fn key_of(number: u64) -> String {
+    format!("{number:012}")
+}
+
+fn number_of(key: &str) -> Option<u64> {
+    let is_key = key.len() == 12 && key.bytes().all(|byte| byte.is_ascii_digit());
+    key.parse().ok().filter(|_| is_key)
 }
 
 impl Exchange {
@@ -88,14 +101,26 @@ impl Exchange {
     ///
     /// # Errors
     ///
-    /// Refuses members.
+    /// Refuses members, and an `after` that is no alert's key.
     pub fn alerts(&self, caller: &Caller, after: &str) -> Result<Vec<Alert>, AdminError> {
         if !caller.role().is_some_and(|role| Role::ALL.contains(&role)) {
             return Err(AdminError::Forbidden { needed: "the programme's people" });
         }
-        let records = self.inner.store.snapshot()?.list(ALERT, "")?;
-        let later = records.iter().filter(|record| record.key.as_str() > after).take(ALERTS_MAX);
-        let parsed = later.map(|record| serde_json::from_slice(&record.value));
+        let first = match after {
+            "" => 0,
+            key => number_of(key).ok_or_else(|| {
+                AdminError::Invalid(format!("`{}` is the key of no alert", key.escape_debug()))
+            })? + 1,
+        };
+        let snapshot = self.inner.store.snapshot()?;
+        let mut later = Vec::new();
+        // Numbers have no gaps, so these two blocks hold a whole answer, or all that there is.
+        for block in [first / BLOCK, first / BLOCK + 1] {
+            later.extend(snapshot.list(ALERT, &format!("{block:09}"))?);
+        }
+        later.retain(|record| record.key.as_str() > after);
+        later.truncate(ALERTS_MAX);
+        let parsed = later.iter().map(|record| serde_json::from_slice(&record.value));
         parsed
             .collect::<Result<_, _>>()
             .map_err(|error| AdminError::Store(StoreError::Damaged(format!("an alert: {error}"))))

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use ledger::Body;
 use ledger::entry::Vetting;
@@ -11,18 +11,24 @@ use model::{Caller, MemberId, Principal, Tier, Timestamp};
 use programme::Instrument;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use ties::{Day, EntityId, PartialDate};
+use ties::{AsOf, Day, EntityId, PartialDate, Period, Picture as _};
 
 use crate::alerts::{self, Alert};
 use crate::dossier::{Answer, AnswerDiff, Appeal, Attestation, Concluded, Done, Dossier, DutyOf, after};
 use crate::error::AdminError;
 use crate::evaluate::{Moved, evaluate, put_dossier};
 use crate::exchange::{Exchange, Hand, Inner, name_of, require};
-use crate::members::{DECIDES, still_accepted};
+use crate::members::{DECIDES, check_tier, still_accepted};
 use crate::writer::Instants;
 
 /// The longest text that a person may file, in bytes.
 const TEXT_MAX: usize = 65_536;
+/// The longest id of an instrument, in bytes.
+const INSTRUMENT_ID_LENGTH_MAX: usize = 200;
+/// The longest name of a person, in bytes.
+const NAME_LENGTH_MAX: usize = 200;
+/// How often a member may attest, or certify that duties are done, in a day: more than anybody corrects itself.
+const FILED_A_DAY_MAX: usize = 10;
 
 /// What an attestation says, and how it differs from the last.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -60,10 +66,13 @@ impl Exchange {
         entity: &EntityId,
     ) -> Result<Vec<Moved>, AdminError> {
         require(caller, DECIDES, "an operator or an officer")?;
-        let entity = entity.clone();
+        let (inner, id, entity) = (Arc::clone(&self.inner), member.clone(), entity.clone());
         self.change_dossier(caller, member, move |turn, dossier| {
-            let others = turn.registry.dossiers.values();
-            if others.filter(|other| other.entity.as_ref() == Some(&entity)).any(|other| other != dossier) {
+            let ties = inner.recorded.current(turn, inner.store.as_ref())?;
+            let picture = ties.picture(AsOf::at(turn.now));
+            let one = picture.canonical(&entity);
+            let is_it = |other: &Dossier| other.entity.as_ref().is_some_and(|e| picture.canonical(e) == one);
+            if turn.registry.dossiers.iter().any(|(other, dossier)| *other != id && is_it(dossier)) {
                 return Err(AdminError::Invalid(format!("the entity `{entity}` is another member's")));
             }
             let settings = &turn.registry.programme().settings().vetting;
@@ -94,6 +103,7 @@ impl Exchange {
         instrument: Instrument,
     ) -> Result<Vec<Moved>, AdminError> {
         require(caller, DECIDES, "an operator or an officer")?;
+        check_instrument(&instrument)?;
         self.change_dossier(caller, member, move |turn, dossier| {
             let registry = Arc::clone(turn.registry);
             let kinds = registry.programme().instruments();
@@ -141,7 +151,11 @@ impl Exchange {
             let Some(found) = dossier.instruments.iter_mut().find(|known| known.id == id) else {
                 return Err(AdminError::Invalid(format!("the member has no instrument `{id}`")));
             };
-            found.valid.to = Some(on);
+            let valid = Period { to: Some(on), ..found.valid };
+            if valid.is_backwards() {
+                return Err(AdminError::Invalid(format!("the instrument `{id}` had not begun on {on}")));
+            }
+            found.valid = valid;
             let is_its =
                 |of: &DutyOf| matches!(of, DutyOf::Instrument { instrument, .. } if *instrument == id);
             dossier.duties.retain(|duty| duty.done.is_some() || !is_its(&duty.of));
@@ -183,6 +197,13 @@ impl Exchange {
         if let Some(stray) = answers.keys().find(|id| !questionnaire.questions.iter().any(|q| q.id == **id)) {
             return Err(AdminError::Invalid(format!("there is no question {stray}")));
         }
+        let size: usize = answers.values().flat_map(|answer| &answer.list).map(String::len).sum();
+        if size > TEXT_MAX {
+            return Err(AdminError::Invalid(format!("the answers list more than {TEXT_MAX} bytes")));
+        }
+        if officer.len() > NAME_LENGTH_MAX {
+            return Err(AdminError::Invalid(format!("the officer's name is longer than {NAME_LENGTH_MAX} bytes")));
+        }
         if officer.trim().is_empty() {
             return Err(AdminError::Invalid(
                 "an attestation names the officer who answers for it".to_owned(),
@@ -191,6 +212,7 @@ impl Exchange {
         let (version, officer) = (questionnaire.version.clone(), officer.to_owned());
         let days = registry.programme().settings().vetting.attestation_days;
         self.change_dossier(caller, &member, move |turn, dossier| {
+            once_more(dossier.attestations.iter().map(|filed| filed.at), turn.now)?;
             let attestation = Attestation { at: turn.now, version, officer, answers };
             let changed = attestation.diff(dossier.attestations.last()).len();
             let bytes = serde_json::to_vec(&attestation)
@@ -227,8 +249,13 @@ impl Exchange {
         }
         let certificate = text(certificate, "a certificate")?;
         let (id, by) = (duty.to_owned(), name_of(caller));
+        let by_itself = caller.member().is_some();
         self.change_dossier(caller, member, move |turn, dossier| {
             let registry = Arc::clone(turn.registry);
+            if by_itself {
+                let done = dossier.duties.iter().filter_map(|duty| duty.done.as_ref());
+                once_more(done.filter(|done| done.by == by).map(|done| done.at), turn.now)?;
+            }
             let Some(open) = dossier.duties.iter_mut().find(|duty| duty.id == id && duty.done.is_none())
             else {
                 return Err(AdminError::Invalid(format!("the member has no open duty `{id}`")));
@@ -281,13 +308,17 @@ impl Exchange {
     ///
     /// # Errors
     ///
-    /// Refuses all but the member.
+    /// Refuses all but the member, a tier that there is not, and a second appeal before the first is answered.
     pub fn appeal(&self, caller: &Caller, tier: &Tier, words: &str) -> Result<Appeal, AdminError> {
         let Some(member) = caller.member().cloned() else {
             return Err(AdminError::Forbidden { needed: "a member, for itself" });
         };
         let (words, tier) = (text(words, "an appeal")?, tier.clone());
         self.change_dossier(caller, &member, move |turn, dossier| {
+            check_tier(turn, &tier)?;
+            if dossier.appeals.iter().any(|appeal| appeal.tier == tier && appeal.answered.is_none()) {
+                return Err(AdminError::Invalid(format!("your appeal on {tier} is not answered yet")));
+            }
             let days = turn.registry.programme().settings().vetting.appeal_days;
             let subject = format!("on {tier}");
             let due = after(turn.now, days);
@@ -376,17 +407,20 @@ impl Exchange {
     /// Fails if nothing could be written.
     pub fn tend(&self) -> Result<Vec<Moved>, AdminError> {
         let inner = Arc::clone(&self.inner);
-        inner.tended.store(inner.clock.now().as_micros(), Ordering::SeqCst);
+        let tended = inner.tended.swap(inner.clock.now().as_micros(), Ordering::SeqCst);
         let has_work = inner.published.registry().dossiers.values().any(|dossier| dossier.entity.is_some());
         if !has_work {
             return Ok(Vec::new());
         }
-        let (moved, last) =
+        let result =
             self.inner.writer.decide(Instants::HandsOut, move |turn| -> Result<_, AdminError> {
                 let at = turn.instant(0);
-                let ties = inner.ties.read().unwrap_or_else(PoisonError::into_inner);
+                let ties = inner.recorded.current(turn, inner.store.as_ref())?;
                 Ok(evaluate(&inner, turn, &ties, None, at)?)
-            })?;
+            });
+        // What was not done is still to be done.
+        let (moved, last) =
+            result.inspect_err(|_| self.inner.tended.store(tended, Ordering::SeqCst))?;
         self.wait_for(&moved, last)?;
         Ok(moved)
     }
@@ -463,7 +497,7 @@ fn file(
         sha256,
     };
     turn.record(&Body::Vetting(entry))?;
-    let ties = inner.ties.read().unwrap_or_else(PoisonError::into_inner);
+    let ties = inner.recorded.current(turn, inner.store.as_ref())?;
     Ok(evaluate(inner, turn, &ties, Some(&[member.clone()].into()), at)?)
 }
 
@@ -472,6 +506,31 @@ fn finish(dossier: &mut Dossier, of: &DutyOf, at: model::Timestamp, by: &str, ce
     if let Some(duty) = dossier.duties.iter_mut().find(|duty| duty.of == *of && duty.done.is_none()) {
         duty.done = Some(Done { at, by: by.to_owned(), certificate: certificate.to_owned() });
     }
+}
+
+/// An instrument is named in paths, and holds for some time.
+fn check_instrument(instrument: &Instrument) -> Result<(), AdminError> {
+    let id = &instrument.id;
+    let is_name = (1..=INSTRUMENT_ID_LENGTH_MAX).contains(&id.len())
+        && id.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/');
+    if !is_name {
+        let message = format!(
+            "an instrument's id is 1 to {INSTRUMENT_ID_LENGTH_MAX} characters of ASCII without a slash or a space"
+        );
+        return Err(AdminError::Invalid(message));
+    }
+    if instrument.valid.is_backwards() {
+        return Err(AdminError::Invalid(format!("the instrument `{id}` ends before it begins")));
+    }
+    Ok(())
+}
+
+/// Refuses a member that files the same kind of thing again and again: its dossier keeps all of it.
+fn once_more(filed: impl Iterator<Item = Timestamp>, now: Timestamp) -> Result<(), AdminError> {
+    if filed.filter(|at| now < after(*at, 1)).count() < FILED_A_DAY_MAX {
+        return Ok(());
+    }
+    Err(AdminError::Invalid(format!("you filed {FILED_A_DAY_MAX} of these within a day; file the next tomorrow")))
 }
 
 fn text(words: &str, what: &str) -> Result<String, AdminError> {

@@ -20,7 +20,7 @@ use vetting::{Decision, FactName, Session, Value};
 use crate::alerts::{self, Alert};
 use crate::dossier::{Decided, Dossier, DutyOf, Proposal};
 use crate::exchange::{Hand, Inner};
-use crate::members::put_member;
+use crate::members::put_same_identity;
 use crate::procedure::{self, Follows, Known};
 use crate::registry::{DECISION, DOSSIER, ReaderGrants};
 use crate::writer::Judging;
@@ -94,6 +94,7 @@ pub(crate) fn evaluate(
     drop(session);
     let epoch =
         if changing.iter().any(|one| !one.steps.is_empty()) { turn.begin_epoch() } else { turn.epoch() };
+    let mut judging = Judging::all(&before);
     for one in &changing {
         put_dossier(turn, &one.member.id, &one.dossier)?;
         if one.steps.is_empty() {
@@ -101,10 +102,10 @@ pub(crate) fn evaluate(
         }
         let mut member = one.member.clone();
         member.since = at;
-        put_member(turn, &member)?;
+        put_same_identity(turn, &member)?;
         let principal = Principal::Member(member.id.clone());
         if let Some(known) = &one.known {
-            turn.reform(&principal, known, &before, at, &mut Judging::all(&before))?;
+            turn.reform(&principal, known, &before, at, &mut judging)?;
         }
         for step in &one.steps {
             let proof = one.dossier.decided.get(&step.tier).map(|decided| decided.sha256.clone());
@@ -183,7 +184,13 @@ fn remember(
     turn.write().put(store::Record { kind: DECISION.to_owned(), key, value: bytes })?;
     let (grade, possible) = (decision.grade, decision.possible);
     let decided = Decided { grade, possible, rules: rules.clone(), at, sha256 };
-    one.dossier.decided.insert(tier.clone(), decided);
+    let old = one.dossier.decided.insert(tier.clone(), decided);
+    // Whoever agreed that it come onto the list agreed to that under the rules that applied then.
+    if old.is_none_or(|old| old.grade != grade || old.rules != *rules)
+        && one.dossier.proposals.get(tier).is_some_and(|waiting| waiting.to.is_on_the_list())
+    {
+        one.dossier.proposals.remove(tier);
+    }
     if one.dossier.overrides.get(tier).is_some_and(|over| over.rules != *rules) {
         one.dossier.overrides.remove(tier);
     }

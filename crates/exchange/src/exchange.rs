@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ledger::checkpoint::Origin;
 use ledger::entry::{Genesis, Key, Policy as PolicyEntry};
@@ -19,6 +19,7 @@ use crate::cursor::CursorKey;
 use crate::error::{AdminError, AuthenticationError, OpenError, ReadError, WriteError};
 use crate::keeping::{Keeper, KeptCheckpoint, check_key, resume_log};
 use crate::published::Published;
+use crate::recorded::Recorded;
 use crate::registry::{IN_FORCE, PROGRAMME, ReaderGrants, Registry, Verdicts};
 pub use crate::writer::Random;
 use crate::writer::{Instants, Judging, Turn, Writer};
@@ -66,8 +67,8 @@ pub(crate) struct Inner {
     /// Up to where old statuses were removed, in units of their sweeps.
     pub(crate) swept: AtomicU64,
     rights: Mutex<HashMap<(Principal, CollectionId), (Epoch, Rights)>>,
-    /// Every statement about ties. The writer adds to it inside its transaction; if that fails, it is read anew.
-    pub(crate) ties: RwLock<ties::Registry>,
+    /// Every statement about ties.
+    pub(crate) recorded: Recorded,
     /// When time last did its work, in microseconds.
     pub(crate) tended: AtomicI64,
 }
@@ -142,7 +143,7 @@ impl Exchange {
         let is_new = in_force.is_none();
         let is_other = ruling.digest() != programme.digest();
         let registry = Registry::load(snapshot.as_ref(), Arc::new(Policy::new(ruling)?))?;
-        let ties = crate::ties::load(snapshot.as_ref(), registry.programme())?;
+        let recorded = Recorded::load(snapshot.as_ref(), &registry)?;
         let log = resume_log(snapshot.as_ref())?;
         if !is_new {
             check_key(snapshot.as_ref(), &signer.verifier().to_string())?;
@@ -169,7 +170,7 @@ impl Exchange {
                 blocks: BlockCache::default(),
                 swept: AtomicU64::new(0),
                 rights: Mutex::default(),
-                ties: RwLock::new(ties),
+                recorded,
                 tended: AtomicI64::new(i64::MIN),
             }),
         };
@@ -210,7 +211,7 @@ impl Exchange {
         let inner = Arc::clone(&self.inner);
         let (files, digest, by) = (files_as_text(programme), programme.digest().to_owned(), by.to_owned());
         let (epoch, last) =
-            self.inner.writer.decide(Instants::HandsOut, move |turn| -> Result<Epoch, WriteError> {
+            self.inner.writer.decide(Instants::Alone, move |turn| -> Result<Epoch, WriteError> {
                 let (epoch, at) = inner.judge_everyone(turn, &|_| true, |registry| {
                     registry.policy = policy;
                     registry.judge = judge;
@@ -223,7 +224,7 @@ impl Exchange {
             })?;
         self.inner.wait_until(last);
         // The programme's own lists and rules changed with it.
-        self.reload_ties()?;
+        self.refresh_ties()?;
         self.tend().map_err(|error| OpenError::Store(StoreError::failed("vetting anew", error)))?;
         Ok(epoch)
     }

@@ -38,6 +38,7 @@ mod queue;
 mod reach;
 mod read;
 mod recall;
+mod recorded;
 mod registry;
 mod ties;
 mod writer;

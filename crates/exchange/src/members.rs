@@ -415,6 +415,11 @@ fn agreed(
     };
     let mut proposal = waiting.cloned().unwrap_or_else(fresh);
     proposal.needs = needs;
+    // Whose credential was revoked may never have been who agreed.
+    let is_revoked = |agreement: &Agreement| {
+        registry.credentials.get(&agreement.credential).is_some_and(|known| known.revoked.is_some())
+    };
+    proposal.agreed.retain(|agreement| !is_revoked(agreement));
     if proposal.agreed.iter().any(|agreement| agreement.credential == caller.credential) {
         let message = "you agreed to this step already; another person has to".to_owned();
         return Err(AdminError::Invalid(message));
@@ -473,6 +478,9 @@ fn step(
     dossier.proposals.remove(&tier);
     dossier.by_rules.remove(&tier);
     leaves_the_list(&mut dossier, &tier, from, to, at, settings.disposal_days);
+    if !to.is_on_the_list() {
+        dossier.overrides.remove(&tier);
+    }
     let decided = dossier.decided.get(&tier).cloned();
     if let Some(decided) =
         decided.as_ref().filter(|decided| decided.grade >= Grade::Suspend && to.is_on_the_list())
@@ -502,7 +510,7 @@ pub(crate) fn still_accepted(turn: &Hand<'_>, caller: &Caller) -> Result<(), Adm
     if turn.registry.accepts(caller, turn.now) { Ok(()) } else { Err(AdminError::Revoked) }
 }
 
-fn check_tier(turn: &Hand<'_>, tier: &Tier) -> Result<(), AdminError> {
+pub(crate) fn check_tier(turn: &Hand<'_>, tier: &Tier) -> Result<(), AdminError> {
     if turn.registry.programme().tier(tier).is_some() {
         return Ok(());
     }
@@ -525,10 +533,16 @@ fn check_identity(turn: &Hand<'_>, identity: Option<&str>, own: Option<&MemberId
 }
 
 pub(crate) fn put_member(turn: &mut Hand<'_>, member: &Member) -> Result<(), StoreError> {
+    put_same_identity(turn, member)?;
+    Arc::make_mut(turn.registry).refresh_identities();
+    Ok(())
+}
+
+/// Writes a member whose STIX identity is what it was; of such, very many may change at once.
+pub(crate) fn put_same_identity(turn: &mut Hand<'_>, member: &Member) -> Result<(), StoreError> {
     turn.put_json(MEMBER, member.id.as_str(), member)?;
     let registry = Arc::make_mut(turn.registry);
     Arc::make_mut(&mut registry.members).insert(member.id.clone(), member.clone());
-    registry.refresh_identities();
     Ok(())
 }
 

@@ -4,28 +4,30 @@
 //! outside sets it. They are stored as they came, one record for each import, together with everything that follows from
 //! them, in one transaction.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use ledger::Body;
 use ledger::entry::Vetting;
-use model::{Caller, MemberId, Role, Tier, Timestamp};
-use programme::Programme;
+use model::{Caller, Grade, MemberId, Role, Tier, Timestamp};
 use sha2::{Digest, Sha256};
-use store::{Record, Snapshot, StoreError};
-use ties::{AsOf, EntityId, Evidence, Registry as Ties, Said, Statement, TieId, encode};
+use store::{Record, StoreError};
+use ties::{AsOf, EntityId, Evidence, Picture as _, Registry as Ties, Said, Statement, TieId, encode};
 use vetting::{Decision, Lens, Move, Party, Remedies, Session};
 
 use crate::alerts::{self, Alert};
-use crate::error::{AdminError, OpenError};
+use crate::error::{AdminError, WriteError};
 use crate::evaluate::{Moved, evaluate};
-use crate::exchange::{Exchange, Hand, name_of, require};
+use crate::exchange::{Exchange, Hand, Inner, name_of, require};
 use crate::members::{DECIDES, still_accepted};
 use crate::registry::{DECISION, Registry, STATEMENTS};
 use crate::writer::Instants;
 
 /// How many statements one import may hold; a national register goes in several.
 pub const IMPORT_MAX: usize = 1_000_000;
+
+/// How much of an import's name the ledger keeps, in characters.
+const SUBJECT_LENGTH_MAX: usize = 200;
 
 /// What became of an import.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
@@ -57,27 +59,15 @@ pub struct Question {
     pub remedies: Option<std::time::Duration>,
 }
 
-/// The statements of a store, and the programme's own lists.
-pub(crate) fn load(snapshot: &dyn Snapshot, programme: &Programme) -> Result<Ties, OpenError> {
-    let mut ties = Ties::new();
-    ties.add(programme.lists().to_vec());
-    for record in snapshot.list(STATEMENTS, "")? {
-        ties.load(&record.value).map_err(|error| OpenError::Record {
-            kind: STATEMENTS.to_owned(),
-            key: record.key.clone(),
-            reason: error.to_string(),
-        })?;
-    }
-    Ok(ties)
-}
-
 impl Exchange {
-    /// Reads the statements anew, after a transaction that had added some came to nothing, or the lists changed.
-    pub(crate) fn reload_ties(&self) -> Result<(), OpenError> {
-        let mut ties = self.inner.ties.write().unwrap_or_else(PoisonError::into_inner);
-        let snapshot = self.inner.store.snapshot()?;
-        *ties = load(snapshot.as_ref(), self.inner.published.registry().programme())?;
-        Ok(())
+    /// Brings the statements in memory to what the store holds, after a transaction that had added some came to
+    /// nothing, or the programme's lists changed.
+    pub(crate) fn refresh_ties(&self) -> Result<(), WriteError> {
+        let inner = Arc::clone(&self.inner);
+        let refresh = move |turn: &mut Hand<'_>| -> Result<(), WriteError> {
+            inner.recorded.current(turn, inner.store.as_ref()).map(drop).map_err(WriteError::from)
+        };
+        self.inner.writer.decide(Instants::None, refresh).map(drop)
     }
 
     /// Records statements, decides anew on everybody whom they concern, and lets follow what follows.
@@ -97,54 +87,23 @@ impl Exchange {
                 format!("{} statements are more than the {IMPORT_MAX} of one import", statements.len());
             return Err(AdminError::Invalid(message));
         }
-        let (inner, by, caller) = (Arc::clone(&self.inner), name_of(caller), caller.clone());
-        let subject = subject.chars().take(200).collect::<String>();
+        let (inner, caller) = (Arc::clone(&self.inner), caller.clone());
+        let subject = subject.chars().take(SUBJECT_LENGTH_MAX).collect::<String>();
         let result =
             self.inner.writer.decide(Instants::HandsOut, move |turn| -> Result<Imported, AdminError> {
                 still_accepted(turn, &caller)?;
-                let at = turn.instant(0);
-                let stamped = statements.into_iter().map(|statement| Statement { recorded: at, ..statement });
-                let mut ties = inner.ties.write().unwrap_or_else(PoisonError::into_inner);
-                let concern = of_concern(turn.registry, &ties, at);
-                let added = ties.add(stamped.collect());
-                let mut imported = Imported {
-                    new: added.new.len(),
-                    known_already: added.known_already,
-                    refused: added.refused.iter().map(|(place, why)| (*place, why.to_string())).collect(),
-                    findings: added.findings.iter().map(ToString::to_string).collect(),
-                    moved: Vec::new(),
-                };
-                if added.new.is_empty() {
-                    return Ok(imported);
-                }
-                let new: Vec<Statement> = ties.log(added.new).collect();
-                let batch = encode(&new);
-                let entry = Vetting {
-                    at: at.to_string(),
-                    member: None,
-                    action: "ties recorded".to_owned(),
-                    subject: format!("{} statements: {subject}", new.len()),
-                    by,
-                    sha256: Some(hex::encode(Sha256::digest(&batch))),
-                };
-                let key = format!("{:012}", turn.next_batch());
-                turn.write().put(Record { kind: STATEMENTS.to_owned(), key, value: batch })?;
-                turn.record(&Body::Vetting(entry))?;
-                watch(turn, &concern, &new, at)?;
-                imported.moved = evaluate(&inner, turn, &ties, None, at)?;
-                Ok(imported)
+                Ok(record(&inner, turn, statements, &subject, name_of(&caller))?)
             });
         match result {
             Ok((imported, last)) => {
-                self.inner.wait_until(last);
-                for moved in &imported.moved {
-                    let due = self.inner.end_of_back_fill(&model::Principal::Member(moved.member.clone()))?;
-                    self.inner.wait_until(due.unwrap_or(last));
-                }
+                self.wait_for(&imported.moved, last)?;
                 Ok(imported)
             }
             Err(error) => {
-                self.reload_ties().map_err(|error| AdminError::Invalid(error.to_string()))?;
+                // If it cannot be done now, the writer does it before it next decides.
+                if let Err(error) = self.refresh_ties() {
+                    tracing::warn!(%error, "statements that were not recorded are in memory for now");
+                }
                 Err(error)
             }
         }
@@ -159,7 +118,7 @@ impl Exchange {
         require(caller, &Role::ALL, "the programme's people")?;
         let registry = self.inner.published.registry();
         let at = self.inner.clock.now();
-        let recorded = self.inner.ties.read().unwrap_or_else(PoisonError::into_inner);
+        let recorded = self.inner.recorded.read();
         let mut would = Ties::clone(&recorded);
         would.add(statements.into_iter().map(|statement| Statement { recorded: at, ..statement }).collect());
         let (before, after) = (recorded.picture(AsOf::at(at)), would.picture(AsOf::at(at)));
@@ -176,7 +135,8 @@ impl Exchange {
     ///
     /// # Errors
     ///
-    /// Refuses members, except about themselves; and a tier or pack that there is not.
+    /// Refuses members, except about themselves, without statements that were never made, and with the end of no tie
+    /// but those that they are shown; and a tier or pack that there is not.
     pub fn vet(
         &self,
         caller: &Caller,
@@ -187,7 +147,8 @@ impl Exchange {
         let registry = self.inner.published.registry();
         let dossier = registry.dossiers.iter().find(|(_, dossier)| dossier.entity.as_ref() == Some(entity));
         let own = dossier.is_some_and(|(member, _)| caller.member() == Some(member));
-        if caller.role().is_none() && !own {
+        // What an invented tie would lead to tells what is known of its other end.
+        if caller.role().is_none() && (!own || !question.add.is_empty()) {
             return Err(AdminError::Forbidden { needed: "the programme's people" });
         }
         if registry.programme().tier(tier).is_none() {
@@ -199,7 +160,7 @@ impl Exchange {
         let mut as_of = question.as_of.unwrap_or(AsOf::at(now));
         as_of.known = as_of.known.min(now);
         let party = dossier.and_then(|(_, dossier)| dossier.party(now)).unwrap_or(Party::new(entity.clone()));
-        let recorded = self.inner.ties.read().unwrap_or_else(PoisonError::into_inner);
+        let recorded = self.inner.recorded.read();
         let would;
         let looked_at: &Ties = if question.add.is_empty() {
             &recorded
@@ -214,6 +175,10 @@ impl Exchange {
         let lens = Lens::new(&picture).without(question.end.iter().cloned());
         // A member sees the evidence that those concerned may see.
         let may_see = if caller.role().is_some() { Evidence::Programme } else { Evidence::Concerned };
+        if caller.role().is_none() && !question.end.is_empty() {
+            let session = Session::new(&registry.judge, &picture, question.packs.clone()).for_reader(may_see);
+            check_shown(&session.decide(&party, tier)?, &question.end)?;
+        }
         let session = Session::new(&registry.judge, &lens, question.packs.clone()).for_reader(may_see);
         let decision = session.decide(&party, tier)?;
         let mut over = self.limit(question.remedies.unwrap_or_default());
@@ -234,13 +199,16 @@ impl Exchange {
     ///
     /// # Errors
     ///
-    /// Refuses members.
+    /// Refuses members, and a member that there is not.
     pub fn decisions(
         &self,
         caller: &Caller,
         member: &MemberId,
     ) -> Result<Vec<serde_json::Value>, AdminError> {
         require(caller, &Role::ALL, "the programme's people")?;
+        if !self.inner.published.registry().members.contains_key(member) {
+            return Err(AdminError::NoSuchMember(member.clone()));
+        }
         let records = self.inner.store.snapshot()?.list(DECISION, &format!("{member}/"))?;
         let parsed = records.iter().map(|record| serde_json::from_slice(&record.value));
         parsed
@@ -255,7 +223,7 @@ impl Exchange {
     /// Refuses members.
     pub fn tie_history(&self, caller: &Caller, tie: &TieId) -> Result<Vec<Statement>, AdminError> {
         require(caller, &Role::ALL, "the programme's people")?;
-        Ok(self.inner.ties.read().unwrap_or_else(PoisonError::into_inner).history(tie))
+        Ok(self.inner.recorded.read().history(tie))
     }
 
     /// The ties of an entity now: those that run to it, and those that run from it.
@@ -269,9 +237,8 @@ impl Exchange {
         entity: &EntityId,
         as_of: Option<AsOf>,
     ) -> Result<Vec<ties::KnownTie>, AdminError> {
-        use ties::Picture as _;
         require(caller, &Role::ALL, "the programme's people")?;
-        let ties = self.inner.ties.read().unwrap_or_else(PoisonError::into_inner);
+        let ties = self.inner.recorded.read();
         let picture = ties.picture(as_of.unwrap_or(AsOf::at(self.inner.clock.now())));
         let mut found = picture.ties_into(entity);
         found.extend(picture.ties_out_of(entity));
@@ -290,14 +257,81 @@ impl Exchange {
         limit: usize,
     ) -> Result<Vec<Statement>, AdminError> {
         require(caller, &Role::ALL, "the programme's people")?;
-        let ties = self.inner.ties.read().unwrap_or_else(PoisonError::into_inner);
+        let ties = self.inner.recorded.read();
         Ok(ties.log(from..from.saturating_add(limit)).collect())
+    }
+}
+
+/// What an import does inside its transaction.
+fn record(
+    inner: &Inner,
+    turn: &mut Hand<'_>,
+    statements: Vec<Statement>,
+    subject: &str,
+    by: String,
+) -> Result<Imported, StoreError> {
+    let at = turn.instant(0);
+    let concern = of_concern(turn.registry, &*inner.recorded.current(turn, inner.store.as_ref())?, at);
+    let stamped = statements.into_iter().map(|statement| Statement { recorded: at, ..statement });
+    let (added, batch) = inner.recorded.add(turn, inner.store.as_ref(), stamped.collect())?;
+    let mut imported = Imported {
+        new: added.new.len(),
+        known_already: added.known_already,
+        refused: added.refused.iter().map(|(place, why)| (*place, why.to_string())).collect(),
+        findings: added.findings.iter().map(ToString::to_string).collect(),
+        moved: Vec::new(),
+    };
+    let Some(batch) = batch else { return Ok(imported) };
+    let ties = inner.recorded.read();
+    let new: Vec<Statement> = ties.log(added.new).collect();
+    let bytes = encode(&new);
+    let entry = Vetting {
+        at: at.to_string(),
+        member: None,
+        action: "ties recorded".to_owned(),
+        subject: format!("{} statements: {subject}", new.len()),
+        by,
+        sha256: Some(hex::encode(Sha256::digest(&bytes))),
+    };
+    let key = format!("{batch:012}");
+    turn.write().put(Record { kind: STATEMENTS.to_owned(), key, value: bytes })?;
+    turn.record(&Body::Vetting(entry))?;
+    watch(turn, &concern, &new, at)?;
+    if new.iter().any(|statement| matches!(statement.said, Said::Same { .. })) {
+        for text in members_that_are_one(turn.registry, &ties, at) {
+            alerts::put(turn, &Alert::new("merge", None, text.clone(), at))?;
+            imported.findings.push(text);
+        }
+    }
+    imported.moved = evaluate(inner, turn, &ties, None, at)?;
+    Ok(imported)
+}
+
+/// Members whose entities turned out to be one. Each is decided on by the ties of both; who has to go is for people.
+fn members_that_are_one(registry: &Registry, ties: &Ties, at: Timestamp) -> Vec<String> {
+    let picture = ties.picture(AsOf::at(at));
+    let mut of: BTreeMap<EntityId, Vec<&str>> = BTreeMap::new();
+    for (member, dossier) in registry.dossiers.iter() {
+        if let Some(entity) = &dossier.entity {
+            of.entry(picture.canonical(entity)).or_default().push(member.as_str());
+        }
+    }
+    let several = of.into_iter().filter(|(_, members)| members.len() > 1);
+    several.map(|(entity, members)| format!("{} are one entity, `{entity}`", members.join(" and "))).collect()
+}
+
+/// A member may ask what would be without the ties that its decision rests on, as far as it is shown them. Of any
+/// other tie the answer would tell whether there is one.
+fn check_shown(decision: &Decision, end: &BTreeSet<TieId>) -> Result<(), AdminError> {
+    let shown = decision.ties(Grade::Clear);
+    match end.iter().find(|tie| !shown.contains(*tie)) {
+        Some(tie) => Err(AdminError::Invalid(format!("you are shown no tie `{tie}` that could end"))),
+        None => Ok(()),
     }
 }
 
 /// The parties of concern, for watching.
 fn of_concern(registry: &Registry, ties: &Ties, at: Timestamp) -> BTreeSet<EntityId> {
-    use ties::Picture as _;
     let picture = ties.picture(AsOf::at(at));
     let lists = &registry.programme().settings().vetting.concern;
     lists.iter().flat_map(|list| picture.listed_on(list)).map(|known| known.listing.entity).collect()

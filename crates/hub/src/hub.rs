@@ -20,6 +20,9 @@ use crate::taxii21::Prebuilt;
 const DECISIONS_MAX_BYTES: usize = 16 * 1024 * 1024;
 /// How many decisions wait for the writer at once. They have places of their own, so that publications do not take them.
 const DECIDING_MAX: usize = 16;
+/// How many questions to the rules are worked on at once. One may take a second of computing, and a member may ask; so
+/// they have places of their own, and polls are read beside them.
+const QUESTIONS_MAX: usize = 4;
 
 /// The hub, shared by all requests. Cheap to clone.
 #[derive(Clone)]
@@ -52,6 +55,7 @@ pub(crate) struct HubState {
     reads: Arc<Semaphore>,
     writes: Arc<Semaphore>,
     deciding: Arc<Semaphore>,
+    questions: Arc<Semaphore>,
     requests: AtomicU64,
     prebuilt: RwLock<Option<Arc<Prebuilt>>>,
 }
@@ -87,6 +91,7 @@ impl Hub {
             reads: Arc::new(Semaphore::new(options.reads_max)),
             writes: Arc::new(Semaphore::new(options.writes_max)),
             deciding: Arc::new(Semaphore::new(DECIDING_MAX)),
+            questions: Arc::new(Semaphore::new(QUESTIONS_MAX)),
             requests: AtomicU64::new(0),
             prebuilt: RwLock::default(),
             exchange,
@@ -128,6 +133,18 @@ impl Hub {
         E: Into<Refusal> + Send + 'static,
     {
         self.run(&self.deciding, work).await
+    }
+
+    /// Asks the rules something, on a blocking thread.
+    pub(crate) async fn question<T, E>(
+        &self,
+        work: impl FnOnce(&Exchange) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, Refusal>
+    where
+        T: Send + 'static,
+        E: Into<Refusal> + Send + 'static,
+    {
+        self.run(&self.questions, work).await
     }
 
     async fn run<T, E>(

@@ -12,6 +12,7 @@ mod resources;
 mod routes;
 mod server;
 mod stream;
+mod vetting;
 
 use std::sync::Arc;
 

@@ -56,7 +56,7 @@ pub(crate) async fn ask(
     };
     let (entity, tier) = (asked.entity, asked.tier);
     let (decision, remedies) =
-        hub.read(move |exchange| exchange.vet(&caller, &entity, &tier, &question)).await?;
+        hub.question(move |exchange| exchange.vet(&caller, &entity, &tier, &question)).await?;
     let text = decision.describe(remedies.as_ref());
     json(StatusCode::OK, &object!({"decision": decision, "remedies": remedies, "text": text}))
 }

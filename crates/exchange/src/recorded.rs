@@ -1,0 +1,115 @@
+//! The statements about ties in memory: what the store holds, ready to be asked.
+//!
+//! The writer adds to them inside its transaction, before that is durable, so they may come to hold what then was
+//! never written. They know how many batches they hold, and of which programme's lists; whoever decides by them asks
+//! first whether that is what the registry of its own transaction says, and reads the store anew if it is not.
+//!
+//! ```text
+//! import, 7 batches in the store   ->  8 in memory, the commit fails, 7 in the store
+//! next work of the writer          ->  its registry says 7, memory says 8: read anew, and decide by 7
+//! ```
+//!
+//! Those who only look take what is there. What they see of a transaction that failed is gone a moment later.
+
+use std::ops::Deref;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+
+use programme::Programme;
+use store::{Snapshot, Store, StoreError};
+use ties::{Added, Registry as Ties, Statement};
+
+use crate::error::OpenError;
+use crate::exchange::Hand;
+use crate::registry::{Registry, STATEMENTS};
+
+/// Every statement of the store, and of the programme's lists.
+pub(crate) struct Recorded(RwLock<State>);
+
+struct State {
+    ties: Ties,
+    /// How many batches of the store it holds.
+    batches: u64,
+    /// The digest of the programme whose lists it holds.
+    programme: String,
+}
+
+/// The statements, for as long as somebody looks at them.
+pub(crate) struct Reading<'r>(RwLockReadGuard<'r, State>);
+
+impl Deref for Reading<'_> {
+    type Target = Ties;
+
+    fn deref(&self) -> &Ties {
+        &self.0.ties
+    }
+}
+
+impl State {
+    fn load(snapshot: &dyn Snapshot, registry: &Registry) -> Result<Self, OpenError> {
+        let ties = load(snapshot, registry.programme())?;
+        let programme = registry.programme().digest().to_owned();
+        Ok(Self { ties, batches: registry.batches, programme })
+    }
+
+    fn is_of(&self, registry: &Registry) -> bool {
+        self.batches == registry.batches && self.programme == registry.programme().digest()
+    }
+}
+
+fn load(snapshot: &dyn Snapshot, programme: &Programme) -> Result<Ties, OpenError> {
+    let mut ties = Ties::new();
+    ties.add(programme.lists().to_vec());
+    for record in snapshot.list(STATEMENTS, "")? {
+        ties.load(&record.value).map_err(|error| OpenError::Record {
+            kind: STATEMENTS.to_owned(),
+            key: record.key.clone(),
+            reason: error.to_string(),
+        })?;
+    }
+    Ok(ties)
+}
+
+impl Recorded {
+    /// The statements of a store whose registry was just read from the same snapshot.
+    pub(crate) fn load(snapshot: &dyn Snapshot, registry: &Registry) -> Result<Self, OpenError> {
+        Ok(Self(RwLock::new(State::load(snapshot, registry)?)))
+    }
+
+    /// The statements, for those who only look.
+    pub(crate) fn read(&self) -> Reading<'_> {
+        Reading(self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The statements that a work of the writer decides by.
+    pub(crate) fn current(&self, turn: &Hand<'_>, store: &dyn Store) -> Result<Reading<'_>, StoreError> {
+        let reading = self.read();
+        if reading.0.is_of(turn.registry) {
+            return Ok(reading);
+        }
+        drop(reading);
+        // INVARIANT: what a transaction added was added to what was current in it, so whoever finds something else is
+        // the first of its transaction to look, and the store has all that its registry tells of.
+        let snapshot = store.snapshot()?;
+        let anew = State::load(snapshot.as_ref(), turn.registry).map_err(|error| match error {
+            OpenError::Store(source) => source,
+            other => StoreError::Damaged(other.to_string()),
+        })?;
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = anew;
+        Ok(self.read())
+    }
+
+    /// Adds statements, and gives the number of the batch that they make if any of them is new.
+    pub(crate) fn add(
+        &self,
+        turn: &mut Hand<'_>,
+        store: &dyn Store,
+        statements: Vec<Statement>,
+    ) -> Result<(Added, Option<u64>), StoreError> {
+        drop(self.current(turn, store)?);
+        let mut state = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let added = state.ties.add(statements);
+        let batch = (!added.new.is_empty()).then(|| turn.next_batch());
+        state.batches = turn.registry.batches;
+        Ok((added, batch))
+    }
+}

@@ -108,9 +108,11 @@ impl Exchange {
         }
         let first = match after {
             "" => 0,
-            key => number_of(key).ok_or_else(|| {
-                AdminError::Invalid(format!("`{}` is the key of no alert", key.escape_debug()))
-            })? + 1,
+            key => {
+                number_of(key).ok_or_else(|| {
+                    AdminError::Invalid(format!("`{}` is the key of no alert", key.escape_debug()))
+                })? + 1
+            }
         };
         let snapshot = self.inner.store.snapshot()?;
         let mut later = Vec::new();

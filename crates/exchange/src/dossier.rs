@@ -253,7 +253,11 @@ impl Dossier {
 
     /// The duties that are overdue, with the days. What is held back from disposal does not count against the ties.
     fn overdue(&self, now: Timestamp) -> BTreeMap<String, u32> {
-        let open = self.duties.iter().filter(|duty| duty.done.is_none() && duty.due < now);
+        let is_about_ties = |of: &DutyOf| !matches!(of, DutyOf::Disposal { .. });
+        let open = self
+            .duties
+            .iter()
+            .filter(|duty| duty.done.is_none() && duty.due < now && is_about_ties(&duty.of));
         let mut overdue = BTreeMap::new();
         for duty in open {
             let name = match &duty.of {

@@ -2,8 +2,8 @@
 //! and the passing of time.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use ledger::Body;
 use ledger::entry::Vetting;
@@ -202,7 +202,9 @@ impl Exchange {
             return Err(AdminError::Invalid(format!("the answers list more than {TEXT_MAX} bytes")));
         }
         if officer.len() > NAME_LENGTH_MAX {
-            return Err(AdminError::Invalid(format!("the officer's name is longer than {NAME_LENGTH_MAX} bytes")));
+            return Err(AdminError::Invalid(format!(
+                "the officer's name is longer than {NAME_LENGTH_MAX} bytes"
+            )));
         }
         if officer.trim().is_empty() {
             return Err(AdminError::Invalid(
@@ -412,15 +414,13 @@ impl Exchange {
         if !has_work {
             return Ok(Vec::new());
         }
-        let result =
-            self.inner.writer.decide(Instants::HandsOut, move |turn| -> Result<_, AdminError> {
-                let at = turn.instant(0);
-                let ties = inner.recorded.current(turn, inner.store.as_ref())?;
-                Ok(evaluate(&inner, turn, &ties, None, at)?)
-            });
+        let result = self.inner.writer.decide(Instants::HandsOut, move |turn| -> Result<_, AdminError> {
+            let at = turn.instant(0);
+            let ties = inner.recorded.current(turn, inner.store.as_ref())?;
+            Ok(evaluate(&inner, turn, &ties, None, at)?)
+        });
         // What was not done is still to be done.
-        let (moved, last) =
-            result.inspect_err(|_| self.inner.tended.store(tended, Ordering::SeqCst))?;
+        let (moved, last) = result.inspect_err(|_| self.inner.tended.store(tended, Ordering::SeqCst))?;
         self.wait_for(&moved, last)?;
         Ok(moved)
     }
@@ -530,7 +530,9 @@ fn once_more(filed: impl Iterator<Item = Timestamp>, now: Timestamp) -> Result<(
     if filed.filter(|at| now < after(*at, 1)).count() < FILED_A_DAY_MAX {
         return Ok(());
     }
-    Err(AdminError::Invalid(format!("you filed {FILED_A_DAY_MAX} of these within a day; file the next tomorrow")))
+    Err(AdminError::Invalid(format!(
+        "you filed {FILED_A_DAY_MAX} of these within a day; file the next tomorrow"
+    )))
 }
 
 fn text(words: &str, what: &str) -> Result<String, AdminError> {

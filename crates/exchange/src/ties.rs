@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use ledger::Body;
 use ledger::entry::Vetting;
-use model::{Caller, Grade, MemberId, Role, Tier, Timestamp};
+use model::{Caller, Grade, MemberId, Role, Standing, Tier, Timestamp};
 use sha2::{Digest, Sha256};
 use store::{Record, StoreError};
 use ties::{AsOf, EntityId, Evidence, Picture as _, Registry as Ties, Said, Statement, TieId, encode};
@@ -159,7 +159,11 @@ impl Exchange {
         let now = self.inner.clock.now();
         let mut as_of = question.as_of.unwrap_or(AsOf::at(now));
         as_of.known = as_of.known.min(now);
-        let party = dossier.and_then(|(_, dossier)| dossier.party(now)).unwrap_or(Party::new(entity.clone()));
+        let mut party =
+            dossier.and_then(|(_, dossier)| dossier.party(now)).unwrap_or(Party::new(entity.clone()));
+        // Whoever is not on the list yet is asked as an applicant.
+        let standing = dossier.and_then(|(member, _)| registry.members.get(member)).map(|m| m.standing(tier));
+        party.applicant = standing.is_some_and(|s| matches!(s, Standing::Applicant | Standing::UnderReview));
         let recorded = self.inner.recorded.read();
         let would;
         let looked_at: &Ties = if question.add.is_empty() {

@@ -171,9 +171,18 @@ fn hub() -> Hub {
     let (member, _) = world.member("Acme", &["open", "programme", "cleared"]);
     world.exchange.bind_entity(&world.operator, &member.id, &"acme".parse().unwrap()).unwrap();
     let around = statements(&[
-        ("e-1", r#"{"entity":{"id":"acme","kind":"organisation","countries":["US"],"sectors":["security"]}}"#),
-        ("e-2", r#"{"entity":{"id":"dragon","kind":"organisation","countries":["CN"],"sectors":["security"]}}"#),
-        ("e-3", r#"{"entity":{"id":"venture","kind":"organisation","countries":["HK"],"sectors":["security"]}}"#),
+        (
+            "e-1",
+            r#"{"entity":{"id":"acme","kind":"organisation","countries":["US"],"sectors":["security"]}}"#,
+        ),
+        (
+            "e-2",
+            r#"{"entity":{"id":"dragon","kind":"organisation","countries":["CN"],"sectors":["security"]}}"#,
+        ),
+        (
+            "e-3",
+            r#"{"entity":{"id":"venture","kind":"organisation","countries":["HK"],"sectors":["security"]}}"#,
+        ),
         ("l-1", r#"{"listing":{"id":"l-1","list":"concern","entity":"dragon"}}"#),
         ("s-1", &stake("t-dragon", "dragon", "51%", r#"{"from":"2008"}"#)),
     ]);
@@ -260,8 +269,7 @@ fn an_import_that_was_kept_and_reported_failed_is_there_after_a_restart() {
 #[test]
 fn a_day_whose_work_could_not_be_done_is_not_over() {
     let hub = hub();
-    let tomorrow =
-        statements(&[("s-acme", &stake("t-acme", "acme", "49%", r#"{"from":"2012-03-29"}"#))]);
+    let tomorrow = statements(&[("s-acme", &stake("t-acme", "acme", "49%", r#"{"from":"2012-03-29"}"#))]);
     hub.world.exchange.import_ties(&hub.world.operator, tomorrow, "a tie of tomorrow").unwrap();
     assert!(hub.world.exchange.tend_if_due().unwrap().is_empty());
     hub.world.pass(Duration::from_secs(86_400));
@@ -293,14 +301,18 @@ fn imports_and_the_passing_of_time_at_once_over_a_store_that_fails_now_and_then(
                 scope.spawn(move || {
                     for number in 0..IMPORTS {
                         let name = format!("s-{thread}-{number}");
-                        let said = stake(&format!("t-{name}"), &format!("c-{name}"), "1%", r#"{"from":"2012"}"#);
+                        let said =
+                            stake(&format!("t-{name}"), &format!("c-{name}"), "1%", r#"{"from":"2012"}"#);
                         let statement = statements(&[(&name, &said)]);
                         // As anybody would: again until it is recorded.
                         while let Err(error) =
                             hub.world.exchange.import_ties(&hub.world.operator, statement.clone(), "one")
                         {
                             assert!(
-                                matches!(error, AdminError::Write(WriteError::NotApplied(_)) | AdminError::Store(_)),
+                                matches!(
+                                    error,
+                                    AdminError::Write(WriteError::NotApplied(_)) | AdminError::Store(_)
+                                ),
                                 "{error:?}"
                             );
                             failed.fetch_add(1, Ordering::SeqCst);

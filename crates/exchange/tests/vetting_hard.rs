@@ -35,7 +35,10 @@ fn company(id: &str, country: &str) -> Statement {
 }
 
 fn listed(entity: &str) -> Statement {
-    said(&format!("l-{entity}"), &format!(r#"{{"listing":{{"id":"l-{entity}","list":"concern","entity":"{entity}"}}}}"#))
+    said(
+        &format!("l-{entity}"),
+        &format!(r#"{{"listing":{{"id":"l-{entity}","list":"concern","entity":"{entity}"}}}}"#),
+    )
 }
 
 /// A stake whose statement is called `s-` and its tie `t-` with the same name.
@@ -131,10 +134,16 @@ fn a_statement_that_is_retracted_stops_counting_and_stays_in_the_past() {
     world.pass(day());
     import(&world, vec![retraction("r-1", "s-acme")]);
     let ask = |question: &Question| {
-        world.exchange.vet(&world.operator, &"acme".parse().unwrap(), &tier("cleared"), question).unwrap().0.grade
+        world
+            .exchange
+            .vet(&world.operator, &"acme".parse().unwrap(), &tier("cleared"), question)
+            .unwrap()
+            .0
+            .grade
     };
     assert_eq!(ask(&Question::default()), Grade::Clear);
-    let known_then = Question { as_of: Some(ties::AsOf::at(then + Duration::from_secs(1))), ..Question::default() };
+    let known_then =
+        Question { as_of: Some(ties::AsOf::at(then + Duration::from_secs(1))), ..Question::default() };
     assert_eq!(ask(&known_then), Grade::Suspend, "what was decided then can be replayed");
     // The retracted statement does not come back by being imported again; a new one does.
     let again = import(&world, vec![the_tie(SINCE_2008)]);
@@ -198,7 +207,10 @@ fn an_override_ends_with_the_rules_that_it_was_against_and_with_the_standing() {
     import(&world, vec![the_tie(SINCE_2008)]);
     let list = |by: u64| {
         let because = "its staff has left the venture";
-        world.exchange.set_standing(&officer(by), &member, &tier("cleared"), Standing::Listed, because).unwrap()
+        world
+            .exchange
+            .set_standing(&officer(by), &member, &tier("cleared"), Standing::Listed, because)
+            .unwrap()
     };
     let dossier = || world.exchange.dossier(&world.operator, &member).unwrap();
     list(1);
@@ -208,10 +220,18 @@ fn an_override_ends_with_the_rules_that_it_was_against_and_with_the_standing() {
     import(&world, vec![stake("other", "acme", "elsewhere", "5%", SINCE_2008)]);
     assert_eq!(standing(&world, &member), Standing::Listed);
     // An officer takes it off the list: what two people decided before is over.
-    let off = world.exchange.set_standing(&officer(3), &member, &tier("cleared"), Standing::Suspended, "new doubts");
+    let off = world.exchange.set_standing(
+        &officer(3),
+        &member,
+        &tier("cleared"),
+        Standing::Suspended,
+        "new doubts",
+    );
     assert!(matches!(off.unwrap(), Stepped::Changed(_)));
     assert!(dossier().overrides.is_empty());
-    assert!(dossier().duties.iter().any(|duty| matches!(duty.of, DutyOf::Disposal { .. }) && duty.done.is_none()));
+    assert!(
+        dossier().duties.iter().any(|duty| matches!(duty.of, DutyOf::Disposal { .. }) && duty.done.is_none())
+    );
     // Again by two; then other rules apply.
     list(1);
     list(2);
@@ -283,7 +303,9 @@ fn many_members_that_one_listing_moves() {
     let members: Vec<_> = (0..MEMBERS).map(|n| bound(&world, &format!("m-{n}"), &format!("c-{n}"))).collect();
     import(
         &world,
-        (0..MEMBERS).map(|n| stake(&format!("{n}"), "holding", &format!("c-{n}"), "60%", SINCE_2008)).collect(),
+        (0..MEMBERS)
+            .map(|n| stake(&format!("{n}"), "holding", &format!("c-{n}"), "60%", SINCE_2008))
+            .collect(),
     );
     let epoch = world.exchange.epoch();
     let began = Instant::now();

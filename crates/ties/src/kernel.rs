@@ -46,6 +46,7 @@ pub mod forest;
 pub mod holdings;
 pub mod line;
 mod lists;
+mod marks;
 pub mod order;
 pub mod proof;
 mod scale;

@@ -4,12 +4,15 @@
 //! components, and finishes each after all that lies upstream of it. Only what is held by somebody is given out.
 
 use super::holdings::{Holdings, Node};
+use super::marks::{Marks, Slots};
 
 /// The highest bit marks the finished, in the place of the number of a visit.
 const DONE: u32 = 1 << 31;
 
 struct Frame {
     company: Node,
+    /// The number of its visit.
+    visit: u32,
     /// The next holder to look at.
     next: u32,
     /// The earliest visit that is reached from here.
@@ -19,11 +22,13 @@ struct Frame {
 /// A walk under way, from companies to what they wait for. It borrows nothing between steps, so that its user
 /// can work on what it walks.
 pub(crate) struct Walk {
+    /// Those who wait; the others are finished before the walk begins.
+    slots: Slots,
     visits: Vec<u32>,
     visit: u32,
     frames: Vec<Frame>,
     open: Vec<Node>,
-    start: Node,
+    starts: std::vec::IntoIter<Node>,
     /// How many components have been finished.
     finished: u32,
     /// The component found last.
@@ -31,18 +36,29 @@ pub(crate) struct Walk {
 }
 
 impl Walk {
-    /// Over everyone of whom `waits` says so; the others are finished before the walk begins.
-    pub(crate) fn new(nodes: u32, waits: impl Fn(Node) -> bool) -> Self {
-        let first = |node| if waits(node) { 0 } else { DONE };
+    /// Over those who are marked as waiting.
+    pub(crate) fn new(waits: Marks) -> Self {
+        let slots = Slots::new(waits);
+        let starts = slots.marks().iter().collect::<Vec<_>>().into_iter();
         Self {
-            visits: (0..nodes).map(first).collect(),
+            visits: vec![0; slots.count()],
+            slots,
             visit: 0,
             frames: Vec::new(),
             open: Vec::new(),
-            start: 0,
+            starts,
             finished: 0,
             component: Vec::new(),
         }
+    }
+
+    /// Over everyone who is held.
+    pub(crate) fn of_all(holdings: &Holdings) -> Self {
+        let mut held = Marks::none(holdings.nodes());
+        for company in (0..holdings.nodes()).filter(|&company| holdings.is_held(company)) {
+            held.set(company, true);
+        }
+        Self::new(held)
     }
 
     /// Finds the next component; `false` when there is no more. Its members met last lie upstream of those met first,
@@ -57,9 +73,9 @@ impl Walk {
             };
             let company = frame.company;
             let Some(holder) = upstream(company, frame.next) else {
-                let low = frame.low;
+                let Frame { low, visit, .. } = *frame;
                 self.frames.pop();
-                if low == self.visits[company as usize] {
+                if low == visit {
                     self.finish(company);
                     return true;
                 }
@@ -69,40 +85,39 @@ impl Walk {
                 continue;
             };
             frame.next += 1;
-            match self.visits[holder as usize] {
+            let Some(slot) = self.slots.of(holder) else { continue };
+            match self.visits[slot] {
                 done if done & DONE != 0 => {}
-                0 => self.enter(holder),
+                0 => self.enter(holder, slot),
                 earlier => frame.low = frame.low.min(earlier),
             }
         }
     }
 
-    /// The number of each node's component in the order of finishing, after the walk: above all its holders'. Nobody's
-    /// is 0 but theirs who are not held.
-    pub(crate) fn into_levels(mut self) -> Vec<u32> {
+    /// The number of each node's component in the order of finishing, after the walk: above all for whom it waited.
+    /// Who did not wait has 0.
+    pub(crate) fn into_levels(mut self, nodes: u32) -> Vec<u32> {
         for visit in &mut self.visits {
             *visit &= !DONE;
         }
-        self.visits
+        self.slots.spread(&self.visits, nodes)
     }
 
     fn begin(&mut self) -> bool {
-        while let Some(&visit) = self.visits.get(self.start as usize) {
-            let start = self.start;
-            self.start += 1;
-            if visit == 0 {
-                self.enter(start);
+        while let Some(start) = self.starts.next() {
+            if let Some(slot) = self.slots.of(start).filter(|&slot| self.visits[slot] == 0) {
+                self.enter(start, slot);
                 return true;
             }
         }
         false
     }
 
-    fn enter(&mut self, company: Node) {
+    fn enter(&mut self, company: Node, slot: usize) {
         self.visit += 1;
-        self.visits[company as usize] = self.visit;
+        self.visits[slot] = self.visit;
         self.open.push(company);
-        self.frames.push(Frame { company, next: 0, low: self.visit });
+        self.frames.push(Frame { company, visit: self.visit, next: 0, low: self.visit });
     }
 
     /// A component is complete: the open companies down to `first`, in which its walk began.
@@ -110,7 +125,9 @@ impl Walk {
         self.component.clear();
         self.finished += 1;
         while let Some(member) = self.open.pop() {
-            self.visits[member as usize] = DONE | self.finished;
+            if let Some(slot) = self.slots.of(member) {
+                self.visits[slot] = DONE | self.finished;
+            }
             self.component.push(member);
             if member == first {
                 break;
@@ -131,7 +148,7 @@ impl Order {
     /// The order of a graph.
     #[must_use]
     pub fn new(holdings: &Holdings) -> Self {
-        let mut walk = Walk::new(holdings.nodes(), |node| holdings.is_held(node));
+        let mut walk = Walk::of_all(holdings);
         let mut order = Self { companies: Vec::new(), circles: Vec::new() };
         while walk.step(|company, next| holdings.holder_at(company, next)) {
             let from = order.companies.len();

@@ -9,11 +9,12 @@
 use std::collections::VecDeque;
 
 use super::super::holdings::{Holdings, Node, number};
+use super::super::marks::Marks;
 use super::super::order::Walk;
 use super::super::table::NodeSet;
 use super::Forest;
 use super::evaluate::{Majority, Scratch};
-use super::tree::{Marks, NONE, Tree};
+use super::tree::{NONE, Tree};
 
 impl Forest {
     /// Everyone's controllers. Linear in the ties, but for companies that nobody controls alone.
@@ -30,7 +31,7 @@ impl Forest {
             scratch: Scratch::default(),
         };
         let (joint, waits) = forest.find_majorities();
-        let mut walk = Walk::new(nodes, |node| waits.has(node));
+        let mut walk = Walk::new(waits);
         while walk.step(|company, next| {
             if joint.has(company) {
                 forest.holdings.holder_at(company, next)
@@ -49,7 +50,7 @@ impl Forest {
     /// otherwise, and which have to wait for others.
     fn find_majorities(&mut self) -> (Marks, Marks) {
         let nodes = self.holdings.nodes();
-        let (mut joint, mut waits) = (Marks::of(nodes as usize), Marks::of(nodes as usize));
+        let (mut joint, mut waits) = (Marks::none(nodes), Marks::none(nodes));
         for company in (0..nodes).filter(|&company| self.holdings.is_held(company)) {
             match self.majority(company) {
                 Majority::Of(holder) => self.tree.point(company, holder),
@@ -58,12 +59,13 @@ impl Forest {
             }
         }
         let controlled = |tree: &Tree, holder: Node| !tree.is_root(holder) || joint.has(holder);
+        for company in joint.iter() {
+            let mut holders = self.holdings.holders(company);
+            let each_whole = self.holdings.terms(company).each_whole;
+            waits.set(company, each_whole || holders.any(|holder| controlled(&self.tree, holder)));
+        }
         for company in 0..nodes {
-            if joint.has(company) {
-                let mut holders = self.holdings.holders(company);
-                let each_whole = self.holdings.terms(company).each_whole;
-                waits.set(company, each_whole || holders.any(|holder| controlled(&self.tree, holder)));
-            } else if let Some(holder) = self.tree.parent(company) {
+            if let Some(holder) = self.tree.parent(company) {
                 if controlled(&self.tree, holder) {
                     waits.set(company, true);
                 } else {
@@ -105,7 +107,7 @@ impl Forest {
         }
         let holdings = &self.holdings;
         self.circles = vec![0; holdings.nodes() as usize];
-        let mut walk = Walk::new(holdings.nodes(), |node| holdings.is_held(node));
+        let mut walk = Walk::of_all(holdings);
         while walk.step(|company, next| holdings.holder_at(company, next)) {
             if walk.component.len() > 1 {
                 self.members.push(walk.component.clone());
@@ -114,7 +116,7 @@ impl Forest {
                 }
             }
         }
-        self.levels = walk.into_levels();
+        self.levels = walk.into_levels(holdings.nodes());
     }
 
     /// One more than the highest holder outside the group.

@@ -13,6 +13,7 @@
 //! everybody else they are made when the first change comes, so that the first pass need not pay for them.
 
 use super::super::holdings::{Node, number};
+use super::super::marks::Marks;
 
 pub(super) const NONE: u32 = u32::MAX;
 
@@ -32,25 +33,6 @@ struct Kin {
     previous: u32,
 }
 
-/// One bit a node.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Marks(Vec<u64>);
-
-impl Marks {
-    pub(super) fn of(nodes: usize) -> Self {
-        Self(vec![0; nodes.div_ceil(64)])
-    }
-
-    pub(super) fn has(&self, node: Node) -> bool {
-        self.0[node as usize / 64] >> (node % 64) & 1 == 1
-    }
-
-    pub(super) fn set(&mut self, node: Node, on: bool) {
-        let word = &mut self.0[node as usize / 64];
-        *word = *word & !(1 << (node % 64)) | u64::from(on) << (node % 64);
-    }
-}
-
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tree {
     parents: Vec<Node>,
@@ -66,14 +48,15 @@ pub(super) struct Tree {
 
 impl Tree {
     pub(super) fn new(nodes: u32) -> Self {
+        let (peers, shared) = (Marks::none(nodes), Marks::none(nodes));
         let nodes = nodes as usize;
         Self {
             parents: vec![NONE; nodes],
             ranks: vec![Rank::default(); nodes],
             kin: vec![Kin::default(); nodes],
             listed: false,
-            peers: Marks::of(nodes),
-            shared: Marks::of(nodes),
+            peers,
+            shared,
         }
     }
 
@@ -81,9 +64,8 @@ impl Tree {
         self.parents.push(NONE);
         self.ranks.push(Rank::default());
         self.kin.push(Kin::default());
-        let words = self.parents.len().div_ceil(64);
-        self.peers.0.resize(words, 0);
-        self.shared.0.resize(words, 0);
+        self.peers.grow(number(self.parents.len()));
+        self.shared.grow(number(self.parents.len()));
     }
 
     /// Puts every child into its parent's list, once.

@@ -92,7 +92,16 @@ impl Recorded {
         let snapshot = store.snapshot()?;
         let anew = State::load(snapshot.as_ref(), turn.registry).map_err(|error| match error {
             OpenError::Store(source) => source,
-            other => StoreError::Damaged(other.to_string()),
+            other @ (OpenError::Write(_)
+            | OpenError::Policy(_)
+            | OpenError::Judge(_)
+            | OpenError::OtherProgramme { .. }
+            | OpenError::Record { .. }
+            | OpenError::Ledger(_)
+            | OpenError::EndLost { .. }
+            | OpenError::OtherPast { .. }
+            | OpenError::Kept { .. }
+            | OpenError::Key(_)) => StoreError::Damaged(other.to_string()),
         })?;
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = anew;
         Ok(self.read())

@@ -272,7 +272,7 @@ fn a_day_whose_work_could_not_be_done_is_not_over() {
     let tomorrow = statements(&[("s-acme", &stake("t-acme", "acme", "49%", r#"{"from":"2012-03-29"}"#))]);
     hub.world.exchange.import_ties(&hub.world.operator, tomorrow, "a tie of tomorrow").unwrap();
     assert!(hub.world.exchange.tend_if_due().unwrap().is_empty());
-    hub.world.pass(Duration::from_secs(86_400));
+    hub.world.pass(Duration::from_hours(24));
     hub.store.set(Fault::Lost);
     for _ in 0..3 {
         hub.world.exchange.tend_if_due().unwrap_err();

@@ -91,7 +91,7 @@ fn standing(world: &World, member: &MemberId) -> Standing {
 }
 
 fn day() -> Duration {
-    Duration::from_secs(86_400)
+    Duration::from_hours(24)
 }
 
 /// The memory that the process has now, in MiB.
@@ -108,7 +108,7 @@ fn a_tie_of_tomorrow_suspends_tomorrow_and_one_that_ends_proposes_the_return() {
     import(&world, surroundings());
     let imported = import(&world, vec![the_tie(r#"{"from":"2012-03-29","to":"2012-04-02"}"#)]);
     assert!(imported.moved.is_empty(), "{:?}", imported.moved);
-    world.pass(day() - Duration::from_secs(1));
+    world.pass(Duration::from_secs(86_399));
     assert!(world.exchange.tend_if_due().unwrap().is_empty(), "the day has not come");
     assert_eq!(standing(&world, &member), Standing::Listed);
     world.pass(Duration::from_secs(1));

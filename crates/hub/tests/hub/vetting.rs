@@ -13,10 +13,12 @@ use crate::{Answer, Face, Login, indicators};
 
 const CLEARED: &str = "/jcsp/collections/cleared/objects/";
 const JSON: &str = "Content-Type: application/json";
-/// How often a tie comes and goes in the race.
+/// How often a tie comes and goes: a thousand times in all. The store in memory copies itself for every transaction, so
+/// ten short lives are quicker than a long one.
+const LIVES: u64 = 10;
 const ROUNDS: u64 = 100;
 /// How many clients poll meanwhile.
-const POLLERS: usize = 0;
+const POLLERS: usize = 2;
 /// How many indicators are at stake.
 const OBJECTS: u64 = 5;
 
@@ -69,11 +71,8 @@ fn objects_in(answer: &str) -> usize {
     answer.matches("\"type\":\"indicator\"").count()
 }
 
-static SPENT: AtomicU64 = AtomicU64::new(0);
 async fn post(live: &Live, login: &Login, path: &str, document: &Value) -> (u16, Value) {
-    let b = Instant::now();
     let answer = live.request(login, "POST", path, &[JSON], document.to_string().as_bytes()).await;
-    SPENT.fetch_add(b.elapsed().as_micros() as u64, Ordering::SeqCst);
     let body = answer.split_once("\r\n\r\n").unwrap().1;
     (status_of(&answer), serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}")))
 }
@@ -113,6 +112,15 @@ struct Seen {
     gaps: u64,
 }
 
+impl Seen {
+    fn add(&mut self, other: &Self) {
+        self.while_open += other.while_open;
+        self.while_closed += other.while_closed;
+        self.leaks += other.leaks;
+        self.gaps += other.gaps;
+    }
+}
+
 async fn poll_until(live: Arc<Live>, login: Login, race: Arc<Race>, end: Arc<AtomicU64>) -> Seen {
     let mut seen = Seen::default();
     while end.load(Ordering::SeqCst) == 0 {
@@ -139,6 +147,24 @@ async fn poll_until(live: Arc<Live>, login: Login, race: Arc<Race>, end: Arc<Ato
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tie_is_in_force_at_the_members_next_request_a_thousand_times() {
+    let began = Instant::now();
+    let (mut total, mut slowest) = (Seen::default(), Duration::ZERO);
+    for _ in 0..LIVES {
+        let (seen, slow) = race().await;
+        total.add(&seen);
+        slowest = slowest.max(slow);
+    }
+    let rounds = LIVES * ROUNDS;
+    eprintln!(
+        "{rounds} rounds in {:?}, the slowest import {slowest:?}; the pollers saw {total:?}",
+        began.elapsed()
+    );
+    assert_eq!((total.leaks, total.gaps), (0, 0), "{total:?}");
+    assert!(total.while_closed >= rounds && total.while_open >= rounds / 10, "too few to tell: {total:?}");
+}
+
+/// One hub, on which a tie comes and goes while the member polls; what its pollers saw, and the slowest import.
+async fn race() -> (Seen, Duration) {
     let live = Arc::new(Live::start().await);
     let (member, login) = live.member("Acme", &["open", "programme", "cleared"]);
     let (_, other) = live.member("Bystander", &["open", "programme", "cleared"]);
@@ -158,7 +184,6 @@ async fn a_tie_is_in_force_at_the_members_next_request_a_thousand_times() {
         .collect();
     let standing = format!("/api/members/{}/standing", member.id);
     let back = json!({"tier": "cleared", "to": "listed", "reason": "the stake was never bought"});
-    let began = Instant::now();
     let mut slowest = Duration::ZERO;
     for round in 0..ROUNDS {
         race.go_on(Part::Closing);
@@ -190,20 +215,10 @@ async fn a_tie_is_in_force_at_the_members_next_request_a_thousand_times() {
     end.store(1, Ordering::SeqCst);
     let mut total = Seen::default();
     for poller in pollers {
-        let seen = poller.await.unwrap();
-        total.while_open += seen.while_open;
-        total.while_closed += seen.while_closed;
-        total.leaks += seen.leaks;
-        total.gaps += seen.gaps;
+        total.add(&poller.await.unwrap());
     }
-    eprintln!("posts {} us", SPENT.load(Ordering::SeqCst));
-    eprintln!(
-        "{ROUNDS} rounds in {:.1} s, the slowest import {slowest:?}; the pollers saw {total:?}",
-        began.elapsed().as_secs_f64()
-    );
-    assert_eq!((total.leaks, total.gaps), (0, 0), "{total:?}");
-    //assert!(total.while_closed >= ROUNDS && total.while_open >= ROUNDS / 10, "too few to tell: {total:?}");
     live.stop().await;
+    (total, slowest)
 }
 
 /// A hub with `acme` as a member, bound, and everything around it but the one tie.

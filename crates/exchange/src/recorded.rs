@@ -18,7 +18,6 @@ use programme::Programme;
 use store::{Snapshot, Store, StoreError};
 use ties::{Added, Registry as Ties, Statement};
 
-use crate::error::OpenError;
 use crate::exchange::Hand;
 use crate::registry::{Registry, STATEMENTS};
 
@@ -45,7 +44,7 @@ impl Deref for Reading<'_> {
 }
 
 impl State {
-    fn load(snapshot: &dyn Snapshot, registry: &Registry) -> Result<Self, OpenError> {
+    fn load(snapshot: &dyn Snapshot, registry: &Registry) -> Result<Self, StoreError> {
         let ties = load(snapshot, registry.programme())?;
         let programme = registry.programme().digest().to_owned();
         Ok(Self { ties, batches: registry.batches, programme })
@@ -56,22 +55,19 @@ impl State {
     }
 }
 
-fn load(snapshot: &dyn Snapshot, programme: &Programme) -> Result<Ties, OpenError> {
+fn load(snapshot: &dyn Snapshot, programme: &Programme) -> Result<Ties, StoreError> {
     let mut ties = Ties::new();
     ties.add(programme.lists().to_vec());
     for record in snapshot.list(STATEMENTS, "")? {
-        ties.load(&record.value).map_err(|error| OpenError::Record {
-            kind: STATEMENTS.to_owned(),
-            key: record.key.clone(),
-            reason: error.to_string(),
-        })?;
+        ties.load(&record.value)
+            .map_err(|error| StoreError::Damaged(format!("statements `{}`: {error}", record.key)))?;
     }
     Ok(ties)
 }
 
 impl Recorded {
     /// The statements of a store whose registry was just read from the same snapshot.
-    pub(crate) fn load(snapshot: &dyn Snapshot, registry: &Registry) -> Result<Self, OpenError> {
+    pub(crate) fn load(snapshot: &dyn Snapshot, registry: &Registry) -> Result<Self, StoreError> {
         Ok(Self(RwLock::new(State::load(snapshot, registry)?)))
     }
 
@@ -90,19 +86,7 @@ impl Recorded {
         // INVARIANT: what a transaction added was added to what was current in it, so whoever finds something else is
         // the first of its transaction to look, and the store has all that its registry tells of.
         let snapshot = store.snapshot()?;
-        let anew = State::load(snapshot.as_ref(), turn.registry).map_err(|error| match error {
-            OpenError::Store(source) => source,
-            other @ (OpenError::Write(_)
-            | OpenError::Policy(_)
-            | OpenError::Judge(_)
-            | OpenError::OtherProgramme { .. }
-            | OpenError::Record { .. }
-            | OpenError::Ledger(_)
-            | OpenError::EndLost { .. }
-            | OpenError::OtherPast { .. }
-            | OpenError::Kept { .. }
-            | OpenError::Key(_)) => StoreError::Damaged(other.to_string()),
-        })?;
+        let anew = State::load(snapshot.as_ref(), turn.registry)?;
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = anew;
         Ok(self.read())
     }

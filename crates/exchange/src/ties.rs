@@ -26,6 +26,12 @@ use crate::writer::Instants;
 /// How many statements one import may hold; a national register goes in several.
 pub const IMPORT_MAX: usize = 1_000_000;
 
+/// Up to how many statements of one import it is asked whom they concern; beyond, everybody is looked at.
+const FOLLOWED_MAX: usize = 10_000;
+
+/// How many retractions of retractions are followed to what they are about. Nobody means more than two.
+const RETRACTIONS_FOLLOWED_MAX: usize = 32;
+
 /// How much of an import's name the ledger keeps, in characters.
 const SUBJECT_LENGTH_MAX: usize = 200;
 
@@ -300,15 +306,60 @@ fn record(
     let key = format!("{batch:012}");
     turn.write().put(Record { kind: STATEMENTS.to_owned(), key, value: bytes })?;
     turn.record(&Body::Vetting(entry))?;
-    watch(turn, &concern, &new, at)?;
+    watch(turn, &ties, &concern, &new, at)?;
     if new.iter().any(|statement| matches!(statement.said, Said::Same { .. })) {
         for text in members_that_are_one(turn.registry, &ties, at) {
             alerts::put(turn, &Alert::new("merge", None, text.clone(), at))?;
             imported.findings.push(text);
         }
     }
-    imported.moved = evaluate(inner, turn, &ties, None, at)?;
+    let whom = whom(turn.registry, &ties, &new, at);
+    imported.moved = evaluate(inner, turn, &ties, whom.as_ref(), at)?;
     Ok(imported)
+}
+
+/// The members whose facts may be others by what is newly said; `None` for all of them.
+fn whom(registry: &Registry, ties: &Ties, new: &[Statement], at: Timestamp) -> Option<BTreeSet<MemberId>> {
+    let is_of_a_state = |entity: &EntityId| entity.as_str().starts_with("state:");
+    // That a state is adverse matters to whoever belongs to it, and that is no tie but a line in a description.
+    if new.len() > FOLLOWED_MAX
+        || new.iter().any(|statement| listed_by(ties, &statement.said).iter().any(is_of_a_state))
+    {
+        return None;
+    }
+    let affected = ties.affected_by(new);
+    let picture = ties.picture(AsOf::at(at));
+    let is_affected =
+        |entity: &EntityId| affected.contains(entity) || affected.contains(&picture.canonical(entity));
+    let members = registry.dossiers.iter();
+    let concerned = members.filter(|(_, dossier)| dossier.entity.as_ref().is_some_and(is_affected));
+    Some(concerned.map(|(member, _)| member.clone()).collect())
+}
+
+/// The entities of the listing that a statement makes, ends or retracts, whatever it said of them at any time.
+fn listed_by(ties: &Ties, said: &Said) -> Vec<EntityId> {
+    let of = match resolved(ties, said).as_ref() {
+        Some(Said::Listing(listing)) => return vec![listing.entity.clone()],
+        Some(Said::End(end)) => end.tie.clone(),
+        Some(Said::Tie(_) | Said::Entity(_) | Said::Same { .. } | Said::Retraction { .. }) | None => {
+            return Vec::new();
+        }
+    };
+    let listing = |statement: Statement| match statement.said {
+        Said::Listing(listing) => Some(listing.entity),
+        Said::Tie(_) | Said::Same { .. } | Said::End(_) | Said::Entity(_) | Said::Retraction { .. } => None,
+    };
+    ties.history(&of).into_iter().filter_map(listing).collect()
+}
+
+/// What a statement says, or what the one says that it retracts.
+fn resolved(ties: &Ties, said: &Said) -> Option<Said> {
+    let mut said = said.clone();
+    for _ in 0..RETRACTIONS_FOLLOWED_MAX {
+        let Said::Retraction { of, .. } = &said else { return Some(said) };
+        said = ties.statement(of)?.said;
+    }
+    None
 }
 
 /// Members whose entities turned out to be one. Each is decided on by the ties of both; who has to go is for people.
@@ -344,24 +395,41 @@ fn of_concern(registry: &Registry, ties: &Ties, at: Timestamp) -> BTreeSet<Entit
 /// Tells the officers when something is said of a party of concern.
 fn watch(
     turn: &mut Hand<'_>,
+    ties: &Ties,
     concern: &BTreeSet<EntityId>,
     new: &[Statement],
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    let mut told = BTreeSet::new();
+    let (mut told, mut ended) = (BTreeSet::new(), BTreeSet::new());
     for statement in new {
-        let about: Vec<&EntityId> = match &statement.said {
-            Said::Tie(tie) => vec![&tie.from, &tie.to],
-            Said::Listing(listing) => vec![&listing.entity],
-            Said::Same { kept, merged, .. } => vec![kept, merged],
-            Said::Entity(_) | Said::End(_) | Said::Retraction { .. } => Vec::new(),
-        };
-        for entity in about.into_iter().filter(|entity| concern.contains(*entity)) {
-            if told.insert(entity.clone()) {
+        for entity in concerned(ties, &statement.said, &mut ended) {
+            if concern.contains(&entity) && told.insert(entity.clone()) {
                 let text = format!("something new is said of the party of concern `{entity}`");
                 alerts::put(turn, &Alert::new("party-of-concern", None, text, at))?;
             }
         }
     }
     Ok(())
+}
+
+/// Whom a statement is about. The history of a tie that ends is looked at once for all its `ended`.
+fn concerned(ties: &Ties, said: &Said, ended: &mut BTreeSet<TieId>) -> Vec<EntityId> {
+    match said {
+        Said::Tie(tie) => vec![tie.from.clone(), tie.to.clone()],
+        Said::Listing(listing) => vec![listing.entity.clone()],
+        Said::Same { kept, merged, .. } => vec![kept.clone(), merged.clone()],
+        Said::End(end) if ended.insert(end.tie.clone()) => {
+            let history = ties.history(&end.tie);
+            let about = history.iter().filter_map(|statement| match &statement.said {
+                Said::Tie(tie) => Some(vec![tie.from.clone(), tie.to.clone()]),
+                Said::Listing(listing) => Some(vec![listing.entity.clone()]),
+                Said::Same { .. } | Said::End(_) | Said::Entity(_) | Said::Retraction { .. } => None,
+            });
+            about.flatten().collect()
+        }
+        Said::Retraction { .. } => {
+            resolved(ties, said).map_or_else(Vec::new, |retracted| concerned(ties, &retracted, ended))
+        }
+        Said::End(_) | Said::Entity(_) => Vec::new(),
+    }
 }

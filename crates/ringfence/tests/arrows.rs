@@ -26,6 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["model", "release", "stix"]),
     ("store-sqlite", &["model", "release", "store"]),
     ("exchange", &["ledger", "model", "programme", "release", "stix", "store", "taxii", "ties", "vetting"]),
+    ("guard", &["model", "stix", "taxii-client"]),
     ("hub", &["exchange", "ledger", "model", "programme", "store", "taxii", "ties"]),
     ("testkit", &["exchange", "ledger", "model", "programme", "release", "stix", "store", "taxii"]),
     (

@@ -1,0 +1,572 @@
+//! Whether what the file says makes sense: names that refer to something, ranges, and who listens where.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use thiserror::Error;
+use toml::Spanned;
+
+use super::faces;
+use super::{
+    Allow, Channel, Config, Customer, Export, Feed, Flows, Forwarder, Frequency, Hub, Landing, Milter, Mode,
+    Quarantine, Rpz, Secondary, Service, Sinkhole, TsigKey, Written,
+};
+
+/// One fault: where it is, what it is, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    file: String,
+    line: Option<usize>,
+    message: String,
+    remedy: String,
+}
+
+impl Problem {
+    pub(super) fn new(file: &str, message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { file: file.to_owned(), line: None, message: message.into(), remedy: remedy.into() }
+    }
+
+    pub(super) fn at(mut self, text: &str, offset: usize) -> Self {
+        let before = text.as_bytes().iter().take(offset);
+        self.line = Some(1 + before.filter(|byte| **byte == b'\n').count());
+        self
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        write!(f, ": {}; {}", self.message, self.remedy)
+    }
+}
+
+/// Everything that is wrong with a configuration, one fault to a line.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub struct ConfigError {
+    problems: Vec<Problem>,
+}
+
+impl ConfigError {
+    pub(super) fn one(problem: Problem) -> Self {
+        Self { problems: vec![problem] }
+    }
+
+    /// The faults, in the order of the file.
+    #[must_use]
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.problems.iter().enumerate() {
+            if index > 0 {
+                writeln!(f)?;
+            }
+            problem.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+const DEFAULT_POLL: Duration = Duration::from_mins(1);
+/// An indicator that has ended is let go of, and resolvers do not ask without end.
+const DEFAULT_TTL_SECONDS: u64 = 30;
+const DEFAULT_KEEP_DAYS: u64 = 30;
+const DEFAULT_CACHE_ENTRIES: usize = 100_000;
+const TSIG_ALGORITHMS: [&str; 3] = ["hmac-sha256", "hmac-sha384", "hmac-sha512"];
+
+struct Checker<'a> {
+    file: &'a str,
+    text: &'a str,
+    folder: &'a Path,
+    expose: bool,
+    problems: Vec<Problem>,
+}
+
+pub(super) fn check(file: &str, text: &str, folder: &Path, written: Written) -> Result<Config, ConfigError> {
+    let mut checker = Checker { file, text, folder, expose: written.expose, problems: Vec::new() };
+    let config = checker.config(written);
+    let mut problems = checker.problems;
+    if problems.is_empty() {
+        return Ok(config);
+    }
+    problems.sort_by_key(|problem| problem.line);
+    Err(ConfigError { problems })
+}
+
+impl Checker<'_> {
+    fn fault(&mut self, span: Range<usize>, message: impl Into<String>, remedy: impl Into<String>) {
+        self.problems.push(Problem::new(self.file, message, remedy).at(self.text, span.start));
+    }
+
+    fn path(&self, path: PathBuf) -> PathBuf {
+        self.folder.join(path)
+    }
+
+    fn config(&mut self, written: Written) -> Config {
+        let hub = self.hub(written.hub);
+        let feeds = self.feeds(written.feeds);
+        let sinkhole = self.sinkhole(written.sinkhole);
+        let customers = self.customers(written.customers, &feeds, &sinkhole);
+        let allow = Allow {
+            values: written.allow.values,
+            files: written.allow.files.into_iter().map(|path| self.path(path)).collect(),
+            warning_lists: written.allow.warning_lists.into_iter().map(|path| self.path(path)).collect(),
+        };
+        let usual = Frequency::default();
+        let factor = written.frequency.factor.map_or(usual.factor, |factor| {
+            if *factor.get_ref() < 2 {
+                self.fault(
+                    factor.span(),
+                    "a `factor` below 2 would stop what is usual",
+                    "name 2 or more; 20 is usual",
+                );
+            }
+            factor.into_inner()
+        });
+        Config {
+            data: self.path(written.data),
+            expose: written.expose,
+            log_victims: written.log_victims,
+            hub,
+            customers,
+            allow,
+            frequency: Frequency { hits_min: written.frequency.hits_min.unwrap_or(usual.hits_min), factor },
+            quarantine: written.quarantine.map(|quarantine| self.quarantine(quarantine)),
+            flows: written.flows.map(|flows| self.flows(flows)),
+            exports: written.exports.into_iter().map(|export| self.export(export, &feeds)).collect(),
+            status: written.status.map(|status| self.listen(status.listen)),
+            feeds,
+            sinkhole,
+        }
+    }
+
+    fn hub(&mut self, hub: super::WrittenHub) -> Hub {
+        let url = hub.url.get_ref();
+        let is_plain = url.starts_with("http://");
+        let host = url.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?']).next().unwrap_or(""));
+        let is_near = host.starts_with("127.") || host.starts_with("localhost") || host.starts_with("[::1]");
+        if !is_plain && !url.starts_with("https://") {
+            self.fault(hub.url.span(), format!("`{url}` is no address of a hub"), "begin it with `https://`");
+        } else if is_plain && !is_near {
+            let remedy = "use `https://`; plain HTTP is for a hub on this machine";
+            self.fault(hub.url.span(), "the token would travel in the clear", remedy);
+        }
+        let lease = hub.lease_hours.and_then(|hours| {
+            if *hours.get_ref() == 0 {
+                self.fault(hours.span(), "a lease of no length ends at once", "name hours, or leave it out");
+            }
+            hours.get_ref().checked_mul(3_600).map(Duration::from_secs)
+        });
+        let poll = hub.poll_seconds.map_or(DEFAULT_POLL, |seconds| {
+            if *seconds.get_ref() == 0 {
+                self.fault(seconds.span(), "polling without a pause", "name 1 or more seconds; 60 is usual");
+            }
+            Duration::from_secs(seconds.into_inner().max(1))
+        });
+        Hub {
+            url: hub.url.into_inner(),
+            token_file: self.path(hub.token_file),
+            trust: hub.trust.map(|path| self.path(path)),
+            poll,
+            lease,
+        }
+    }
+
+    fn feeds(&mut self, written: Vec<super::WrittenFeed>) -> Vec<Feed> {
+        if written.is_empty() {
+            self.fault(
+                0..0,
+                "there is no `[[feed]]`",
+                "name the collection to follow: [[feed]] collection = \"...\"",
+            );
+        }
+        let mut aliases = BTreeSet::new();
+        let mut feeds = Vec::new();
+        for feed in written {
+            let span = feed.alias.as_ref().map_or(feed.collection.span(), Spanned::span);
+            let collection = feed.collection.into_inner();
+            let alias = feed.alias.map_or_else(|| collection.clone(), Spanned::into_inner);
+            if !is_label(&alias) {
+                let remedy = "use letters, digits and hyphens, at most 40: it becomes a label in the DNS";
+                self.fault(span.clone(), format!("`{alias}` cannot be the alias of a feed"), remedy);
+            }
+            if !aliases.insert(alias.clone()) {
+                self.fault(
+                    span,
+                    format!("there are two feeds `{alias}`"),
+                    "give one of them another `alias`",
+                );
+            }
+            let days_max = feed.days_max.map(|days| {
+                if *days.get_ref() == 0 {
+                    self.fault(days.span(), "indicators would end before they begin", "name 1 day or more");
+                }
+                days.into_inner()
+            });
+            let confidence_min = feed.confidence_min.map_or(0, |least| {
+                if *least.get_ref() > 100 {
+                    self.fault(least.span(), "confidence goes from 0 to 100", "name a number of that range");
+                }
+                least.into_inner()
+            });
+            feeds.push(Feed { collection, alias, mode: feed.mode, days_max, confidence_min });
+        }
+        feeds
+    }
+
+    fn customers(
+        &mut self,
+        written: Vec<super::WrittenCustomer>,
+        feeds: &[Feed],
+        sinkhole: &Sinkhole,
+    ) -> Vec<Customer> {
+        let keys = sinkhole.rpz.iter().flat_map(|rpz| rpz.keys.iter().map(|key| key.name.clone()));
+        let keys: BTreeSet<String> = keys.collect();
+        if written.is_empty() {
+            return vec![everybody(feeds, keys)];
+        }
+        let mut names = BTreeSet::new();
+        let mut customers = Vec::new();
+        for customer in written {
+            if !names.insert(customer.name.get_ref().clone()) {
+                let message = format!("there are two customers `{}`", customer.name.get_ref());
+                self.fault(customer.name.span(), message, "give each its own name");
+            }
+            customers.push(self.customer(customer, feeds, &keys));
+        }
+        self.overlaps(&customers);
+        customers
+    }
+
+    fn customer(
+        &mut self,
+        customer: super::WrittenCustomer,
+        feeds: &[Feed],
+        keys: &BTreeSet<String>,
+    ) -> Customer {
+        let (span, name) = (customer.name.span(), customer.name.into_inner());
+        let networks = self.networks(customer.networks);
+        for key in customer.keys.iter().filter(|key| !keys.contains(key.get_ref())) {
+            let message = format!("there is no TSIG key `{}`", key.get_ref());
+            self.fault(key.span(), message, "add a [[sinkhole.rpz.key]] with that name");
+        }
+        if networks.is_empty() && customer.keys.is_empty() && customer.listeners.is_empty() {
+            self.fault(
+                span,
+                format!("nothing says who is `{name}`"),
+                "name `networks`, `keys` or `listeners`",
+            );
+        }
+        let subscribed = match customer.feeds {
+            None => all_of(feeds),
+            Some(named) => {
+                for alias in
+                    named.keys().filter(|alias| feeds.iter().all(|feed| feed.alias != *alias.get_ref()))
+                {
+                    let message = format!("there is no feed `{}`", alias.get_ref());
+                    self.fault(alias.span(), message, "name a [[feed]] by its alias");
+                }
+                named.into_iter().map(|(alias, mode)| (alias.into_inner(), mode)).collect()
+            }
+        };
+        Customer {
+            name,
+            networks,
+            keys: customer.keys.into_iter().map(Spanned::into_inner).collect(),
+            listeners: customer.listeners,
+            feeds: subscribed,
+            services: customer.services.unwrap_or_else(every_service),
+            report: customer.report,
+        }
+    }
+
+    /// The same network for two customers: nobody could say whose the client is.
+    fn overlaps(&mut self, customers: &[Customer]) {
+        let mut seen: BTreeSet<IpNet> = BTreeSet::new();
+        for network in customers.iter().flat_map(|customer| &customer.networks) {
+            if !seen.insert(network.trunc()) {
+                let remedy = "give it to one; a network within another's is fine, the narrower one counts";
+                self.problems.push(Problem::new(self.file, format!("two customers have {network}"), remedy));
+            }
+        }
+    }
+
+    fn networks(&mut self, written: Vec<Spanned<String>>) -> Vec<IpNet> {
+        let mut networks = Vec::new();
+        for network in written {
+            let text = network.get_ref();
+            let one = || text.parse::<IpAddr>().ok().map(IpNet::from);
+            match text.parse::<IpNet>().ok().or_else(one) {
+                Some(parsed) => networks.push(parsed.trunc()),
+                None => self.fault(
+                    network.span(),
+                    format!("`{text}` is no network"),
+                    "write it like 192.0.2.0/24",
+                ),
+            }
+        }
+        networks
+    }
+
+    fn listen(&mut self, address: Spanned<SocketAddr>) -> SocketAddr {
+        self.may_listen(address.span(), *address.get_ref());
+        address.into_inner()
+    }
+
+    fn may_listen(&mut self, span: Range<usize>, address: SocketAddr) {
+        if !self.expose && !address.ip().is_loopback() {
+            let message = format!("{address} can be reached from other machines");
+            self.fault(span, message, "listen on loopback, or write `expose = true` at the top");
+        }
+    }
+
+    fn listen_all(&mut self, addresses: Vec<Spanned<SocketAddr>>) -> Vec<SocketAddr> {
+        addresses.into_iter().map(|address| self.listen(address)).collect()
+    }
+
+    fn sinkhole(&mut self, written: faces::WrittenSinkhole) -> Sinkhole {
+        let ttl = written.ttl_seconds.map_or(DEFAULT_TTL_SECONDS, |ttl| {
+            if !(1..=3_600).contains(ttl.get_ref()) {
+                let remedy = "name 1 to 3600; 30 to 60 lets ended indicators really end";
+                self.fault(ttl.span(), format!("{} s is no sensible TTL", ttl.get_ref()), remedy);
+            }
+            ttl.into_inner()
+        });
+        let landing = written.landing;
+        Sinkhole {
+            addresses: written.addresses,
+            ttl: Duration::from_secs(ttl),
+            rpz: written.rpz.map(|rpz| self.rpz(rpz)),
+            forwarder: written.forwarder.map(|forwarder| self.forwarder(forwarder)),
+            landing: landing
+                .map(|landing| Landing { listen: self.listen_all(landing.listen), contact: landing.contact }),
+        }
+    }
+
+    fn rpz(&mut self, written: faces::WrittenRpz) -> Rpz {
+        let (span, origin) = (written.origin.span(), written.origin.into_inner());
+        let origin = origin.trim_end_matches('.').to_ascii_lowercase();
+        if origin.is_empty() || origin.len() > 100 || !origin.split('.').all(is_label) {
+            let remedy = "name one of yours, at most 100 characters, such as rpz.example.net";
+            self.fault(span.clone(), format!("`{origin}` cannot be a zone's name"), remedy);
+        }
+        if written.keys.is_empty() {
+            let remedy = "add a [[sinkhole.rpz.key]]: zones are given to key holders";
+            self.fault(span, "nobody could transfer a zone", remedy);
+        }
+        let keys: Vec<TsigKey> = written.keys.into_iter().map(|key| self.tsig_key(key)).collect();
+        let mut notify = Vec::new();
+        for secondary in written.notify {
+            if keys.iter().all(|key| key.name != *secondary.key.get_ref()) {
+                let message = format!("there is no TSIG key `{}`", secondary.key.get_ref());
+                self.fault(secondary.key.span(), message, "add a [[sinkhole.rpz.key]] with that name");
+            }
+            notify.push(Secondary { address: secondary.address, key: secondary.key.into_inner() });
+        }
+        Rpz { listen: self.listen_all(written.listen), origin, action: written.action, keys, notify }
+    }
+
+    fn tsig_key(&mut self, key: faces::WrittenKey) -> TsigKey {
+        let algorithm = key.algorithm.map(|algorithm| {
+            if !TSIG_ALGORITHMS.contains(&algorithm.get_ref().as_str()) {
+                let message = format!("`{}` is not taken", algorithm.get_ref());
+                self.fault(algorithm.span(), message, format!("use one of {}", TSIG_ALGORITHMS.join(", ")));
+            }
+            algorithm.into_inner()
+        });
+        let algorithm = algorithm.unwrap_or_else(|| TSIG_ALGORITHMS[0].to_owned());
+        TsigKey { name: key.name, algorithm, secret_file: self.path(key.secret_file) }
+    }
+
+    fn forwarder(&mut self, written: faces::WrittenForwarder) -> Forwarder {
+        let wants_tls = !written.dot.is_empty() || !written.doh.is_empty();
+        let span = written.upstreams.span();
+        let tls = written.tls_cert.zip(written.tls_key);
+        if wants_tls && tls.is_none() {
+            self.fault(span.clone(), "DoT and DoH need a certificate", "name `tls_cert` and `tls_key`");
+        }
+        if written.upstreams.get_ref().is_empty() {
+            self.fault(span, "there is no upstream to ask", "name one or more resolvers");
+        }
+        let mut listen = Vec::new();
+        for (channel, addresses) in
+            [(Channel::Plain, written.plain), (Channel::Dot, written.dot), (Channel::Doh, written.doh)]
+        {
+            listen.extend(self.listen_all(addresses).into_iter().map(|address| (address, channel)));
+        }
+        Forwarder {
+            listen,
+            upstreams: written.upstreams.into_inner(),
+            tls: tls.map(|(cert, key)| (self.path(cert), self.path(key))),
+            cache_entries_max: written.cache_entries_max.unwrap_or(DEFAULT_CACHE_ENTRIES),
+        }
+    }
+
+    fn quarantine(&mut self, written: faces::WrittenQuarantine) -> Quarantine {
+        let span = written.listen.span();
+        let mut listen = Vec::new();
+        for text in written.listen.into_inner() {
+            if let Some(path) = text.strip_prefix("unix:") {
+                listen.push(Milter::Unix(self.path(path.into())));
+            } else if let Ok(address) = text.parse() {
+                self.may_listen(span.clone(), address);
+                listen.push(Milter::Tcp(address));
+            } else {
+                let remedy = "write 127.0.0.1:8891 or unix:/run/ringfence/milter.sock";
+                self.fault(span.clone(), format!("`{text}` is no socket"), remedy);
+            }
+        }
+        let days = written.keep_days.map_or(DEFAULT_KEEP_DAYS, |days| {
+            if !(1..=3_650).contains(days.get_ref()) {
+                self.fault(
+                    days.span(),
+                    "held mail is kept for 1 to 3650 days",
+                    "name a number of that range",
+                );
+            }
+            days.into_inner()
+        });
+        Quarantine {
+            listen,
+            action: written.action,
+            on_failure: written.on_failure,
+            release_to: written.release_to,
+            keep: Duration::from_secs(days.saturating_mul(86_400)),
+        }
+    }
+
+    fn flows(&mut self, written: faces::WrittenFlows) -> Flows {
+        Flows {
+            listen: self.listen_all(written.listen),
+            exporters: written.exporters,
+            alerts_file: written.alerts_file.map(|path| self.path(path)),
+            syslog: written.syslog,
+        }
+    }
+
+    fn export(&mut self, written: faces::WrittenExport, feeds: &[Feed]) -> Export {
+        for alias in &written.feeds {
+            if feeds.iter().all(|feed| feed.alias != *alias.get_ref()) {
+                let message = format!("there is no feed `{}`", alias.get_ref());
+                self.fault(alias.span(), message, "name a [[feed]] by its alias");
+            }
+        }
+        Export {
+            format: written.format,
+            feeds: written.feeds.into_iter().map(Spanned::into_inner).collect(),
+            path: self.path(written.path),
+            serve: written.serve,
+        }
+    }
+}
+
+fn all_of(feeds: &[Feed]) -> BTreeMap<String, Mode> {
+    feeds.iter().map(|feed| (feed.alias.clone(), feed.mode)).collect()
+}
+
+fn every_service() -> Vec<Service> {
+    vec![Service::Sinkhole, Service::Quarantine, Service::Flow]
+}
+
+/// The one customer of a site that protects only itself.
+fn everybody(feeds: &[Feed], keys: BTreeSet<String>) -> Customer {
+    Customer {
+        name: "all".to_owned(),
+        networks: ["0.0.0.0/0", "::/0"].iter().filter_map(|network| network.parse().ok()).collect(),
+        keys: keys.into_iter().collect(),
+        listeners: Vec::new(),
+        feeds: all_of(feeds),
+        services: every_service(),
+        report: false,
+    }
+}
+
+/// Whether a text can be a label of a name, and the name of a file.
+fn is_label(text: &str) -> bool {
+    (1..=40).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEAST: &str = r#"
+        data = "state"
+        [hub]
+        url = "https://hub.example/taxii2/"
+        token_file = "token"
+        [[feed]]
+        collection = "indicators"
+    "#;
+
+    fn parse(text: &str) -> Result<Config, ConfigError> {
+        Config::parse("guard.toml", text, Path::new("/etc/guard"))
+    }
+
+    #[test]
+    fn what_is_left_out_is_off() {
+        let config = parse(LEAST).unwrap();
+        assert_eq!(config.data, Path::new("/etc/guard/state"));
+        assert_eq!(config.feeds[0].mode, Mode::Monitor);
+        assert!(config.sinkhole.rpz.is_none() && config.quarantine.is_none() && config.flows.is_none());
+        let everybody = &config.customers[0];
+        assert!(!everybody.report);
+        assert_eq!(everybody.feeds.get("indicators"), Some(&Mode::Monitor));
+    }
+
+    #[test]
+    fn all_faults_are_told_with_their_lines() {
+        let text = r#"data = "state"
+[hub]
+url = "http://hub.example/"
+token_file = "token"
+lease_hours = 0
+[[feed]]
+collection = "a b"
+[[feed]]
+collection = "x"
+days_max = 0
+[[customer]]
+name = "acme"
+networks = ["10.0.0.0/40"]
+feeds = { y = "enforce" }
+[sinkhole.rpz]
+listen = ["192.0.2.1:53"]
+origin = "rpz.example"
+"#;
+        let problems = parse(text).unwrap_err();
+        let told: Vec<_> = problems.problems().iter().map(|p| p.line).collect();
+        assert_eq!(told, [3, 5, 7, 10, 12, 13, 14, 16, 17].map(Some), "{problems}");
+        assert!(problems.to_string().contains("guard.toml:16: 192.0.2.1:53 can be reached"), "{problems}");
+    }
+
+    #[test]
+    fn a_misspelt_word_is_refused_with_its_line() {
+        let text = LEAST.replace("token_file", "tokenfile");
+        let problems = parse(&text).unwrap_err().to_string();
+        assert!(problems.starts_with("guard.toml:5: unknown field `tokenfile`"), "{problems}");
+    }
+
+    #[test]
+    fn a_customer_takes_what_it_names() {
+        let customer = "[[customer]]\nname = \"acme\"\nnetworks = [\"10.1.0.7\"]\nservices = [\"flow\"]\n";
+        let config = parse(&format!("{LEAST}\n{customer}feeds = {{ indicators = \"enforce\" }}\n")).unwrap();
+        let acme = &config.customers[0];
+        assert_eq!(acme.feeds.get("indicators"), Some(&Mode::Enforce));
+        assert_eq!(
+            (acme.services.as_slice(), acme.networks[0].prefix_len()),
+            ([Service::Flow].as_slice(), 32)
+        );
+    }
+}

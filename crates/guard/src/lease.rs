@@ -1,0 +1,146 @@
+//! How long the guard may act without hearing from the hub.
+//!
+//! A hub that removed a member cannot reach a guard that is cut off, so what the guard holds ends by itself: after the
+//! lease, counted from the last word of the hub, everything is unloaded, and comes back with the next. Two clocks are
+//! asked. Within one run the monotonic one counts, which nobody sets. Over a restart only the wall clock is left; if it
+//! stands before the last word of the hub, it was set back, and the lease counts as over.
+
+use std::time::{Duration, Instant};
+
+use model::Timestamp;
+
+/// Before this part of the lease has passed, nobody is warned.
+const WARN_AFTER: f64 = 0.75;
+
+/// A lease, counted from the last word of the hub.
+#[derive(Clone, Copy, Debug)]
+pub struct Lease {
+    length: Duration,
+    heard: Heard,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Heard {
+    /// In this run.
+    Here(Instant),
+    /// In an earlier one, so long before this run's beginning.
+    Before { since: Duration, began: Instant },
+    /// Never, or nobody can say when.
+    Never,
+}
+
+/// How a lease stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// All is well, for so long.
+    Held(Duration),
+    /// It ends soon unless the hub is heard.
+    Ending(Duration),
+    /// It is over: nothing that needs it is enforced.
+    Over,
+}
+
+impl Standing {
+    /// Whether the guard may act.
+    #[must_use]
+    pub fn is_held(self) -> bool {
+        match self {
+            Self::Held(_) | Self::Ending(_) => true,
+            Self::Over => false,
+        }
+    }
+}
+
+impl Lease {
+    /// A lease after a start at `began`, which was `now` on the wall clock, when the hub was last heard at `heard`.
+    #[must_use]
+    pub fn resumed(length: Duration, heard: Option<Timestamp>, now: Timestamp, began: Instant) -> Self {
+        let heard = match heard {
+            Some(heard) if heard <= now => Heard::Before { since: now.since(heard), began },
+            Some(_) | None => Heard::Never,
+        };
+        Self { length, heard }
+    }
+
+    /// The hub was heard.
+    pub fn hear(&mut self, at: Instant) {
+        self.heard = Heard::Here(at);
+    }
+
+    /// The hub grants another length, or the site a shorter one.
+    pub fn set_length(&mut self, length: Duration) {
+        self.length = length;
+    }
+
+    /// How long the lease is.
+    #[must_use]
+    pub fn length(&self) -> Duration {
+        self.length
+    }
+
+    /// How it stands.
+    #[must_use]
+    pub fn standing(&self, at: Instant) -> Standing {
+        let silent = match self.heard {
+            Heard::Here(heard) => at.saturating_duration_since(heard),
+            Heard::Before { since, began } => since.saturating_add(at.saturating_duration_since(began)),
+            Heard::Never => return Standing::Over,
+        };
+        match self.length.checked_sub(silent) {
+            None | Some(Duration::ZERO) => Standing::Over,
+            Some(left) if silent.as_secs_f64() > self.length.as_secs_f64() * WARN_AFTER => {
+                Standing::Ending(left)
+            }
+            Some(left) => Standing::Held(left),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3_600);
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn it_ends_and_says_so_beforehand() {
+        let start = Instant::now();
+        let mut lease = Lease::resumed(4 * HOUR, None, at("2026-01-01"), start);
+        assert_eq!(lease.standing(start), Standing::Over, "nothing was ever heard");
+        lease.hear(start);
+        assert_eq!(lease.standing(start + HOUR), Standing::Held(3 * HOUR));
+        assert_eq!(lease.standing(start + HOUR * 7 / 2), Standing::Ending(HOUR / 2));
+        assert_eq!(lease.standing(start + 4 * HOUR), Standing::Over);
+        lease.hear(start + 5 * HOUR);
+        assert!(lease.standing(start + 6 * HOUR).is_held());
+    }
+
+    #[test]
+    fn a_restart_does_not_lengthen_it() {
+        let start = Instant::now();
+        let lease =
+            Lease::resumed(4 * HOUR, Some(at("2026-01-01T00:00:00Z")), at("2026-01-01T03:00:00Z"), start);
+        assert!(lease.standing(start).is_held());
+        assert_eq!(lease.standing(start + HOUR), Standing::Over);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_ends_it() {
+        let start = Instant::now();
+        let lease = Lease::resumed(4 * HOUR, Some(at("2026-01-02")), at("2026-01-01"), start);
+        assert_eq!(lease.standing(start), Standing::Over);
+    }
+
+    #[test]
+    fn a_shorter_lease_counts_from_the_same_word() {
+        let start = Instant::now();
+        let mut lease = Lease::resumed(4 * HOUR, None, at("2026-01-01"), start);
+        lease.hear(start);
+        lease.set_length(HOUR);
+        assert_eq!(lease.standing(start + 2 * HOUR), Standing::Over);
+    }
+}

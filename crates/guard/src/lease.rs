@@ -100,7 +100,7 @@ impl Lease {
 mod tests {
     use super::*;
 
-    const HOUR: Duration = Duration::from_secs(3_600);
+    const HOUR: Duration = Duration::from_hours(1);
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()

@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 pub mod config;
+pub mod follow;
 pub mod frequency;
 pub mod hold;
 pub mod indicator;

@@ -53,6 +53,8 @@ pub enum Service {
 pub struct Config {
     /// Where the guard keeps what it holds, its keys and its journals.
     pub data: PathBuf,
+    /// The file with the key of all that is kept, if it does not lie with it.
+    pub key_file: PathBuf,
     /// Whether faces may listen beyond loopback.
     pub expose: bool,
     /// Whether local logs may say whom a hit concerned. Off, they hold references and counts only.
@@ -196,6 +198,7 @@ impl Config {
 #[serde(deny_unknown_fields)]
 struct Written {
     data: PathBuf,
+    key_file: Option<PathBuf>,
     #[serde(default)]
     expose: bool,
     #[serde(default)]

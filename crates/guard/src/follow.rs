@@ -20,7 +20,7 @@ use taxii_client::{Client, Collection, Error, Options, Page, PullState, Query};
 
 use crate::indicator::Rights;
 
-pub use hub::{Hub, HubError, Me};
+pub use hub::{Hub, HubError, Me, Programme};
 use stream::{Event, Events};
 
 /// The first pause after a failure; it doubles.
@@ -48,6 +48,8 @@ pub enum News {
     Objects(Vec<Received>, Cursor),
     /// These are all that the feed has now; what is not among them is gone.
     Present(BTreeSet<String>),
+    /// As whom the hub knows the guard. Other servers say nothing of this kind.
+    Hub(Me),
     /// The hub is there, and has nothing new.
     Alive,
     /// The hub says that this feed is not, or no more, for this member.
@@ -110,9 +112,9 @@ impl Follower {
         Self { hub, collection, poll, cursor }
     }
 
-    /// Follows until `stop` is set. Everything that is heard goes to `tell`, in order; `false` from it means that the feed
-    /// is to be read from the beginning.
-    pub fn run(&mut self, stop: &AtomicBool, tell: &mut dyn FnMut(News) -> bool) {
+    /// Follows until `stop` is set. Everything that is heard goes to `tell`, in order. A feed that was gone is read from
+    /// its beginning when it comes back, for what was held of it was disposed of.
+    pub fn run(&mut self, stop: &AtomicBool, tell: &mut dyn FnMut(News)) {
         let mut pause = PAUSE_MIN;
         while !stop.load(Ordering::Relaxed) {
             match self.once(stop, tell) {
@@ -130,16 +132,20 @@ impl Follower {
         }
     }
 
-    fn tell(&mut self, news: News, tell: &mut dyn FnMut(News) -> bool) {
-        if !tell(news) {
+    fn tell(&mut self, news: News, tell: &mut dyn FnMut(News)) {
+        if matches!(news, News::Gone(_)) {
             self.cursor = Cursor::default();
         }
+        tell(news);
     }
 
-    fn once(&mut self, stop: &AtomicBool, tell: &mut dyn FnMut(News) -> bool) -> After {
-        match self.hub.is_ringfence() {
-            Ok(true) => self.stream(stop, tell),
-            Ok(false) => self.pull(stop, tell),
+    fn once(&mut self, stop: &AtomicBool, tell: &mut dyn FnMut(News)) -> After {
+        match self.hub.me() {
+            Ok(Some(me)) => {
+                self.tell(News::Hub(me), tell);
+                self.stream(stop, tell)
+            }
+            Ok(None) => self.pull(stop, tell),
             Err(HubError::Refused(why)) => {
                 self.tell(News::Gone(why), tell);
                 After::Poll
@@ -149,7 +155,7 @@ impl Follower {
     }
 
     /// Reads pages until there are no more.
-    fn pull(&mut self, stop: &AtomicBool, tell: &mut dyn FnMut(News) -> bool) -> After {
+    fn pull(&mut self, stop: &AtomicBool, tell: &mut dyn FnMut(News)) -> After {
         let pages = self.taxii();
         let collection = match pages {
             Ok(collection) => collection,
@@ -168,7 +174,7 @@ impl Follower {
         After::Poll
     }
 
-    fn page(&mut self, page: &Page, tell: &mut dyn FnMut(News) -> bool) {
+    fn page(&mut self, page: &Page, tell: &mut dyn FnMut(News)) {
         let objects = page.items().map(|item| Received { object: item.to_vec(), rights: Rights::ALL });
         self.cursor = Cursor(page.state().clone());
         let news = News::Objects(objects.collect(), self.cursor.clone());
@@ -185,7 +191,7 @@ impl Follower {
         Client::new(self.hub.url(), &options)?.default_root()?.collection(&self.collection)
     }
 
-    fn failed(&mut self, error: &Error, tell: &mut dyn FnMut(News) -> bool) -> After {
+    fn failed(&mut self, error: &Error, tell: &mut dyn FnMut(News)) -> After {
         let means_it =
             matches!(error, Error::Unauthorized { .. } | Error::Refused { status: 401 | 403 | 404, .. });
         if means_it {
@@ -196,7 +202,7 @@ impl Follower {
     }
 
     /// Reads the stream until it ends.
-    fn stream(&mut self, stop: &AtomicBool, tell: &mut dyn FnMut(News) -> bool) -> After {
+    fn stream(&mut self, stop: &AtomicBool, tell: &mut dyn FnMut(News)) -> After {
         let mut events = match Events::open(&self.hub, &self.collection, self.cursor.reached()) {
             Ok(events) => events,
             Err(HubError::Refused(why)) => {
@@ -235,12 +241,7 @@ impl Follower {
         After::Now
     }
 
-    fn take(
-        &mut self,
-        batch: &mut Vec<Received>,
-        date: &mut Option<String>,
-        tell: &mut dyn FnMut(News) -> bool,
-    ) {
+    fn take(&mut self, batch: &mut Vec<Received>, date: &mut Option<String>, tell: &mut dyn FnMut(News)) {
         if let Some(date) = date.take() {
             self.cursor = Cursor::at(date);
             let news = News::Objects(std::mem::take(batch), self.cursor.clone());
@@ -250,7 +251,7 @@ impl Follower {
 
     /// Asks what there is at all. Nothing is read from the stream meanwhile, so what was taken before is in the answer
     /// unless it is gone.
-    fn resync(&mut self, tell: &mut dyn FnMut(News) -> bool) -> Result<(), Error> {
+    fn resync(&mut self, tell: &mut dyn FnMut(News)) -> Result<(), Error> {
         let mut present = BTreeSet::new();
         for page in self.taxii()?.manifest(&Query::default(), PullState::default()) {
             let records: Vec<Record> = page?.read()?;

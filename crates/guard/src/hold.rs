@@ -2,20 +2,25 @@
 //!
 //! ```text
 //! magic (8)  generation (16, random)          the head
-//! length (4, little endian)  ciphertext       a frame, numbered from 0
+//! length (4, little endian)  ciphertext       a frame, numbered from 0: what the guard works with
+//! length (4)                 ciphertext       the same frame's objects, byte for byte
 //! ...
 //! ```
 //!
 //! A [`Frame`] is what one page of a feed changed, together with where the feed stands after it, so that the indicators
-//! and the cursor can never disagree. It is compressed, then sealed with XChaCha20-Poly1305. Its nonce is the file's
-//! generation and the frame's number, so no nonce is used twice under one key and no frame can be moved, left out in
-//! the middle or carried into another file. A frame is synced before the page counts as taken.
+//! and the cursor can never disagree. Both its parts are compressed, then sealed with XChaCha20-Poly1305. The nonce is the
+//! file's generation and the part's number, so no nonce is used twice under one key and no part can be moved, left out
+//! in the middle or carried into another file. A frame is synced before the page counts as taken.
+//!
+//! The objects themselves are for exports that hand them on unchanged. A start skips them: it reads what was made of
+//! them, which is a tenth of the bytes and no JSON.
 //!
 //! What was not wholly written when the power went is cut off: the hub has it still. Anything else that does not
 //! decrypt is damage, which is told and not passed over; the remedy is to remove the file and subscribe anew.
 //!
 //! When most of the file is about what is gone, it is written anew beside itself and renamed into place.
 
+use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -24,6 +29,9 @@ use chacha20poly1305::aead::{Aead as _, KeyInit as _};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use uuid::Uuid;
+
+use crate::indicator::Object;
 
 const MAGIC: &[u8; 8] = b"rfhold01";
 const HEAD_BYTES: usize = 24;
@@ -88,19 +96,19 @@ pub struct Frame {
     pub heard: i64,
     /// The feed is empty before what follows is put in.
     pub anew: bool,
-    /// Objects, as they were received.
+    /// What came, read.
     pub put: Vec<Kept>,
-    /// Objects that are gone.
-    pub gone: Vec<String>,
+    /// Indicators that are gone.
+    pub gone: Vec<Uuid>,
 }
 
-/// An object that is held.
+/// An object that is held, as the guard read it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kept {
     /// What the hub permits with it; see [`crate::indicator::Rights`].
     pub rights: u8,
-    /// The object.
-    pub object: Vec<u8>,
+    /// What it is.
+    pub object: Object,
 }
 
 /// The open store.
@@ -145,10 +153,12 @@ impl Hold {
         }
         let cipher = cipher(&key);
         let (mut at, mut frames) = (HEAD_BYTES, 0_u64);
-        while let Some(sealed) = next_frame(&existing, at) {
-            let frame = open_frame(&cipher, &generation, frames, sealed).ok_or_else(|| damaged(frames))?;
+        while let Some((read, _, end)) = next_frame(&existing, at) {
+            let frame = unseal(&cipher, &generation, 2 * frames, read);
+            let frame =
+                frame.and_then(|plain| postcard::from_bytes(&plain).ok()).ok_or_else(|| damaged(frames))?;
             take(frame);
-            at += 4 + sealed.len();
+            at = end;
             frames += 1;
         }
         let file =
@@ -168,13 +178,15 @@ impl Hold {
         Ok(Self { path, key, file, generation, frames: 0, bytes, bytes_live: bytes })
     }
 
-    /// Adds a frame. When this returns, it is durable.
+    /// Adds a frame with the objects of its `put`, in the same order. When this returns, it is durable.
     ///
     /// # Errors
     ///
     /// Fails if the disk does; then the frame is not there.
-    pub fn append(&mut self, frame: &Frame) -> Result<(), HoldError> {
-        let sealed = seal_frame(&cipher(&self.key), &self.generation, self.frames, frame);
+    pub fn append(&mut self, frame: &Frame, objects: &[Vec<u8>]) -> Result<(), HoldError> {
+        let cipher = cipher(&self.key);
+        let mut sealed = seal(&cipher, &self.generation, 2 * self.frames, frame);
+        sealed.extend(seal(&cipher, &self.generation, 2 * self.frames + 1, &objects));
         let written = self.file.write_all(&sealed).and_then(|()| self.file.sync_data());
         if let Err(error) = written {
             // Nothing half there: the next frame would come to stand behind it.
@@ -192,21 +204,100 @@ impl Hold {
         self.bytes > COMPACT_BYTES_MIN && self.bytes > 2 * self.bytes_live
     }
 
-    /// Writes the file anew, with `frames` only, under a fresh generation.
+    /// The ids of all indicators of a feed that are held, in order, also of those that nothing was made of.
+    ///
+    /// # Errors
+    ///
+    /// As [`Hold::each`].
+    pub fn ids(&self, feed: &str) -> Result<BTreeSet<Uuid>, HoldError> {
+        let mut ids = BTreeSet::new();
+        self.each_read(|frame| {
+            if frame.feed == feed {
+                if frame.anew {
+                    ids.clear();
+                }
+                ids.extend(frame.put.iter().filter_map(|kept| kept.object.indicator()));
+                frame.gone.iter().for_each(|id| {
+                    ids.remove(id);
+                });
+            }
+        })?;
+        Ok(ids)
+    }
+
+    /// Gives every frame to `take`, in order, without its objects.
+    ///
+    /// # Errors
+    ///
+    /// As [`Hold::each`].
+    pub fn each_read(&self, mut take: impl FnMut(Frame)) -> Result<(), HoldError> {
+        self.walk(|frame, _, _| {
+            take(frame);
+            Ok(())
+        })
+    }
+
+    /// Gives every frame with its objects to `take`, in order.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the disk does, or at what is damaged.
+    pub fn each(&self, mut take: impl FnMut(Frame, Vec<Vec<u8>>)) -> Result<(), HoldError> {
+        let cipher = cipher(&self.key);
+        self.walk(|frame, number, sealed| {
+            let objects = unseal(&cipher, &self.generation, 2 * number + 1, sealed);
+            let objects = objects.and_then(|plain| postcard::from_bytes(&plain).ok());
+            take(frame, objects.ok_or_else(|| self.damaged(number))?);
+            Ok(())
+        })
+    }
+
+    fn walk(
+        &self,
+        mut take: impl FnMut(Frame, u64, &[u8]) -> Result<(), HoldError>,
+    ) -> Result<(), HoldError> {
+        let bytes = fs::read(&self.path).map_err(io_error("read", &self.path))?;
+        let cipher = cipher(&self.key);
+        let (mut at, mut number) = (HEAD_BYTES, 0_u64);
+        while let Some((read, objects, end)) = next_frame(&bytes, at).filter(|_| number < self.frames) {
+            let frame = unseal(&cipher, &self.generation, 2 * number, read);
+            let frame = frame.and_then(|plain| postcard::from_bytes(&plain).ok());
+            take(frame.ok_or_else(|| self.damaged(number))?, number, objects)?;
+            at = end;
+            number += 1;
+        }
+        Ok(())
+    }
+
+    fn damaged(&self, frame: u64) -> HoldError {
+        HoldError::Damaged { path: self.path.display().to_string(), frame }
+    }
+
+    /// Writes the file anew under a fresh generation, with the last version of what is held of the feeds that `keeps` says.
     ///
     /// # Errors
     ///
     /// Fails if the disk does; then the old file stays.
-    pub fn rewrite(
-        &mut self,
-        generation: [u8; 16],
-        frames: impl Iterator<Item = Frame>,
-    ) -> Result<(), HoldError> {
+    pub fn rewrite(&mut self, generation: [u8; 16], keeps: impl Fn(&str) -> bool) -> Result<(), HoldError> {
+        let mut last = Last::default();
+        let mut number = 0_u64;
+        self.each_read(|frame| {
+            last.see(&frame, number);
+            number += 1;
+        })?;
         let beside = self.path.with_extension("new");
         let _: io::Result<()> = fs::remove_file(&beside);
         let mut anew = Self::create(beside.clone(), self.key.clone(), generation)?;
-        for frame in frames {
-            anew.append(&frame)?;
+        let (mut number, mut failed) = (0_u64, None);
+        self.each(|frame, objects| {
+            if keeps(&frame.feed) && failed.is_none() {
+                let (frame, objects) = last.live(frame, objects, number);
+                failed = anew.append(&frame, &objects).err();
+            }
+            number += 1;
+        })?;
+        if let Some(error) = failed {
+            return Err(error);
         }
         fs::rename(&beside, &self.path).map_err(io_error("renamed", &beside))?;
         sync_folder(&self.path).map_err(io_error("synced", &self.path))?;
@@ -214,15 +305,6 @@ impl Hold {
         anew.bytes_live = anew.bytes;
         *self = anew;
         Ok(())
-    }
-
-    /// Removes all that is held: the store is empty afterwards, under a fresh generation.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the disk does.
-    pub fn clear(&mut self, generation: [u8; 16]) -> Result<(), HoldError> {
-        self.rewrite(generation, std::iter::empty())
     }
 
     /// How many bytes the file has.
@@ -243,16 +325,59 @@ fn nonce(generation: &[u8; 16], frame: u64) -> XNonce {
     nonce.into()
 }
 
-fn next_frame(bytes: &[u8], at: usize) -> Option<&[u8]> {
-    let length = bytes.get(at..at + 4)?;
-    let length = usize::try_from(u32::from_le_bytes(length.try_into().ok()?)).ok()?;
-    bytes.get(at + 4..(at + 4).checked_add(length)?)
+/// In which frame the last word on each indicator is.
+#[derive(Default)]
+struct Last(HashMap<String, (u64, HashMap<Uuid, u64>)>);
+
+impl Last {
+    fn see(&mut self, frame: &Frame, number: u64) {
+        let (begins, feed) = self.0.entry(frame.feed.clone()).or_default();
+        if frame.anew {
+            *begins = number;
+            feed.clear();
+        }
+        for id in frame.put.iter().filter_map(|kept| kept.object.indicator()) {
+            feed.insert(id, number);
+        }
+        for id in &frame.gone {
+            feed.remove(id);
+        }
+    }
+
+    /// What of a frame still says something. Its cursor always does.
+    fn live(&self, mut frame: Frame, objects: Vec<Vec<u8>>, number: u64) -> (Frame, Vec<Vec<u8>>) {
+        let known = self.0.get(&frame.feed);
+        let is_live = |kept: &Kept| {
+            known.is_some_and(|(begins, feed)| match kept.object.indicator() {
+                Some(id) => feed.get(&id) == Some(&number),
+                None => *begins <= number,
+            })
+        };
+        let (put, objects): (Vec<_>, Vec<_>) =
+            frame.put.into_iter().zip(objects).filter(|(kept, _)| is_live(kept)).unzip();
+        frame.put = put;
+        frame.gone = Vec::new();
+        (frame, objects)
+    }
 }
 
-fn seal_frame(cipher: &XChaCha20Poly1305, generation: &[u8; 16], number: u64, frame: &Frame) -> Vec<u8> {
-    let plain = postcard::to_stdvec(frame).expect("a frame is made of what postcard can write");
+/// The two parts of the frame that begins at `at`, and where the next one does.
+fn next_frame(bytes: &[u8], at: usize) -> Option<(&[u8], &[u8], usize)> {
+    let part = |at: usize| {
+        let length = bytes.get(at..at.checked_add(4)?)?;
+        let length = usize::try_from(u32::from_le_bytes(length.try_into().ok()?)).ok()?;
+        bytes.get(at + 4..(at + 4).checked_add(length)?)
+    };
+    let read = part(at)?;
+    let middle = at + 4 + read.len();
+    let objects = part(middle)?;
+    Some((read, objects, middle + 4 + objects.len()))
+}
+
+fn seal(cipher: &XChaCha20Poly1305, generation: &[u8; 16], part: u64, value: &impl Serialize) -> Vec<u8> {
+    let plain = postcard::to_stdvec(value).expect("a frame is made of what postcard can write");
     let packed = zstd::bulk::compress(&plain, ZSTD_LEVEL).expect("compressing into memory cannot fail");
-    let sealed = cipher.encrypt(&nonce(generation, number), packed.as_slice());
+    let sealed = cipher.encrypt(&nonce(generation, part), packed.as_slice());
     let sealed = sealed.expect("a frame is shorter than 256 GiB");
     let mut whole = Vec::with_capacity(sealed.len() + 4);
     whole.extend(u32::try_from(sealed.len()).unwrap_or(u32::MAX).to_le_bytes());
@@ -260,17 +385,12 @@ fn seal_frame(cipher: &XChaCha20Poly1305, generation: &[u8; 16], number: u64, fr
     whole
 }
 
-fn open_frame(
-    cipher: &XChaCha20Poly1305,
-    generation: &[u8; 16],
-    number: u64,
-    sealed: &[u8],
-) -> Option<Frame> {
-    let packed = cipher.decrypt(&nonce(generation, number), sealed).ok()?;
+fn unseal(cipher: &XChaCha20Poly1305, generation: &[u8; 16], part: u64, sealed: &[u8]) -> Option<Vec<u8>> {
+    let packed = cipher.decrypt(&nonce(generation, part), sealed).ok()?;
     let mut plain = Vec::new();
     let reader = zstd::stream::Decoder::new(packed.as_slice()).ok()?;
     reader.take(FRAME_BYTES_MAX as u64).read_to_end(&mut plain).ok()?;
-    postcard::from_bytes(&plain).ok()
+    Some(plain)
 }
 
 fn private(path: &Path) -> io::Result<File> {
@@ -292,8 +412,13 @@ mod tests {
 
     const KEY: [u8; 32] = [7; 32];
 
+    fn kept(n: u8) -> Kept {
+        let by = format!("identity--{n}");
+        Kept { rights: n, object: Object::FalsePositive { by, of: Vec::new(), stands: true } }
+    }
+
     fn frame(n: u8) -> Frame {
-        let put = vec![Kept { rights: n, object: vec![n; 300] }];
+        let put = vec![kept(n)];
         Frame {
             feed: "x".to_owned(),
             cursor: Some(n.to_string()),
@@ -303,10 +428,18 @@ mod tests {
         }
     }
 
+    fn object(n: u8) -> Vec<Vec<u8>> {
+        vec![vec![n; 300]]
+    }
+
     fn read(folder: &Path, key: [u8; 32]) -> Result<(Hold, Vec<Frame>), HoldError> {
         let mut frames = Vec::new();
         let hold = Hold::open(folder, HoldKey::new(key), [9; 16], |frame| frames.push(frame))?;
         Ok((hold, frames))
+    }
+
+    fn append(hold: &mut Hold, n: u8) {
+        hold.append(&frame(n), &object(n)).unwrap();
     }
 
     #[test]
@@ -314,26 +447,28 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (mut hold, frames) = read(folder.path(), KEY).unwrap();
         assert!(frames.is_empty());
-        for n in 0..5 {
-            hold.append(&frame(n)).unwrap();
-        }
-        assert_eq!(read(folder.path(), KEY).unwrap().1, (0..5).map(frame).collect::<Vec<_>>());
+        (0..5).for_each(|n| append(&mut hold, n));
+        let (hold, frames) = read(folder.path(), KEY).unwrap();
+        assert_eq!(frames, (0..5).map(frame).collect::<Vec<_>>());
+        let mut objects = Vec::new();
+        hold.each(|_, its| objects.extend(its)).unwrap();
+        assert_eq!(objects, (0..5).flat_map(object).collect::<Vec<_>>());
     }
 
     #[test]
     fn a_torn_end_is_cut_and_the_store_goes_on() {
         let folder = tempfile::tempdir().unwrap();
         let (mut hold, _) = read(folder.path(), KEY).unwrap();
-        hold.append(&frame(0)).unwrap();
+        append(&mut hold, 0);
         let whole = hold.bytes();
-        hold.append(&frame(1)).unwrap();
+        append(&mut hold, 1);
         let path = folder.path().join("indicators.hold");
         for length in whole..hold.bytes() {
             let bytes = fs::read(&path).unwrap();
             fs::write(&path, &bytes[..usize::try_from(length).unwrap()]).unwrap();
             let (mut again, frames) = read(folder.path(), KEY).unwrap();
             assert_eq!(frames, [frame(0)], "cut at {length}");
-            again.append(&frame(1)).unwrap();
+            append(&mut again, 1);
             assert_eq!(read(folder.path(), KEY).unwrap().1, [frame(0), frame(1)]);
         }
     }
@@ -342,34 +477,64 @@ mod tests {
     fn another_key_and_a_flipped_bit_are_damage() {
         let folder = tempfile::tempdir().unwrap();
         let (mut hold, _) = read(folder.path(), KEY).unwrap();
-        hold.append(&frame(0)).unwrap();
-        hold.append(&frame(1)).unwrap();
+        append(&mut hold, 0);
+        append(&mut hold, 1);
         assert!(matches!(read(folder.path(), [8; 32]), Err(HoldError::Damaged { frame: 0, .. })));
         let path = folder.path().join("indicators.hold");
         let good = fs::read(&path).unwrap();
-        let first = next_frame(&good, HEAD_BYTES).unwrap().len();
         // Swapped frames do not pass either.
-        let (a, b) = good[HEAD_BYTES..].split_at(4 + first);
-        fs::write(&path, [&good[..HEAD_BYTES], b, a].concat()).unwrap();
+        let first = next_frame(&good, HEAD_BYTES).unwrap().2;
+        fs::write(&path, [&good[..HEAD_BYTES], &good[first..], &good[HEAD_BYTES..first]].concat()).unwrap();
         assert!(matches!(read(folder.path(), KEY), Err(HoldError::Damaged { frame: 0, .. })));
         let mut flipped = good.clone();
-        *flipped.last_mut().unwrap() ^= 1;
+        flipped[first + 10] ^= 1;
         fs::write(&path, &flipped).unwrap();
         assert!(matches!(read(folder.path(), KEY), Err(HoldError::Damaged { frame: 1, .. })));
+        let mut in_objects = good.clone();
+        *in_objects.last_mut().unwrap() ^= 1;
+        fs::write(&path, &in_objects).unwrap();
+        assert!(matches!(hold.each(|_, _| ()), Err(HoldError::Damaged { frame: 1, .. })));
     }
 
     #[test]
-    fn nothing_readable_is_on_disk_and_clearing_leaves_nothing() {
+    fn nothing_readable_is_on_disk_and_what_is_given_up_leaves_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let (mut hold, _) = read(folder.path(), KEY).unwrap();
-        let object = b"evil.example".repeat(20);
-        hold.append(&Frame { put: vec![Kept { rights: 0, object }], ..frame(0) }).unwrap();
+        hold.append(&frame(0), &[b"evil.example".repeat(20)]).unwrap();
         let path = folder.path().join("indicators.hold");
         let on_disk = fs::read(&path).unwrap();
         assert!(on_disk.windows(4).all(|window| window != b"evil"));
-        hold.clear([3; 16]).unwrap();
+        hold.rewrite([3; 16], |feed| feed != "x").unwrap();
         assert!(read(folder.path(), KEY).unwrap().1.is_empty());
-        hold.append(&frame(7)).unwrap();
+        append(&mut hold, 7);
         assert_eq!(read(folder.path(), KEY).unwrap().1, [frame(7)]);
+    }
+
+    #[test]
+    fn writing_anew_keeps_the_last_version_and_the_cursor() {
+        let indicator = |id: u128, pattern: &str| Kept {
+            rights: 7,
+            object: Object::Indicator(Box::new(crate::indicator::Indicator {
+                pattern: pattern.to_owned(),
+                ..crate::indicator::Indicator::empty(Uuid::from_u128(id))
+            })),
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let (mut hold, _) = read(folder.path(), KEY).unwrap();
+        let first =
+            Frame { put: vec![indicator(1, "old"), indicator(2, "two"), indicator(3, "three")], ..frame(0) };
+        hold.append(&first, &[b"1".to_vec(), b"2".to_vec(), b"3".to_vec()]).unwrap();
+        let second = Frame { put: vec![indicator(1, "new")], gone: vec![Uuid::from_u128(3)], ..frame(1) };
+        hold.append(&second, &[b"1b".to_vec()]).unwrap();
+        hold.rewrite([4; 16], |_| true).unwrap();
+        let (hold, frames) = read(folder.path(), KEY).unwrap();
+        assert_eq!(frames[0].put, [indicator(2, "two")]);
+        assert_eq!(
+            (frames[1].put.clone(), frames[1].cursor.clone()),
+            (vec![indicator(1, "new")], Some("1".to_owned()))
+        );
+        let mut objects = Vec::new();
+        hold.each(|_, its| objects.extend(its)).unwrap();
+        assert_eq!(objects, [b"2".to_vec(), b"1b".to_vec()]);
     }
 }

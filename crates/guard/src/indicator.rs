@@ -4,7 +4,7 @@
 //! positives; and marking definitions, whose PAP level bounds what may be done. Everything else passes by.
 
 use model::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use stix::{Marking, PapLevel};
 use thiserror::Error;
 use uuid::Uuid;
@@ -60,7 +60,7 @@ impl Rights {
 }
 
 /// An object of a feed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Object {
     /// Something to look for.
     Indicator(Box<Indicator>),
@@ -79,15 +79,15 @@ pub enum Object {
     Pap {
         /// The marking definition.
         id: String,
-        /// Its level.
-        level: PapLevel,
+        /// Whether it forbids what the adversary could notice: AMBER and RED do.
+        is_passive: bool,
     },
     /// Nothing that the guard acts on.
     Other,
 }
 
 /// An indicator, as its creator wrote it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Indicator {
     /// Its id without `indicator--`.
     pub id: Uuid,
@@ -111,6 +111,46 @@ pub struct Indicator {
     pub pattern: String,
     /// The markings, by id.
     pub markings: Vec<String>,
+}
+
+impl Object {
+    /// The indicator that it is, by its UUID.
+    #[must_use]
+    pub fn indicator(&self) -> Option<Uuid> {
+        match self {
+            Self::Indicator(indicator) => Some(indicator.id),
+            Self::Recall(_) | Self::FalsePositive { .. } | Self::Pap { .. } | Self::Other => None,
+        }
+    }
+}
+
+/// Whether a level forbids what the adversary could notice.
+#[must_use]
+pub fn is_passive(level: PapLevel) -> bool {
+    match level {
+        PapLevel::Amber | PapLevel::Red => true,
+        PapLevel::Clear | PapLevel::Green => false,
+    }
+}
+
+impl Indicator {
+    /// One that says nothing yet.
+    #[must_use]
+    pub fn empty(id: Uuid) -> Self {
+        Self {
+            id,
+            modified: Timestamp::EPOCH,
+            from: Timestamp::EPOCH,
+            until: None,
+            confidence: None,
+            category: String::new(),
+            is_benign: false,
+            revoked: false,
+            pattern_type: "stix".to_owned(),
+            pattern: String::new(),
+            markings: Vec::new(),
+        }
+    }
 }
 
 /// Why an object is passed over.
@@ -192,7 +232,7 @@ pub fn read(bytes: &[u8]) -> Result<Object, Refused> {
             stands: !raw.revoked && raw.opinion.is_some_and(|opinion| opinion.ends_with("disagree")),
         },
         "marking-definition" => match Marking::parse(bytes) {
-            Ok(Marking::Pap(level)) => Object::Pap { id: raw.id, level },
+            Ok(Marking::Pap(level)) => Object::Pap { id: raw.id, is_passive: is_passive(level) },
             Ok(_) | Err(_) => Object::Other,
         },
         _ => Object::Other,

@@ -5,10 +5,18 @@
 //! of occurrence back, if its customer consents.
 #![warn(missing_docs)]
 
+pub mod allow;
+pub mod compile;
 pub mod config;
+pub mod customers;
+pub mod engine;
 pub mod follow;
 pub mod frequency;
 pub mod hold;
 pub mod indicator;
+pub mod judge;
 pub mod lease;
 pub mod occurrence;
+pub mod record;
+pub mod secrets;
+pub mod set;

@@ -134,8 +134,10 @@ impl Checker<'_> {
             }
             factor.into_inner()
         });
+        let data = self.path(written.data);
         Config {
-            data: self.path(written.data),
+            key_file: written.key_file.map_or_else(|| data.join("guard.key"), |path| self.path(path)),
+            data,
             expose: written.expose,
             log_victims: written.log_victims,
             hub,

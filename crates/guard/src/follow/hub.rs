@@ -131,15 +131,6 @@ impl Hub {
         Credentials::Bearer { token: Secret::new(self.token.clone()) }
     }
 
-    /// Whether the server is a Ringfence hub, which has more to say than TAXII.
-    ///
-    /// # Errors
-    ///
-    /// Fails if it does not know the credential, or cannot be reached.
-    pub fn is_ringfence(&self) -> Result<bool, HubError> {
-        Ok(self.me()?.is_some())
-    }
-
     /// As whom the hub knows the guard; `None` if it is another kind of server.
     ///
     /// # Errors

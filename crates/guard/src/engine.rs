@@ -1,0 +1,681 @@
+//! The one thread that changes things: what feeds say, what time brings, and what hits mean.
+//!
+//! ```text
+//! followers ──news──┐                       ┌── the encrypted store (what is held, and where each feed stands)
+//! countermeasures ──hits──> Engine ──changes──> the set, and with it the zones
+//! the clock ────────┘                       └── counts, facts of occurrence, certificates
+//! ```
+//!
+//! What comes is durable before it is enforced, so a restart never forgets what a resolver already has. What goes ceases to
+//! be enforced before it leaves the disk.
+
+mod counts;
+mod disposal;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::{Duration, Instant};
+
+use model::{Clock, Timestamp};
+use tracing::{info, warn};
+use uuid::Uuid;
+
+use crate::config::{Config, Mode};
+use crate::follow::{Cursor, Me, News, Received};
+use crate::frequency::Counts as Frequencies;
+use crate::hold::{Frame, Hold, HoldError, Kept};
+use crate::indicator::{self, Object, Rights, id_of};
+use crate::judge::{Hit, Judge};
+use crate::lease::{Lease, Standing};
+use crate::occurrence::Facts;
+use crate::record::Bound;
+use crate::secrets::Secrets;
+use crate::set::{Change, Entering, Set};
+
+pub use counts::{HitCount, HitCounts};
+pub use disposal::Certificate;
+
+/// How many indicators one look at the time changes at most; the next look goes on.
+const DUE_MAX: usize = 2_000;
+/// How many hits one turn takes.
+const HITS_MAX: usize = 10_000;
+/// Without a word of a lease from hub or site, nothing ends by silence.
+const NO_LEASE: Duration = Duration::from_secs(u64::MAX / 4);
+/// After so long without news what is gone is taken off the disk.
+const QUIET: Duration = Duration::from_secs(5);
+
+/// How many frames are read ahead while loading.
+const FRAMES_AHEAD: usize = 16;
+
+/// Who makes a change together with something of its own, such as a policy zone.
+pub trait Zones: Send {
+    /// Makes a change of a feed, by [`Set::commit`].
+    fn change(&self, set: &Set, feed: u16, change: Change);
+}
+
+/// No zones.
+#[derive(Debug)]
+pub struct NoZones;
+
+impl Zones for NoZones {
+    fn change(&self, set: &Set, _feed: u16, change: Change) {
+        set.commit(change);
+    }
+}
+
+/// Random bytes from the system.
+pub type Random = Box<dyn Fn() -> [u8; 16] + Send>;
+
+/// What became known of a feed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FeedState {
+    /// Where it stands.
+    pub cursor: Cursor,
+    /// When the hub was last heard about it.
+    pub heard: Option<Timestamp>,
+    /// What is wrong, if something is.
+    pub trouble: Option<String>,
+    /// The hub said that it is gone.
+    pub is_gone: bool,
+}
+
+/// The engine.
+pub struct Engine {
+    config: Arc<Config>,
+    judge: Arc<Judge>,
+    set: Arc<Set>,
+    zones: Box<dyn Zones>,
+    hold: Hold,
+    secrets: Arc<Secrets>,
+    clock: Arc<dyn Clock>,
+    random: Random,
+    hits: Receiver<Hit>,
+    lease: Lease,
+    is_loaded: bool,
+    feeds: Vec<FeedState>,
+    me: Option<Me>,
+    frequencies: Frequencies,
+    counts: HitCounts,
+    facts: Facts,
+    alarms: BTreeSet<Uuid>,
+    certificates: Vec<Certificate>,
+    unreadable: u64,
+    /// Something that is gone is still on the disk, encrypted.
+    is_untidy: bool,
+    quiet_since: Instant,
+    is_warned: bool,
+}
+
+impl Engine {
+    /// Opens what is held. Nothing is enforced before [`Engine::begin`].
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read.
+    #[expect(clippy::too_many_arguments, reason = "all that an engine works with, put together once")]
+    pub fn open(
+        config: Arc<Config>,
+        judge: Arc<Judge>,
+        zones: Box<dyn Zones>,
+        secrets: Arc<Secrets>,
+        clock: Arc<dyn Clock>,
+        random: Random,
+        hits: Receiver<Hit>,
+        facts: Facts,
+    ) -> Result<Self, HoldError> {
+        let set = Arc::clone(judge.set());
+        let mut feeds = vec![FeedState::default(); config.feeds.len()];
+        let mut heard = None;
+        let hold = Hold::open(&config.data, secrets.hold_key(), random(), |frame| {
+            heard = heard.max((frame.heard > 0).then(|| Timestamp::from_micros(frame.heard)));
+            if let Some(index) = config.feeds.iter().position(|feed| feed.alias == frame.feed) {
+                if let Some(cursor) = &frame.cursor {
+                    feeds[index].cursor = Cursor::from_text(cursor);
+                }
+            }
+        })?;
+        let began = Instant::now();
+        let length = config.hub.lease.unwrap_or(NO_LEASE);
+        let lease = Lease::resumed(length, heard, clock.now(), began);
+        Ok(Self {
+            config,
+            judge,
+            set,
+            zones,
+            hold,
+            secrets,
+            clock,
+            random,
+            hits,
+            lease,
+            is_loaded: false,
+            feeds,
+            me: None,
+            frequencies: Frequencies::default(),
+            counts: HitCounts::default(),
+            facts,
+            alarms: BTreeSet::new(),
+            certificates: Vec::new(),
+            unreadable: 0,
+            is_untidy: false,
+            quiet_since: began,
+            is_warned: false,
+        })
+    }
+
+    /// Loads what is held, if the lease still allows it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read.
+    pub fn begin(&mut self) -> Result<(), HoldError> {
+        if self.lease.standing(Instant::now()).is_held() {
+            self.load()?;
+        }
+        Ok(())
+    }
+
+    /// Where each feed stands, in the order of the configuration.
+    #[must_use]
+    pub fn feeds(&self) -> &[FeedState] {
+        &self.feeds
+    }
+
+    /// How the lease stands.
+    #[must_use]
+    pub fn lease(&self) -> Standing {
+        self.lease.standing(Instant::now())
+    }
+
+    /// What was hit how often.
+    #[must_use]
+    pub fn counts(&self) -> &HitCounts {
+        &self.counts
+    }
+
+    /// Facts that wait to be reported.
+    pub fn facts(&mut self) -> &mut Facts {
+        &mut self.facts
+    }
+
+    /// Certificates that the hub has not got yet.
+    pub fn certificates(&mut self) -> &mut Vec<Certificate> {
+        &mut self.certificates
+    }
+
+    /// As whom the hub knows the guard.
+    #[must_use]
+    pub fn me(&self) -> Option<&Me> {
+        self.me.as_ref()
+    }
+
+    /// How many objects could not be read, and the indicators that stood out.
+    #[must_use]
+    pub fn oddities(&self) -> (u64, &BTreeSet<Uuid>) {
+        (self.unreadable, &self.alarms)
+    }
+
+    /// Takes what was heard of a feed.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store does; then nothing of it is taken.
+    pub fn news(&mut self, feed: u16, news: News) -> Result<(), HoldError> {
+        self.quiet_since = Instant::now();
+        match news {
+            News::Objects(received, cursor) => {
+                self.objects(feed, received, cursor)?;
+                self.heard(feed)?;
+            }
+            News::Present(present) => {
+                self.present(feed, &present)?;
+                self.heard(feed)?;
+            }
+            News::Hub(me) => {
+                let granted = me.lease_seconds.map(Duration::from_secs);
+                let both = [granted, self.config.hub.lease].into_iter().flatten().min();
+                self.lease.set_length(both.unwrap_or(NO_LEASE));
+                self.me = Some(me);
+                self.heard(feed)?;
+            }
+            News::Alive => self.heard(feed)?,
+            News::Gone(why) => self.gone(feed, &why)?,
+            News::Trouble(what) => {
+                warn!(feed = self.alias(feed), "the feed cannot be followed: {what}");
+                if let Some(state) = self.feeds.get_mut(usize::from(feed)) {
+                    state.trouble = Some(what);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What time brings: indicators that begin and end, the lease, hits.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store does.
+    pub fn turn(&mut self) -> Result<(), HoldError> {
+        let now = self.clock.now();
+        if self.is_loaded {
+            for (feed, change) in self.set.due(now, DUE_MAX) {
+                self.zones.change(&self.set, feed, change);
+            }
+        }
+        self.take_hits();
+        match self.lease.standing(Instant::now()) {
+            Standing::Over if self.is_loaded => {
+                warn!("the lease is over: what needs it is unloaded until the hub is heard");
+                self.unload();
+            }
+            Standing::Ending(left) if !self.is_warned => {
+                self.is_warned = true;
+                warn!(
+                    minutes_left = left.as_secs() / 60,
+                    "the hub was not heard for long: the lease ends soon"
+                );
+            }
+            Standing::Ending(_) | Standing::Over => {}
+            Standing::Held(_) => self.is_warned = false,
+        }
+        if self.quiet_since.elapsed() > QUIET && (self.is_untidy || self.hold.wants_compaction()) {
+            self.hold.rewrite((self.random)(), |_| true)?;
+            self.is_untidy = false;
+        }
+        Ok(())
+    }
+
+    fn alias(&self, feed: u16) -> &str {
+        self.config.feeds.get(usize::from(feed)).map_or("?", |feed| feed.alias.as_str())
+    }
+
+    /// The hub was heard: the lease begins anew, and what it kept unloaded comes back.
+    fn heard(&mut self, feed: u16) -> Result<(), HoldError> {
+        let now = self.clock.now();
+        self.lease.hear(Instant::now());
+        let minute = Duration::from_mins(1);
+        if let Some(state) = self.feeds.get_mut(usize::from(feed)) {
+            let is_new = state.heard.is_none_or(|heard| now.since(heard) > minute);
+            (state.trouble, state.is_gone, state.heard) = (None, false, Some(now));
+            if is_new {
+                let frame = Frame { heard: now.as_micros(), ..Frame::default() };
+                self.hold.append(&frame, &[])?;
+            }
+        }
+        if !self.is_loaded {
+            self.load()?;
+        }
+        Ok(())
+    }
+
+    fn objects(&mut self, feed: u16, received: Vec<Received>, cursor: Cursor) -> Result<(), HoldError> {
+        let mut frame = Frame {
+            feed: self.alias(feed).to_owned(),
+            cursor: Some(cursor.to_text()),
+            heard: self.clock.now().as_micros(),
+            ..Frame::default()
+        };
+        let mut objects = Vec::new();
+        for one in received {
+            match indicator::read(&one.object) {
+                Ok(Object::Other) => {}
+                Ok(object) => {
+                    frame.put.push(Kept { rights: one.rights.bits(), object });
+                    objects.push(one.object);
+                }
+                Err(why) => {
+                    self.unreadable += 1;
+                    warn!(feed = self.alias(feed), "an object is passed over: {why}");
+                }
+            }
+        }
+        self.hold.append(&frame, &objects)?;
+        if let Some(state) = self.feeds.get_mut(usize::from(feed)) {
+            state.cursor = cursor;
+        }
+        if self.is_loaded {
+            self.is_untidy |= self.put(feed, frame.put);
+        }
+        Ok(())
+    }
+
+    /// Puts what was read into the set, in its order. Says whether something of it is to leave the disk.
+    fn put(&self, feed: u16, kept: Vec<Kept>) -> bool {
+        let mut is_untidy = false;
+        let mut entering: Vec<Entering> = Vec::new();
+        for one in kept {
+            match one.object {
+                Object::Indicator(indicator) if indicator.revoked => {
+                    self.come(feed, &mut entering);
+                    self.go(feed, [indicator.id]);
+                }
+                Object::Indicator(indicator) => {
+                    let id = indicator.id;
+                    match self.set.enter(feed, *indicator, Rights::from_bits(one.rights)) {
+                        Some(one) => entering.push(one),
+                        // A version that cannot be used ends the one before it.
+                        None => self.go(feed, [id]),
+                    }
+                }
+                Object::Pap { id, is_passive } => {
+                    self.come(feed, &mut entering);
+                    self.set.learn_pap(id, is_passive);
+                }
+                Object::Recall(ids) => {
+                    self.come(feed, &mut entering);
+                    let ids: Vec<Uuid> = ids.iter().filter_map(|id| id_of(id)).collect();
+                    for of in 0..u16::try_from(self.feeds.len()).unwrap_or(u16::MAX) {
+                        self.go(of, ids.iter().copied());
+                    }
+                    is_untidy = true;
+                }
+                Object::FalsePositive { by, of, stands } => {
+                    self.come(feed, &mut entering);
+                    self.false_positive(&by, &of, stands);
+                }
+                Object::Other => {}
+            }
+        }
+        self.come(feed, &mut entering);
+        is_untidy
+    }
+
+    fn come(&self, feed: u16, entering: &mut Vec<Entering>) {
+        if !entering.is_empty() {
+            let change = self.set.coming(feed, std::mem::take(entering), self.clock.now());
+            self.zones.change(&self.set, feed, change);
+        }
+    }
+
+    fn go(&self, feed: u16, ids: impl IntoIterator<Item = Uuid>) {
+        let change = self.set.going(feed, ids);
+        if !change.is_empty() {
+            self.zones.change(&self.set, feed, change);
+        }
+    }
+
+    fn false_positive(&self, by: &str, of: &[String], stands: bool) {
+        let programme = self.me.as_ref().and_then(|me| me.programme.as_ref());
+        // Before the hub has said who the programme is, caution counts: a wrong opinion only makes the guard monitor.
+        if programme.is_some_and(|programme| programme.identity != by) {
+            return;
+        }
+        for id in of.iter().filter_map(|id| id_of(id)) {
+            self.bound(id, Bound::FalsePositive, stands);
+        }
+    }
+
+    /// Makes a bound hold for an indicator, or hold no more.
+    pub fn bound(&self, id: Uuid, bound: Bound, holds: bool) {
+        for (feed, change) in self.set.bounding(id, bound, holds) {
+            self.zones.change(&self.set, feed, change);
+        }
+    }
+
+    /// What is not present any more goes, from the set and from the disk.
+    fn present(&mut self, feed: u16, present: &BTreeSet<String>) -> Result<(), HoldError> {
+        let alias = self.alias(feed).to_owned();
+        let present: BTreeSet<Uuid> = present.iter().filter_map(|id| id_of(id)).collect();
+        let gone: Vec<Uuid> = self.hold.ids(&alias)?.difference(&present).copied().collect();
+        if gone.is_empty() {
+            return Ok(());
+        }
+        info!(feed = alias, indicators = gone.len(), "the hub no longer has these for us");
+        self.go(feed, gone.iter().copied());
+        let frame = Frame { feed: alias, heard: self.clock.now().as_micros(), gone, ..Frame::default() };
+        self.hold.append(&frame, &[])?;
+        self.is_untidy = true;
+        Ok(())
+    }
+
+    fn load(&mut self) -> Result<(), HoldError> {
+        let began = Instant::now();
+        let by_alias: BTreeMap<&str, u16> =
+            self.config.feeds.iter().map(|feed| feed.alias.as_str()).zip(0_u16..).collect();
+        // One thread decrypts and reads, this one compiles and lists.
+        std::thread::scope(|scope| {
+            let (sender, frames) = sync_channel(FRAMES_AHEAD);
+            let hold = &self.hold;
+            let reader = scope.spawn(move || {
+                hold.each_read(|frame| {
+                    // Nobody takes it any more only if this thread's owner panicked.
+                    let _taken = sender.send(frame);
+                })
+            });
+            for frame in frames {
+                let Some(feed) = by_alias.get(frame.feed.as_str()).copied() else { continue };
+                self.put(feed, frame.put);
+                self.go(feed, frame.gone);
+            }
+            reader.join().unwrap_or(Ok(()))
+        })?;
+        self.is_loaded = true;
+        self.judge.set_idle(false);
+        info!(duration_ms = began.elapsed().as_millis(), "what is held is loaded");
+        Ok(())
+    }
+
+    fn unload(&mut self) {
+        self.judge.set_idle(true);
+        for feed in 0..u16::try_from(self.feeds.len()).unwrap_or(u16::MAX) {
+            let change = self.set.all_going(feed);
+            self.zones.change(&self.set, feed, change);
+            self.set.forget_refusals(feed);
+        }
+        self.is_loaded = false;
+    }
+
+    fn take_hits(&mut self) {
+        let hits: Vec<Hit> = self.hits.try_iter().take(HITS_MAX).collect();
+        for hit in hits {
+            let Some(record) = self.set.record(hit.slot) else { continue };
+            self.counts.count(record.id, record.feed, hit);
+            if self.judge.customers().reports(hit.customer) {
+                self.facts.count(record.id, hit.service, hit.action, hit.at);
+            }
+            let alarm = self.frequencies.hit(hit.slot, hit.at.as_micros(), self.config.frequency);
+            if let Some(alarm) = alarm
+                && self.alarms.insert(record.id)
+            {
+                let reference = self.judge.reference(hit.slot);
+                warn!(
+                    reference,
+                    hits = alarm.hits,
+                    "an indicator matches far more than its peers; it monitors now"
+                );
+                self.bound(record.id, Bound::Frequency, true);
+            }
+        }
+    }
+
+    /// The mode that a feed has by configuration.
+    #[must_use]
+    pub fn mode_of(&self, feed: u16) -> Option<Mode> {
+        self.config.feeds.get(usize::from(feed)).map(|feed| feed.mode)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::allow::Allowed;
+    use crate::config::Service;
+    use crate::customers::Customers;
+    use crate::follow::Cursor;
+    use crate::judge::Decided;
+    use model::ManualClock;
+    use serde_json::{Value, json};
+    use std::path::Path;
+
+    const ID: &str = "indicator--8e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f";
+    const OTHER: &str = "indicator--9e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f";
+
+    struct Site {
+        folder: tempfile::TempDir,
+        clock: Arc<ManualClock>,
+    }
+
+    impl Site {
+        fn new() -> Self {
+            let clock = Arc::new(ManualClock::at("2026-01-15".parse().unwrap()));
+            Self { folder: tempfile::tempdir().unwrap(), clock }
+        }
+
+        fn start(&self, more: &str) -> Engine {
+            let data = self.folder.path().display();
+            let text = format!(
+                "data = \"{data}\"\n[hub]\nurl = \"https://hub.example\"\ntoken_file = \"t\"\n{more}\n[[feed]]\ncollection = \"indicators\"\nmode = \"enforce\"\n"
+            );
+            let config = Arc::new(Config::parse("guard.toml", &text, Path::new("/")).unwrap());
+            let set = Arc::new(Set::new([1; 32], Allowed::new([2; 32]), config.feeds.clone()));
+            let (sender, hits) = sync_channel(100);
+            let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as _;
+            let judge = Judge::new(set, Customers::new(&config), [5; 16], Arc::clone(&clock), sender);
+            let secrets = Arc::new(Secrets::new([4; 32]));
+            let facts = Facts::new(secrets.fact_salt());
+            let random = Box::new(|| *uuid::Uuid::new_v4().as_bytes());
+            let mut engine =
+                Engine::open(config, Arc::new(judge), Box::new(NoZones), secrets, clock, random, hits, facts)
+                    .unwrap();
+            engine.begin().unwrap();
+            engine
+        }
+    }
+
+    fn indicator(id: &str, name: &str) -> Value {
+        json!({"type": "indicator", "id": id, "modified": "2026-01-01T00:00:00Z", "valid_from": "2026-01-01T00:00:00Z",
+            "pattern_type": "stix", "pattern": format!("[domain-name:value = '{name}']")})
+    }
+
+    fn objects(values: &[Value], date: &str) -> News {
+        let received = values
+            .iter()
+            .map(|value| Received { object: value.to_string().into_bytes(), rights: Rights::ALL })
+            .collect();
+        let cursor = json!({"added_after": date, "reached": date}).to_string();
+        News::Objects(received, Cursor::from_text(&cursor))
+    }
+
+    fn met(engine: &Engine, name: &str) -> Option<Decided> {
+        let who = engine.judge.customers().of_address("192.0.2.1".parse().unwrap()).unwrap();
+        engine.judge.name(who, Service::Sinkhole, name)
+    }
+
+    #[test]
+    fn what_comes_is_there_after_a_restart_and_the_cursor_with_it() {
+        let site = Site::new();
+        let mut engine = site.start("");
+        let both = [indicator(ID, "evil.example"), indicator(OTHER, "bad.example")];
+        engine.news(0, objects(&both, "2026-01-14T00:00:00Z")).unwrap();
+        let mut revoked = indicator(OTHER, "bad.example");
+        revoked["revoked"] = json!(true);
+        engine.news(0, objects(&[revoked], "2026-01-14T00:00:01Z")).unwrap();
+        assert!(met(&engine, "evil.example").is_some() && met(&engine, "bad.example").is_none());
+        drop(engine);
+        let engine = site.start("");
+        assert!(met(&engine, "evil.example").is_some() && met(&engine, "bad.example").is_none());
+        assert_eq!(engine.feeds()[0].cursor.reached(), Some("2026-01-14T00:00:01Z"));
+    }
+
+    #[test]
+    fn a_recall_and_an_absence_end_it_for_good() {
+        let site = Site::new();
+        let mut engine = site.start("");
+        let both = [indicator(ID, "evil.example"), indicator(OTHER, "bad.example")];
+        engine.news(0, objects(&both, "2026-01-14T00:00:00Z")).unwrap();
+        let notice =
+            json!({"type": "note", "id": "note--1", "x_ringfence_recall": {"objects": [{"id": ID}]}});
+        engine.news(0, objects(&[notice], "2026-01-14T00:00:01Z")).unwrap();
+        assert!(met(&engine, "evil.example").is_none() && met(&engine, "bad.example").is_some());
+        engine.news(0, News::Present(BTreeSet::from(["indicator--none".to_owned()]))).unwrap();
+        assert!(met(&engine, "bad.example").is_none());
+        drop(engine);
+        let engine = site.start("");
+        assert!(met(&engine, "evil.example").is_none() && met(&engine, "bad.example").is_none());
+    }
+
+    #[test]
+    fn a_feed_that_is_gone_is_disposed_of_and_certified() {
+        let site = Site::new();
+        let mut engine = site.start("");
+        engine.news(0, objects(&[indicator(ID, "evil.example")], "2026-01-14T00:00:00Z")).unwrap();
+        let before = std::fs::metadata(site.folder.path().join("indicators.hold")).unwrap().len();
+        engine.news(0, News::Gone("404".to_owned())).unwrap();
+        engine.news(0, News::Gone("404".to_owned())).unwrap();
+        assert!(met(&engine, "evil.example").is_none());
+        let after = std::fs::metadata(site.folder.path().join("indicators.hold")).unwrap().len();
+        assert!(after < before, "{after} of {before}");
+        assert_eq!(engine.certificates().len(), 1);
+        let statement: Value = serde_json::from_str(&engine.certificates()[0].statement).unwrap();
+        assert_eq!(
+            (statement["indicators"].as_u64(), statement["collection"].as_str()),
+            (Some(1), Some("indicators"))
+        );
+        assert_eq!(engine.feeds()[0].cursor, Cursor::default(), "it begins anew when it comes back");
+        drop(engine);
+        assert!(met(&site.start(""), "evil.example").is_none());
+    }
+
+    #[test]
+    fn without_the_hub_the_lease_ends_and_with_it_everything_comes_back() {
+        let site = Site::new();
+        let mut engine = site.start("lease_hours = 2");
+        engine.news(0, objects(&[indicator(ID, "evil.example")], "2026-01-14T00:00:00Z")).unwrap();
+        drop(engine);
+        site.clock.advance(Duration::from_hours(3));
+        let mut engine = site.start("lease_hours = 2");
+        assert_eq!(engine.lease(), Standing::Over);
+        assert!(met(&engine, "evil.example").is_none(), "a restart does not bring it back");
+        engine.news(0, News::Alive).unwrap();
+        assert!(met(&engine, "evil.example").is_some());
+        engine.lease.set_length(Duration::ZERO);
+        engine.turn().unwrap();
+        assert!(met(&engine, "evil.example").is_none());
+    }
+
+    #[test]
+    fn the_hub_may_shorten_the_lease_and_not_lengthen_it() {
+        let site = Site::new();
+        let mut engine = site.start("lease_hours = 2");
+        for (granted, expected) in [(3_600, 3_600), (360_000, 7_200)] {
+            engine.news(0, News::Hub(Me { lease_seconds: Some(granted), ..Me::default() })).unwrap();
+            assert_eq!(engine.lease.length(), Duration::from_secs(expected));
+        }
+    }
+
+    #[test]
+    fn the_programme_alone_can_call_a_false_positive() {
+        let site = Site::new();
+        let mut engine = site.start("");
+        let programme = Some(crate::follow::Programme { identity: "identity--1".to_owned() });
+        engine.news(0, News::Hub(Me { programme, ..Me::default() })).unwrap();
+        engine.news(0, objects(&[indicator(ID, "evil.example")], "2026-01-14T00:00:00Z")).unwrap();
+        let opinion = |by: &str| {
+            json!({"type": "opinion", "id": "opinion--1", "created_by_ref": by, "labels": ["false-positive"],
+                "opinion": "strongly-disagree", "object_refs": [ID]})
+        };
+        engine.news(0, objects(&[opinion("identity--2")], "2026-01-14T00:00:01Z")).unwrap();
+        assert_eq!(met(&engine, "evil.example").map(|one| one.mode), Some(Mode::Enforce));
+        engine.news(0, objects(&[opinion("identity--1")], "2026-01-14T00:00:02Z")).unwrap();
+        assert_eq!(met(&engine, "evil.example").map(|one| one.mode), Some(Mode::Monitor));
+    }
+
+    #[test]
+    fn time_ends_an_indicator_and_hits_are_counted() {
+        let site = Site::new();
+        let mut engine = site.start("");
+        let mut ending = indicator(ID, "evil.example");
+        ending["valid_until"] = json!("2026-01-15T01:00:00Z");
+        engine.news(0, objects(&[ending], "2026-01-14T00:00:00Z")).unwrap();
+        let decided = met(&engine, "evil.example").unwrap();
+        let who = engine.judge.customers().of_address("192.0.2.1".parse().unwrap()).unwrap();
+        engine.judge.hit(who, Service::Sinkhole, decided.slot, crate::occurrence::Action::Enforced);
+        engine.turn().unwrap();
+        assert_eq!(engine.counts().of(id_of(ID).unwrap()), HitCount { enforced: 1, monitored: 0 });
+        assert_eq!(engine.facts().waiting(), (0, 0), "the customer did not consent");
+        site.clock.advance(Duration::from_hours(1));
+        engine.turn().unwrap();
+        assert!(met(&engine, "evil.example").is_none());
+    }
+}

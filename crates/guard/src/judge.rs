@@ -1,0 +1,317 @@
+//! What is to become of something that was met: the one judgement behind all countermeasures.
+//!
+//! An allow list passes before anything else. Then, of all indicators that were hit, those count whose feed the customer
+//! has subscribed to for this countermeasure; of these the hardest mode decides, and of equals the oldest slot, so that the
+//! same thing is always blamed on the same indicator.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError};
+
+use matcher::{Algorithm, Key, Kind, Met};
+use model::{Clock, Timestamp};
+
+use crate::config::{Mode, Service};
+use crate::customers::{CustomerId, Customers};
+use crate::occurrence::Action;
+use crate::record::reference;
+use crate::set::Set;
+
+/// What was decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decided {
+    /// The indicator that decided.
+    pub slot: u32,
+    /// What it does for this customer.
+    pub mode: Mode,
+    /// What it is about, as an index into the set's categories.
+    pub category: u16,
+    /// The feed.
+    pub feed: u16,
+}
+
+/// A hit: nothing of whom it concerned but whose customer it was, which stays here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// The indicator.
+    pub slot: u32,
+    /// By which countermeasure.
+    pub service: Service,
+    /// What it did.
+    pub action: Action,
+    /// Whose client.
+    pub customer: CustomerId,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Judges for all countermeasures. It never waits for anything but the set's short locks.
+pub struct Judge {
+    set: Arc<Set>,
+    customers: Customers,
+    salt: [u8; 16],
+    clock: Arc<dyn Clock>,
+    hits: SyncSender<Hit>,
+    lost: AtomicU64,
+    /// The lease is over: nothing is met.
+    is_idle: AtomicBool,
+}
+
+impl Judge {
+    /// A judge over a set. Hits go to `hits` and are counted as lost when nobody takes them in time.
+    #[must_use]
+    pub fn new(
+        set: Arc<Set>,
+        customers: Customers,
+        salt: [u8; 16],
+        clock: Arc<dyn Clock>,
+        hits: SyncSender<Hit>,
+    ) -> Self {
+        Self { set, customers, salt, clock, hits, lost: AtomicU64::new(0), is_idle: AtomicBool::new(true) }
+    }
+
+    /// The set.
+    #[must_use]
+    pub fn set(&self) -> &Arc<Set> {
+        &self.set
+    }
+
+    /// The customers.
+    #[must_use]
+    pub fn customers(&self) -> &Customers {
+        &self.customers
+    }
+
+    /// Lets nothing be met, or everything that is loaded.
+    pub fn set_idle(&self, is_idle: bool) {
+        self.is_idle.store(is_idle, Ordering::Relaxed);
+    }
+
+    /// How many hits were not counted because too many came at once.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    /// The opaque reference of a slot's indicator.
+    #[must_use]
+    pub fn reference(&self, slot: u32) -> String {
+        self.set.table().get(slot).map(|record| reference(&self.salt, record.id)).unwrap_or_default()
+    }
+
+    /// A name in wire format that a customer's client asks for.
+    #[must_use]
+    pub fn name_wire(&self, customer: CustomerId, service: Service, name: &[u8]) -> Option<Decided> {
+        let decided = self.best(customer, service, |visit| {
+            self.set.shared.read().names_wire(name, |hit| visit(hit.slot));
+        })?;
+        (!self.set.allowed.passes_wire(name)).then_some(decided)
+    }
+
+    /// A name.
+    #[must_use]
+    pub fn name(&self, customer: CustomerId, service: Service, name: &str) -> Option<Decided> {
+        let decided = self.best(customer, service, |visit| {
+            self.set.shared.read().names(name, |hit| visit(hit.slot));
+        })?;
+        (!self.set.allowed.passes_name(name)).then_some(decided)
+    }
+
+    /// An address.
+    #[must_use]
+    pub fn address(&self, customer: CustomerId, service: Service, address: IpAddr) -> Option<Decided> {
+        let decided = self.best(customer, service, |visit| self.set.shared.read().address(address, visit))?;
+        (!self.set.allowed.passes_address(address)).then_some(decided)
+    }
+
+    /// A port at an address, or the address alone.
+    #[must_use]
+    pub fn endpoint(
+        &self,
+        customer: CustomerId,
+        service: Service,
+        address: IpAddr,
+        port: u16,
+    ) -> Option<Decided> {
+        let decided = self.best(customer, service, |visit| {
+            let matcher = self.set.shared.read();
+            matcher.endpoint(address, port, &mut *visit);
+            matcher.address(address, &mut *visit);
+        })?;
+        (!self.set.allowed.passes_address(address)).then_some(decided)
+    }
+
+    /// A file's digest.
+    #[must_use]
+    pub fn hash(
+        &self,
+        customer: CustomerId,
+        service: Service,
+        algorithm: Algorithm,
+        bytes: &[u8],
+    ) -> Option<Decided> {
+        let decided = self.best(customer, service, |visit| {
+            self.set.shared.read().hash(algorithm, bytes, visit);
+        })?;
+        let key = Key::digest(algorithm, bytes).ok()?;
+        self.set.allowed.allows(&key).is_none().then_some(decided)
+    }
+
+    /// An e-mail address, a URL, a file's name or a subject, as it was met.
+    #[must_use]
+    pub fn text_of(&self, customer: CustomerId, service: Service, kind: Kind, text: &str) -> Option<Decided> {
+        self.best(customer, service, |visit| self.set.shared.read().exact_text(kind, text, visit))
+    }
+
+    /// Everything that is met in a text.
+    pub fn scan(
+        &self,
+        customer: CustomerId,
+        service: Service,
+        text: &[u8],
+        mut visit: impl FnMut(Decided, Met),
+    ) {
+        if self.is_idle.load(Ordering::Relaxed) {
+            return;
+        }
+        let mut met = Vec::new();
+        self.set.shared.read().scan(text, |one| met.push(one));
+        for one in met {
+            let what = text.get(one.span.clone()).and_then(|bytes| std::str::from_utf8(bytes).ok());
+            if what.is_some_and(|what| self.set.allowed.passes_name(what)) {
+                continue;
+            }
+            if let Some(decided) = self.best(customer, service, |visit| visit(one.slot)) {
+                visit(decided, one);
+            }
+        }
+    }
+
+    /// Counts a hit.
+    pub fn hit(&self, customer: CustomerId, service: Service, slot: u32, action: Action) {
+        let hit = Hit { slot, service, action, customer, at: self.clock.now() };
+        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = self.hits.try_send(hit) {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn best(
+        &self,
+        customer: CustomerId,
+        service: Service,
+        look_up: impl FnOnce(&mut dyn FnMut(u32)),
+    ) -> Option<Decided> {
+        if self.is_idle.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut best: Option<Decided> = None;
+        look_up(&mut |slot| {
+            let table = self.set.table();
+            let Some(record) = table.get(slot).filter(|record| record.is_active()) else { return };
+            let Some(mode) = self.customers.mode(customer, record.feed, service) else { return };
+            let one = Decided { slot, mode: record.mode(mode), category: record.category, feed: record.feed };
+            let is_better = best.is_none_or(|best| (one.mode, best.slot) > (best.mode, one.slot));
+            if is_better {
+                best = Some(one);
+            }
+        });
+        best
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::allow::Allowed;
+    use crate::config::Config;
+    use crate::indicator::{Indicator, Rights};
+    use model::ManualClock;
+    use std::path::Path;
+    use std::sync::mpsc::{Receiver, sync_channel};
+    use uuid::Uuid;
+
+    const TEXT: &str = r#"
+data = "state"
+[hub]
+url = "https://hub.example"
+token_file = "token"
+[[feed]]
+collection = "quiet"
+[[feed]]
+collection = "loud"
+mode = "enforce"
+[allow]
+values = ["good.evil.example", "192.0.2.9"]
+[[customer]]
+name = "both"
+networks = ["10.0.0.0/8"]
+[[customer]]
+name = "quiet-only"
+networks = ["11.0.0.0/8"]
+feeds = { quiet = "monitor" }
+"#;
+
+    fn judge() -> (Judge, Receiver<Hit>) {
+        let config = Config::parse("guard.toml", TEXT, Path::new(".")).unwrap();
+        let mut allowed = Allowed::new([3; 32]);
+        allowed.load(&config.allow).unwrap();
+        let set = Arc::new(Set::new([1; 32], allowed, config.feeds.clone()));
+        let clock = Arc::new(ManualClock::at("2026-01-15".parse().unwrap()));
+        let (sender, receiver) = sync_channel(4);
+        let judge = Judge::new(set, Customers::new(&config), [5; 16], clock, sender);
+        judge.set_idle(false);
+        (judge, receiver)
+    }
+
+    fn list(judge: &Judge, feed: u16, id: u128, pattern: &str) {
+        let indicator = Indicator { pattern: pattern.to_owned(), ..Indicator::empty(Uuid::from_u128(id)) };
+        let entering = judge.set().enter(feed, indicator, Rights::ALL).into_iter().collect();
+        let change = judge.set().coming(feed, entering, "2026-01-15".parse().unwrap());
+        judge.set().commit(change);
+    }
+
+    fn customer(judge: &Judge, address: &str) -> CustomerId {
+        judge.customers().of_address(address.parse().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_hardest_mode_of_what_the_customer_has_decides() {
+        let (judge, _hits) = judge();
+        list(&judge, 0, 1, "[domain-name:value = 'evil.example']");
+        list(&judge, 1, 2, "[domain-name:value = 'evil.example']");
+        let both = customer(&judge, "10.0.0.1");
+        let quiet = customer(&judge, "11.0.0.1");
+        let decided =
+            |who| judge.name(who, Service::Sinkhole, "www.evil.example").map(|one| (one.slot, one.mode));
+        assert_eq!(decided(both), Some((1, Mode::Enforce)));
+        assert_eq!(decided(quiet), Some((0, Mode::Monitor)));
+        judge.set_idle(true);
+        assert_eq!(decided(both), None, "without a lease nothing is met");
+    }
+
+    #[test]
+    fn what_is_allowed_passes_whatever_covers_it() {
+        let (judge, _hits) = judge();
+        list(&judge, 1, 1, "[domain-name:value = 'evil.example'] OR [ipv4-addr:value = '192.0.2.0/24']");
+        let who = customer(&judge, "10.0.0.1");
+        assert!(judge.name(who, Service::Sinkhole, "bad.evil.example").is_some());
+        assert!(judge.name(who, Service::Sinkhole, "www.good.evil.example").is_none());
+        assert!(judge.name_wire(who, Service::Sinkhole, b"\x04good\x04evil\x07example\x00").is_none());
+        assert!(judge.address(who, Service::Flow, "192.0.2.8".parse().unwrap()).is_some());
+        assert!(judge.endpoint(who, Service::Flow, "192.0.2.9".parse().unwrap(), 80).is_none());
+        let mut met = 0;
+        judge.scan(who, Service::Quarantine, b"good.evil.example and bad.evil.example", |_, _| met += 1);
+        assert_eq!(met, 1);
+    }
+
+    #[test]
+    fn hits_never_wait_and_the_lost_are_counted() {
+        let (judge, hits) = judge();
+        let who = customer(&judge, "10.0.0.1");
+        for _ in 0..6 {
+            judge.hit(who, Service::Flow, 3, Action::Monitored);
+        }
+        assert_eq!((hits.try_iter().count(), judge.lost()), (4, 2));
+    }
+}

@@ -1,0 +1,152 @@
+//! All indicators, and the one place where they change.
+//!
+//! Two things are shared with whoever looks up: the [`matcher`], from what is met to slots, and the table of
+//! [`Record`]s, from slots to what they mean. Lookers hold the matcher's lock while they read the table, so whoever changes
+//! never waits for the matcher with the table in hand. The order of a change makes every state between safe:
+//!
+//! - coming: the record is in the table before a key leads to it;
+//! - going: the record stops counting before its keys go, and its slot is given away only after they are gone.
+//!
+//! Policy zones have to change together with the set. So a change is first *told* ([`Change`]) and then *made*
+//! ([`Set::commit`]), and the zones make it under their own lock.
+
+mod changing;
+mod report;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+
+use matcher::{Matcher, Scope, Shared};
+use model::Timestamp;
+use uuid::Uuid;
+
+use crate::allow::Allowed;
+use crate::config::Feed;
+use crate::record::{Phase, Record};
+
+pub use changing::{Change, Entering};
+pub use report::{FeedReport, Refusals, Report};
+
+/// Everything that is looked up.
+pub struct Set {
+    pub(crate) shared: Shared,
+    table: RwLock<Table>,
+    /// What is never acted on.
+    pub allowed: Allowed,
+    feeds: Vec<Feed>,
+}
+
+/// The records, by slot.
+#[derive(Default)]
+pub(crate) struct Table {
+    pub(crate) slots: Vec<Option<Record>>,
+    free: Vec<u32>,
+    by_id: HashMap<(u16, Uuid), u32>,
+    /// When each record that waits or holds begins or ends.
+    due: BTreeSet<(Timestamp, u32)>,
+    pub(crate) categories: Vec<String>,
+    /// PAP markings, and whether each forbids action.
+    pap: BTreeMap<String, bool>,
+    false_positives: BTreeSet<Uuid>,
+    quieted: BTreeSet<Uuid>,
+    refusals: Vec<Refusals>,
+}
+
+impl Table {
+    /// The record at a slot.
+    pub(crate) fn get(&self, slot: u32) -> Option<&Record> {
+        self.slots.get(usize::try_from(slot).ok()?)?.as_ref()
+    }
+
+    fn get_mut(&mut self, slot: u32) -> Option<&mut Record> {
+        self.slots.get_mut(usize::try_from(slot).ok()?)?.as_mut()
+    }
+
+    fn category(&mut self, name: &str) -> u16 {
+        let known = self.categories.iter().position(|known| known == name);
+        // A feed that invents a category for each indicator gets the last one for all further ones.
+        let at = known.unwrap_or_else(|| {
+            if self.categories.len() < usize::from(u16::MAX) {
+                self.categories.push(name.chars().take(60).collect());
+            }
+            self.categories.len() - 1
+        });
+        u16::try_from(at).unwrap_or(u16::MAX)
+    }
+}
+
+impl Set {
+    /// An empty set. `random` is the secret of its tables.
+    #[must_use]
+    pub fn new(random: [u8; 32], allowed: Allowed, feeds: Vec<Feed>) -> Self {
+        let refusals = feeds.iter().map(|_| Refusals::default()).collect();
+        let table = RwLock::new(Table { refusals, ..Table::default() });
+        Self { shared: Shared::new(Matcher::new(random)), table, allowed, feeds }
+    }
+
+    /// The feeds, in the order of the configuration.
+    #[must_use]
+    pub fn feeds(&self) -> &[Feed] {
+        &self.feeds
+    }
+
+    pub(crate) fn table(&self) -> RwLockReadGuard<'_, Table> {
+        self.table.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn table_mut(&self) -> std::sync::RwLockWriteGuard<'_, Table> {
+        self.table.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The slot of an indicator of a feed.
+    #[must_use]
+    pub fn slot_of(&self, feed: u16, id: Uuid) -> Option<u32> {
+        self.table().by_id.get(&(feed, id)).copied()
+    }
+
+    /// The slots of an indicator, in whatever feed.
+    #[must_use]
+    pub fn slots_of(&self, id: Uuid) -> Vec<u32> {
+        let table = self.table();
+        let feeds = 0..u16::try_from(self.feeds.len()).unwrap_or(u16::MAX);
+        feeds.filter_map(|feed| table.by_id.get(&(feed, id)).copied()).collect()
+    }
+
+    /// The next instant at which an indicator begins or ends by itself.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.table().due.first().map(|(at, _)| *at)
+    }
+
+    /// A copy of a record.
+    #[must_use]
+    pub fn record(&self, slot: u32) -> Option<Record> {
+        self.table().get(slot).cloned()
+    }
+
+    /// The entry that stands for a name in a feed's zone: of all that list it, the widest, and of these the oldest slot.
+    pub(crate) fn entry_of(&self, name: &str, counts: impl Fn(u32) -> bool) -> Option<(u32, Scope)> {
+        let mut best: Option<(u32, Scope)> = None;
+        self.shared.read().of_name(name, |slot, scope| {
+            if counts(slot) {
+                best = better(best, (slot, scope));
+            }
+        });
+        best
+    }
+}
+
+/// Of two that list a name the one that stands for it.
+pub(crate) fn better(best: Option<(u32, Scope)>, other: (u32, Scope)) -> Option<(u32, Scope)> {
+    let rank = |(slot, scope): (u32, Scope)| (scope == Scope::Exact, slot);
+    Some(best.map_or(other, |best| if rank(other) < rank(best) { other } else { best }))
+}
+
+/// The phases, for counting.
+pub(crate) fn counts_by_phase(table: &Table, feed: u16) -> BTreeMap<Phase, u64> {
+    let mut counts = BTreeMap::new();
+    for record in table.slots.iter().flatten().filter(|record| record.feed == feed) {
+        *counts.entry(record.phase).or_default() += 1;
+    }
+    counts
+}

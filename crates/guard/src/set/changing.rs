@@ -1,0 +1,471 @@
+//! How the set changes: objects that come, objects that go, and the passing of time.
+
+use std::collections::BTreeMap;
+
+use matcher::{Change as Listing, Key, Scope};
+use model::Timestamp;
+use stix::Marking;
+use uuid::Uuid;
+
+use super::{Set, Table, better};
+use crate::compile::compile;
+use crate::config::Feed;
+use crate::indicator::{Indicator, Rights, is_passive};
+use crate::record::{Bound, Bounds, Phase, Record};
+
+const DAY_MICROS: i64 = 86_400_000_000;
+/// What an indicator without a confidence counts as.
+const CONFIDENCE_UNTOLD: u8 = 50;
+
+/// An indicator that comes in, compiled. Making one needs no lock.
+#[derive(Clone, Debug)]
+pub struct Entering {
+    indicator: Indicator,
+    rights: Rights,
+    keys: Vec<Key>,
+    until: Option<Timestamp>,
+}
+
+/// Slots that begin to be looked up, cease to be, or change what they may do. Nothing has changed yet.
+#[derive(Debug, Default)]
+pub struct Change {
+    /// Slots and what they will be; `None`: gone.
+    pub(crate) to: BTreeMap<u32, Option<Record>>,
+}
+
+impl Change {
+    /// Whether nothing changes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.to.is_empty()
+    }
+
+    /// How many indicators change.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.to.len()
+    }
+}
+
+/// What a name's entry in a zone was and will be.
+#[derive(Debug)]
+pub(crate) struct NameChange {
+    pub(crate) name: String,
+    pub(crate) before: Option<(u32, Scope)>,
+    pub(crate) after: Option<(u32, Scope)>,
+}
+
+impl Set {
+    /// Compiles an indicator of a feed. What cannot be compiled, is allowed or is benign is counted with its reason, and
+    /// gives `None`.
+    pub fn enter(&self, feed: u16, indicator: Indicator, rights: Rights) -> Option<Entering> {
+        let settings = self.feeds.get(usize::from(feed))?;
+        let until = ends(settings, &indicator);
+        let refuse = |reason: &str, words: String| {
+            if let Some(refusals) = self.table_mut().refusals.get_mut(usize::from(feed)) {
+                refusals.count(indicator.id, reason, words);
+            }
+        };
+        if indicator.is_benign {
+            refuse("benign", "its creator calls it benign".to_owned());
+            return None;
+        }
+        let mut keys = match compile(&indicator.pattern_type, &indicator.pattern) {
+            Ok(keys) => keys,
+            Err(error) => {
+                refuse(error.word(), error.to_string());
+                return None;
+            }
+        };
+        let mut by = None;
+        keys.retain(|key| {
+            let list = self.allowed.allows(key).map(str::to_owned);
+            let stays = list.is_none();
+            by = by.take().or(list);
+            stays
+        });
+        if let Some(list) = by {
+            refuse("allowed", format!("allowed by {list}"));
+        }
+        (!keys.is_empty()).then_some(Entering { indicator, rights, keys, until })
+    }
+
+    /// What it means that these indicators come into a feed, as of `now`: newer versions take the place of older ones, and
+    /// older ones change nothing.
+    #[must_use]
+    pub fn coming(&self, feed: u16, entering: Vec<Entering>, now: Timestamp) -> Change {
+        let mut table = self.table_mut();
+        let mut change = Change::default();
+        for one in entering {
+            let key = (feed, one.indicator.id);
+            let known = table.by_id.get(&key).copied();
+            if let Some(slot) = known {
+                let pending = change.to.get(&slot).and_then(Option::as_ref);
+                let held = pending.or_else(|| table.get(slot)).map(|record| record.modified);
+                if held.is_some_and(|held| held > one.indicator.modified) {
+                    continue;
+                }
+            }
+            let slot = known.unwrap_or_else(|| reserve(&mut table, key));
+            let record = self.record_of(&mut table, feed, one, now);
+            change.to.insert(slot, Some(record));
+        }
+        change
+    }
+
+    /// What it means that these indicators of a feed are gone.
+    #[must_use]
+    pub fn going(&self, feed: u16, ids: impl IntoIterator<Item = Uuid>) -> Change {
+        let table = self.table();
+        let slots = ids.into_iter().filter_map(|id| table.by_id.get(&(feed, id)).copied());
+        Change { to: slots.map(|slot| (slot, None)).collect() }
+    }
+
+    /// What it means that a feed is gone.
+    #[must_use]
+    pub fn all_going(&self, feed: u16) -> Change {
+        let table = self.table();
+        let of_feed = table.by_id.iter().filter(|((of, _), _)| *of == feed);
+        Change { to: of_feed.map(|(_, slot)| (*slot, None)).collect() }
+    }
+
+    /// What time has brought by `now`, by feed; at most `limit` indicators.
+    #[must_use]
+    pub fn due(&self, now: Timestamp, limit: usize) -> BTreeMap<u16, Change> {
+        let table = self.table();
+        let mut changes: BTreeMap<u16, Change> = BTreeMap::new();
+        for (_, slot) in table.due.iter().take_while(|(at, _)| *at <= now).take(limit) {
+            let Some(record) = table.get(*slot) else { continue };
+            let next = Record { phase: record.phase_at(now), ..record.clone() };
+            changes.entry(record.feed).or_default().to.insert(*slot, Some(next));
+        }
+        changes
+    }
+
+    /// What it means that a bound holds, or holds no more, for an indicator, by feed. It is remembered for versions to come.
+    #[must_use]
+    pub fn bounding(&self, id: Uuid, bound: Bound, holds: bool) -> BTreeMap<u16, Change> {
+        let mut table = self.table_mut();
+        let remembered = match bound {
+            Bound::FalsePositive => Some(&mut table.false_positives),
+            Bound::Frequency | Bound::Site => Some(&mut table.quieted),
+            Bound::Rights | Bound::Pap | Bound::Confidence => None,
+        };
+        if let Some(remembered) = remembered {
+            if holds {
+                remembered.insert(id);
+            } else {
+                remembered.remove(&id);
+            }
+        }
+        let mut changes: BTreeMap<u16, Change> = BTreeMap::new();
+        for (feed, slot) in self.feeds_of(&table, id) {
+            if let Some(record) = table.get(slot) {
+                let mut next = record.clone();
+                next.bounds.set(bound, holds);
+                changes.entry(feed).or_default().to.insert(slot, Some(next));
+            }
+        }
+        changes
+    }
+
+    fn feeds_of(&self, table: &Table, id: Uuid) -> Vec<(u16, u32)> {
+        let feeds = 0..u16::try_from(self.feeds.len()).unwrap_or(u16::MAX);
+        feeds.filter_map(|feed| table.by_id.get(&(feed, id)).map(|slot| (feed, *slot))).collect()
+    }
+
+    /// Learns what a PAP marking means, for indicators that come after it, as STIX has it.
+    pub fn learn_pap(&self, id: String, is_passive: bool) {
+        self.table_mut().pap.insert(id, is_passive);
+    }
+
+    /// Makes a change.
+    pub fn commit(&self, change: Change) {
+        let mut listings = Vec::new();
+        let mut freed = Vec::new();
+        {
+            let mut table = self.table_mut();
+            for (slot, to) in change.to {
+                turn(&mut table, slot, to, &mut listings, &mut freed);
+            }
+        }
+        self.shared.apply(listings);
+        if !freed.is_empty() {
+            self.table_mut().free.extend(freed);
+        }
+    }
+
+    /// What a change means for each name that it touches, where `counts` says which records stand in the zone.
+    pub(crate) fn names_of(&self, change: &Change, counts: &dyn Fn(&Record) -> bool) -> Vec<NameChange> {
+        let mut names: BTreeMap<String, (Vec<u32>, Option<(u32, Scope)>)> = BTreeMap::new();
+        let table = self.table();
+        for (slot, to) in &change.to {
+            let before = table.get(*slot).filter(|record| counts(record));
+            for name in before.iter().flat_map(|record| names_in(&record.keys)) {
+                names.entry(name.0.to_owned()).or_default().0.push(*slot);
+            }
+            let after = to.as_ref().filter(|record| counts(record));
+            for (name, scope) in after.iter().flat_map(|record| names_in(&record.keys)) {
+                let entry = names.entry(name.to_owned()).or_default();
+                entry.0.push(*slot);
+                entry.1 = better(entry.1, (*slot, scope));
+            }
+        }
+        drop(table);
+        let standing = |slot: u32| self.table().get(slot).is_some_and(counts);
+        let changes = names.into_iter().map(|(name, (touched, entering))| {
+            let before = self.entry_of(&name, standing);
+            let staying = self.entry_of(&name, |slot| standing(slot) && !touched.contains(&slot));
+            let after = match entering {
+                Some(entering) => better(staying, entering),
+                None => staying,
+            };
+            NameChange { name, before, after }
+        });
+        changes.collect()
+    }
+
+    fn record_of(&self, table: &mut Table, feed: u16, entering: Entering, now: Timestamp) -> Record {
+        let Entering { indicator, rights, keys, until } = entering;
+        let mut bounds = Bounds::default();
+        bounds.set(Bound::Rights, !rights.may_enforce());
+        bounds.set(Bound::Pap, indicator.markings.iter().any(|id| forbids_action(table, id)));
+        let least = self.feeds.get(usize::from(feed)).map_or(0, |feed| feed.confidence_min);
+        bounds.set(Bound::Confidence, indicator.confidence.unwrap_or(CONFIDENCE_UNTOLD) < least);
+        bounds.set(Bound::FalsePositive, table.false_positives.contains(&indicator.id));
+        bounds.set(Bound::Site, table.quieted.contains(&indicator.id));
+        let mut record = Record {
+            id: indicator.id,
+            feed,
+            modified: indicator.modified,
+            from: indicator.from,
+            until,
+            category: table.category(&indicator.category),
+            rights,
+            bounds,
+            phase: Phase::Waiting,
+            keys: keys.into(),
+        };
+        record.phase = record.phase_at(now);
+        record
+    }
+}
+
+/// The earlier of what an indicator says and what the site says.
+fn ends(feed: &Feed, indicator: &Indicator) -> Option<Timestamp> {
+    let site =
+        feed.days_max.map(|days| indicator.from.plus_micros(i64::from(days).saturating_mul(DAY_MICROS)));
+    match (indicator.until, site) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+fn forbids_action(table: &Table, marking: &str) -> bool {
+    match stix::known(marking) {
+        Some(Marking::Pap(level)) => is_passive(level),
+        Some(_) | None => table.pap.get(marking).copied().unwrap_or(false),
+    }
+}
+
+fn reserve(table: &mut Table, key: (u16, Uuid)) -> u32 {
+    let slot = table.free.pop().unwrap_or_else(|| {
+        table.slots.push(None);
+        u32::try_from(table.slots.len() - 1).unwrap_or(u32::MAX)
+    });
+    table.by_id.insert(key, slot);
+    slot
+}
+
+/// Makes one slot what it is to be.
+fn turn(table: &mut Table, slot: u32, to: Option<Record>, listings: &mut Vec<Listing>, freed: &mut Vec<u32>) {
+    let before = usize::try_from(slot).ok().and_then(|at| table.slots.get_mut(at)).and_then(Option::take);
+    if let Some(record) = &before {
+        table.due.remove(&(due_of(record), slot));
+    }
+    let keys = |record: &Option<Record>| match record {
+        Some(record) if record.is_active() => record.keys.to_vec(),
+        Some(_) | None => Vec::new(),
+    };
+    let (old, new) = (keys(&before), keys(&to));
+    listings
+        .extend(old.iter().filter(|key| !new.contains(key)).map(|key| Listing::Remove(key.clone(), slot)));
+    listings.extend(new.into_iter().filter(|key| !old.contains(key)).map(|key| Listing::Insert(key, slot)));
+    match to {
+        Some(record) => {
+            let due = due_of(&record);
+            if due < Timestamp::MAX {
+                table.due.insert((due, slot));
+            }
+            if let Some(place) = usize::try_from(slot).ok().and_then(|at| table.slots.get_mut(at)) {
+                *place = Some(record);
+            }
+        }
+        None => {
+            if let Some(record) = before {
+                table.by_id.remove(&(record.feed, record.id));
+                freed.push(slot);
+            }
+        }
+    }
+}
+
+/// The next instant at which a record changes by itself.
+fn due_of(record: &Record) -> Timestamp {
+    match record.phase {
+        Phase::Waiting => record.from.min(record.until.unwrap_or(Timestamp::MAX)),
+        Phase::Active => record.until.unwrap_or(Timestamp::MAX),
+        Phase::Ended => Timestamp::MAX,
+    }
+}
+
+fn names_in(keys: &[Key]) -> impl Iterator<Item = (&str, Scope)> {
+    keys.iter().filter_map(|key| match key {
+        Key::Name(name, scope) => Some((name.as_str(), *scope)),
+        Key::Prefix(_)
+        | Key::Endpoint(..)
+        | Key::Digest(_)
+        | Key::Email(_)
+        | Key::Url(_)
+        | Key::FileName(_)
+        | Key::Subject(_)
+        | Key::Text(_) => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::allow::Allowed;
+    use crate::config::Mode;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn set(days_max: Option<u32>) -> Set {
+        let feed = |alias: &str| Feed {
+            collection: alias.to_owned(),
+            alias: alias.to_owned(),
+            mode: Mode::Enforce,
+            days_max,
+            confidence_min: 0,
+        };
+        Set::new([1; 32], Allowed::new([2; 32]), vec![feed("a"), feed("b")])
+    }
+
+    fn indicator(id: u128, name: &str) -> Indicator {
+        Indicator {
+            modified: at("2026-01-01"),
+            from: at("2026-01-01"),
+            category: "c2".to_owned(),
+            pattern: format!("[domain-name:value = '{name}']"),
+            ..Indicator::empty(Uuid::from_u128(id))
+        }
+    }
+
+    fn come(set: &Set, feed: u16, indicator: Indicator, now: &str) {
+        let entering = set.enter(feed, indicator, Rights::ALL).into_iter().collect();
+        let change = set.coming(feed, entering, at(now));
+        set.commit(change);
+    }
+
+    fn slots(set: &Set, name: &str) -> Vec<u32> {
+        let mut slots = Vec::new();
+        set.shared.read().names(name, |hit| slots.push(hit.slot));
+        slots
+    }
+
+    #[test]
+    fn an_indicator_is_looked_up_from_its_beginning_to_the_earlier_end() {
+        let set = set(Some(30));
+        let mut one = indicator(1, "evil.example");
+        one.from = at("2026-02-01");
+        one.until = Some(at("2027-01-01"));
+        come(&set, 0, one, "2026-01-15");
+        assert!(slots(&set, "evil.example").is_empty(), "it begins later");
+        assert_eq!(set.next_due(), Some(at("2026-02-01")));
+        for (_, change) in set.due(at("2026-02-01"), 10) {
+            set.commit(change);
+        }
+        assert_eq!(slots(&set, "www.evil.example").len(), 1);
+        assert_eq!(set.next_due(), Some(at("2026-03-03")), "30 days after its beginning, whatever it says");
+        for (_, change) in set.due(at("2026-03-03"), 10) {
+            set.commit(change);
+        }
+        assert!(slots(&set, "evil.example").is_empty());
+        assert_eq!(set.next_due(), None);
+    }
+
+    #[test]
+    fn a_newer_version_takes_the_place_and_an_older_one_changes_nothing() {
+        let set = set(None);
+        come(&set, 0, indicator(1, "old.example"), "2026-01-15");
+        let mut newer = indicator(1, "new.example");
+        newer.modified = at("2026-01-10");
+        come(&set, 0, newer, "2026-01-15");
+        come(&set, 0, indicator(1, "older.example"), "2026-01-15");
+        assert!(slots(&set, "old.example").is_empty() && slots(&set, "older.example").is_empty());
+        assert_eq!(slots(&set, "new.example"), [0]);
+    }
+
+    #[test]
+    fn what_goes_is_gone_at_once_and_its_slot_is_used_again() {
+        let set = set(None);
+        come(&set, 0, indicator(1, "a.example"), "2026-01-15");
+        come(&set, 1, indicator(1, "a.example"), "2026-01-15");
+        assert_eq!(slots(&set, "a.example"), [0, 1]);
+        set.commit(set.going(0, [Uuid::from_u128(1), Uuid::from_u128(9)]));
+        assert_eq!(slots(&set, "a.example"), [1], "the other feed's stays");
+        come(&set, 0, indicator(2, "b.example"), "2026-01-15");
+        assert_eq!(slots(&set, "b.example"), [0]);
+        set.commit(set.all_going(0));
+        assert!(slots(&set, "b.example").is_empty() && slots(&set, "a.example") == [1]);
+    }
+
+    #[test]
+    fn bounds_are_remembered_for_the_next_version() {
+        let set = set(None);
+        come(&set, 0, indicator(1, "a.example"), "2026-01-15");
+        for (_, change) in set.bounding(Uuid::from_u128(1), Bound::FalsePositive, true) {
+            set.commit(change);
+        }
+        let mut newer = indicator(1, "a.example");
+        newer.modified = at("2026-01-10");
+        newer.markings = vec!["marking-definition--740d36e5-7714-4c30-961a-3ae632ceee0e".to_owned()];
+        come(&set, 0, newer, "2026-01-15");
+        let record = set.record(0).unwrap();
+        let held: Vec<Bound> = record.bounds.iter().collect();
+        assert_eq!(held, [Bound::Pap, Bound::FalsePositive]);
+        assert_eq!(record.mode(Mode::Enforce), Mode::Monitor);
+    }
+
+    #[test]
+    fn a_zone_learns_who_stands_for_a_name_before_and_after() {
+        let set = set(None);
+        come(&set, 0, indicator(1, "a.example"), "2026-01-15");
+        come(&set, 0, indicator(2, "a.example"), "2026-01-15");
+        let all = |record: &Record| record.is_active() && record.feed == 0;
+        let going = set.going(0, [Uuid::from_u128(1)]);
+        let told = set.names_of(&going, &all);
+        assert_eq!(told.len(), 1);
+        assert_eq!(
+            (told[0].before, told[0].after),
+            (Some((0, Scope::Subdomains)), Some((1, Scope::Subdomains)))
+        );
+        set.commit(going);
+        let last = set.going(0, [Uuid::from_u128(2)]);
+        let told = set.names_of(&last, &all);
+        assert_eq!((told[0].before, told[0].after), (Some((1, Scope::Subdomains)), None));
+    }
+
+    #[test]
+    fn what_cannot_be_compiled_is_counted_by_reason() {
+        let set = set(None);
+        let mut strange = indicator(1, "x");
+        strange.pattern = "[mutex:name = 'x']".to_owned();
+        assert!(set.enter(0, strange, Rights::ALL).is_none());
+        let report = set.report(|_| true);
+        assert_eq!(report.feeds[0].refused.get("property"), Some(&1));
+    }
+}

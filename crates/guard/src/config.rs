@@ -63,6 +63,8 @@ pub struct Config {
     pub hub: Hub,
     /// What is subscribed to, in the order of the file.
     pub feeds: Vec<Feed>,
+    /// Whether there are others than the site itself among those who are protected.
+    pub has_customers: bool,
     /// Who is protected, in the order of the file; without any, everybody is one customer.
     pub customers: Vec<Customer>,
     /// What is never acted on.

@@ -64,6 +64,12 @@ impl Zones for NoZones {
     }
 }
 
+impl<Z: Zones + Sync + ?Sized> Zones for Arc<Z> {
+    fn change(&self, set: &Set, feed: u16, change: Change) {
+        (**self).change(set, feed, change);
+    }
+}
+
 /// Random bytes from the system.
 pub type Random = Box<dyn Fn() -> [u8; 16] + Send>;
 

@@ -47,6 +47,8 @@ pub struct Rpz {
     pub action: RpzAction,
     /// The keys of those who may transfer zones.
     pub keys: Vec<TsigKey>,
+    /// Addresses that need not sign: resolvers that cannot, such as Unbound before 1.24.
+    pub unsigned: Vec<IpAddr>,
     /// Whom to tell of changes.
     pub notify: Vec<Secondary>,
 }
@@ -56,7 +58,7 @@ pub struct Rpz {
 pub struct TsigKey {
     /// Its name.
     pub name: String,
-    /// `hmac-sha256`, `hmac-sha384` or `hmac-sha512`.
+    /// `hmac-sha256` or `hmac-sha512`.
     pub algorithm: String,
     /// The file with the secret in base64.
     pub secret_file: PathBuf,
@@ -68,7 +70,7 @@ pub struct Secondary {
     /// Where it listens for NOTIFY.
     pub address: SocketAddr,
     /// The key that signs what it is told.
-    pub key: String,
+    pub key: Option<String>,
 }
 
 /// How a client reaches the forwarder.
@@ -235,6 +237,8 @@ pub(super) struct WrittenRpz {
     #[serde(default, rename = "key")]
     pub(super) keys: Vec<WrittenKey>,
     #[serde(default)]
+    pub(super) unsigned: Vec<IpAddr>,
+    #[serde(default)]
     pub(super) notify: Vec<WrittenSecondary>,
 }
 
@@ -250,7 +254,7 @@ pub(super) struct WrittenKey {
 #[serde(deny_unknown_fields)]
 pub(super) struct WrittenSecondary {
     pub(super) address: SocketAddr,
-    pub(super) key: Spanned<String>,
+    pub(super) key: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -83,7 +83,7 @@ const DEFAULT_POLL: Duration = Duration::from_mins(1);
 const DEFAULT_TTL_SECONDS: u64 = 30;
 const DEFAULT_KEEP_DAYS: u64 = 30;
 const DEFAULT_CACHE_ENTRIES: usize = 100_000;
-const TSIG_ALGORITHMS: [&str; 3] = ["hmac-sha256", "hmac-sha384", "hmac-sha512"];
+const TSIG_ALGORITHMS: [&str; 2] = ["hmac-sha256", "hmac-sha512"];
 
 struct Checker<'a> {
     file: &'a str,
@@ -117,6 +117,7 @@ impl Checker<'_> {
         let hub = self.hub(written.hub);
         let feeds = self.feeds(written.feeds);
         let sinkhole = self.sinkhole(written.sinkhole);
+        let has_customers = !written.customers.is_empty();
         let customers = self.customers(written.customers, &feeds, &sinkhole);
         let allow = Allow {
             values: written.allow.values,
@@ -141,6 +142,7 @@ impl Checker<'_> {
             expose: written.expose,
             log_victims: written.log_victims,
             hub,
+            has_customers,
             customers,
             allow,
             frequency: Frequency { hits_min: written.frequency.hits_min.unwrap_or(usual.hits_min), factor },
@@ -363,20 +365,24 @@ impl Checker<'_> {
             let remedy = "name one of yours, at most 100 characters, such as rpz.example.net";
             self.fault(span.clone(), format!("`{origin}` cannot be a zone's name"), remedy);
         }
-        if written.keys.is_empty() {
+        if written.keys.is_empty() && written.unsigned.is_empty() {
             let remedy = "add a [[sinkhole.rpz.key]]: zones are given to key holders";
             self.fault(span, "nobody could transfer a zone", remedy);
         }
         let keys: Vec<TsigKey> = written.keys.into_iter().map(|key| self.tsig_key(key)).collect();
         let mut notify = Vec::new();
         for secondary in written.notify {
-            if keys.iter().all(|key| key.name != *secondary.key.get_ref()) {
-                let message = format!("there is no TSIG key `{}`", secondary.key.get_ref());
-                self.fault(secondary.key.span(), message, "add a [[sinkhole.rpz.key]] with that name");
+            if let Some(key) = &secondary.key
+                && keys.iter().all(|known| known.name != *key.get_ref())
+            {
+                let message = format!("there is no TSIG key `{}`", key.get_ref());
+                self.fault(key.span(), message, "add a [[sinkhole.rpz.key]] with that name");
             }
-            notify.push(Secondary { address: secondary.address, key: secondary.key.into_inner() });
+            let key = secondary.key.map(Spanned::into_inner);
+            notify.push(Secondary { address: secondary.address, key });
         }
-        Rpz { listen: self.listen_all(written.listen), origin, action: written.action, keys, notify }
+        let listen = self.listen_all(written.listen);
+        Rpz { listen, origin, action: written.action, keys, unsigned: written.unsigned, notify }
     }
 
     fn tsig_key(&mut self, key: faces::WrittenKey) -> TsigKey {

@@ -160,6 +160,21 @@ impl Hub {
         request.header(header::AUTHORIZATION, self.authorization()).call().map_err(|error| failed(&error))
     }
 
+    /// A short request for JSON.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the answer is anything else.
+    pub fn get_json(&self, path: &str) -> Result<Value, HubError> {
+        let answer = self.get(path)?;
+        let status = answer.status();
+        if status != StatusCode::OK {
+            return Err(HubError::Failed(format!("the hub answered {path} with status {}", status.as_u16())));
+        }
+        let read = serde_json::from_slice(&body(answer)?);
+        read.map_err(|error| HubError::Failed(format!("the hub answered {path} with no JSON: {error}")))
+    }
+
     /// Sends JSON, and gives the answer's.
     ///
     /// # Errors

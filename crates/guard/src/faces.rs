@@ -1,0 +1,3 @@
+//! The countermeasures, each put between the judge and its own crate.
+
+pub mod rpz;

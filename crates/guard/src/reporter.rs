@@ -1,0 +1,186 @@
+//! What goes back to the hub: facts of occurrence, and certificates of disposal.
+//!
+//! It runs on a thread of its own: a hub that is slow keeps nobody here waiting. What it sends it first writes into
+//! `reported.jsonl`, so that the site can see, byte for byte, all that ever left.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use model::Clock;
+use serde_json::{Value, json};
+use tracing::{info, warn};
+
+use crate::engine::{Certificate, Engine};
+use crate::follow::{Hub, HubError};
+use crate::occurrence::{Due, Facts};
+
+/// How many facts go together.
+const BATCH_MAX: usize = 500;
+/// How often there is something to be looked at.
+const ROUND: Duration = Duration::from_secs(20);
+/// An hour's facts leave at a moment of these after it.
+const DELAY_MAX_SECONDS: u32 = 600;
+
+/// Sends what is due until `stop` is set. `random` chooses the moments.
+pub fn run(
+    engine: &Mutex<Engine>,
+    hub: &Hub,
+    data: &Path,
+    clock: &Arc<dyn Clock>,
+    random: &dyn Fn() -> u32,
+    stop: &AtomicBool,
+) {
+    let reporter = Reporter { engine, hub, data: data.to_owned() };
+    let mut delay = Duration::from_secs(u64::from(random() % DELAY_MAX_SECONDS));
+    while !stop.load(Ordering::Relaxed) {
+        let until = clock.now() - delay;
+        if reporter.facts(until) {
+            delay = Duration::from_secs(u64::from(random() % DELAY_MAX_SECONDS));
+        }
+        reporter.certificates();
+        let mut left = ROUND;
+        while !left.is_zero() && !stop.load(Ordering::Relaxed) {
+            let step = Duration::from_millis(200).min(left);
+            thread::sleep(step);
+            left -= step;
+        }
+    }
+    reporter.keep();
+}
+
+struct Reporter<'a> {
+    engine: &'a Mutex<Engine>,
+    hub: &'a Hub,
+    data: PathBuf,
+}
+
+impl Reporter<'_> {
+    fn with<T>(&self, ask: impl FnOnce(&mut Engine) -> T) -> T {
+        ask(&mut self.engine.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Sends the facts of hours that ended before `until`. Says whether any left.
+    fn facts(&self, until: model::Timestamp) -> bool {
+        let due: Vec<Due> = self.with(|engine| engine.facts().due(until, BATCH_MAX));
+        self.keep();
+        if due.is_empty() {
+            return false;
+        }
+        let sightings: Vec<&Value> = due.iter().map(|due| &due.sighting).collect();
+        let body = json!({ "objects": sightings });
+        if let Err(error) = append(&self.data.join("reported.jsonl"), &body) {
+            warn!("nothing is reported that cannot be written down first: {error}");
+            return false;
+        }
+        match self.hub.post("/api/occurrences", &body) {
+            Ok(_) => info!(facts = due.len(), "facts of occurrence reported"),
+            Err(HubError::Failed(why)) => {
+                warn!("facts of occurrence wait: {why}");
+                return false;
+            }
+            // It will not want them later either.
+            Err(HubError::Refused(why)) => warn!("the hub takes no facts of occurrence: {why}"),
+        }
+        self.with(|engine| engine.facts().settle(&due));
+        self.keep();
+        true
+    }
+
+    /// Keeps what waits over a restart.
+    fn keep(&self) {
+        let bytes = self.with(|engine| engine.facts().to_bytes());
+        if let Err(error) = replace(&self.data.join("facts.json"), &bytes) {
+            warn!("facts that wait cannot be kept: {error}");
+        }
+    }
+
+    /// Certifies disposals. A certificate stays on the disk until the hub has it.
+    fn certificates(&self) {
+        let folder = self.data.join("certificates");
+        let fresh: Vec<Certificate> = self.with(|engine| std::mem::take(engine.certificates()));
+        for certificate in fresh {
+            let name = format!(
+                "{}.json",
+                certificate
+                    .signature
+                    .chars()
+                    .filter(char::is_ascii_alphanumeric)
+                    .take(16)
+                    .collect::<String>()
+            );
+            let bytes = serde_json::to_vec_pretty(&certificate).unwrap_or_default();
+            let kept = fs::create_dir_all(&folder).and_then(|()| replace(&folder.join(name), &bytes));
+            if let Err(error) = kept {
+                warn!("a certificate cannot be kept: {error}");
+                self.with(|engine| engine.certificates().push(certificate));
+            }
+        }
+        let Ok(entries) = fs::read_dir(&folder) else { return };
+        let waiting = entries
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|path| path.extension().is_some_and(|it| it == "json"));
+        for path in waiting {
+            let Some(certificate) =
+                fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            else {
+                continue;
+            };
+            match self.certify(&certificate) {
+                Ok(true) => {
+                    info!("the certificate of disposal is filed at the hub");
+                    let _moved: io::Result<()> = fs::rename(&path, path.with_extension("filed"));
+                }
+                Ok(false) => {}
+                Err(error) => warn!("the certificate of disposal waits: {error}"),
+            }
+        }
+    }
+
+    /// Files a certificate with each open duty of disposal. `false`: there is none yet.
+    fn certify(&self, certificate: &Certificate) -> Result<bool, HubError> {
+        let Some(member) = self.hub.me()?.and_then(|me| me.member()) else { return Ok(false) };
+        let dossier = self.hub.get_json(&format!("/api/members/{member}/dossier"))?;
+        let duties = dossier["duties"].as_array().map_or(&[][..], Vec::as_slice);
+        let open = duties.iter().filter(|duty| duty["done"].is_null() && is_disposal(duty));
+        let ids: Vec<&str> = open.filter_map(|duty| duty["id"].as_str()).collect();
+        let text = serde_json::to_string(certificate).unwrap_or_default();
+        for id in &ids {
+            self.hub.post(&format!("/api/members/{member}/duties/{id}"), &json!({ "text": text }))?;
+        }
+        Ok(!ids.is_empty())
+    }
+}
+
+fn is_disposal(duty: &Value) -> bool {
+    let of = &duty["of"];
+    of == "disposal" || of.get("disposal").is_some()
+}
+
+/// Reads the facts that waited when the guard stopped, or begins with none.
+#[must_use]
+pub fn waiting(data: &Path, fresh: Facts) -> Facts {
+    fs::read(data.join("facts.json")).ok().and_then(|bytes| Facts::from_bytes(&bytes)).unwrap_or(fresh)
+}
+
+fn append(path: &Path, value: &Value) -> io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+    file.write_all(format!("{value}\n").as_bytes())?;
+    file.sync_data()
+}
+
+/// Writes a file beside itself and renames it into place.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let beside = path.with_extension("new");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+    file.write_all(bytes)?;
+    file.sync_data()?;
+    fs::rename(&beside, path)
+}

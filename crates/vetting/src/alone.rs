@@ -113,11 +113,8 @@ impl Ground {
         }
         let closure = self.closure(graph, &[party], Line::MAJORITY, certainty);
         self.memory.members.set(self.memory.members.get() + closure.joined().len() + 1);
-        let nearness = self.holdings(graph).nearness(&closure, self.register_of(graph));
-        let held = match certainty {
-            Certainty::Certain => nearness.least,
-            Certainty::Possible => nearness.most,
-        };
+        let (least, most) = self.nearness(graph, &closure, self.register_of(graph));
+        let held = if certainty == Certainty::Certain { least } else { most };
         Outcome { reached: closure.contains(0), held }
     }
 }

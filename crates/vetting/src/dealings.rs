@@ -4,40 +4,58 @@ use ties::{EntityId, KnownTie, Post, TieKind, Truth};
 
 use crate::facts::{FactName, Facts, Value};
 use crate::outward::Own;
-use crate::scene::{Scene, tie_step};
+use crate::scene::tie_step;
 use crate::step::{Claim, Step};
 use crate::wording;
 
+/// A tie between its own and another party.
+struct Deal<'d, 'a, 's> {
+    own: &'d Own<'a, 's>,
+    known: &'d KnownTie,
+    /// The end that counts as its own.
+    ours: &'d EntityId,
+    other: &'d EntityId,
+}
+
+impl Deal<'_, '_, '_> {
+    /// Whether it is there: the tie, and that its end counts as its own.
+    fn truth(&self) -> Truth {
+        self.known.truth.min(self.own.truth(self.ours))
+    }
+
+    /// The step that it is there.
+    fn step(&self, because: impl IntoIterator<Item = Step>) -> Step {
+        tie_step(self.own.scene, self.known)
+            .because(because)
+            .because(self.own.why(self.ours, self.known.truth))
+    }
+}
+
 /// Looks at everything that runs to and from its own: the entity, and what it controls.
-pub(crate) fn look(scene: &Scene<'_>, own: &Own<'_, '_>, entity: &EntityId, facts: &mut Facts) {
+pub(crate) fn look(own: &Own<'_, '_>, entity: &EntityId, facts: &mut Facts) {
+    let scene = own.scene;
     let mut revenue = Revenue::default();
-    for (id, ours) in own.iter() {
-        for mut known in scene.picture.ties_into(id) {
-            known.truth = known.truth.min(ours);
-            let other = known.tie.from.clone();
-            if own.truth(&other) != Truth::Certain {
-                dealing(own, &known, &other, facts);
-                revenue.add(own, &known, &other, facts);
-            }
-            if id == entity {
-                people(scene, &known, own, facts);
+    for (ours, _) in own.iter() {
+        for known in scene.picture.ties_into(ours) {
+            let deal = Deal { own, known: &known, ours, other: &known.tie.from };
+            dealing(&deal, facts);
+            revenue.add(&deal, facts);
+            if ours == entity {
+                people(own, &known, facts);
             }
         }
-        for mut known in scene.picture.ties_out_of(id) {
-            known.truth = known.truth.min(ours);
-            let other = known.tie.to.clone();
-            if own.truth(&other) != Truth::Certain {
-                dealing(own, &known, &other, facts);
-            }
+        for known in scene.picture.ties_out_of(ours) {
+            dealing(&Deal { own, known: &known, ours, other: &known.tie.to }, facts);
         }
     }
     revenue.tell(facts);
 }
 
 /// One tie with one other party, in either direction.
-fn dealing(own: &Own<'_, '_>, known: &KnownTie, other: &EntityId, facts: &mut Facts) {
+fn dealing(deal: &Deal<'_, '_, '_>, facts: &mut Facts) {
     use FactName as F;
-    let inward = known.tie.from == *other;
+    let known = deal.known;
+    let inward = known.tie.from == *deal.other;
     let (foreign_fact, concern_fact) = match &known.tie.kind {
         TieKind::Licenses { technology, royalty, .. } if *technology || *royalty => {
             (vec![F::ForeignLicence, F::ForeignContract], vec![F::ConcernLicence])
@@ -54,7 +72,7 @@ fn dealing(own: &Own<'_, '_>, known: &KnownTie, other: &EntityId, facts: &mut Fa
             let essential = essential.then_some(F::ConcernEquipmentEssential);
             (Vec::new(), [F::ConcernEquipment].into_iter().chain(essential).collect())
         }
-        TieKind::Plans(_) => return plan(own, known, other, facts),
+        TieKind::Plans(_) => return plan(deal, facts),
         TieKind::Holds(_)
         | TieKind::MayAcquire { .. }
         | TieKind::Appoints(_)
@@ -73,71 +91,57 @@ fn dealing(own: &Own<'_, '_>, known: &KnownTie, other: &EntityId, facts: &mut Fa
         | TieKind::Associates { .. }
         | TieKind::Succeeds => return,
     };
-    both(own, known, other, &foreign_fact, &concern_fact, facts);
+    both(deal, &foreign_fact, &concern_fact, facts);
 }
 
-fn both(
-    own: &Own<'_, '_>,
-    known: &KnownTie,
-    other: &EntityId,
-    foreign: &[FactName],
-    concern: &[FactName],
-    facts: &mut Facts,
-) {
-    let scene = own.scene;
-    let nature = scene.nature(other);
+fn both(deal: &Deal<'_, '_, '_>, foreign: &[FactName], concern: &[FactName], facts: &mut Facts) {
+    let scene = deal.own.scene;
+    let nature = scene.nature(deal.other);
+    if deal.own.truth(deal.other) == Truth::Certain {
+        // What its own have to do with each other is nobody else's; sold, it would be.
+        facts.hides |= nature.matters();
+        return;
+    }
     for name in foreign {
-        let step =
-            || tie_step(scene, known).because([nature.belongs.clone()]).because(ours(own, known, other));
-        facts.flag(*name, nature.foreign.min(known.truth), step);
+        let step = || deal.step([nature.belongs.clone()]);
+        facts.flag(*name, nature.foreign.min(deal.truth()), step);
     }
     if concern.is_empty() {
         return;
     }
-    let theirs = scene.concern(other);
+    let theirs = scene.concern(deal.other);
     for name in concern {
-        let step = || {
-            let theirs = theirs.because.iter().cloned();
-            tie_step(scene, known).because(theirs).because(ours(own, known, other))
-        };
-        facts.flag(*name, theirs.truth.min(known.truth), step);
+        let step = || deal.step(theirs.because.iter().cloned());
+        facts.flag(*name, theirs.truth.min(deal.truth()), step);
     }
 }
 
-/// Why the end of a tie that is not the other party's counts as its own.
-fn ours(own: &Own<'_, '_>, known: &KnownTie, other: &EntityId) -> Option<Step> {
-    let here = if known.tie.from == *other { &known.tie.to } else { &known.tie.from };
-    own.why(here, known.truth)
-}
-
 /// A plan is with everybody who plans about the same company, and with that company.
-fn plan(own: &Own<'_, '_>, known: &KnownTie, other: &EntityId, facts: &mut Facts) {
+fn plan(deal: &Deal<'_, '_, '_>, facts: &mut Facts) {
+    let Deal { own, known, other, .. } = deal;
     let scene = own.scene;
-    both(own, known, other, &[FactName::ForeignPlan], &[FactName::ConcernPlan], facts);
-    if known.tie.to == *other {
-        for theirs in scene.picture.ties_into(other) {
-            if matches!(theirs.tie.kind, TieKind::Plans(_) | TieKind::Venture)
-                && own.truth(&theirs.tie.from) != Truth::Certain
-            {
-                let (nature, concern) = (scene.nature(&theirs.tie.from), scene.concern(&theirs.tie.from));
-                let truth = known.truth.min(theirs.truth);
-                let step = |because: Vec<Step>| {
-                    tie_step(scene, known)
-                        .because([tie_step(scene, &theirs).because(because)])
-                        .because(ours(own, known, other))
-                };
-                facts.flag(FactName::ForeignPlan, truth.min(nature.foreign), || {
-                    step(vec![nature.belongs.clone()])
-                });
-                facts.flag(FactName::ConcernPlan, truth.min(concern.truth), || step(concern.because.clone()));
-            }
+    both(deal, &[FactName::ForeignPlan], &[FactName::ConcernPlan], facts);
+    if known.tie.to != **other {
+        return;
+    }
+    for theirs in scene.picture.ties_into(other) {
+        if matches!(theirs.tie.kind, TieKind::Plans(_) | TieKind::Venture)
+            && own.truth(&theirs.tie.from) != Truth::Certain
+        {
+            let (nature, concern) = (scene.nature(&theirs.tie.from), scene.concern(&theirs.tie.from));
+            let truth = deal.truth().min(theirs.truth);
+            let step = |because: Vec<Step>| deal.step([tie_step(scene, &theirs).because(because)]);
+            let foreign = || step(vec![nature.belongs.clone()]);
+            facts.flag(FactName::ForeignPlan, truth.min(nature.foreign), foreign);
+            facts.flag(FactName::ConcernPlan, truth.min(concern.truth), || step(concern.because.clone()));
         }
     }
 }
 
 /// Who serves the entity, and whom else they serve.
-fn people(scene: &Scene<'_>, known: &KnownTie, own: &Own<'_, '_>, facts: &mut Facts) {
+fn people(own: &Own<'_, '_>, known: &KnownTie, facts: &mut Facts) {
     use FactName as F;
+    let scene = own.scene;
     let TieKind::Serves { post } = known.tie.kind else { return };
     let person = known.tie.from.clone();
     let nature = scene.nature(&person);
@@ -149,6 +153,7 @@ fn people(scene: &Scene<'_>, known: &KnownTie, own: &Own<'_, '_>, facts: &mut Fa
         let TieKind::Serves { .. } = elsewhere.tie.kind else { continue };
         let other = elsewhere.tie.to.clone();
         if own.truth(&other) == Truth::Certain {
+            facts.hides |= scene.nature(&other).matters();
             continue;
         }
         let (theirs, concern) = (scene.nature(&other), scene.concern(&other));
@@ -174,17 +179,19 @@ struct Revenue {
 }
 
 impl Revenue {
-    fn add(&mut self, own: &Own<'_, '_>, known: &KnownTie, other: &EntityId, facts: &mut Facts) {
-        let scene = own.scene;
-        let TieKind::Pays { revenue } = known.tie.kind else { return };
-        let nature = scene.nature(other);
-        let truth = nature.foreign.min(known.truth);
+    fn add(&mut self, deal: &Deal<'_, '_, '_>, facts: &mut Facts) {
+        let TieKind::Pays { revenue } = deal.known.tie.kind else { return };
+        let nature = deal.own.scene.nature(deal.other);
+        if deal.own.truth(deal.other) == Truth::Certain {
+            facts.hides |= nature.matters();
+            return;
+        }
+        let truth = nature.foreign.min(deal.truth());
         if truth == Truth::No {
             return;
         }
         let (least, most) = (revenue.basis_points_floor(), revenue.basis_points_ceil());
-        let step =
-            || tie_step(scene, known).because([nature.belongs.clone()]).because(ours(own, known, other));
+        let step = || deal.step([nature.belongs.clone()]);
         if truth == Truth::Certain && least > 0 {
             facts.certainly(FactName::ForeignRevenueOne, &Value::Number(least), || {
                 sum(least, true, vec![step()])

@@ -11,7 +11,7 @@ use programme::Instrument;
 use serde::Serialize;
 use ties::{EntityId, Evidence, StatementId, TieId};
 
-use crate::facts::{Facts, Near, Side, Value};
+use crate::facts::{Facts, Kind, Near, Side, Value};
 use crate::judge::{Applies, Judge};
 use crate::step::{Claim, Step};
 
@@ -153,11 +153,13 @@ pub(crate) fn finding(
     };
     let shown = judge.asks(applies.rule).facts().filter_map(|name| {
         let fact = facts.get(name)?;
-        let (value, proof) = match side {
-            Side::Certain => (&fact.certain, &fact.because),
-            Side::Possible => {
-                (&fact.possible, if fact.perhaps.is_empty() { &fact.because } else { &fact.perhaps })
-            }
+        let value = if side == Side::Certain { &fact.certain } else { &fact.possible };
+        let proof = match side {
+            Side::Certain => fact.because.clone(),
+            // Each word of a set has its own reason, some of them certain.
+            Side::Possible if name.kind() == Kind::Words => [&fact.because[..], &fact.perhaps].concat(),
+            Side::Possible if fact.perhaps.is_empty() => fact.because.clone(),
+            Side::Possible => fact.perhaps.clone(),
         };
         let also = if side == Side::Certain { seen(&fact.also) } else { Vec::new() };
         (*value != Value::nothing(name.kind())).then(|| FactShown {
@@ -165,7 +167,7 @@ pub(crate) fn finding(
             about: name.about(),
             certain: fact.certain.clone(),
             possible: fact.possible.clone(),
-            proof: seen(proof),
+            proof: seen(&proof),
             also,
         })
     });

@@ -203,6 +203,8 @@ pub struct Facts {
     known: BTreeMap<FactName, Fact>,
     /// Values alone, without reasons.
     quiet: bool,
+    /// Whether selling something could bring to light what now counts as its own affair.
+    pub(crate) hides: bool,
     pub(crate) near: Vec<(Near, Evidence)>,
     /// What is not known, in words, each with who may see the name in it.
     pub(crate) unknown: Vec<(String, Evidence)>,

@@ -7,10 +7,12 @@
 //! Proofs are chosen for the reader. Every statement says who may see it as evidence; of several proofs the one whose
 //! most restricted tie is the least restricted is told, and among those the better believed sources are.
 
+use std::collections::{BTreeSet, HashMap, HashSet};
+
 use serde::Serialize;
 use ties::derive::{Basis, Cone, Limits, Measure, Options};
 use ties::kernel::{self, Builder, Certainty, Closure, Holdings, Line, Node, Proof};
-use ties::{Bound, Confidence, EntityId, Evidence, PartyRole, Picture, TieId, TieKind};
+use ties::{Bound, Confidence, EntityId, Evidence, Fraction, PartyRole, Picture, TieId, TieKind};
 
 use crate::alone::Memory;
 use crate::scene::{Scene, tie_step};
@@ -92,8 +94,14 @@ impl Ground {
         };
         let holder = if holder == company { register } else { holder };
         let edges = self.cone.edges_into(measure, register);
-        let basis = edges.iter().find(|edge| edge.holder == holder).map(|edge| edge.basis);
+        let first = edges.partition_point(|edge| edge.holder < holder);
+        let basis = edges.get(first).filter(|edge| edge.holder == holder).map(|edge| edge.basis);
         (self.cone.ties(measure, holder, register), basis)
+    }
+
+    /// Whether a holder directs a company by other means than votes.
+    pub(crate) fn is_by_right(&self, graph: Graph, holder: Node, company: Node) -> bool {
+        self.edge(graph, holder, company).1 == Some(Basis::Right)
     }
 
     /// The steps that the ties behind an edge hold.
@@ -158,7 +166,7 @@ impl Ground {
             carriers().flat_map(|holder| self.edge_steps(scene, graph, holder, step.company)).collect();
         let certain = is_certain(proof.certainty);
         let name = scene.name(&company);
-        let right = carriers().any(|holder| self.edge(graph, holder, step.company).1 == Some(Basis::Right));
+        let right = carriers().any(|holder| self.is_by_right(graph, holder, step.company));
         let whole = self.holdings(graph).terms(step.company).each_whole;
         if right || whole {
             let who = group.iter().map(|id| scene.name(id)).collect::<Vec<_>>().join(" and ");
@@ -190,22 +198,11 @@ impl Ground {
         from: &[Node],
         certainty: Certainty,
     ) -> Vec<Step> {
-        let mut ties = std::collections::BTreeSet::new();
-        let holdings = self.holdings(graph);
-        let mut seen: std::collections::HashSet<Node> = from.iter().copied().collect();
-        let mut open = from.to_vec();
-        while let Some(holder) = open.pop() {
-            for &company in holdings.companies(holder) {
-                // What is held of a source is held of what counts in full already.
-                if from.contains(&company) || !carries(holdings, holder, company, certainty) {
-                    continue;
-                }
-                if ties.len() <= TIES_SHOWN_MAX {
-                    ties.extend(self.edge(graph, holder, company).0.into_iter().cloned());
-                }
-                if company != 0 && seen.insert(company) {
-                    open.push(company);
-                }
+        let edges = self.chains(graph, from, certainty);
+        let mut ties: BTreeSet<&TieId> = BTreeSet::new();
+        for (holder, company) in edges {
+            if ties.len() <= TIES_SHOWN_MAX {
+                ties.extend(self.edge(graph, holder, company).0);
             }
         }
         let mut steps: Vec<Step> =
@@ -215,6 +212,55 @@ impl Ground {
             steps.push(Step::new("and more ties, which are left out here", Claim::More { lines }));
         }
         steps
+    }
+
+    /// The edges, holder and company, by which anything comes from some holders down to the entity.
+    fn chains(&self, graph: Graph, from: &[Node], certainty: Certainty) -> Vec<(Node, Node)> {
+        let holdings = self.holdings(graph);
+        let from: HashSet<Node> = from.iter().copied().collect();
+        let mut down = Vec::new();
+        let mut seen = from.clone();
+        let mut open: Vec<Node> = from.iter().copied().collect();
+        while let Some(holder) = open.pop() {
+            for &company in holdings.companies(holder) {
+                // What is held of a source is held of what counts in full already.
+                if !from.contains(&company) && carries(holdings, holder, company, certainty) {
+                    down.push((holder, company));
+                    if company != 0 && seen.insert(company) {
+                        open.push(company);
+                    }
+                }
+            }
+        }
+        // Only what leads on to the entity.
+        let mut above: HashMap<Node, Vec<Node>> = HashMap::new();
+        for (holder, company) in &down {
+            above.entry(*company).or_default().push(*holder);
+        }
+        let mut leads: HashSet<Node> = HashSet::from([0]);
+        let mut open = vec![0];
+        while let Some(company) = open.pop() {
+            for holder in above.get(&company).into_iter().flatten() {
+                if leads.insert(*holder) {
+                    open.push(*holder);
+                }
+            }
+        }
+        down.retain(|(_, company)| leads.contains(company));
+        down.sort_unstable();
+        down
+    }
+
+    /// Whoever holds or controls any part of the entity through any chain, the entity and ways included.
+    pub(crate) fn owners(&self) -> HashSet<Node> {
+        let mut owners = HashSet::from([0]);
+        let mut open = vec![0];
+        while let Some(company) = open.pop() {
+            for graph in [Graph::Control, Graph::Money] {
+                open.extend(self.holdings(graph).holders(company).filter(|holder| owners.insert(*holder)));
+            }
+        }
+        owners
     }
 
     /// The steps of the ties by which some hold the entity directly.
@@ -229,6 +275,26 @@ impl Ground {
         steps
     }
 
+    /// The least and the most that the members of a closure hold of a company. Whoever holds nothing has nothing, also in
+    /// a register that is called complete and leaves something over.
+    pub(crate) fn nearness(&self, graph: Graph, closure: &Closure, company: Node) -> (Bound, Bound) {
+        let nearness = self.holdings(graph).nearness(closure, company);
+        if nearness.group.is_empty() {
+            let nothing = Bound::closed(Fraction::ZERO);
+            return (nothing, nothing);
+        }
+        // Where sources contradict each other their shares may add up to more than there is.
+        let most =
+            if nearness.most.at > Fraction::ONE { Bound::closed(Fraction::ONE) } else { nearness.most };
+        (nearness.least, most)
+    }
+
+    /// The least and the most that some hold of the entity directly.
+    pub(crate) fn direct(&self, graph: Graph, holders: &[Node], certainty: Certainty) -> (Bound, Bound) {
+        let alone = self.holdings(graph).closure_where(holders, Line::MAJORITY, certainty, &|_, _| false);
+        self.nearness(graph, &alone, 0)
+    }
+
     /// A closure of one node or more over a graph.
     pub(crate) fn closure(&self, graph: Graph, seeds: &[Node], line: Line, certainty: Certainty) -> Closure {
         self.holdings(graph).closure(seeds, line, certainty)
@@ -238,12 +304,20 @@ impl Ground {
 /// How many ties a look-through shows. Beyond that its figure can be recomputed from the statements alone.
 const TIES_SHOWN_MAX: usize = 500;
 
-/// Whether an edge can carry anything at that end of the ranges.
+/// Whether an edge carries anything at that end of the ranges.
 fn carries(holdings: &Holdings, holder: Node, company: Node, certainty: Certainty) -> bool {
     let terms = holdings.terms(company);
+    if terms.each_whole || certainty == Certainty::Possible {
+        return true;
+    }
+    let least = holdings.holding(holder, company).map_or(Fraction::ZERO, |holding| holding.lo.at);
     // In a complete register what the others cannot hold is held, whatever was said.
-    let by_rest = terms.complete || terms.each_whole || certainty == Certainty::Possible;
-    by_rest || holdings.holding(holder, company).is_some_and(|holding| holding.lo.at > ties::Fraction::ZERO)
+    least > Fraction::ZERO || (terms.complete && least_of(holdings, holder, company) > Fraction::ZERO)
+}
+
+fn least_of(holdings: &Holdings, holder: Node, company: Node) -> Fraction {
+    let alone = holdings.closure_where(&[holder], Line::MAJORITY, Certainty::Certain, &|_, _| false);
+    holdings.nearness(&alone, company).least.at
 }
 
 /// An end of a range, for programs: `55%`, or `>55%` and `<55%` where it does not belong.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use ties::derive::What;
 use ties::kernel::{Certainty, Line, Node, Part, Through};
-use ties::{EntityId, EntityKind, ListId, TieKind, Truth};
+use ties::{EntityId, EntityKind, Fraction, ListId, TieKind, Truth};
 
 use crate::facts::{FactName, Facts, Value};
 use crate::ground::{Graph, Ground, PARTS};
@@ -24,34 +24,37 @@ struct Upstream {
 struct Held {
     least: (u32, Graph),
     most: (u32, Graph),
+    /// Whether it is anything, before it was rounded: ten thousand times nearly nothing is something.
+    truth: Truth,
+    /// Whether the figures are not only bounds that a closer look may narrow.
+    tight: bool,
 }
 
-const NOTHING: Held = Held { least: (0, Graph::Votes), most: (0, Graph::Votes) };
+const NOTHING: Held =
+    Held { least: (0, Graph::Votes), most: (0, Graph::Votes), truth: Truth::No, tight: true };
 
 impl Held {
     fn of(through: &Through, graph: Graph) -> Self {
-        Self { least: (floor(through.least), graph), most: (ceil(through.most), graph) }
+        let truth = match (is_any(through.least), is_any(through.most)) {
+            (true, _) => Truth::Certain,
+            (false, true) => Truth::Possible,
+            (false, false) => Truth::No,
+        };
+        let (least, most) = ((floor(through.least), graph), (ceil(through.most), graph));
+        Self { least, most, truth, tight: through.tight }
     }
 
     /// The larger of both, at each end.
     fn or(self, other: Self) -> Self {
         let larger = |a: (u32, Graph), b: (u32, Graph)| if b.0 > a.0 { b } else { a };
-        Self { least: larger(self.least, other.least), most: larger(self.most, other.most) }
+        let (least, most) = (larger(self.least, other.least), larger(self.most, other.most));
+        Self { least, most, truth: self.truth.max(other.truth), tight: self.tight && other.tight }
     }
 
     fn at(self, certainty: Certainty) -> (u32, Graph) {
         match certainty {
             Certainty::Certain => self.least,
             Certainty::Possible => self.most,
-        }
-    }
-
-    /// Whether it is anything.
-    fn truth(self) -> Truth {
-        match (self.least.0, self.most.0) {
-            (0, 0) => Truth::No,
-            (0, _) => Truth::Possible,
-            _ => Truth::Certain,
         }
     }
 }
@@ -69,18 +72,33 @@ fn whole(points: f64) -> u32 {
     points.clamp(0.0, 10_000.0) as u32
 }
 
+/// At least so many basis points. Where circles hold more than there is, fractions and floats are different bounds, and
+/// both hold.
 fn floor(part: Part) -> u32 {
+    let near = whole((part.near * 10_000.0 + TOLERANCE).floor());
     match part.exact {
-        Some(exact) => at_most_all(exact.basis_points_floor()),
-        None => whole((part.near * 10_000.0 + TOLERANCE).floor()),
+        Some(exact) if is_near(exact, part.near) => at_most_all(exact.basis_points_floor()),
+        Some(exact) => at_most_all(exact.basis_points_floor()).max(near),
+        None => near,
     }
 }
 
+/// At most so many basis points.
 fn ceil(part: Part) -> u32 {
+    let near = whole((part.near * 10_000.0 - TOLERANCE).ceil());
     match part.exact {
-        Some(exact) => at_most_all(exact.basis_points_ceil()),
-        None => whole((part.near * 10_000.0 - TOLERANCE).ceil()),
+        Some(exact) if is_near(exact, part.near) => at_most_all(exact.basis_points_ceil()),
+        Some(exact) => at_most_all(exact.basis_points_ceil()).min(near),
+        None => near,
     }
+}
+
+fn is_any(part: Part) -> bool {
+    part.exact.map_or(part.near > 0.0, |exact| exact > Fraction::ZERO)
+}
+
+fn is_near(exact: Fraction, near: f64) -> bool {
+    (exact.to_f64() - near).abs() < TOLERANCE / 10_000.0
 }
 
 /// Basis points, where what exceeds the whole is the whole.
@@ -145,14 +163,23 @@ impl<'a, 's> Inward<'a, 's> {
         for certainty in [Certainty::Certain, Certainty::Possible] {
             let wanted = truth_of(certainty);
             let parties = self.upstream.iter().filter(|party| counts(&party.nature) >= wanted);
-            let best = parties
-                .map(|party| (self.held(party.node).at(certainty), party))
-                .max_by_key(|((points, _), party)| (*points, std::cmp::Reverse(party.node)));
-            let Some(((points, graph), party)) = best.filter(|((points, _), _)| *points > 0) else {
-                continue;
-            };
-            let step = || self.part_step(&[party.node], graph, points, certainty, None);
-            facts.add(name, wanted, &Value::Number(points), step);
+            let mut bounds: Vec<(u32, Node)> =
+                parties.map(|party| (self.held(party.node).at(certainty).0, party.node)).collect();
+            bounds.sort_by_key(|(points, node)| (std::cmp::Reverse(*points), *node));
+            let mut best: Option<((u32, Graph), Node)> = None;
+            for (bound, node) in bounds.into_iter().take_while(|(bound, _)| *bound > 0) {
+                if best.is_some_and(|((points, _), _)| points >= bound) {
+                    break;
+                }
+                let held = self.held_together(&[node], certainty);
+                if held.0 > 0 && best.is_none_or(|((points, _), _)| held.0 > points) {
+                    best = Some((held, node));
+                }
+            }
+            if let Some(((points, graph), node)) = best {
+                let step = || self.part_step(&[node], graph, points, certainty, None);
+                facts.add(name, wanted, &Value::Number(points), step);
+            }
         }
     }
 
@@ -168,9 +195,9 @@ impl<'a, 's> Inward<'a, 's> {
         let holders: Vec<EntityId> = from.iter().map(|node| self.ground.entity(*node).clone()).collect();
         let company = self.entity.clone();
         let names = who.map_or_else(|| self.scene.names(&holders), ToOwned::to_owned);
-        let part = wording::part(points);
+        let part = if points == 0 { "less than 0.01 %".to_owned() } else { wording::part(points) };
         let up_to = if is_certain(certainty) { "" } else { "possibly up to " };
-        let verb = if holders.len() == 1 { "holds" } else { "together hold" };
+        let verb = if who.is_none() && holders.len() == 1 { "holds" } else { "together hold" };
         let text =
             format!("{names} {verb} {up_to}{part} of {} through all chains", self.scene.name(&company));
         let certain = is_certain(certainty);
@@ -204,10 +231,12 @@ impl<'a, 's> Inward<'a, 's> {
     fn governments(&self, facts: &mut Facts) {
         for party in self.upstream.iter().filter(|party| party.nature.is_government()) {
             let held = self.held(party.node);
-            let truth = party.nature.foreign.min(held.truth());
+            let truth = party.nature.foreign.min(held.truth);
             let certainty = if truth == Truth::Certain { Certainty::Certain } else { Certainty::Possible };
-            let (points, graph) = held.at(certainty);
-            let step = || self.part_step(&[party.node], graph, points, certainty, None);
+            let step = || {
+                let (points, graph) = self.held_together(&[party.node], certainty);
+                self.part_step(&[party.node], graph, points, certainty, None)
+            };
             facts.flag(FactName::ForeignGovernment, truth, step);
         }
     }
@@ -287,7 +316,7 @@ impl<'a, 's> Inward<'a, 's> {
                 let counts = members.iter().filter(|(_, truth)| *truth >= truth_of(certainty));
                 let nodes: Vec<Node> = counts
                     .map(|(node, _)| *node)
-                    .filter(|node| self.held(*node).at(certainty).0 > 0)
+                    .filter(|node| self.held(*node).truth >= truth_of(certainty))
                     .collect();
                 // What each holds, added up, is never less than what they hold together, but for what was rounded off.
                 let sum = nodes.iter().map(|node| u64::from(self.held(*node).at(certainty).0) + 1).sum();
@@ -314,7 +343,9 @@ impl<'a, 's> Inward<'a, 's> {
     /// What some hold together through all chains, by the graph that says more. Whoever stands behind another one of
     /// them is not counted again.
     fn held_together(&self, nodes: &[Node], certainty: Certainty) -> (u32, Graph) {
-        if let [node] = nodes {
+        if let [node] = nodes
+            && self.held(*node).tight
+        {
             return self.held(*node).at(certainty);
         }
         let held = PARTS.into_iter().filter_map(|graph| {
@@ -334,11 +365,10 @@ impl<'a, 's> Inward<'a, 's> {
             if seeds.is_empty() {
                 continue;
             }
-            let none = votes.closure_where(&seeds, Line::MAJORITY, certainty, &|_, _| false);
-            let nearness = votes.nearness(&none, 0);
+            let (least, most) = self.ground.direct(Graph::Votes, &seeds, certainty);
             let points = at_most_all(match certainty {
-                Certainty::Certain => nearness.least.at.basis_points_floor(),
-                Certainty::Possible => nearness.most.at.basis_points_ceil(),
+                Certainty::Certain => least.at.basis_points_floor(),
+                Certainty::Possible => most.at.basis_points_ceil(),
             });
             if points == 0 {
                 continue;
@@ -346,7 +376,7 @@ impl<'a, 's> Inward<'a, 's> {
             let step = || {
                 let group: Vec<EntityId> =
                     seeds.iter().map(|node| self.ground.entity(*node).clone()).collect();
-                let held = ties::Fraction::basis_points(points).to_string();
+                let held = Fraction::basis_points(points).to_string();
                 let (company, certain) = (self.entity.clone(), is_certain(certainty));
                 let natures: Vec<Step> = group
                     .iter()
@@ -383,7 +413,7 @@ impl<'a, 's> Inward<'a, 's> {
                 }
             }
             for (node, truth, step) in &seeds {
-                let held = self.held(*node).truth().min(*truth);
+                let held = self.held(*node).truth.min(*truth);
                 facts.word(F::Touched, held, &list, || self.touch_step(*node, held, step));
                 for graph in PARTS {
                     let reach = self.ground.alone(graph, *node).truth;
@@ -416,7 +446,7 @@ impl<'a, 's> Inward<'a, 's> {
 
     fn touch_step(&self, node: Node, truth: Truth, named: &Step) -> Step {
         let certainty = if truth == Truth::Certain { Certainty::Certain } else { Certainty::Possible };
-        let (points, graph) = self.held(node).at(certainty);
+        let (points, graph) = self.held_together(&[node], certainty);
         self.part_step(&[node], graph, points, certainty, None).because([named.clone()])
     }
 
@@ -490,12 +520,44 @@ impl<'a, 's> Inward<'a, 's> {
             let text = format!("more stands behind {name} than can be walked; it counts as unknown");
             facts.possibly(FactName::Undisclosed, &Value::Number(10_000), || Step::new(text, Claim::Other));
         }
-        for irregular in self.ground.cone.irregularities.iter().filter(|found| contradicts(found.what)) {
+        self.contradictions(facts);
+    }
+
+    /// What contradicts itself about those who hold or control the entity. Somebody who is named upstream and has
+    /// nothing of it is none of its owners.
+    fn contradictions(&self, facts: &mut Facts) {
+        let mut found =
+            self.ground.cone.irregularities.iter().filter(|found| contradicts(found.what)).peekable();
+        if found.peek().is_none() {
+            return;
+        }
+        let owners = self.ground.owners();
+        for irregular in found {
+            if self.ground.cone.node(&irregular.company).is_none_or(|node| !owners.contains(&node)) {
+                continue;
+            }
             let company = self.scene.name(&irregular.company);
             let text = format!("what is said of the holders of {company} contradicts itself");
             let ties = irregular.ties.iter().filter_map(|tie| self.scene.tie(tie));
-            facts.flag(FactName::Conflicted, Truth::Certain, || Step::new(text, Claim::Other).because(ties));
+            let step =
+                || Step::new(text, Claim::Other).because(ties).because(self.leads_here(&irregular.company));
+            facts.flag(FactName::Conflicted, Truth::Certain, step);
         }
+    }
+
+    /// The ties by which a company upstream has anything to do with the entity: without them, what is said of it would
+    /// be nobody's concern.
+    fn leads_here(&self, company: &EntityId) -> Vec<Step> {
+        let Some(node) = self.ground.cone.node(company).filter(|node| *node != 0) else { return Vec::new() };
+        let chains = [Graph::Control, Graph::Money]
+            .map(|graph| self.ground.chain_steps(self.scene, graph, &[node], Certainty::Possible));
+        let [mut steps, by_money] = chains;
+        for step in by_money {
+            if !steps.contains(&step) {
+                steps.push(step);
+            }
+        }
+        steps
     }
 
     /// The votes of the entity itself that nobody is known to hold, in basis points. Shares of a listed company are

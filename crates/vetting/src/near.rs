@@ -65,19 +65,32 @@ impl Inward<'_, '_> {
     fn nearness(&self, facts: &mut Facts, what: &str, graph: Graph, seeds: &[Node], line: Line) {
         let holdings = self.ground.holdings(graph);
         let register = self.ground.register_of(graph);
-        let [certain, possible] = [Certainty::Certain, Certainty::Possible].map(|certainty| {
-            let closure = self.ground.closure(graph, seeds, line, certainty);
-            (closure.contains(0), holdings.nearness(&closure, register))
-        });
-        if certain.0 || possible.1.group.is_empty() {
+        let [certain, possible] = [Certainty::Certain, Certainty::Possible]
+            .map(|certainty| self.ground.closure(graph, seeds, line, certainty));
+        let told = holdings.nearness(&possible, register);
+        if certain.contains(0) || told.group.is_empty() {
             return;
         }
-        let (least, most) = (certain.1.least, possible.1.most);
-        let holders = possible.1.group.iter().map(|holding| holding.holder);
-        let who: Vec<EntityId> = holders.map(|holder| self.ground.entity(holder).clone()).collect();
+        let (least, _) = self.ground.nearness(graph, &certain, register);
+        let (_, most) = self.ground.nearness(graph, &possible, register);
+        let mut holders: Vec<Node> = told.group.iter().map(|holding| holding.holder).collect();
+        let mut by_right = holders.iter().any(|holder| self.ground.is_by_right(graph, *holder, register));
+        if holders.iter().all(|holder| self.ground.cone.is_way(*holder)) {
+            // It has no register of votes: what the closure came by is rights.
+            let ways = holders.iter().flat_map(|way| holdings.holders(*way));
+            holders = ways.filter(|holder| possible.contains(*holder)).collect();
+            by_right = true;
+        }
+        let who: Vec<EntityId> = holders.iter().map(|holder| self.ground.entity(*holder).clone()).collect();
         let lacks = line.at.checked_sub(least.at).unwrap_or(Fraction::ZERO);
-        let undisclosed = certain.1.undisclosed;
-        let text = self.near_text(what, &who, (least, most), (line, lacks), undisclosed, possible.0);
+        let text = if by_right {
+            format!(
+                "{what}: possible, not certain. {} may direct it by other means than votes",
+                self.scene.names(&who)
+            )
+        } else {
+            self.near_text(what, &who, (least, most), (line, lacks), told.undisclosed, possible.contains(0))
+        };
         let near = Near {
             line: format!("{what}: {}", wording::line(line)),
             who,

@@ -212,12 +212,10 @@ struct Stake {
 impl Stake {
     fn of(register: &Ground, holders: Vec<Node>, certainty: Certainty) -> Self {
         let of = |graph: Graph| {
-            let holdings = register.holdings(graph);
-            let none = holdings.closure_where(&holders, Line::MAJORITY, certainty, &|_, _| false);
-            let nearness = holdings.nearness(&none, 0);
+            let (least, most) = register.direct(graph, &holders, certainty);
             at_most_all(match certainty {
-                Certainty::Certain => nearness.least.at.basis_points_floor(),
-                Certainty::Possible => nearness.most.at.basis_points_ceil(),
+                Certainty::Certain => least.at.basis_points_floor(),
+                Certainty::Possible => most.at.basis_points_ceil(),
             })
         };
         let [votes, money] = PARTS.map(of);

@@ -10,7 +10,8 @@
 //! That a proof suffices is not taken on trust: the rules are asked about a picture in which every other tie has ended,
 //! and as long as they still find as much, ties are let go from the proof. A remedy is called least only if each proof
 //! passed, if no rule is calmed by a tie more, and if no sources contradict each other: two accounts that exclude each
-//! other make nothing certain, and ending one makes the other certain.
+//! other make nothing certain, and ending one makes the other certain. Nor if its own companies have dealings with each
+//! other that would be a foreign party's once one of them is sold.
 //!
 //! Ending a tie means selling it to somebody eligible: the others keep their parts. *Cancelling* it is the other
 //! reading, where the rest is rescaled to the whole and may hand control to somebody else; each remedy says what
@@ -185,7 +186,7 @@ impl<'a, 's> Search<'a, 's> {
             numbers: BTreeMap::new(),
             costs: Vec::new(),
             demands: Vec::new(),
-            sound: session.sitting(&decision.tier)?.grows() && !contradiction,
+            sound: session.sitting(&decision.tier)?.grows() && !contradiction && !facts.hides,
             hopeless: false,
         })
     }

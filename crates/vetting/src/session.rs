@@ -261,7 +261,7 @@ fn facts_of_party(scene: &Scene<'_>, party: &Party, instruments: &[InForce<'_>])
     inward::look(scene, &ground, &entity, &mut facts);
     let own = Own::of(scene, &entity);
     outward::look(scene, &own, &mut facts);
-    dealings::look(scene, &own, &entity, &mut facts);
+    dealings::look(&own, &entity, &mut facts);
     facts.told(F::Applicant, Value::Flag(party.applicant));
     facts.told(F::Negotiating, Value::Flag(party.negotiating));
     facts.told(F::Overdue, Value::Words(party.overdue.keys().cloned().collect()));

@@ -174,7 +174,9 @@ impl Cone {
     /// The ties behind what a holder has in a company.
     #[must_use]
     pub fn ties(&self, measure: Measure, holder: Node, company: Node) -> Vec<&TieId> {
-        let edges = self.edges_into(measure, company).iter().filter(|edge| edge.holder == holder);
+        let edges = self.edges_into(measure, company);
+        let first = edges.partition_point(|edge| edge.holder < holder);
+        let edges = edges[first..].iter().take_while(|edge| edge.holder == holder);
         let mut ties: Vec<&TieId> = edges.flat_map(|edge| &edge.ties).collect();
         ties.sort_unstable();
         ties.dedup();
@@ -185,11 +187,13 @@ impl Cone {
     #[must_use]
     pub fn votes_of(&self, entity: Node) -> Node {
         let edges = self.edges_into(Measure::Control, entity);
+        // Ways have the highest numbers, so they stand behind the holders, who may be very many.
+        let ways = &edges[edges.partition_point(|edge| !self.is_way(edge.holder))..];
         let by_votes = |edge: &&Edge| {
             let edges = self.edges_into(Measure::Control, edge.holder);
             edge.basis == Basis::Way && edges.iter().any(|edge| edge.basis == Basis::Stake)
         };
-        edges.iter().find(by_votes).map_or(entity, |edge| edge.holder)
+        ways.iter().find(by_votes).map_or(entity, |edge| edge.holder)
     }
 
     /// Tells of registers that contradict themselves, as the kernel found them.

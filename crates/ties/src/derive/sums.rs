@@ -25,8 +25,9 @@ impl Sum {
 
     /// The sum as a share; `None` if it certainly exceeds the whole, or cannot be kept exactly.
     pub(super) fn share(self) -> Option<Share> {
-        // The most that anybody can hold is the whole, so an upper end past it (or past counting) is the whole.
-        let hi = self.hi.filter(|hi| hi.at < Fraction::ONE).unwrap_or(Bound::closed(Fraction::ONE));
+        // The most that anybody can hold is the whole, so an upper end past it (or past counting) is the whole. Less than
+        // the whole stays less: a holder of which that is said does not fill a complete register.
+        let hi = self.hi.filter(|hi| hi.at <= Fraction::ONE).unwrap_or(Bound::closed(Fraction::ONE));
         Share::between(self.lo?, hi).ok()
     }
 }
@@ -136,6 +137,8 @@ mod tests {
         assert_eq!(sum(&[]), Some(Share::NOTHING));
         assert_eq!(sum(&["(25%,50%]", "10%"]), Some(share("(35%,60%]")));
         assert_eq!(sum(&["(25%,50%]", "(25%,75%)"]), Some(share("(50%,100%]")));
+        assert_eq!(sum(&["[70%,100%)"]), Some(share("[70%,100%)")));
+        assert_eq!(sum(&["50%", "[0%,50%)"]), Some(share("[50%,100%)")));
         assert_eq!(sum(&["60%", "60%"]), None);
         assert_eq!(sum(&["1/18446744073709551557", "1/3"]), None);
         assert_eq!(beside(share("(25%,50%]").lo()), Bound::open(Fraction::percent(75)));

@@ -68,6 +68,9 @@ impl Closure {
     }
 }
 
+/// To look a holder up costs as much as to read about so many of a register.
+const LOOKED_UP_BELOW: usize = 16;
+
 /// A tie as a closure's caller sees it, to admit or to leave out: holder, company.
 pub type Admit<'a> = &'a dyn Fn(Node, Node) -> bool;
 
@@ -154,7 +157,15 @@ impl Holdings {
     ) -> Vec<(Node, Weight)> {
         let counts =
             |holder: Node| closure.rank(holder).is_some_and(|rank| before.is_none_or(|before| rank < before));
-        self.voters(company).filter(|&(holder, _)| counts(holder)).collect()
+        if self.holder_count(company) / LOOKED_UP_BELOW <= closure.order.len() {
+            return self.voters(company).filter(|&(holder, _)| counts(holder)).collect();
+        }
+        // A few members of a closure and very many holders: the members are looked up.
+        let members = closure.order.iter().copied().filter(|&holder| counts(holder));
+        let held = members.filter_map(|holder| Some((holder, self.voting_weight(holder, company)?)));
+        let mut held: Vec<(Node, Weight)> = held.collect();
+        held.sort_unstable_by_key(|&(holder, _)| holder);
+        held
     }
 
     /// Which lists reach each member of a closure, for rules where the strictest owner counts.
@@ -324,6 +335,25 @@ mod tests {
             ]
             .map(|(line, certainty)| holdings.closure(&[0, 1], line, certainty).contains(9));
             assert_eq!(got, *want, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_few_of_very_many_holders_are_weighed_as_all_are() {
+        // One of them holds the company's own shares, which do not vote.
+        let mut builder = Builder::new(1_001);
+        for holder in 0..1_000 {
+            builder.tie(holder, 1_000, "1/2000".parse().unwrap()).unwrap();
+        }
+        builder.tie(1_000, 1_000, "10".parse().unwrap()).unwrap();
+        builder.terms(1_000, IDLE).unwrap();
+        let holdings = builder.build();
+        for seeds in [vec![], vec![999, 3, 500], vec![1_000, 7], (0..1_000).collect::<Vec<Node>>()] {
+            let closure = holdings.closure(&seeds, Line::MAJORITY, Certainty::Certain);
+            let all: Vec<_> =
+                holdings.voters(1_000).filter(|(holder, _)| closure.contains(*holder)).collect();
+            assert_eq!(holdings.held_by(&closure, 1_000, None), all, "{} seeds", seeds.len());
+            assert!(holdings.held_by(&closure, 1_000, Some(0)).is_empty());
         }
     }
 

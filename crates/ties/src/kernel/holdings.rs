@@ -173,6 +173,11 @@ impl Holdings {
         self.stakes(company).iter().map(|stake| stake.holder)
     }
 
+    /// How many hold a company.
+    pub(crate) fn holder_count(&self, company: Node) -> usize {
+        self.stakes(company).len()
+    }
+
     /// The holder at a place of the company's list.
     pub(crate) fn holder_at(&self, company: Node, place: u32) -> Option<Node> {
         self.stakes(company).get(place as usize).map(|stake| stake.holder)

@@ -7,6 +7,9 @@
 //! 3. the same of everything downstream of it, which counts as its own;
 //! 4. the other posts and relatives of those who serve it.
 //!
+//! To which country somebody belongs may stand in its description. Whom the naming of a *state* by a list concerns is
+//! therefore not to be found here: it may be anybody.
+//!
 //! So a changed tie from `f` to `t` can matter to whoever is upstream of a partner of something downstream of `t`; and
 //! `f` is a partner of `t`. Statements of all times and all degrees of truth are followed, retracted ones too:
 //! the answer holds on every day, and may name more than who moved, never fewer.

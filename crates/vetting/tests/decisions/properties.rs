@@ -1,0 +1,186 @@
+//! What is so in every world.
+
+use std::collections::BTreeSet;
+
+use model::Grade;
+use ties::{EntityId, Picture, Registry, Said, Statement, TieId};
+use vetting::{FactName, Lens, RemedyBound, Session, Side, Value};
+
+use crate::random::{Random, Wild, world};
+use crate::world::{Test, World};
+use crate::{cleared, day, judge, member, registry_of, with_lists};
+
+fn at_most(least: &Value, most: &Value) -> bool {
+    match (least, most) {
+        (Value::Flag(least), Value::Flag(most)) => least <= most,
+        (Value::Number(least), Value::Number(most)) => least <= most,
+        (Value::Words(least), Value::Words(most)) => least.is_subset(most),
+        (Value::Flag(_) | Value::Number(_) | Value::Words(_), _) => false,
+    }
+}
+
+#[test]
+fn what_is_certain_is_possible() {
+    let judge = judge();
+    let mut random = Random(11);
+    for round in 0..1_500 {
+        let wild = Wild { contradictions: round % 2 == 0, restricted: false };
+        let registry = registry_of(&with_lists(&judge, world(&mut random, wild)));
+        let picture = registry.picture(day());
+        let session = Session::new(&judge, &picture, None);
+        let facts = session.facts(&member());
+        let both = facts.values(Side::Certain).into_iter().zip(facts.values(Side::Possible));
+        for (name, (certain, possible)) in FactName::ALL.iter().zip(both) {
+            assert!(at_most(&certain, &possible), "{name:?}: {certain:?} and {possible:?}");
+        }
+        for tier in ["open", "programme", "cleared"] {
+            let decision = session.decide_on(&member(), &tier.parse().unwrap(), &facts).unwrap();
+            assert!(decision.grade <= decision.possible);
+        }
+    }
+}
+
+/// The ties of a world that somebody could end.
+fn ties_of(registry: &Registry) -> Vec<TieId> {
+    let tie = |said| if let Said::Tie(tie) = said { Some(tie.id) } else { None };
+    registry.log(0..registry.len()).filter_map(|statement| tie(statement.said)).collect()
+}
+
+#[test]
+fn a_sale_makes_nothing_worse_where_sources_agree() {
+    let judge = judge();
+    let home = &judge.programme().settings().vetting.home;
+    let mut random = Random(12);
+    let (mut better, mut worse_in_conflict) = (0, 0);
+    for round in 0..1_500 {
+        let wild = Wild { contradictions: round % 2 == 0, restricted: false };
+        let registry = registry_of(&with_lists(&judge, world(&mut random, wild)));
+        let picture = registry.picture(day());
+        let before = Session::new(&judge, &picture, None);
+        let facts = before.facts(&member());
+        let grade = before.decide_on(&member(), &cleared(), &facts).unwrap().grade;
+        let conflicted = facts.possible(FactName::Conflicted) == Value::Flag(true);
+        let ties = ties_of(&registry);
+        if ties.is_empty() {
+            continue;
+        }
+        let sold: BTreeSet<TieId> = ties.into_iter().filter(|_| random.chance(25)).collect();
+        let lens = Lens::new(&picture).with_buyers_of(home).without(sold.clone());
+        let after = Session::new(&judge, &lens, None).decide(&member(), &cleared()).unwrap();
+        better += usize::from(after.grade < grade);
+        if conflicted {
+            // Two accounts that exclude each other leave everything open; without one of them the other is certain.
+            worse_in_conflict += usize::from(after.grade > grade);
+        } else {
+            assert!(after.grade <= grade, "{sold:?}: {grade} -> {}\n{}", after.grade, after.describe(None));
+        }
+    }
+    assert!(better > 100 && worse_in_conflict > 0, "{better} {worse_in_conflict}");
+}
+
+#[test]
+fn a_remedy_helps_and_one_that_is_proved_is_least() {
+    let judge = judge();
+    let home = &judge.programme().settings().vetting.home;
+    let mut random = Random(13);
+    let (mut proved, mut several) = (0, 0);
+    for round in 0..120 {
+        let wild = Wild { contradictions: round % 4 == 0, restricted: false };
+        let statements = with_lists(&judge, world(&mut random, wild));
+        let plain = World::new(&statements, day().day, day().known);
+        let own = plain.closure(&BTreeSet::from([member().entity]), Test::Control, true);
+        let registry = registry_of(&statements);
+        let picture = registry.picture(day());
+        let session = Session::new(&judge, &picture, None);
+        let decision = session.decide(&member(), &cleared()).unwrap();
+        let remedies = session.remedies(&member(), &decision, &mut || false).unwrap();
+        assert!(!remedies.cut_short);
+        let grade_without = |cut: &BTreeSet<TieId>| -> Grade {
+            let lens = Lens::new(&picture).with_buyers_of(home).without(cut.iter().cloned());
+            Session::new(&judge, &lens, None).decide(&member(), &cleared()).unwrap().grade
+        };
+        let ties = ties_of(&registry);
+        several += usize::from(remedies.ties.len() > 1);
+        for (place, remedy) in remedies.ties.iter().enumerate() {
+            assert!(remedy.leaves < decision.grade && grade_without(&remedy.end) == remedy.leaves);
+            for other in &remedies.ties[..place] {
+                assert!(!remedy.end.is_superset(&other.end), "{:?} {:?}", remedy.end, other.end);
+            }
+        }
+        // Brute force: the cheapest of all sets of up to three ties.
+        let cost = |cut: &BTreeSet<TieId>| -> u64 {
+            cut.iter().map(|tie| if is_own(&own, &picture, tie) { 1 } else { 100 }).sum()
+        };
+        let mut sets = if decision.grade > Grade::Disclose { subsets(&ties, 3) } else { Vec::new() };
+        sets.sort_by_key(&cost);
+        let least = sets.iter().find(|cut| grade_without(cut) < decision.grade).map(cost);
+        let first = remedies.ties.iter().filter(|remedy| remedy.bound == RemedyBound::Proved);
+        if let Some(found) = first.map(|remedy| cost(&remedy.end)).min() {
+            proved += 1;
+            assert!(
+                least.is_none_or(|least| found <= least),
+                "{found} {least:?}: {}",
+                decision.describe(Some(&remedies))
+            );
+        }
+        if least.is_some() {
+            assert!(!remedies.ties.is_empty(), "{least:?}\n{}", decision.describe(Some(&remedies)));
+        }
+    }
+    assert!(proved > 30 && several > 10, "{proved} {several}");
+}
+
+/// Whether the member, or what it controls, is a party of a tie.
+fn is_own(own: &BTreeSet<EntityId>, picture: &dyn Picture, tie: &TieId) -> bool {
+    picture.tie(tie).is_some_and(|known| own.contains(&known.tie.from) || own.contains(&known.tie.to))
+}
+
+fn subsets(ties: &[TieId], most: usize) -> Vec<BTreeSet<TieId>> {
+    let mut sets: Vec<BTreeSet<TieId>> = vec![BTreeSet::new()];
+    let mut from = 0;
+    for _ in 0..most {
+        let end = sets.len();
+        for place in from..end {
+            let last = sets[place].last().cloned();
+            for tie in ties.iter().filter(|tie| last.as_ref().is_none_or(|last| *tie > last)) {
+                let mut set = sets[place].clone();
+                set.insert(tie.clone());
+                sets.push(set);
+            }
+        }
+        from = end;
+    }
+    sets.remove(0);
+    sets
+}
+
+#[test]
+fn only_those_who_are_named_as_affected_move() {
+    let judge = judge();
+    let mut random = Random(14);
+    let mut still = 0;
+    for _ in 0..400 {
+        let all = with_lists(&judge, world(&mut random, Wild { contradictions: true, restricted: false }));
+        // That a state is named concerns whoever belongs to it, which no tie says; the exchange asks everybody then.
+        let of_a_state = |statement: &Statement| matches!(&statement.said, Said::Listing(listing) if listing.entity.as_str().starts_with("state:"));
+        let places: Vec<usize> = (0..all.len()).filter(|place| !of_a_state(&all[*place])).collect();
+        let place = places[usize::try_from(random.below(places.len() as u64)).unwrap()];
+        let mut before = all.clone();
+        let last = before.remove(place);
+        let (before, after) = (registry_of(&before), registry_of(&all));
+        let said = last.clone();
+        let affected = after.affected_by(&[last]);
+        let (old, new) = (before.picture(day()), after.picture(day()));
+        let (old, new) = (Session::new(&judge, &old, None), Session::new(&judge, &new, None));
+        for number in 0..7 {
+            let party = vetting::Party::new(format!("e{number}").parse().unwrap());
+            if !affected.contains(&party.entity) {
+                still += 1;
+                let (old, new) = (old.facts(&party), new.facts(&party));
+                assert_eq!(old.values(Side::Certain), new.values(Side::Certain), "{party:?}: {said:?}");
+                assert_eq!(old.values(Side::Possible), new.values(Side::Possible), "{party:?}: {said:?}");
+            }
+        }
+    }
+    assert!(still > 300, "{still}");
+}

@@ -155,8 +155,8 @@ impl<'a> Lexer<'a> {
             let rest = self.rest();
             let trimmed = rest.trim_start();
             self.position += rest.len() - trimmed.len();
-            if trimmed.starts_with("/*") {
-                let Some(end) = trimmed[2..].find("*/") else {
+            if let Some(comment) = trimmed.strip_prefix("/*") {
+                let Some(end) = comment.find("*/") else {
                     return Err(self.error(
                         self.position,
                         "a comment has no end".to_owned(),

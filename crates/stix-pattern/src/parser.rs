@@ -123,8 +123,8 @@ struct Parser<'a> {
     depth: usize,
 }
 
-/// Several members as a chain, one as itself; a chain within the chain loses its parentheses.
-fn chain<T>(members: Vec<T>, inner: fn(&mut T) -> Option<Vec<T>>, wrap: fn(Vec<T>) -> T) -> T {
+/// The members of a chain; a chain within the chain loses its parentheses.
+fn flat<T>(members: Vec<T>, inner: fn(&mut T) -> Option<Vec<T>>) -> Vec<T> {
     let mut flat = Vec::with_capacity(members.len());
     for mut member in members {
         match inner(&mut member) {
@@ -132,14 +132,7 @@ fn chain<T>(members: Vec<T>, inner: fn(&mut T) -> Option<Vec<T>>, wrap: fn(Vec<T
             None => flat.push(member),
         }
     }
-    match flat.pop() {
-        Some(only) if flat.is_empty() => only,
-        Some(last) => {
-            flat.push(last);
-            wrap(flat)
-        }
-        None => wrap(flat),
-    }
+    flat
 }
 
 #[expect(
@@ -230,7 +223,11 @@ impl<'a> Parser<'a> {
     }
 
     fn followed_by(&mut self) -> Result<ObservationExpression, ParseError> {
-        let mut members = vec![self.observation_or()?];
+        let first = self.observation_or()?;
+        if !self.at_keyword("FOLLOWEDBY") {
+            return Ok(first);
+        }
+        let mut members = vec![first];
         while self.take_keyword("FOLLOWEDBY")? {
             members.push(self.observation_or()?);
         }
@@ -238,11 +235,15 @@ impl<'a> Parser<'a> {
             ObservationExpression::FollowedBy(members) => Some(std::mem::take(members)),
             _ => None,
         };
-        Ok(chain(members, inner, ObservationExpression::FollowedBy))
+        Ok(ObservationExpression::FollowedBy(flat(members, inner)))
     }
 
     fn observation_or(&mut self) -> Result<ObservationExpression, ParseError> {
-        let mut members = vec![self.observation_and()?];
+        let first = self.observation_and()?;
+        if !self.at_keyword("OR") {
+            return Ok(first);
+        }
+        let mut members = vec![first];
         while self.take_keyword("OR")? {
             members.push(self.observation_and()?);
         }
@@ -250,11 +251,15 @@ impl<'a> Parser<'a> {
             ObservationExpression::Or(members) => Some(std::mem::take(members)),
             _ => None,
         };
-        Ok(chain(members, inner, ObservationExpression::Or))
+        Ok(ObservationExpression::Or(flat(members, inner)))
     }
 
     fn observation_and(&mut self) -> Result<ObservationExpression, ParseError> {
-        let mut members = vec![self.observation()?];
+        let first = self.observation()?;
+        if !self.at_keyword("AND") {
+            return Ok(first);
+        }
+        let mut members = vec![first];
         while self.take_keyword("AND")? {
             members.push(self.observation()?);
         }
@@ -262,7 +267,7 @@ impl<'a> Parser<'a> {
             ObservationExpression::And(members) => Some(std::mem::take(members)),
             _ => None,
         };
-        Ok(chain(members, inner, ObservationExpression::And))
+        Ok(ObservationExpression::And(flat(members, inner)))
     }
 
     fn observation(&mut self) -> Result<ObservationExpression, ParseError> {
@@ -387,7 +392,11 @@ impl<'a> Parser<'a> {
     }
 
     fn comparisons(&mut self) -> Result<ComparisonExpression, ParseError> {
-        let mut members = vec![self.comparisons_and()?];
+        let first = self.comparisons_and()?;
+        if !self.at_keyword("OR") {
+            return Ok(first);
+        }
+        let mut members = vec![first];
         while self.take_keyword("OR")? {
             members.push(self.comparisons_and()?);
         }
@@ -395,12 +404,16 @@ impl<'a> Parser<'a> {
             ComparisonExpression::Or(members) => Some(std::mem::take(members)),
             _ => None,
         };
-        Ok(chain(members, inner, ComparisonExpression::Or))
+        Ok(ComparisonExpression::Or(flat(members, inner)))
     }
 
     fn comparisons_and(&mut self) -> Result<ComparisonExpression, ParseError> {
         let start = self.at;
-        let mut members = vec![self.comparison()?];
+        let first = self.comparison()?;
+        if !self.at_keyword("AND") {
+            return Ok(first);
+        }
+        let mut members = vec![first];
         while self.take_keyword("AND")? {
             members.push(self.comparison()?);
         }
@@ -408,7 +421,7 @@ impl<'a> Parser<'a> {
             ComparisonExpression::And(members) => Some(std::mem::take(members)),
             _ => None,
         };
-        let whole = chain(members, inner, ComparisonExpression::And);
+        let whole = ComparisonExpression::And(flat(members, inner));
         check::one_object(&whole, start, &mut self.lexer.findings);
         Ok(whole)
     }

@@ -186,7 +186,14 @@ fn converted(value: &Literal, kind: Type) -> Option<Literal> {
         Type::Boolean if text.eq_ignore_ascii_case("true") => Some(Literal::Boolean(true)),
         Type::Boolean if text.eq_ignore_ascii_case("false") => Some(Literal::Boolean(false)),
         Type::Timestamp => Timestamp::parse(text).map(Literal::Timestamp),
-        _ => None,
+        Type::Text
+        | Type::Boolean
+        | Type::Binary
+        | Type::Hex
+        | Type::Hashes
+        | Type::Dictionary
+        | Type::Reference
+        | Type::List(_) => None,
     }
 }
 
@@ -196,7 +203,15 @@ fn hashes(comparison: &Comparison, find: &mut impl FnMut(Matter)) {
     let values = match &comparison.operator {
         Operator::Equal(value) | Operator::NotEqual(value) => std::slice::from_ref(value),
         Operator::In(values) => values,
-        _ => return,
+        Operator::Less(_)
+        | Operator::LessOrEqual(_)
+        | Operator::Greater(_)
+        | Operator::GreaterOrEqual(_)
+        | Operator::Like(_)
+        | Operator::Matches(_)
+        | Operator::IsSubset(_)
+        | Operator::IsSuperset(_)
+        | Operator::Exists => return,
     };
     for text in values.iter().filter_map(Literal::as_text) {
         if text.len() != length || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {

@@ -155,8 +155,8 @@ impl<'a> Lexer<'a> {
             let rest = self.rest();
             let trimmed = rest.trim_start();
             self.position += rest.len() - trimmed.len();
-            if trimmed.starts_with("/*") {
-                let Some(end) = trimmed[2..].find("*/") else {
+            if let Some(comment) = trimmed.strip_prefix("/*") {
+                let Some(end) = comment.find("*/") else {
                     return Err(self.error(
                         self.position,
                         "a comment has no end".to_owned(),
@@ -218,14 +218,16 @@ impl<'a> Lexer<'a> {
     /// A text in quotes; `\'` and `\\` stand for the second character.
     fn text(&mut self) -> Result<String, ParseError> {
         let (start, rest) = (self.position, self.rest());
-        let quote = if rest.starts_with('"') { '"' } else { '\'' };
+        let quote = if rest.starts_with('"') { b'"' } else { b'\'' };
         let mut text = String::new();
         let mut lone_backslash = None;
-        let mut chars = rest.char_indices().skip(1).peekable();
-        while let Some((at, c)) = chars.next() {
-            if c == quote {
+        let mut at = 1;
+        while let Some(length) = memchr::memchr2(quote, b'\\', &rest.as_bytes()[at..]) {
+            text.push_str(&rest[at..at + length]);
+            at += length;
+            if rest.as_bytes()[at] == quote {
                 self.position += at + 1;
-                if quote == '"' {
+                if quote == b'"' {
                     self.find(start, Matter::DoubleQuotes);
                 }
                 if let Some(at) = lone_backslash {
@@ -233,20 +235,20 @@ impl<'a> Lexer<'a> {
                 }
                 return Ok(text);
             }
-            match (c, chars.peek()) {
-                ('\\', Some((_, next @ ('\'' | '\\')))) => {
-                    text.push(*next);
-                    chars.next();
+            match rest.as_bytes().get(at + 1) {
+                Some(next @ (b'\'' | b'\\')) => {
+                    text.push(char::from(*next));
+                    at += 2;
                 }
-                ('\\', Some((_, '"'))) if quote == '"' => {
+                Some(b'"') if quote == b'"' => {
                     text.push('"');
-                    chars.next();
+                    at += 2;
                 }
-                ('\\', _) => {
+                _ => {
                     lone_backslash = lone_backslash.or(Some(at));
                     text.push('\\');
+                    at += 1;
                 }
-                _ => text.push(c),
             }
         }
         Err(self.unclosed(start))

@@ -30,21 +30,31 @@
 #![warn(missing_docs)]
 
 mod address;
+mod assignment;
 mod ast;
 mod check;
+mod compile;
+mod evaluate;
 mod finding;
 mod instant;
 mod lexer;
+mod like;
 mod literal;
+mod meter;
+mod observation;
 mod parser;
 mod schema;
+mod search;
 mod simple;
 
 pub use ast::{
     Comparison, ComparisonExpression, ObjectPath, ObservationExpression, Operator, Qualifier, Seconds, Step,
 };
+pub use compile::{Compiled, Undecidable};
+pub use evaluate::{BUDGET, Verdict};
 pub use finding::{Finding, Matter, ParseError};
 pub use instant::{Instant, Timestamp};
 pub use literal::Literal;
+pub use observation::{NESTING_MAX, Observation, ObservedDataError};
 pub use parser::{DEPTH_MAX, PATTERN_MAX_BYTES, Pattern};
 pub use simple::{Equality, Simple, Wanted};

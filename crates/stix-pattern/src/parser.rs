@@ -98,6 +98,23 @@ impl FromStr for Pattern {
     }
 }
 
+/// How many steps an object path may have; the standard's longest has seven.
+const PATH_STEPS_MAX: usize = 128;
+
+/// How many qualifiers one expression may have.
+const QUALIFIERS_MAX: usize = 16;
+
+/// Makes an operator of its text.
+type MakeOperator = fn(String) -> Operator;
+
+/// Operators that take a text and nothing else.
+const TEXT_OPERATORS: [(&str, MakeOperator); 4] = [
+    ("LIKE", Operator::Like),
+    ("MATCHES", Operator::Matches),
+    ("ISSUBSET", Operator::IsSubset),
+    ("ISSUPERSET", Operator::IsSuperset),
+];
+
 struct Parser<'a> {
     lexer: Lexer<'a>,
     /// The token in hand, and where it begins.
@@ -106,25 +123,22 @@ struct Parser<'a> {
     depth: usize,
 }
 
-/// Several members as a chain, one as itself; a chain within the chain loses its parentheses.
-fn chain<T>(members: Vec<T>, inner: fn(T) -> Result<Vec<T>, T>, wrap: fn(Vec<T>) -> T) -> T {
+/// The members of a chain; a chain within the chain loses its parentheses.
+fn flat<T>(members: Vec<T>, inner: fn(&mut T) -> Option<Vec<T>>) -> Vec<T> {
     let mut flat = Vec::with_capacity(members.len());
-    for member in members {
-        match inner(member) {
-            Ok(members) => flat.extend(members),
-            Err(member) => flat.push(member),
+    for mut member in members {
+        match inner(&mut member) {
+            Some(members) => flat.extend(members),
+            None => flat.push(member),
         }
     }
-    match flat.pop() {
-        Some(only) if flat.is_empty() => only,
-        Some(last) => {
-            flat.push(last);
-            wrap(flat)
-        }
-        None => wrap(flat),
-    }
+    flat
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a parser names what it takes; whatever else stands there is the text's mistake"
+)]
 impl<'a> Parser<'a> {
     fn new(text: &'a str) -> Result<Self, ParseError> {
         let mut parser = Self { lexer: Lexer::new(text), token: Token::End, at: 0, depth: 0 };
@@ -209,39 +223,51 @@ impl<'a> Parser<'a> {
     }
 
     fn followed_by(&mut self) -> Result<ObservationExpression, ParseError> {
-        let mut members = vec![self.observation_or()?];
+        let first = self.observation_or()?;
+        if !self.at_keyword("FOLLOWEDBY") {
+            return Ok(first);
+        }
+        let mut members = vec![first];
         while self.take_keyword("FOLLOWEDBY")? {
             members.push(self.observation_or()?);
         }
-        let inner = |member| match member {
-            ObservationExpression::FollowedBy(members) => Ok(members),
-            other => Err(other),
+        let inner = |member: &mut _| match member {
+            ObservationExpression::FollowedBy(members) => Some(std::mem::take(members)),
+            _ => None,
         };
-        Ok(chain(members, inner, ObservationExpression::FollowedBy))
+        Ok(ObservationExpression::FollowedBy(flat(members, inner)))
     }
 
     fn observation_or(&mut self) -> Result<ObservationExpression, ParseError> {
-        let mut members = vec![self.observation_and()?];
+        let first = self.observation_and()?;
+        if !self.at_keyword("OR") {
+            return Ok(first);
+        }
+        let mut members = vec![first];
         while self.take_keyword("OR")? {
             members.push(self.observation_and()?);
         }
-        let inner = |member| match member {
-            ObservationExpression::Or(members) => Ok(members),
-            other => Err(other),
+        let inner = |member: &mut _| match member {
+            ObservationExpression::Or(members) => Some(std::mem::take(members)),
+            _ => None,
         };
-        Ok(chain(members, inner, ObservationExpression::Or))
+        Ok(ObservationExpression::Or(flat(members, inner)))
     }
 
     fn observation_and(&mut self) -> Result<ObservationExpression, ParseError> {
-        let mut members = vec![self.observation()?];
+        let first = self.observation()?;
+        if !self.at_keyword("AND") {
+            return Ok(first);
+        }
+        let mut members = vec![first];
         while self.take_keyword("AND")? {
             members.push(self.observation()?);
         }
-        let inner = |member| match member {
-            ObservationExpression::And(members) => Ok(members),
-            other => Err(other),
+        let inner = |member: &mut _| match member {
+            ObservationExpression::And(members) => Some(std::mem::take(members)),
+            _ => None,
         };
-        Ok(chain(members, inner, ObservationExpression::And))
+        Ok(ObservationExpression::And(flat(members, inner)))
     }
 
     fn observation(&mut self) -> Result<ObservationExpression, ParseError> {
@@ -263,6 +289,10 @@ impl<'a> Parser<'a> {
         let mut added = Vec::new();
         while let Some(qualifier) = self.qualifier()? {
             added.push(qualifier);
+            if added.len() > QUALIFIERS_MAX {
+                let problem = format!("an expression has more than {QUALIFIERS_MAX} qualifiers");
+                return Err(self.error(problem, "remove those that change nothing"));
+            }
         }
         if added.is_empty() {
             return Ok(inner);
@@ -362,28 +392,36 @@ impl<'a> Parser<'a> {
     }
 
     fn comparisons(&mut self) -> Result<ComparisonExpression, ParseError> {
-        let mut members = vec![self.comparisons_and()?];
+        let first = self.comparisons_and()?;
+        if !self.at_keyword("OR") {
+            return Ok(first);
+        }
+        let mut members = vec![first];
         while self.take_keyword("OR")? {
             members.push(self.comparisons_and()?);
         }
-        let inner = |member| match member {
-            ComparisonExpression::Or(members) => Ok(members),
-            other => Err(other),
+        let inner = |member: &mut _| match member {
+            ComparisonExpression::Or(members) => Some(std::mem::take(members)),
+            _ => None,
         };
-        Ok(chain(members, inner, ComparisonExpression::Or))
+        Ok(ComparisonExpression::Or(flat(members, inner)))
     }
 
     fn comparisons_and(&mut self) -> Result<ComparisonExpression, ParseError> {
         let start = self.at;
-        let mut members = vec![self.comparison()?];
+        let first = self.comparison()?;
+        if !self.at_keyword("AND") {
+            return Ok(first);
+        }
+        let mut members = vec![first];
         while self.take_keyword("AND")? {
             members.push(self.comparison()?);
         }
-        let inner = |member| match member {
-            ComparisonExpression::And(members) => Ok(members),
-            other => Err(other),
+        let inner = |member: &mut _| match member {
+            ComparisonExpression::And(members) => Some(std::mem::take(members)),
+            _ => None,
         };
-        let whole = chain(members, inner, ComparisonExpression::And);
+        let whole = ComparisonExpression::And(flat(members, inner));
         check::one_object(&whole, start, &mut self.lexer.findings);
         Ok(whole)
     }
@@ -423,7 +461,7 @@ impl<'a> Parser<'a> {
         let Token::Word(object_type) = self.token else {
             return Err(self.expected("an object type", remedy));
         };
-        let reserved = RESERVED.iter().any(|word| *word == object_type);
+        let reserved = RESERVED.contains(&object_type);
         if reserved || !object_type.is_ascii() {
             return Err(self.expected("an object type", remedy));
         }
@@ -443,6 +481,10 @@ impl<'a> Parser<'a> {
                 steps.push(self.index()?);
             } else {
                 return Ok(ObjectPath { object_type: object_type.to_owned(), steps });
+            }
+            if steps.len() > PATH_STEPS_MAX {
+                let problem = format!("an object path has more than {PATH_STEPS_MAX} steps");
+                return Err(self.error(problem, "name a property that lies less deep"));
             }
         }
     }
@@ -491,13 +533,7 @@ impl<'a> Parser<'a> {
         if self.take_keyword("IN")? {
             return self.set().map(Operator::In);
         }
-        let words: [(&str, fn(String) -> Operator); 4] = [
-            ("LIKE", Operator::Like),
-            ("MATCHES", Operator::Matches),
-            ("ISSUBSET", Operator::IsSubset),
-            ("ISSUPERSET", Operator::IsSuperset),
-        ];
-        for (word, make) in words {
+        for (word, make) in TEXT_OPERATORS {
             if self.take_keyword(word)? {
                 let Token::Text(text) = &self.token else {
                     return Err(self.expected(
@@ -546,20 +582,20 @@ impl<'a> Parser<'a> {
                 let text = *text;
                 Literal::Timestamp(self.parse_timestamp(text)?)
             }
-            Token::Typed(b'b', text) => match decode_base64(text) {
-                Some(bytes) => Literal::Binary(bytes),
-                None => {
+            Token::Typed(b'b', text) => {
+                let Some(bytes) = decode_base64(text) else {
                     let problem = format!("`{}` is not Base64", shortened(text));
                     return Err(self.error(problem, "write bytes as b'AQID'"));
-                }
-            },
-            Token::Typed(_, text) => match hex::decode(text) {
-                Ok(bytes) => Literal::Hex(bytes),
-                Err(_) => {
+                };
+                Literal::Binary(bytes)
+            }
+            Token::Typed(_, text) => {
+                let Ok(bytes) = hex::decode(text) else {
                     let problem = format!("`{}` is not hexadecimal", shortened(text));
                     return Err(self.error(problem, "write bytes as h'010203', two digits each"));
-                }
-            },
+                };
+                Literal::Hex(bytes)
+            }
             Token::Word(word) if word.eq_ignore_ascii_case("true") || word.eq_ignore_ascii_case("false") => {
                 let value = word.eq_ignore_ascii_case("true");
                 if *word != value.to_string() {

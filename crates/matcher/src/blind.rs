@@ -20,6 +20,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use hmac::digest::KeyInit;
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 use thiserror::Error;
@@ -186,7 +187,10 @@ impl BlindKey {
     /// A key of 32 random bytes.
     #[must_use]
     pub fn new(key: &[u8; 32]) -> Self {
-        Self(<Hmac<Sha256> as hmac::Mac>::new_from_slice(key).expect("HMAC takes keys of any length"))
+        // A block of HMAC-SHA-256 has 64 bytes; a shorter key is filled up with zeros (RFC 2104 §2).
+        let mut block = [0; 64];
+        block[..32].copy_from_slice(key);
+        Self(<Hmac<Sha256> as KeyInit>::new(&block.into()))
     }
 
     /// Blinds a value.

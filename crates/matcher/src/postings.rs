@@ -37,11 +37,11 @@ impl Postings {
             if head == value {
                 return None;
             }
-            let list = if head < value { vec![head, value] } else { vec![value, head] };
+            let both = if head < value { vec![head, value] } else { vec![value, head] };
             let number = self.free.pop().unwrap_or(u32::try_from(self.lists.len()).unwrap_or(DEAD));
             match self.lists.get_mut(number as usize) {
-                Some(place) => *place = list,
-                None => self.lists.push(list),
+                Some(place) => *place = both,
+                None => self.lists.push(both),
             }
             return Some(LISTED | number);
         }
@@ -59,10 +59,10 @@ impl Postings {
         let list = &mut self.lists[number as usize];
         let Ok(place) = list.binary_search(&value) else { return Dropped::Absent };
         list.remove(place);
-        let [last] = list[..] else { return Dropped::Left(head) };
+        let [only] = list[..] else { return Dropped::Left(head) };
         *list = Vec::new();
         self.free.push(number);
-        Dropped::Left(last)
+        Dropped::Left(only)
     }
 
     pub(crate) fn each(&self, head: u32, mut visit: impl FnMut(u32)) {

@@ -46,11 +46,11 @@ impl Shared {
     /// Makes changes in their order, and tells how many changed anything. Readers may see some of them before the others.
     pub fn apply(&self, changes: impl IntoIterator<Item = Change>) -> usize {
         let mut changes = changes.into_iter().peekable();
-        let mut changed = 0;
+        let mut effective = 0;
         while changes.peek().is_some() {
             let mut matcher = self.0.write().unwrap_or_else(PoisonError::into_inner);
             for change in changes.by_ref().take(CHANGES_PER_LOCK) {
-                changed += usize::from(match change {
+                effective += usize::from(match change {
                     Change::Insert(key, slot) => matcher.insert(&key, slot),
                     Change::Remove(key, slot) => matcher.remove(&key, slot),
                     Change::InsertBlinded(set, blinded, slot) => matcher.insert_blinded(set, &blinded, slot),
@@ -58,7 +58,7 @@ impl Shared {
                 });
             }
         }
-        changed
+        effective
     }
 
     /// Changes the matcher as a whole, as by [`Matcher::add_blind_set`]; readers wait.

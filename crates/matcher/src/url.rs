@@ -94,16 +94,13 @@ pub(crate) fn authority_length(rest: &str) -> usize {
 fn authority(written: &str, own_port: Option<u16>, out: &mut Vec<u8>) -> Result<Place, Why> {
     let plain = text::refang(written);
     let host_port = plain.rsplit_once('@').map_or(plain.as_ref(), |(_, host)| host);
-    let (host, port) = match host_port.strip_prefix('[') {
-        Some(rest) => {
-            let (host, after) = rest.split_once(']').ok_or(Why::Host)?;
-            let address: Ipv6Addr = host.parse().map_err(|_| Why::Address)?;
-            (Host::Address(IpAddr::V6(address).to_canonical()), after.strip_prefix(':').unwrap_or(after))
-        }
-        None => {
-            let (host, port) = host_port.split_once(':').unwrap_or((host_port, ""));
-            (read_host(host)?, port)
-        }
+    let (host, port) = if let Some(rest) = host_port.strip_prefix('[') {
+        let (host, after) = rest.split_once(']').ok_or(Why::Host)?;
+        let address: Ipv6Addr = host.parse().map_err(|_| Why::Address)?;
+        (Host::Address(IpAddr::V6(address).to_canonical()), after.strip_prefix(':').unwrap_or(after))
+    } else {
+        let (host, port) = host_port.split_once(':').unwrap_or((host_port, ""));
+        (read_host(host)?, port)
     };
     let port = match port {
         "" => own_port,

@@ -16,6 +16,9 @@ const RUN_BYTES_MAX: usize = 1024;
 /// RFC 5321 §4.5.3.1.1.
 const LOCAL_BYTES_MAX: usize = 64;
 
+/// URLs that are read within one URL, as a redirector has them. A text of nothing but `http://` would be read a thousand times over without it.
+const NESTED_MAX: u8 = 4;
+
 const NAME: u8 = 1;
 const LOCAL: u8 = 2;
 const URL_END: u8 = 4;
@@ -107,6 +110,8 @@ pub(super) struct Hosts<'s, V> {
     floor: usize,
     /// Where the URL ends that was met last.
     url_end: usize,
+    /// How many URLs have been read within it.
+    nested: u8,
     buffer: Vec<u8>,
 }
 
@@ -119,7 +124,7 @@ struct Run {
 
 impl<'s, V: FnMut(Met)> Hosts<'s, V> {
     pub(super) fn new(matcher: &'s Matcher, text: &'s [u8], wants: Wants, visit: &'s mut V) -> Self {
-        Self { matcher, text, wants, visit, floor: 0, url_end: 0, buffer: Vec::new() }
+        Self { matcher, text, wants, visit, floor: 0, url_end: 0, nested: 0, buffer: Vec::new() }
     }
 
     pub(super) fn run(mut self) {
@@ -298,7 +303,7 @@ impl<'s, V: FnMut(Met)> Hosts<'s, V> {
         } else {
             self.name(name, &span, context);
         }
-        if self.wants.urls && context == Context::Text {
+        if context == Context::Text {
             self.bare_url(&span);
         }
     }
@@ -345,6 +350,10 @@ impl<'s, V: FnMut(Met)> Hosts<'s, V> {
             return;
         }
         let end = self.url_end_from(path);
+        (self.url_end, self.nested) = (end, 0);
+        if !self.wants.urls {
+            return;
+        }
         for scheme in ["http://", "https://"] {
             self.url(scheme, span.start..end);
         }
@@ -366,14 +375,19 @@ impl<'s, V: FnMut(Met)> Hosts<'s, V> {
                 "" => url::canonical(written, &mut canonical),
                 _ => url::canonical(&format!("{before}{written}"), &mut canonical),
             };
+            let mut is_met = false;
             if read.is_ok() {
                 let span = span.start..span.start + written.len();
                 let (matcher, visit) = (self.matcher, &mut *self.visit);
                 matcher.value(&matcher.urls, Shape::Url, &canonical, &mut |slot| {
+                    is_met = true;
                     visit(Met { slot, kind: Kind::Url, span: span.clone(), context: Context::Url });
                 });
             }
             self.buffer = canonical;
+            if is_met {
+                return;
+            }
         }
     }
 
@@ -444,6 +458,11 @@ impl<'s, V: FnMut(Met)> Hosts<'s, V> {
 
     /// A URL whose scheme begins at `start` and whose authority at `authority`.
     fn whole_url(&mut self, start: usize, authority: usize) -> usize {
+        self.nested = if start < self.url_end { self.nested + 1 } else { 0 };
+        if self.nested > NESTED_MAX {
+            self.nested = NESTED_MAX;
+            return authority;
+        }
         let end = self.url_end_from(authority);
         self.url_end = end;
         let rest = match std::str::from_utf8(&self.text[authority..end]) {
@@ -471,8 +490,7 @@ impl<'s, V: FnMut(Met)> Hosts<'s, V> {
         }
         // By the one reader of URLs, which knows all other spellings; marks of a sentence may stand behind the host.
         let mut canonical = std::mem::take(&mut self.buffer);
-        let bare = written
-            .trim_end_matches(|c: char| matches!(c, '.' | ',' | ';' | ':' | '!' | ')' | '}' | '*' | '_'));
+        let bare = written.trim_end_matches(['.', ',', ';', ':', '!', ')', '}', '*', '_']);
         let place = [written, bare]
             .into_iter()
             .find_map(|written| url::canonical(&format!("http://{written}"), &mut canonical).ok());
@@ -506,7 +524,11 @@ impl<'s, V: FnMut(Met)> Hosts<'s, V> {
         let mut end = start + length;
         let read = |end: usize| std::str::from_utf8(&text[start..end]).ok()?.parse::<Ipv6Addr>().ok();
         let mut address = read(end);
-        while address.is_none() && end > colon + 1 && matches!(text[end - 1], b':' | b'.') {
+        // A mark of the sentence may stand behind it, and a colon before.
+        for _ in 0..2 {
+            if address.is_some() || end <= colon + 1 || !matches!(text[end - 1], b':' | b'.') {
+                break;
+            }
             end -= 1;
             address = read(end);
         }

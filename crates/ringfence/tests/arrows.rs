@@ -16,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ledger", &[]),
     ("model", &[]),
     ("matching", &[]),
+    ("sinkhole", &[]),
     ("ties", &["model"]),
     ("registers", &["model", "ties"]),
     ("vetting", &["model", "programme", "ties"]),

@@ -18,6 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("matching", &[]),
     ("matcher", &[]),
+    ("sinkhole", &[]),
     ("ties", &["model"]),
     ("registers", &["model", "ties"]),
     ("vetting", &["model", "programme", "ties"]),

@@ -1,3 +1,74 @@
-//! The countermeasures, each put between the judge and its own crate.
+//! The countermeasures, each put between the judge and its own crate, and their sockets.
 
 pub mod rpz;
+pub mod status;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tracing::{error, info};
+
+use crate::run::{Guard, StartError};
+
+/// Opens every socket that the configuration names, and serves until `stop` says so. All sockets are open before anything
+/// is answered, so a guard that cannot have one of them does not start at all.
+///
+/// # Errors
+///
+/// Fails if a socket cannot be opened.
+pub async fn serve(guard: Arc<Guard>, mut stop: watch::Receiver<bool>) -> Result<(), StartError> {
+    let config = Arc::clone(guard.config());
+    let mut faces = JoinSet::new();
+    if let (Some(rpz), Some(zones)) = (&config.sinkhole.rpz, guard.zones()) {
+        for address in &rpz.listen {
+            let (udp, tcp) = dns_sockets(*address).await?;
+            let publisher = Arc::clone(zones.publisher());
+            info!(%address, "policy zones are served");
+            faces.spawn(async move {
+                let ended =
+                    sinkhole::rpz::serve(publisher, udp, tcp, sinkhole::rpz::ServerLimits::default()).await;
+                ended.map_err(|error| format!("policy zones: {error}"))
+            });
+        }
+    }
+    if let Some(address) = config.status {
+        let listener = TcpListener::bind(address).await.map_err(|source| listen(address, source))?;
+        info!(%address, "the status page is served");
+        let router = status::router(Arc::clone(&guard));
+        faces.spawn(async move {
+            axum::serve(listener, router).await.map_err(|error| format!("the status page: {error}"))
+        });
+    }
+    // Ends only when it is told to; a face that fails says so, and the others go on.
+    loop {
+        tokio::select! {
+            changed = stop.changed() => {
+                if changed.is_err() || *stop.borrow() {
+                    break;
+                }
+            }
+            Some(ended) = faces.join_next() => match ended {
+                Ok(Ok(())) => {}
+                Ok(Err(why)) => error!("a face has ended: {why}"),
+                Err(error) => error!("a face has failed: {error}"),
+            },
+        }
+    }
+    faces.shutdown().await;
+    Ok(())
+}
+
+async fn dns_sockets(address: SocketAddr) -> Result<(UdpSocket, TcpListener), StartError> {
+    let tcp = TcpListener::bind(address).await.map_err(|source| listen(address, source))?;
+    // With port 0, which tests ask for, both have the same one.
+    let address = tcp.local_addr().map_err(|source| listen(address, source))?;
+    let udp = UdpSocket::bind(address).await.map_err(|source| listen(address, source))?;
+    Ok((udp, tcp))
+}
+
+fn listen(address: SocketAddr, source: std::io::Error) -> StartError {
+    StartError::Listen { address: address.to_string(), source }
+}

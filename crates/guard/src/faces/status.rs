@@ -1,0 +1,377 @@
+//! What the guard has loaded, from whom, until when, and what it did: for people, for programs, and for Prometheus.
+//!
+//! | path | what |
+//! |---|---|
+//! | `/` | the page for people |
+//! | `/status.json` | the same for programs |
+//! | `/healthz` | 200 while the lease is held and every feed is followed, else 503 and why |
+//! | `/metrics` | counters |
+//!
+//! Nothing here names a client, or what it asked for. Indicators are named by their opaque references.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde::Serialize;
+
+use crate::config::Mode;
+use crate::engine::HitCount;
+use crate::lease::Standing;
+use crate::record::{Bound, reference};
+use crate::run::Guard;
+use crate::set::FeedReport;
+
+/// How many of the indicators that were hit most are shown.
+const MOST: usize = 20;
+
+/// A guard at a glance.
+#[derive(Clone, Debug, Serialize)]
+pub struct Status {
+    /// Whether all is well.
+    pub is_healthy: bool,
+    /// What is not.
+    pub troubles: Vec<String>,
+    /// The lease: `held`, `ending` or `over`.
+    pub lease: &'static str,
+    /// For how many seconds it is held; `null`: without end.
+    pub lease_seconds_left: Option<u64>,
+    /// Feed by feed.
+    pub feeds: Vec<FeedStatus>,
+    /// How many values are allowed.
+    pub allowed: usize,
+    /// Warning lists of types that are not read.
+    pub warning_lists_passed_over: Vec<String>,
+    /// Zones that are served.
+    pub zones: Vec<ZoneLine>,
+    /// The indicators that were hit most, by their opaque references.
+    pub most_hit: Vec<(String, HitCount)>,
+    /// Indicators that stood out, by their opaque references.
+    pub alarms: Vec<String>,
+    /// Facts of occurrence that wait to be reported.
+    pub facts_waiting: usize,
+    /// Objects that could not be read.
+    pub unreadable: u64,
+    /// Hits that were not counted because too many came at once.
+    pub hits_lost: u64,
+}
+
+/// A feed at a glance.
+#[derive(Clone, Debug, Serialize)]
+pub struct FeedStatus {
+    /// What is loaded.
+    #[serde(flatten)]
+    pub report: FeedReport,
+    /// Its mode by configuration.
+    pub mode: &'static str,
+    /// When the hub was last heard about it.
+    pub heard: Option<String>,
+    /// The date of the last object.
+    pub reached: Option<String>,
+    /// What is wrong.
+    pub trouble: Option<String>,
+    /// Hits by countermeasure.
+    pub hits: Vec<(String, HitCount)>,
+}
+
+/// A zone at a glance.
+#[derive(Clone, Debug, Serialize)]
+pub struct ZoneLine {
+    /// Its name.
+    pub zone: String,
+    /// Its serial.
+    pub serial: u32,
+    /// Entries that secondaries get.
+    pub entries: u64,
+}
+
+impl Status {
+    /// How the guard stands now.
+    #[must_use]
+    pub fn of(guard: &Guard) -> Self {
+        let salt = guard.secrets().reference_salt();
+        let report = guard.judge().set().report(|_| true);
+        let mut engine = guard.engine();
+        let facts_waiting = engine.facts().waiting().0;
+        let lease = engine.lease();
+        let mut troubles = Vec::new();
+        if !lease.is_held() {
+            troubles.push("the lease is over: nothing is enforced until the hub is heard".to_owned());
+        }
+        let mut feeds = Vec::new();
+        for ((index, report), state) in (0_u16..).zip(report.feeds).zip(engine.feeds()) {
+            if let Some(trouble) = &state.trouble {
+                troubles.push(format!("{}: {trouble}", report.feed));
+            }
+            let hits = engine.counts().by_feed().iter().filter(|((feed, _), _)| *feed == index);
+            feeds.push(FeedStatus {
+                mode: mode_word(guard.config().feeds.get(usize::from(index)).map(|feed| feed.mode)),
+                heard: state.heard.map(|heard| heard.to_string()),
+                reached: state.cursor.reached().map(str::to_owned),
+                trouble: state.trouble.clone(),
+                hits: hits.map(|((_, service), count)| ((*service).to_owned(), *count)).collect(),
+                report,
+            });
+        }
+        let most = engine.counts().most(MOST);
+        let (unreadable, alarms) = engine.oddities();
+        let alarms = alarms.iter().map(|id| reference(&salt, *id)).collect();
+        let zones = guard.zones().map(|zones| zones.publisher().zones()).unwrap_or_default();
+        Self {
+            is_healthy: troubles.is_empty(),
+            troubles,
+            lease: lease_word(lease),
+            lease_seconds_left: seconds_left(lease),
+            feeds,
+            allowed: report.allowed,
+            warning_lists_passed_over: report.passed_over,
+            zones: zones
+                .into_iter()
+                .map(|zone| ZoneLine {
+                    zone: zone.apex.to_string(),
+                    serial: zone.serial,
+                    entries: zone.entries,
+                })
+                .collect(),
+            most_hit: most.into_iter().map(|(id, count)| (reference(&salt, id), count)).collect(),
+            alarms,
+            facts_waiting,
+            unreadable,
+            hits_lost: guard.judge().lost(),
+        }
+    }
+
+    /// For Prometheus.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        let mut text = String::new();
+        let mut line = |name: &str, labels: &str, value: u64| {
+            let _infallible = writeln!(text, "ringfence_guard_{name}{labels} {value}");
+        };
+        line("healthy", "", u64::from(self.is_healthy));
+        line("lease_held", "", u64::from(self.lease != "over"));
+        if let Some(left) = self.lease_seconds_left {
+            line("lease_seconds_left", "", left);
+        }
+        for feed in &self.feeds {
+            let name = &feed.report.feed;
+            line("indicators", &format!("{{feed=\"{name}\",phase=\"active\"}}"), feed.report.active);
+            line("indicators", &format!("{{feed=\"{name}\",phase=\"waiting\"}}"), feed.report.waiting);
+            line("indicators", &format!("{{feed=\"{name}\",phase=\"ended\"}}"), feed.report.ended);
+            for (reason, count) in &feed.report.refused {
+                line("refused_total", &format!("{{feed=\"{name}\",reason=\"{reason}\"}}"), *count);
+            }
+            for (service, hits) in &feed.hits {
+                let labels =
+                    |action| format!("{{feed=\"{name}\",countermeasure=\"{service}\",action=\"{action}\"}}");
+                line("hits_total", &labels("enforced"), hits.enforced);
+                line("hits_total", &labels("monitored"), hits.monitored);
+            }
+        }
+        for zone in &self.zones {
+            line("zone_entries", &format!("{{zone=\"{}\"}}", zone.zone), zone.entries);
+            line("zone_serial", &format!("{{zone=\"{}\"}}", zone.zone), u64::from(zone.serial));
+        }
+        line("alarms", "", u64::try_from(self.alarms.len()).unwrap_or(u64::MAX));
+        line("facts_waiting", "", u64::try_from(self.facts_waiting).unwrap_or(u64::MAX));
+        line("unreadable_total", "", self.unreadable);
+        line("hits_lost_total", "", self.hits_lost);
+        text
+    }
+
+    /// For people.
+    #[must_use]
+    pub fn page(&self) -> String {
+        let mut page = String::from(HEAD);
+        let word = if self.is_healthy { "All is well" } else { "Something is wrong" };
+        let _infallible = write!(page, "<h1>{word}</h1>");
+        for trouble in &self.troubles {
+            let _infallible = write!(page, "<p class=\"trouble\">{}</p>", escaped(trouble));
+        }
+        let left = self
+            .lease_seconds_left
+            .map_or("without end".to_owned(), |left| format!("{} min left", left / 60));
+        let _infallible =
+            write!(page, "<p>Lease: {} ({left}). Allowed values: {}.</p>", self.lease, self.allowed);
+        self.feeds_table(&mut page);
+        self.reasons(&mut page);
+        self.zones_table(&mut page);
+        self.hits_table(&mut page);
+        page.push_str("</body></html>");
+        page
+    }
+
+    fn feeds_table(&self, page: &mut String) {
+        page.push_str(
+            "<h2>Feeds</h2><table><tr><th>feed<th>mode<th>active<th>waiting<th>ended<th>not taken<th>enforced<th>would have hit<th>heard<th>reached",
+        );
+        for feed in &self.feeds {
+            let refused: u64 = feed.report.refused.values().sum();
+            let enforced: u64 = feed.hits.iter().map(|(_, hits)| hits.enforced).sum();
+            let monitored: u64 = feed.hits.iter().map(|(_, hits)| hits.monitored).sum();
+            let _infallible = write!(
+                page,
+                "<tr><td>{}<td>{}<td>{}<td>{}<td>{}<td>{refused}<td>{enforced}<td>{monitored}<td>{}<td>{}",
+                escaped(&feed.report.feed),
+                feed.mode,
+                feed.report.active,
+                feed.report.waiting,
+                feed.report.ended,
+                escaped(feed.heard.as_deref().unwrap_or("never")),
+                escaped(feed.reached.as_deref().unwrap_or("the beginning")),
+            );
+        }
+        page.push_str("</table>");
+    }
+
+    fn reasons(&self, page: &mut String) {
+        page.push_str("<h2>Not taken, and only monitored</h2><table><tr><th>feed<th>reason<th>indicators");
+        for feed in &self.feeds {
+            let refused = feed.report.refused.iter().map(|(reason, count)| (reason.as_str(), *count));
+            let monitored = feed.report.monitored.iter().map(|(reason, count)| (*reason, *count));
+            for (reason, count) in refused.chain(monitored) {
+                let name = escaped(&feed.report.feed);
+                let _infallible = write!(page, "<tr><td>{name}<td>{}<td>{count}", escaped(reason));
+            }
+        }
+        page.push_str("</table>");
+    }
+
+    fn zones_table(&self, page: &mut String) {
+        if self.zones.is_empty() {
+            return;
+        }
+        page.push_str("<h2>Policy zones</h2><table><tr><th>zone<th>serial<th>entries");
+        for zone in &self.zones {
+            let _infallible =
+                write!(page, "<tr><td>{}<td>{}<td>{}", escaped(&zone.zone), zone.serial, zone.entries);
+        }
+        page.push_str("</table>");
+    }
+
+    fn hits_table(&self, page: &mut String) {
+        page.push_str("<h2>Hit most</h2><table><tr><th>indicator<th>enforced<th>would have hit<th>");
+        for (name, hits) in &self.most_hit {
+            let alarm = if self.alarms.contains(name) { Bound::Frequency.words() } else { "" };
+            let _infallible =
+                write!(page, "<tr><td>{name}<td>{}<td>{}<td>{alarm}", hits.enforced, hits.monitored);
+        }
+        page.push_str("</table>");
+    }
+}
+
+const HEAD: &str = "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Ringfence guard</title>\
+<style>body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem;color-scheme:light dark}\
+table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.2rem .8rem .2rem 0;border-bottom:1px solid #8884}\
+.trouble{border-left:4px solid #c00;padding-left:.8rem}</style></head><body>";
+
+/// The page, the numbers and the health of a guard.
+pub fn router(guard: Arc<Guard>) -> Router {
+    Router::new()
+        .route("/", get(page))
+        .route("/status.json", get(json))
+        .route("/healthz", get(health))
+        .route("/metrics", get(metrics))
+        .with_state(guard)
+}
+
+async fn status(guard: Arc<Guard>) -> Option<Status> {
+    // Walks the records, and waits for the engine.
+    tokio::task::spawn_blocking(move || Status::of(&guard)).await.ok()
+}
+
+async fn page(State(guard): State<Arc<Guard>>) -> Response {
+    let policy = "default-src 'none'; style-src 'unsafe-inline'";
+    match status(guard).await {
+        Some(status) => (
+            [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CONTENT_SECURITY_POLICY, policy)],
+            status.page(),
+        )
+            .into_response(),
+        None => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+async fn json(State(guard): State<Arc<Guard>>) -> Response {
+    let text = status(guard).await.and_then(|status| serde_json::to_string_pretty(&status).ok());
+    match text {
+        Some(text) => ([(header::CONTENT_TYPE, "application/json")], text).into_response(),
+        None => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+async fn health(State(guard): State<Arc<Guard>>) -> Response {
+    match status(guard).await {
+        Some(status) if status.is_healthy => "ok\n".into_response(),
+        Some(status) => (StatusCode::SERVICE_UNAVAILABLE, status.troubles.join("\n")).into_response(),
+        None => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+async fn metrics(State(guard): State<Arc<Guard>>) -> Response {
+    match status(guard).await {
+        Some(status) => {
+            ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], status.metrics()).into_response()
+        }
+        None => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+fn mode_word(mode: Option<Mode>) -> &'static str {
+    match mode {
+        Some(Mode::Enforce) => "enforce",
+        Some(Mode::Monitor) | None => "monitor",
+    }
+}
+
+fn lease_word(lease: Standing) -> &'static str {
+    match lease {
+        Standing::Held(_) => "held",
+        Standing::Ending(_) => "ending",
+        Standing::Over => "over",
+    }
+}
+
+fn seconds_left(lease: Standing) -> Option<u64> {
+    /// Longer than this is without end.
+    const CENTURY: u64 = 100 * 366 * 86_400;
+    match lease {
+        Standing::Held(left) | Standing::Ending(left) => Some(left.as_secs()).filter(|left| *left < CENTURY),
+        Standing::Over => Some(0),
+    }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_escapes_what_strangers_wrote() {
+        let status = Status {
+            is_healthy: false,
+            troubles: vec!["<script>x</script>".to_owned()],
+            lease: "held",
+            lease_seconds_left: None,
+            feeds: Vec::new(),
+            allowed: 3,
+            warning_lists_passed_over: Vec::new(),
+            zones: vec![ZoneLine { zone: "a.rpz".to_owned(), serial: 7, entries: 2 }],
+            most_hit: Vec::new(),
+            alarms: Vec::new(),
+            facts_waiting: 0,
+            unreadable: 0,
+            hits_lost: 0,
+        };
+        let page = status.page();
+        assert!(page.contains("&lt;script&gt;") && !page.contains("<script"), "{page}");
+        assert!(status.metrics().contains("ringfence_guard_zone_entries{zone=\"a.rpz\"} 2\n"));
+    }
+}

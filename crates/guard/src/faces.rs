@@ -13,13 +13,17 @@ use tracing::{error, info};
 
 use crate::run::{Guard, StartError};
 
-/// Opens every socket that the configuration names, and serves until `stop` says so. All sockets are open before anything
-/// is answered, so a guard that cannot have one of them does not start at all.
+/// Opens every socket that the configuration names, and serves until `stop` says so. A guard that cannot have one of them
+/// does not start at all; when all are open, `is_up` is called.
 ///
 /// # Errors
 ///
 /// Fails if a socket cannot be opened.
-pub async fn serve(guard: Arc<Guard>, mut stop: watch::Receiver<bool>) -> Result<(), StartError> {
+pub async fn serve(
+    guard: Arc<Guard>,
+    mut stop: watch::Receiver<bool>,
+    is_up: impl FnOnce(),
+) -> Result<(), StartError> {
     let config = Arc::clone(guard.config());
     let mut faces = JoinSet::new();
     if let (Some(rpz), Some(zones)) = (&config.sinkhole.rpz, guard.zones()) {
@@ -42,6 +46,7 @@ pub async fn serve(guard: Arc<Guard>, mut stop: watch::Receiver<bool>) -> Result
             axum::serve(listener, router).await.map_err(|error| format!("the status page: {error}"))
         });
     }
+    is_up();
     // Ends only when it is told to; a face that fails says so, and the others go on.
     loop {
         tokio::select! {

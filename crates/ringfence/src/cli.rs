@@ -42,6 +42,8 @@ pub(crate) enum Command {
     Check(commands::check::Check),
     /// Run a hub
     Hub(commands::hub::Hub),
+    /// Protect customers with what a hub shares
+    Guard(commands::guard::Guard),
     /// Add and list members, and change their standing
     Member(commands::member::Member),
     /// Decide on a member by its ties, and say why and what would help
@@ -75,6 +77,7 @@ impl Command {
             Self::Init(command) => command.run(output),
             Self::Check(command) => command.run(output),
             Self::Hub(command) => command.run(output),
+            Self::Guard(command) => command.run(output),
             Self::Member(command) => command.run(output),
             Self::Vet(command) => command.run(output),
             Self::Ties(command) => command.run(output),

@@ -29,13 +29,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["model", "release", "stix"]),
     ("store-sqlite", &["model", "release", "store"]),
     ("exchange", &["ledger", "model", "programme", "release", "stix", "store", "taxii", "ties", "vetting"]),
-    ("guard", &["matcher", "model", "stix", "stix-pattern", "taxii", "taxii-client"]),
+    ("guard", &["matcher", "model", "sinkhole", "stix", "stix-pattern", "taxii", "taxii-client"]),
     ("hub", &["exchange", "ledger", "model", "programme", "store", "taxii", "ties"]),
     ("testkit", &["exchange", "ledger", "model", "programme", "release", "stix", "store", "taxii"]),
     (
         "ringfence",
         &[
             "exchange",
+            "guard",
             "hub",
             "intake",
             "ledger",

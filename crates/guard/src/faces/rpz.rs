@@ -44,6 +44,9 @@ pub enum RpzError {
         /// Why.
         reason: String,
     },
+    /// The folder of the journals cannot be made.
+    #[error("the folder of the zones' journals cannot be made: {0}")]
+    Folder(std::io::Error),
     /// A zone cannot be served.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -205,6 +208,7 @@ impl RpzZones {
         random: ZoneRandom,
     ) -> Result<Self, RpzError> {
         let folder = config.data.join("zones");
+        std::fs::create_dir_all(&folder).map_err(RpzError::Folder)?;
         let journal_key = JournalKey::new(&secrets.journal_key());
         let publisher = Arc::new(Publisher::new(&folder, journal_key, clock, random));
         publisher.set_keys(&keys(rpz)?);

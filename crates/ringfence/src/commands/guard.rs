@@ -1,0 +1,133 @@
+//! `ringfence guard`: what a provider runs to protect its customers.
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+use guard::config::Config;
+use guard::run;
+use model::SystemClock;
+use serde_json::json;
+use tokio::sync::watch;
+use tracing_subscriber::EnvFilter;
+
+use crate::output::{Exit, Output, add, count};
+use crate::serving;
+
+/// Protect customers with what a hub shares: sinkhole, mail quarantine, flow alerts, feeds for other tools.
+///
+/// SIGTERM and SIGINT stop it softly. docs/guard.md describes the configuration.
+#[derive(Debug, Args)]
+pub(crate) struct Guard {
+    /// The configuration
+    #[arg(value_name = "CONFIG")]
+    config: PathBuf,
+    /// Say what is wrong with the configuration, and start nothing
+    #[arg(long)]
+    check: bool,
+    /// What to log: error, warn, info, debug, or filters such as guard=debug,info
+    #[arg(long, env = "RINGFENCE_LOG", default_value = "info", value_name = "FILTER")]
+    log: String,
+    /// Log as JSON, one document a line
+    #[arg(long)]
+    log_json: bool,
+}
+
+impl Guard {
+    pub(crate) fn run(self, output: Output) -> Result<Exit> {
+        let config = match Config::load(&self.config) {
+            Ok(config) => config,
+            Err(error) if self.check => return wrong(&error, output),
+            Err(error) => {
+                let first = error.problems().first().map(ToString::to_string).unwrap_or_default();
+                let faults = count(error.problems().len() as u128, "fault", "faults");
+                bail!(
+                    "the configuration has {faults}; `ringfence guard --check` shows all, the first is {first}"
+                );
+            }
+        };
+        if self.check {
+            output.result(&json!({"ok": true}), || {
+                format!("{} is fine: {}", self.config.display(), summary(&config))
+            })?;
+            return Ok(Exit::Done);
+        }
+        self.start_logging()?;
+        let summary = summary(&config);
+        let guard = Arc::new(run::Guard::start(config, Arc::new(SystemClock::default()))?);
+        let served = Arc::clone(&guard);
+        serving::runtime()?.block_on(async move {
+            let signal = serving::stop_signal()?;
+            let (stop, stopped) = watch::channel(false);
+            let faces = guard::faces::serve(served, stopped, || {
+                tracing::info!("the guard is up: {summary}");
+                // Whoever started it learns that it is up even if nothing is logged.
+                let _closed = output.step(&json!({"up": true}), || format!("The guard is up: {summary}"));
+            });
+            let ends = async {
+                signal.await;
+                // The faces may have ended by themselves.
+                let _ended = stop.send(true);
+                std::future::pending::<()>().await;
+            };
+            tokio::select! {
+                served = faces => served.context("the guard's faces"),
+                () = ends => Ok(()),
+            }
+        })?;
+        if let Ok(guard) = Arc::try_unwrap(guard).map_err(|_| ()) {
+            guard.stop();
+        }
+        Ok(Exit::Done)
+    }
+
+    fn start_logging(&self) -> Result<()> {
+        let filter =
+            EnvFilter::try_new(&self.log).with_context(|| format!("`{}` is no log filter", self.log))?;
+        let format = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        if self.log_json {
+            format.json().flatten_event(true).init();
+        } else {
+            format.with_ansi(std::io::stderr().is_terminal()).init();
+        }
+        Ok(())
+    }
+}
+
+fn wrong(error: &guard::config::ConfigError, output: Output) -> Result<Exit> {
+    let problems: Vec<String> = error.problems().iter().map(ToString::to_string).collect();
+    output.result(&json!({"ok": false, "problems": problems}), || problems.join("\n"))?;
+    Ok(Exit::Wrong)
+}
+
+/// What a configuration sets up, in a line.
+fn summary(config: &Config) -> String {
+    let feeds: Vec<String> =
+        config.feeds.iter().map(|feed| format!("{} ({})", feed.alias, word(feed.mode))).collect();
+    let mut text = format!("follows {}", feeds.join(", "));
+    let faces = [
+        ("policy zones", config.sinkhole.rpz.is_some()),
+        ("forwarder", config.sinkhole.forwarder.is_some()),
+        ("mail", config.quarantine.is_some()),
+        ("flows", config.flows.is_some()),
+    ];
+    let faces: Vec<&str> = faces.iter().filter(|(_, is_on)| *is_on).map(|(name, _)| *name).collect();
+    if faces.is_empty() {
+        add!(text, "; no countermeasure is configured");
+    } else {
+        add!(text, "; {}", faces.join(", "));
+    }
+    if let Some(address) = config.status {
+        add!(text, "; status at http://{address}/");
+    }
+    text
+}
+
+fn word(mode: guard::config::Mode) -> &'static str {
+    match mode {
+        guard::config::Mode::Monitor => "monitor",
+        guard::config::Mode::Enforce => "enforce",
+    }
+}

@@ -14,7 +14,7 @@ use crate::finding::{Finding, Matter, ParseError};
 use crate::instant::Timestamp;
 use crate::lexer::{Lexer, Token, shortened};
 use crate::literal::{Literal, decode_base64};
-use crate::simple::{self, Simple};
+use crate::simple::{self, Equality, Simple};
 
 /// How deep parentheses may nest, in observations and in comparisons each. Published patterns nest three deep; every level
 /// costs a few hundred bytes of stack wherever a pattern is walked.
@@ -74,6 +74,14 @@ impl Pattern {
     #[must_use]
     pub fn simple(&self) -> Option<Simple<'_>> {
         simple::simple(&self.root)
+    }
+
+    /// Equalities of which at least one holds, of some object of some observation, whenever the pattern matches: a table of
+    /// them tells which patterns need evaluation at all. `None` if there are none to be relied on; an empty list if the
+    /// pattern never matches.
+    #[must_use]
+    pub fn needles(&self) -> Option<Vec<Equality<'_>>> {
+        simple::needles(&self.root)
     }
 }
 

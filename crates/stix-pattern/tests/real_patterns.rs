@@ -41,6 +41,7 @@ fn read(text: &str, counts: &mut BTreeMap<&'static str, usize>) {
         ("patterns", true),
         ("single", single),
         ("simple", simple.is_some()),
+        ("needles", pattern.needles().is_some()),
         ("normalised", normalised),
         ("noticed", noticed),
     ] {

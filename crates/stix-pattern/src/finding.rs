@@ -152,7 +152,7 @@ impl fmt::Display for Matter {
             Self::UnknownType(name) => write!(f, "the standard has no object type `{name}`"),
             Self::UnknownProperty(path) => write!(f, "the standard has no property `{path}`"),
             Self::LiteralDoesNotFit { path, property, literal } => {
-                write!(f, "`{path}` is a {property} and never equals a {literal}")
+                write!(f, "`{path}` is of type {property}, and no literal of type {literal} fits it")
             }
             Self::NoOrder(path) => write!(f, "`{path}` has values without an order"),
             Self::TypesDiffer { one, other } => {
@@ -165,7 +165,9 @@ impl fmt::Display for Matter {
             Self::EmptySet => write!(f, "a set without elements holds nothing"),
             Self::EmptyPeriod => write!(f, "STOP is not after START, so no time counts"),
             Self::ZeroSeconds => write!(f, "WITHIN needs more than 0 seconds"),
-            Self::HashLength { algorithm, text } => write!(f, "`{text}` is not a {algorithm} in hexadecimal"),
+            Self::HashLength { algorithm, text } => {
+                write!(f, "`{text}` is no {algorithm} digest in hexadecimal")
+            }
         }
     }
 }

@@ -20,6 +20,7 @@
 //!   text, which parses to the same pattern.
 //! - [`Pattern::simple`] tells the patterns that a table can look up, which nearly all are, from those that need
 //!   evaluation.
+//!   [`Pattern::needles`] tells of many of the others what must hold before they are worth evaluating.
 //! - [`Pattern::compile`] prepares evaluation: regular expressions are built and keys hashed, once.
 //! - [`Compiled::evaluate`] is total: any pattern on any observations ends, within a budget, in a match, in no match, or in
 //!   the named reason why neither was established.

@@ -14,7 +14,7 @@ use crate::finding::{Finding, Matter, ParseError};
 use crate::instant::Timestamp;
 use crate::lexer::{Lexer, Token, shortened};
 use crate::literal::{Literal, decode_base64};
-use crate::simple::{self, Simple};
+use crate::simple::{self, Equality, Simple};
 
 /// How deep parentheses may nest, in observations and in comparisons each. Published patterns nest three deep; every level
 /// costs a few hundred bytes of stack wherever a pattern is walked.
@@ -74,6 +74,14 @@ impl Pattern {
     #[must_use]
     pub fn simple(&self) -> Option<Simple<'_>> {
         simple::simple(&self.root)
+    }
+
+    /// Equalities of which at least one holds, of some object of some observation, whenever the pattern matches: a table of
+    /// them tells which patterns need evaluation at all. `None` if there are none to be relied on; an empty list if the
+    /// pattern never matches.
+    #[must_use]
+    pub fn needles(&self) -> Option<Vec<Equality<'_>>> {
+        simple::needles(&self.root)
     }
 }
 
@@ -754,9 +762,9 @@ mod tests {
         let cases = [
             ("[file:path = 'x']", "no property `file:path`"),
             ("[app:id = 'x']", "no object type `app`"),
-            ("[url:value = 5]", "is a string and never equals a integer"),
-            ("[file:size = 'big']", "is a integer and never equals a string"),
-            ("[file:size LIKE '5%']", "is a integer and never equals a string"),
+            ("[url:value = 5]", "is of type string, and no literal of type integer"),
+            ("[file:size = 'big']", "is of type integer, and no literal of type string"),
+            ("[file:size LIKE '5%']", "is of type integer, and no literal of type string"),
             ("[file:is_encrypted < true]", "without an order"),
             ("[file:name = 'a' AND url:value = 'b']", "no object is both"),
             ("[x-a:a[-1] = 1]", "no list has an element [-1]"),
@@ -764,7 +772,7 @@ mod tests {
             ("[file:name IN ()]", "without elements"),
             ("[x-a:a = 1] START t'2020-01-01T00:00:00Z' STOP t'2020-01-01T00:00:00Z'", "no time counts"),
             ("[x-a:a = 1] WITHIN 0 SECONDS", "more than 0"),
-            ("[file:hashes.MD5 = 'abc']", "not a MD5"),
+            ("[file:hashes.MD5 = 'abc']", "no MD5 digest"),
             (right.as_str(), ""),
             ("[x-a:a = 1 AND x-a:b.c.d LIKE 'x']", ""),
             ("[file:x_ours = 1]", ""),

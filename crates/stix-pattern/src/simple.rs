@@ -145,6 +145,33 @@ fn equalities(comparison: &Comparison) -> Option<Vec<Conjunction<'_>>> {
     }
 }
 
+/// Equalities of which one holds wherever the expression does, as few as are easily found.
+pub(crate) fn needles(root: &ObservationExpression) -> Option<Vec<Equality<'_>>> {
+    match root {
+        ObservationExpression::Observation(inside) => needles_inside(inside),
+        ObservationExpression::Or(members) => all_of(members.iter().map(needles)),
+        // Each of them must hold, so the needles of any one will do.
+        ObservationExpression::And(members) | ObservationExpression::FollowedBy(members) => {
+            members.iter().filter_map(needles).min_by_key(Vec::len)
+        }
+        ObservationExpression::Qualified { inner, .. } => needles(inner),
+    }
+}
+
+fn needles_inside(expression: &ComparisonExpression) -> Option<Vec<Equality<'_>>> {
+    match expression {
+        ComparisonExpression::Comparison(comparison) => {
+            equalities(comparison).map(|all| all.into_iter().flatten().collect())
+        }
+        ComparisonExpression::Or(members) => all_of(members.iter().map(needles_inside)),
+        ComparisonExpression::And(members) => members.iter().filter_map(needles_inside).min_by_key(Vec::len),
+    }
+}
+
+fn all_of<'a>(members: impl Iterator<Item = Option<Vec<Equality<'a>>>>) -> Option<Vec<Equality<'a>>> {
+    members.collect::<Option<Vec<_>>>().map(|all| all.into_iter().flatten().collect())
+}
+
 #[cfg(test)]
 mod tests {
     use crate::{Pattern, Wanted};
@@ -209,5 +236,36 @@ mod tests {
         };
         assert_eq!(alternatives(10), Some(1024));
         assert_eq!(alternatives(40), None);
+    }
+
+    #[test]
+    fn needles_are_what_a_match_cannot_do_without() {
+        let cases: &[(&str, Option<&[&str]>)] = &[
+            ("[url:value = 'a']", Some(&["'a'"])),
+            ("[url:value LIKE 'a']", None),
+            ("[url:value LIKE 'a' AND url:value IN ('b', 'c') AND url:value = 'd']", Some(&["'d'"])),
+            ("[url:value = 'a' OR url:value LIKE 'b']", None),
+            ("[url:value = 'a' OR url:value = 'b' AND url:value LIKE 'c']", Some(&["'a'", "'b'"])),
+            ("[url:value NOT = 'a']", None),
+            ("([url:value LIKE 'a'] FOLLOWEDBY [url:value = 'b']) REPEATS 5 TIMES", Some(&["'b'"])),
+            (
+                "[url:value = 'a'] WITHIN 5 SECONDS OR [url:value = 'b'] AND [url:value != 'c']",
+                Some(&["'a'", "'b'"]),
+            ),
+            ("[url:value = 'a'] OR [url:value != 'c']", None),
+            ("[url:value IN ()]", Some(&[])),
+        ];
+        for (text, want) in cases {
+            let pattern = Pattern::parse(text).unwrap();
+            let found: Option<Vec<String>> = pattern.needles().map(|all| {
+                let written = |equality: &crate::Equality<'_>| match equality.wanted {
+                    Wanted::Value(value) => value.to_string(),
+                    Wanted::Within(range) => range.to_owned(),
+                };
+                all.iter().map(written).collect()
+            });
+            let want: Option<Vec<String>> = want.map(|all| all.iter().map(ToString::to_string).collect());
+            assert_eq!(found, want, "{text}");
+        }
     }
 }

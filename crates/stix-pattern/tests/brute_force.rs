@@ -11,8 +11,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 use stix_pattern::{
-    BUDGET, Comparison, ComparisonExpression, Instant, Literal, Observation, ObservationExpression, Operator,
-    Pattern, Qualifier, Step, Verdict,
+    BUDGET, Comparison, ComparisonExpression, Equality, Instant, Literal, Observation, ObservationExpression,
+    Operator, Pattern, Qualifier, Step, Verdict, Wanted,
 };
 
 /// A sequence of numbers that is the same in every run.
@@ -451,6 +451,20 @@ fn verdict(pattern: &Pattern, observations: &[Observation]) -> bool {
     }
 }
 
+/// Where a pattern matches, one of its needles holds.
+fn check_needles(pattern: &Pattern, observations: &[Observation]) {
+    let Some(needles) = pattern.needles() else { return };
+    let holds = |needle: &Equality<'_>| {
+        let (kind, property) = (needle.object_type, &needle.property);
+        let text = match needle.wanted {
+            Wanted::Value(value) => format!("[{kind}:{property} = {value}]"),
+            Wanted::Within(range) => format!("[{kind}:{property} ISSUBSET '{range}']"),
+        };
+        verdict(&parsed(&text), observations)
+    };
+    assert!(needles.iter().any(holds), "{pattern} matches without its needles");
+}
+
 fn parsed(text: &str) -> Pattern {
     let pattern = Pattern::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
     assert_eq!(Pattern::parse(&pattern.to_string()).as_ref(), Ok(&pattern), "{text}");
@@ -469,7 +483,11 @@ fn comparisons_are_what_brute_force_finds() {
         let objects = objects(&mut chance, 3);
         let want = objects.iter().any(|object| satisfied(inside, object, &objects));
         let observation = Observation::at(start, &objects);
-        assert_eq!(verdict(&pattern, &[observation]), want, "{text} on {}", json!(objects));
+        let observations = [observation];
+        assert_eq!(verdict(&pattern, &observations), want, "{text} on {}", json!(objects));
+        if want {
+            check_needles(&pattern, &observations);
+        }
         matched += usize::from(want);
     }
     assert!((6_000..54_000).contains(&matched), "{matched} of 60000 match: the question is too easy");
@@ -502,6 +520,9 @@ fn assignments_are_what_brute_force_finds() {
         }
         let want = !world.uses(pattern.root()).is_empty();
         assert_eq!(verdict(&pattern, &prepared), want, "{text} on {:?} {:?}", world.copies, world.objects);
+        if want {
+            check_needles(&pattern, &prepared);
+        }
         matched += usize::from(want);
     }
     assert!((4_000..36_000).contains(&matched), "{matched} of 40000 match: the question is too easy");

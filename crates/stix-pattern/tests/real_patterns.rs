@@ -4,12 +4,15 @@
 
 #![expect(clippy::unwrap_used, reason = "data that cannot be read fails the test, as it should")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
-use stix_pattern::Pattern;
+use serde_json::{Value, json};
+use stix_pattern::{
+    BUDGET, ComparisonExpression, Equality, Instant, Literal, Observation, ObservationExpression, Pattern,
+    Step, Verdict, Wanted,
+};
 
 fn data(what: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/stix").join(what);
@@ -41,6 +44,7 @@ fn read(text: &str, counts: &mut BTreeMap<&'static str, usize>) {
         ("patterns", true),
         ("single", single),
         ("simple", simple.is_some()),
+        ("needles", pattern.needles().is_some()),
         ("normalised", normalised),
         ("noticed", noticed),
     ] {
@@ -92,4 +96,115 @@ fn every_indicator_of_public_bundles_is_read() {
     }
     eprintln!("{counts:?}");
     assert!(counts["patterns"] > 4_000, "{counts:?}");
+}
+
+/// A value with this one where the path leads; what is referred to on the way becomes an object of its own.
+fn leading_to(steps: &[Step], under: &str, value: &Value, made: &mut Vec<Value>) -> Value {
+    let refers = under.ends_with("_ref") || under.ends_with("_refs");
+    match steps {
+        [] => value.clone(),
+        [Step::Key(key), rest @ ..] => {
+            let inner = leading_to(rest, key, value, made);
+            let mut object = json!({ key.as_str(): inner });
+            if refers {
+                let id = format!("made--{}", made.len());
+                object["type"] = json!("made");
+                object["id"] = json!(id);
+                made.push(object);
+                return json!(id);
+            }
+            object
+        }
+        [Step::Any | Step::Index(_), rest @ ..] => json!([leading_to(rest, under, value, made)]),
+    }
+}
+
+/// What is in either of two values.
+fn merged(one: Value, other: Value) -> Value {
+    match (one, other) {
+        (Value::Object(mut one), Value::Object(other)) => {
+            for (key, value) in other {
+                let before = one.remove(&key);
+                one.insert(key, before.map_or(value.clone(), |before| merged(before, value)));
+            }
+            Value::Object(one)
+        }
+        // The next element of a list, so that comparisons of any element each have theirs.
+        (Value::Array(mut one), Value::Array(other)) => {
+            one.extend(other);
+            Value::Array(one)
+        }
+        (_, other) => other,
+    }
+}
+
+fn json_of(literal: &Literal) -> Value {
+    match literal {
+        Literal::Text(text) => json!(text),
+        Literal::Integer(number) => json!(number),
+        Literal::Float(number) => json!(number),
+        Literal::Boolean(value) => json!(value),
+        Literal::Timestamp(timestamp) => json!(timestamp.to_string()),
+        Literal::Binary(_) | Literal::Hex(_) => panic!("no published pattern has bytes"),
+    }
+}
+
+/// An observation of what the equalities say, each value passed through `bent`.
+fn observation(equalities: &[Equality<'_>], bent: impl Fn(Value) -> Value) -> Observation {
+    let mut made = Vec::new();
+    let mut object = json!({"type": equalities[0].object_type});
+    for equality in equalities {
+        let Wanted::Value(literal) = equality.wanted else { panic!("no published pattern has ranges") };
+        // The path by its canonical text.
+        let alone =
+            Pattern::parse(&format!("[EXISTS {}:{}]", equality.object_type, equality.property)).unwrap();
+        let ObservationExpression::Observation(ComparisonExpression::Comparison(comparison)) = alone.root()
+        else {
+            panic!("{alone}")
+        };
+        let value = bent(json_of(literal));
+        object = merged(object, leading_to(&comparison.path.steps, "", &value, &mut made));
+    }
+    made.push(object);
+    Observation::at(Instant::from_unix(0, 0), &made)
+}
+
+#[test]
+fn published_patterns_match_what_they_say_and_nothing_else() {
+    let Some(path) = data("patterns/real-world-patterns.jsonl.xz") else { return };
+    let mut matched = 0;
+    let mut contradictory = BTreeSet::new();
+    for line in String::from_utf8(unpacked(&path)).unwrap().lines() {
+        let entry: Value = serde_json::from_str(line).unwrap();
+        let pattern = Pattern::parse(entry["pattern"].as_str().unwrap()).unwrap();
+        let compiled = pattern.compile();
+        assert_eq!(compiled.limitations(), [], "{pattern}");
+        assert_eq!(compiled.evaluate(&[], BUDGET), Verdict::NoMatch, "{pattern}");
+        let Some(simple) = pattern.simple() else { continue };
+        for alternative in &simple.alternatives {
+            // Another value in every place, of the same type.
+            let bend = |value: Value| match &value {
+                Value::String(text) => json!(format!("{text}x")),
+                Value::Number(number) => json!(number.as_i64().unwrap_or(0) + 1),
+                Value::Bool(value) => json!(!value),
+                Value::Null | Value::Array(_) | Value::Object(_) => value,
+            };
+            assert_eq!(
+                compiled.evaluate([&observation(alternative, bend)], BUDGET),
+                Verdict::NoMatch,
+                "{pattern}"
+            );
+            match compiled.evaluate([&observation(alternative, |value| value)], BUDGET) {
+                Verdict::Match => matched += 1,
+                Verdict::NoMatch => {
+                    contradictory.insert(pattern.to_string());
+                }
+                Verdict::Undecided(why) => panic!("{pattern}: {why}"),
+            }
+        }
+    }
+    // A few ask that one property have two values at once.
+    let twice = |text: &String| text.contains(" AND ");
+    assert!(contradictory.len() < 12 && contradictory.iter().all(twice), "{contradictory:#?}");
+    assert!(matched > 14_000, "{matched}");
 }

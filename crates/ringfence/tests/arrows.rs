@@ -17,6 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("matching", &[]),
     ("matcher", &[]),
+    ("feeds", &["matcher"]),
     ("ties", &["model"]),
     ("registers", &["model", "ties"]),
     ("vetting", &["model", "programme", "ties"]),

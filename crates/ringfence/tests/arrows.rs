@@ -19,6 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("matching", &[]),
     ("matcher", &[]),
     ("sinkhole", &[]),
+    ("feeds", &["matcher"]),
     ("ties", &["model"]),
     ("registers", &["model", "ties"]),
     ("vetting", &["model", "programme", "ties"]),

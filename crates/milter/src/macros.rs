@@ -3,10 +3,13 @@
 /// The most bytes of macros that one connection may have us keep; Postfix sends a few hundred.
 const MACRO_BYTES_MAX: usize = 64 * 1024;
 
+/// A macro's name, and what it stands for.
+type Pair = (Vec<u8>, Vec<u8>);
+
 /// The macros that hold now, by the command that they came before.
 #[derive(Debug, Default)]
 pub struct Macros {
-    by_command: Vec<(u8, Vec<(Vec<u8>, Vec<u8>)>)>,
+    by_command: Vec<(u8, Vec<Pair>)>,
     bytes: usize,
 }
 

@@ -453,7 +453,9 @@ mod tests {
         step: usize,
     ) -> Result<(String, String), Violation> {
         let (mut bytes, mut out, mut events) = (Vec::new(), Vec::new(), String::new());
-        commands.iter().for_each(|command| command.encode(&mut bytes));
+        for command in commands {
+            command.encode(&mut bytes);
+        }
         for piece in bytes.chunks(step) {
             session.feed(piece);
             while let Some(event) = session.next_event(&mut out)? {

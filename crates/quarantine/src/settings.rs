@@ -57,9 +57,9 @@ impl Default for Settings {
             inspections_max: 2,
             sessions_max: 500,
             recipients_max: 5_000,
-            idle_max: Duration::from_secs(600),
+            idle_max: Duration::from_mins(10),
             grace: Duration::from_secs(20),
-            keep: Duration::from_secs(30 * 24 * 3600),
+            keep: Duration::from_hours(30 * 24),
         }
     }
 }

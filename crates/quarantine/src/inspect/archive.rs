@@ -28,9 +28,9 @@ impl Walk<'_> {
     /// Looks into an archive; false if it is none.
     pub(super) fn archive(&mut self, bytes: &[u8], depth: usize, is_cut: bool) -> bool {
         let is_zip = bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06");
-        let is_gzip = bytes.starts_with(b"\x1f\x8b\x08");
+        let has_gzip_mark = bytes.starts_with(b"\x1f\x8b\x08");
         let is_tar = bytes.get(257..262) == Some(b"ustar");
-        if !is_zip && !is_gzip && !is_tar {
+        if !is_zip && !has_gzip_mark && !is_tar {
             return false;
         }
         if depth >= self.limits.depth_max {
@@ -43,7 +43,7 @@ impl Walk<'_> {
         }
         if is_zip {
             self.zip(bytes, depth);
-        } else if is_gzip {
+        } else if has_gzip_mark {
             if let Some(content) = self.unpack(&mut MultiGzDecoder::new(bytes), bytes.len()) {
                 self.hashes(&content);
                 self.content(&content, None, "", depth + 1, false);
@@ -59,7 +59,9 @@ impl Walk<'_> {
         // read by one and missed by the other lets them differ, so both are read where they do.
         let listed = central(bytes);
         if let Some(listed) = &listed {
-            listed.iter().for_each(|entry| self.zip_entry(entry, depth));
+            for entry in listed {
+                self.zip_entry(entry, depth);
+            }
         }
         let listed = listed.unwrap_or_default();
         let local = local(bytes);

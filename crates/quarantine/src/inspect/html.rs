@@ -90,19 +90,16 @@ fn tag(tag: &str, attribute: &mut dyn FnMut(&str), text: &mut String) {
     let mut rest = &tag[name_end..];
     while let Some(equals) = rest.find('=') {
         rest = rest[equals + 1..].trim_ascii_start();
-        let value = match rest.as_bytes().first() {
-            Some(quote @ (b'"' | b'\'')) => {
-                let inner = &rest[1..];
-                let end = memchr(*quote, inner.as_bytes()).unwrap_or(inner.len());
-                rest = inner.get(end + 1..).unwrap_or_default();
-                &inner[..end]
-            }
-            _ => {
-                let end = rest.find(|c: char| c.is_ascii_whitespace()).unwrap_or(rest.len());
-                let value = &rest[..end];
-                rest = &rest[end..];
-                value
-            }
+        let value = if let Some(quote @ (b'"' | b'\'')) = rest.as_bytes().first() {
+            let inner = &rest[1..];
+            let end = memchr(*quote, inner.as_bytes()).unwrap_or(inner.len());
+            rest = inner.get(end + 1..).unwrap_or_default();
+            &inner[..end]
+        } else {
+            let end = rest.find(|c: char| c.is_ascii_whitespace()).unwrap_or(rest.len());
+            let value = &rest[..end];
+            rest = &rest[end..];
+            value
         };
         if value.contains(['.', ':', '&', '%']) {
             attribute(&decoded(value));

@@ -53,7 +53,7 @@ impl Kind {
                     kind.names.extend(content.attribute("filename").map(str::to_owned));
                 }
                 (HeaderName::ContentTransferEncoding, HeaderValue::Text(name)) => {
-                    kind.transfer = Transfer::named(name)
+                    kind.transfer = Transfer::named(name);
                 }
                 _ => (),
             }
@@ -217,38 +217,29 @@ impl Walk<'_> {
 
     fn headers(&mut self, headers: &[Header<'_>], raw: &[u8], is_outermost: bool) {
         for header in headers {
-            let role = match &header.name {
-                HeaderName::From | HeaderName::ResentFrom => Role::From,
-                HeaderName::Sender | HeaderName::ResentSender => Role::Sender,
-                HeaderName::ReplyTo => Role::ReplyTo,
-                HeaderName::ReturnPath => Role::EnvelopeSender,
-                HeaderName::To | HeaderName::Cc | HeaderName::Bcc => Role::Recipient,
-                HeaderName::Subject => {
-                    if let HeaderValue::Text(subject) = &header.value {
-                        if is_outermost {
-                            self.report.subject = subject.to_string();
+            if let (HeaderName::Subject, HeaderValue::Text(subject)) = (&header.name, &header.value) {
+                if is_outermost {
+                    self.report.subject = subject.to_string();
+                }
+                self.see(&Observable::Subject(subject));
+                self.text(subject);
+            } else if matches!(header.name, HeaderName::Received) || is_origin(header.name.as_str()) {
+                let line = raw.get(header.offset_start as usize..header.offset_end as usize);
+                self.trace(line.unwrap_or_default());
+            } else if let Some(role) = role_of(&header.name) {
+                match &header.value {
+                    HeaderValue::Address(addresses) => self.addresses(role, addresses),
+                    HeaderValue::Text(address) => self.mailbox(role, address),
+                    HeaderValue::TextList(list) => {
+                        for address in list {
+                            self.mailbox(role, address);
                         }
-                        self.see(&Observable::Subject(subject));
-                        self.text(subject);
                     }
-                    continue;
+                    HeaderValue::DateTime(_)
+                    | HeaderValue::ContentType(_)
+                    | HeaderValue::Received(_)
+                    | HeaderValue::Empty => (),
                 }
-                name if matches!(name, HeaderName::Received) || is_origin(name.as_str()) => {
-                    self.trace(
-                        raw.get(header.offset_start as usize..header.offset_end as usize).unwrap_or_default(),
-                    );
-                    continue;
-                }
-                _ => continue,
-            };
-            match &header.value {
-                HeaderValue::Address(addresses) => self.addresses(role, addresses),
-                HeaderValue::Text(address) => self.mailbox(role, address),
-                HeaderValue::TextList(list) => list.iter().for_each(|address| self.mailbox(role, address)),
-                HeaderValue::DateTime(_)
-                | HeaderValue::ContentType(_)
-                | HeaderValue::Received(_)
-                | HeaderValue::Empty => (),
             }
         }
     }
@@ -274,7 +265,9 @@ impl Walk<'_> {
             .map(|word| word.trim().trim_start_matches("IPv6:"))
             .filter_map(|word| word.parse().ok())
             .collect();
-        addresses.into_iter().for_each(|address| self.address(address));
+        for address in addresses {
+            self.address(address);
+        }
     }
 
     pub(super) fn file_name(&mut self, name: &str) {
@@ -297,6 +290,24 @@ struct Place {
     in_digest: bool,
     /// Whether its end was cut off.
     is_cut: bool,
+}
+
+/// In which role an address of this header stands.
+fn role_of(name: &HeaderName<'_>) -> Option<Role> {
+    let is = |names: &[HeaderName<'_>]| names.contains(name);
+    if is(&[HeaderName::From, HeaderName::ResentFrom]) {
+        Some(Role::From)
+    } else if is(&[HeaderName::Sender, HeaderName::ResentSender]) {
+        Some(Role::Sender)
+    } else if is(&[HeaderName::ReplyTo]) {
+        Some(Role::ReplyTo)
+    } else if is(&[HeaderName::ReturnPath]) {
+        Some(Role::EnvelopeSender)
+    } else if is(&[HeaderName::To, HeaderName::Cc, HeaderName::Bcc]) {
+        Some(Role::Recipient)
+    } else {
+        None
+    }
 }
 
 fn is_origin(name: &str) -> bool {

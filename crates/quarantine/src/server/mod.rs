@@ -26,7 +26,7 @@ use crate::settings::Settings;
 use crate::store::Store;
 
 /// How often old mail is looked for.
-const EXPIRE_EVERY: Duration = Duration::from_secs(60);
+const EXPIRE_EVERY: Duration = Duration::from_mins(1);
 
 /// What the quarantine is built on.
 pub struct Parts {

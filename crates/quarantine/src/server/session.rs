@@ -61,11 +61,11 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     loop {
         loop {
             let leading_space = session.keeps_leading_space();
-            let step = match session.next_event(&mut out)? {
+            let asked = match session.next_event(&mut out)? {
                 None => break,
                 Some(event) => current.take(quarantine, listener, leading_space, event),
             };
-            match step {
+            match asked {
                 Step::GoOn => (),
                 Step::Over => return Ok(stream.flush().await?),
                 Step::Decide => {

@@ -98,7 +98,7 @@ impl Quarantine {
                 let reason = line(&format!("ringfence {told}"));
                 Ok((Decision::Hold(reason, changes.clone()), "hold"))
             }
-            Some(Action::Store) => self.keep(mail, report, references.clone(), now),
+            Some(Action::Store) => keep(mail, report, references.clone(), now),
             Some(Action::Reject) => Ok((
                 Decision::Reject(line(&format!("message refused by policy (reference {told})"))),
                 "reject",
@@ -128,36 +128,6 @@ impl Quarantine {
         Verdict { decision, word }
     }
 
-    fn keep(
-        &self,
-        mail: Incoming,
-        report: &Report,
-        references: Vec<String>,
-        now: Timestamp,
-    ) -> Result<(Decision, &'static str), Failure> {
-        let about = About {
-            at: now,
-            queue_id: mail.queue_id,
-            listener: mail.listener.to_string(),
-            peer: mail.peer,
-            sender: mail.sender,
-            recipients: mail.recipients,
-            subject: report.subject.clone(),
-            references,
-            bytes: mail.spool.bytes,
-        };
-        match mail.spool.keep(&about) {
-            Ok(id) => {
-                tracing::info!(mail.id = %id, "a mail was stored");
-                Ok((Decision::Discard, "store"))
-            }
-            Err(error) => {
-                tracing::error!(error = %error, "a mail could not be stored");
-                Err(Failure::Store)
-            }
-        }
-    }
-
     /// What a failure costs, by the site's choice.
     pub(super) fn failed(&self, failure: Failure, changes: &[Change]) -> Verdict {
         self.count(|counts| *counts.failures.entry(failure).or_insert(0) += 1);
@@ -167,6 +137,36 @@ impl Quarantine {
                 Verdict { decision: Decision::TempFail(text), word: "tempfail" }
             }
             Otherwise::Pass => Verdict { decision: Decision::Accept(changes.to_vec()), word: "pass" },
+        }
+    }
+}
+
+/// Keeps a mail, and only then says that it was taken.
+fn keep(
+    mail: Incoming,
+    report: &Report,
+    references: Vec<String>,
+    now: Timestamp,
+) -> Result<(Decision, &'static str), Failure> {
+    let about = About {
+        at: now,
+        queue_id: mail.queue_id,
+        listener: mail.listener.to_string(),
+        peer: mail.peer,
+        sender: mail.sender,
+        recipients: mail.recipients,
+        subject: report.subject.clone(),
+        references,
+        bytes: mail.spool.bytes,
+    };
+    match mail.spool.keep(&about) {
+        Ok(id) => {
+            tracing::info!(mail.id = %id, "a mail was stored");
+            Ok((Decision::Discard, "store"))
+        }
+        Err(error) => {
+            tracing::error!(error = %error, "a mail could not be stored");
+            Err(Failure::Store)
         }
     }
 }

@@ -27,7 +27,9 @@ const CHUNK_BYTES: usize = 64 * 1024;
 const TAG_BYTES: usize = 16;
 const STREAM_NONCE_BYTES: usize = 19;
 const NONCE_BYTES: usize = 24;
-const FOOT_BYTES: u64 = 16;
+const FOOT_BYTES: usize = 16;
+/// The nonce before what is known of a mail, and the foot behind it.
+const BEHIND_BYTES: i64 = 24 + 16;
 /// What is known of a mail has its recipients in it.
 const ABOUT_BYTES_MAX: usize = 16 * 1024 * 1024;
 
@@ -155,7 +157,8 @@ pub(super) fn unseal(key: &StoreKey, nonce: &[u8], bound_to: &[u8], sealed: &[u8
 /// What is known of a kept mail.
 pub(super) fn about(file: &mut File, id: &str, key: &StoreKey) -> io::Result<Vec<u8>> {
     let (about_bytes, _) = read_foot(file)?;
-    file.seek(SeekFrom::End(-(i64::from(about_bytes) + i64::try_from(FOOT_BYTES).unwrap_or(0) + 24)))?;
+    let behind = i64::from(about_bytes) + BEHIND_BYTES;
+    file.seek(SeekFrom::End(-behind))?;
     let mut nonce = [0; NONCE_BYTES];
     file.read_exact(&mut nonce)?;
     let mut sealed = vec![0; usize::try_from(about_bytes).unwrap_or(usize::MAX)];
@@ -165,13 +168,13 @@ pub(super) fn about(file: &mut File, id: &str, key: &StoreKey) -> io::Result<Vec
 
 fn read_foot(file: &mut File) -> io::Result<(u32, u64)> {
     let length = file.seek(SeekFrom::End(0))?;
-    file.seek(SeekFrom::Start(length.checked_sub(FOOT_BYTES).ok_or(broken("it breaks off"))?))?;
-    let mut foot = [0; FOOT_BYTES as usize];
+    file.seek(SeekFrom::Start(length.checked_sub(FOOT_BYTES as u64).ok_or(broken("it breaks off"))?))?;
+    let mut foot = [0; FOOT_BYTES];
     file.read_exact(&mut foot)?;
     let about_bytes = u32::from_be_bytes([foot[0], foot[1], foot[2], foot[3]]);
     let sealed_bytes =
         u64::from_be_bytes([foot[4], foot[5], foot[6], foot[7], foot[8], foot[9], foot[10], foot[11]]);
-    let fixed = (BEGIN.len() + STREAM_NONCE_BYTES + NONCE_BYTES) as u64 + FOOT_BYTES;
+    let fixed = (BEGIN.len() + STREAM_NONCE_BYTES + NONCE_BYTES + FOOT_BYTES) as u64;
     let sum = sealed_bytes.checked_add(u64::from(about_bytes)).and_then(|sum| sum.checked_add(fixed));
     if &foot[12..] != END || sum != Some(length) || about_bytes as usize > ABOUT_BYTES_MAX {
         return Err(broken("it breaks off"));

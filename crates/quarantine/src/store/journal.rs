@@ -116,7 +116,11 @@ fn end_of(file: &mut File) -> io::Result<u64> {
 pub(super) fn read(folder: &Path, key: &StoreKey) -> io::Result<Vec<JournalEntry>> {
     let mut entries = Vec::new();
     for path in [folder.join("journal.old"), path_of(folder)] {
-        let Ok(file) = File::open(path) else { continue };
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
         let mut file = BufReader::new(file);
         let mut at = 0_u64;
         let mut head = [0; 4];

@@ -202,7 +202,7 @@ pub struct Store {
     /// What lies here and what is being written, as far as this program knows.
     bytes: Arc<AtomicU64>,
     /// Held by whoever writes mail.
-    _lock: Option<File>,
+    lock: Option<File>,
 }
 
 impl Store {
@@ -215,7 +215,7 @@ impl Store {
         let failed = at_path(folder);
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(&failed)?;
         let bytes = Arc::default();
-        let store = Self { folder: folder.to_owned(), key, bytes_max, bytes, _lock: None };
+        let store = Self { folder: folder.to_owned(), key, bytes_max, bytes, lock: None };
         store.count_bytes()?;
         Ok(store)
     }
@@ -237,7 +237,7 @@ impl Store {
             }
         }
         store.count_bytes()?;
-        store._lock = Some(lock);
+        store.lock = Some(lock);
         Ok(store)
     }
 

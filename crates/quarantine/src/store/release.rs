@@ -10,7 +10,7 @@ use thiserror::Error;
 use super::About;
 
 /// RFC 5321 §4.5.3.2 asks for five minutes after most commands, and ten after the end of a mail.
-const REPLY_TIMEOUT: Duration = Duration::from_secs(300);
+const REPLY_TIMEOUT: Duration = Duration::from_mins(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// The most lines of one reply; real ones have twenty.
 const REPLY_LINES_MAX: usize = 200;
@@ -188,7 +188,7 @@ fn write_stuffed(mail: &mut dyn Read, out: &mut dyn Write) -> io::Result<()> {
 ///
 /// Fails if the mail cannot be read or the file not written.
 pub fn write_mbox(about: &About, mail: &mut dyn Read, out: &mut dyn Write) -> io::Result<()> {
-    let sender: String = about.sender.chars().filter(|c| c.is_ascii_graphic()).collect();
+    let sender: String = about.sender.chars().filter(char::is_ascii_graphic).collect();
     let sender = if sender.is_empty() { "MAILER-DAEMON" } else { &sender };
     writeln!(out, "From {sender} {}", about.at)?;
     let mut mail = BufReader::new(mail);
@@ -219,6 +219,8 @@ pub fn write_mbox(about: &About, mail: &mut dyn Read, out: &mut dyn Write) -> io
 
 #[cfg(test)]
 mod tests {
+    use model::Timestamp;
+
     use super::*;
 
     #[test]

@@ -1,5 +1,6 @@
 //! The countermeasures, each put between the judge and its own crate, and their sockets.
 
+pub mod export;
 pub mod rpz;
 pub mod status;
 

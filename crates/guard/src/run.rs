@@ -16,6 +16,7 @@ use crate::allow::{AllowError, Allowed};
 use crate::config::Config;
 use crate::customers::Customers;
 use crate::engine::{Engine, NoZones, Zones};
+use crate::faces::export::{self, Shelf};
 use crate::faces::rpz::{RpzError, RpzZones};
 use crate::follow::{Follower, Hub, HubError, News};
 use crate::hold::HoldError;
@@ -82,6 +83,7 @@ pub struct Guard {
     judge: Arc<Judge>,
     zones: Option<Arc<RpzZones>>,
     secrets: Arc<Secrets>,
+    shelf: Shelf,
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -125,7 +127,16 @@ impl Guard {
         engine.begin()?;
         let stop = Arc::new(AtomicBool::new(false));
         let engine = Arc::new(Mutex::new(engine));
-        let mut guard = Self { config, engine, judge, zones, secrets, stop, threads: Vec::new() };
+        let mut guard = Self {
+            config,
+            engine,
+            judge,
+            zones,
+            secrets,
+            shelf: Shelf::default(),
+            stop,
+            threads: Vec::new(),
+        };
         guard.follow(&clock)?;
         Ok(guard)
     }
@@ -152,6 +163,13 @@ impl Guard {
         let thread =
             spawn("guard-report", move || reporter::run(&engine, &hub, &data, &clock, &chance, &stop))?;
         self.threads.push(thread);
+        if !self.config.exports.is_empty() {
+            let (config, judge, shelf) =
+                (Arc::clone(&self.config), Arc::clone(&self.judge), Arc::clone(&self.shelf));
+            let (salt, stop) = (self.secrets.reference_salt(), Arc::clone(&self.stop));
+            let thread = spawn("guard-export", move || export::run(&config, &judge, salt, &shelf, &stop))?;
+            self.threads.push(thread);
+        }
         Ok(())
     }
 
@@ -191,6 +209,12 @@ impl Guard {
     #[must_use]
     pub fn secrets(&self) -> &Arc<Secrets> {
         &self.secrets
+    }
+
+    /// What is served below `/export/`.
+    #[must_use]
+    pub fn shelf(&self) -> &Shelf {
+        &self.shelf
     }
 
     /// The engine, to be asked. Hold it shortly.

@@ -14,6 +14,7 @@ mod changing;
 mod report;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use matcher::{Matcher, Scope, Shared};
@@ -34,6 +35,7 @@ pub struct Set {
     /// What is never acted on.
     pub allowed: Allowed,
     feeds: Vec<Feed>,
+    revision: AtomicU64,
 }
 
 /// The records, by slot.
@@ -81,7 +83,17 @@ impl Set {
     pub fn new(random: [u8; 32], allowed: Allowed, feeds: Vec<Feed>) -> Self {
         let refusals = feeds.iter().map(|_| Refusals::default()).collect();
         let table = RwLock::new(Table { refusals, ..Table::default() });
-        Self { shared: Shared::new(Matcher::new(random)), table, allowed, feeds }
+        Self { shared: Shared::new(Matcher::new(random)), table, allowed, feeds, revision: AtomicU64::new(0) }
+    }
+
+    /// Counts the changes.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.revision.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn revised(&self) {
+        self.revision.fetch_add(1, Ordering::Release);
     }
 
     /// The feeds, in the order of the configuration.

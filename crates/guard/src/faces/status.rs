@@ -6,6 +6,7 @@
 //! | `/status.json` | the same for programs |
 //! | `/healthz` | 200 while the lease is held and every feed is followed, else 503 and why |
 //! | `/metrics` | counters |
+//! | `/export/…` | exports that are to be served, with their `ETag` |
 //!
 //! Nothing here names a client, or what it asked for. Indicators are named by their opaque references.
 
@@ -13,8 +14,8 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Serialize;
@@ -276,6 +277,7 @@ pub fn router(guard: Arc<Guard>) -> Router {
         .route("/status.json", get(json))
         .route("/healthz", get(health))
         .route("/metrics", get(metrics))
+        .route("/export/{*name}", get(export))
         .with_state(guard)
 }
 
@@ -319,6 +321,20 @@ async fn metrics(State(guard): State<Arc<Guard>>) -> Response {
         }
         None => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
+}
+
+async fn export(State(guard): State<Arc<Guard>>, Path(name): Path<String>, headers: HeaderMap) -> Response {
+    let shelf = guard.shelf().read().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let Some(served) = shelf.get(&name).cloned() else { return StatusCode::NOT_FOUND.into_response() };
+    drop(shelf);
+    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    let is_known =
+        known.is_some_and(|known| known == "*" || known.split(',').any(|one| one.trim() == served.etag));
+    if is_known {
+        return (StatusCode::NOT_MODIFIED, [(header::ETAG, served.etag)]).into_response();
+    }
+    let head = [(header::ETAG, served.etag), (header::CONTENT_TYPE, "application/octet-stream".to_owned())];
+    (head, axum::body::Bytes::from_owner(served.bytes)).into_response()
 }
 
 fn mode_word(mode: Option<Mode>) -> &'static str {

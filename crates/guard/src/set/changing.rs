@@ -193,6 +193,7 @@ impl Set {
         if !freed.is_empty() {
             self.table_mut().free.extend(freed);
         }
+        self.revised();
     }
 
     /// What a change means for each name that it touches, where `counts` says which records stand in the zone.

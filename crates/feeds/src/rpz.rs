@@ -62,16 +62,28 @@ fn write_rule(text: &mut String, owner: &str, rule: &Rule, reference: &str) {
         Rule::NxDomain => format!("{owner} CNAME . ; {reference}\n"),
         Rule::NoData => format!("{owner} CNAME *. ; {reference}\n"),
         Rule::Passthru => format!("{owner} CNAME rpz-passthru. ; {reference}\n"),
+        // BIND refuses the whole zone for an address at a name that is no host's (RFC 1123 §2.1); an alias may stand at any.
+        Rule::Addresses(_) if !is_host(owner) => return write_rule(text, owner, &Rule::NxDomain, reference),
         Rule::Addresses(addresses) => {
-            for address in addresses {
-                let kind = if address.is_ipv4() { "A" } else { "AAAA" };
-                text.push_str(&format!("{owner} {kind} {address}\n"));
-            }
+            write_addresses(text, owner, addresses);
             // Beside an alias nothing else may stand; beside addresses a text can.
             format!("{owner} TXT \"{reference}\"\n")
         }
     };
     text.push_str(&line);
+}
+
+fn write_addresses<'a>(text: &mut String, owner: &str, addresses: impl IntoIterator<Item = &'a IpAddr>) {
+    for address in addresses {
+        let kind = if address.is_ipv4() { "A" } else { "AAAA" };
+        text.push_str(&format!("{owner} {kind} {address}\n"));
+    }
+}
+
+/// Whether each label is one of a host: letters and digits, hyphens within.
+fn is_host(owner: &str) -> bool {
+    let owner = owner.strip_prefix("*.").unwrap_or(owner);
+    owner.split('.').all(|label| !label.contains('_') && !label.starts_with('-') && !label.ends_with('-'))
 }
 
 pub(crate) fn names(zone: &Rpz, feed: &Feed<'_>, writing: Writing<'_>) -> Output {
@@ -112,7 +124,20 @@ pub(crate) fn addresses(zone: &Rpz, feed: &Feed<'_>, writing: Writing<'_>) -> Ou
     for plain in &writing.entries {
         let Key::Prefix(prefix) = plain.key else { continue };
         let owner = format!("{}.{}.rpz-ip", prefix.length(), reversed(prefix.network()));
-        write_rule(&mut text, &owner, &zone.rule, &word(plain.entry.reference));
+        let reference = word(plain.entry.reference);
+        let Rule::Addresses(all) = &zone.rule else {
+            write_rule(&mut text, &owner, &zone.rule, &reference);
+            continue;
+        };
+        // Unbound takes addresses of the prefix's own family here and nothing beside them, no text either.
+        let same: Vec<&IpAddr> =
+            all.iter().filter(|address| address.is_ipv4() == prefix.network().is_ipv4()).collect();
+        if same.is_empty() {
+            write_rule(&mut text, &owner, &Rule::NoData, &reference);
+        } else {
+            text.push_str(&format!("; {reference}\n"));
+            write_addresses(&mut text, &owner, same);
+        }
     }
     let name = format!("{}.zone", zone.zone);
     writing.into_output(vec![File { name, bytes: text.into_bytes() }])

@@ -79,7 +79,7 @@ fn a_zone_has_no_name_below_another_and_gets_it_back() {
     let format = Format::Rpz(zone(Rule::NxDomain, Reader::Unbound));
     let output = made(&format, &keys);
     let text_of = text(&output, 0);
-    assert!(text_of.contains("\np.example.com CNAME . ; r-1____\n*.p.example.com CNAME . ;"), "{text_of}");
+    assert!(text_of.contains("\np.example.com CNAME . ; r-1_____\n*.p.example.com CNAME . ;"), "{text_of}");
     assert!(text_of.contains("60\n@ IN NS localhost.") && text_of.contains(" 42 300 "), "{text_of}");
     assert!(
         !text_of.contains("x.deep.mid") && !text_of.contains("evil.test") && !text_of.contains("zip"),
@@ -92,7 +92,7 @@ fn a_zone_has_no_name_below_another_and_gets_it_back() {
     for (reason, want) in reasons {
         assert_eq!(count(&output, reason), want, "{reason:?}");
     }
-    assert_eq!(output.report.rejected[&Reason::Subsumed].examples, ["r-1____"]);
+    assert_eq!(output.report.rejected[&Reason::Subsumed].examples, ["r-1_____"]);
     keys.remove(0);
     assert!(
         text(&made(&format, &keys), 0).contains("\nx.deep.mid.p.example.com CNAME"),
@@ -157,13 +157,13 @@ fn lists_have_what_they_can_hold() {
     let csv = made(&Format::Csv, &keys);
     assert_eq!(csv.report.written, keys.len());
     assert!(
-        text(&csv, 0).contains("\nname,p.example.com,subdomains,r-1____,malware,block,2026-11-18T"),
+        text(&csv, 0).contains("\nname,p.example.com,subdomains,r-1_____,malware,block,2026-11-18T"),
         "{}",
         text(&csv, 0)
     );
     assert!(text(&csv, 0).contains("\nsubject,\"'=your \"\"invoice\"\", now\",,"), "{}", text(&csv, 0));
     let zeek = made(&Format::Zeek, &keys);
-    assert!(text(&zeek, 0).contains("\n192.0.2.0/24\tIntel::SUBNET\tjcsp\tr-1____\n"));
+    assert!(text(&zeek, 0).contains("\n192.0.2.0/24\tIntel::SUBNET\tjcsp\tr-1_____\n"));
     assert!(text(&zeek, 0).contains("\nhost.example.com/a,'b'?x=1\tIntel::URL\t"));
     assert!(
         text(&zeek, 0)
@@ -182,8 +182,10 @@ fn suricata_gets_sets_in_lower_case_within_its_limit() {
     assert_eq!(rules.matches("hashsize 262144").count(), 3);
     assert_eq!(rules.matches("to_lowercase; dataset").count(), 3);
     assert_eq!(rules.matches("sid:70000").count(), 3);
-    let first = text(&output, 0).lines().next().unwrap();
-    assert_eq!(first, "bjAuZXhhbXBsZS5jb20=");
+    assert!(
+        text(&output, 0).lines().any(|line| line == "bjAuZXhhbXBsZS5jb20="),
+        "`n0.example.com` in base64"
+    );
 }
 
 #[test]

@@ -157,7 +157,7 @@ fn suricata_reads_the_rules_and_the_sets() {
     let Some(suricata) = program("suricata") else { return };
     for keys in [keys(), Vec::new()] {
         let folder = put(&Format::Suricata { first_sid: 7_000_001 }, &keys);
-        let arguments = ["-T", "-S", "ringfence.rules", "-l", "."];
+        let arguments = ["-T", "-v", "-S", "ringfence.rules", "-l", "."];
         let output = run(&suricata, &arguments, folder.path());
         let said = said(&output);
         assert!(output.status.success(), "{said}");

@@ -68,6 +68,12 @@ impl Customers {
         self.listeners.get(listener).copied()
     }
 
+    /// The only customer there is, if there is but one.
+    #[must_use]
+    pub fn only(&self) -> Option<CustomerId> {
+        (self.each.len() == 1).then_some(CustomerId(0))
+    }
+
     /// The TSIG keys whose holders take a feed's zone: those of customers that have it enforced by the sinkhole.
     #[must_use]
     pub fn keys_of(&self, feed: u16) -> Vec<&str> {

@@ -1,11 +1,14 @@
 //! The countermeasures, each put between the judge and its own crate, and their sockets.
 
 pub mod export;
+pub mod flow;
+pub mod mail;
 pub mod rpz;
 pub mod status;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::watch;
@@ -13,6 +16,9 @@ use tokio::task::JoinSet;
 use tracing::{error, info};
 
 use crate::run::{Guard, StartError};
+
+/// How long what is being done may take at the end.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// Opens every socket that the configuration names, and serves until `stop` says so. A guard that cannot have one of them
 /// does not start at all; when all are open, `is_up` is called.
@@ -39,6 +45,28 @@ pub async fn serve(
             });
         }
     }
+    let clock = Arc::clone(guard.clock());
+    for (quarantine, listener, name) in mail::open(&config, guard.judge(), guard.secrets(), &clock).await? {
+        info!(listener = name, "mail servers are served");
+        let (expiring, stopping) = (Arc::clone(&quarantine), stop.clone());
+        faces.spawn(async move {
+            expiring.expire(stopping).await;
+            Ok(())
+        });
+        let stopping = stop.clone();
+        faces.spawn(async move {
+            quarantine.serve(listener, &name, stopping).await;
+            Ok(())
+        });
+    }
+    for opened in flow::open(&config, guard.judge(), &mut faces).await? {
+        info!(listener = opened.name, "flows are collected");
+        let (clock, stopping) = (Arc::clone(&clock), stop.clone());
+        faces.spawn(async move {
+            flow::serve(opened, clock, stopping).await;
+            Ok(())
+        });
+    }
     if let Some(address) = config.status {
         let listener = TcpListener::bind(address).await.map_err(|source| listen(address, source))?;
         info!(%address, "the status page is served");
@@ -63,7 +91,11 @@ pub async fn serve(
             },
         }
     }
-    faces.shutdown().await;
+    // Mail that is being looked at is answered, alerts that wait are written.
+    let ended = async { while faces.join_next().await.is_some() {} };
+    if tokio::time::timeout(GRACE, ended).await.is_err() {
+        faces.shutdown().await;
+    }
     Ok(())
 }
 

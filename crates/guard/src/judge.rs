@@ -125,20 +125,17 @@ impl Judge {
         (!self.set.allowed.passes_address(address)).then_some(decided)
     }
 
-    /// A port at an address, or the address alone.
+    /// A port at an address; of the address alone, [`Judge::address`] tells.
     #[must_use]
-    pub fn endpoint(
+    pub fn port(
         &self,
         customer: CustomerId,
         service: Service,
         address: IpAddr,
         port: u16,
     ) -> Option<Decided> {
-        let decided = self.best(customer, service, |visit| {
-            let matcher = self.set.shared.read();
-            matcher.endpoint(address, port, &mut *visit);
-            matcher.address(address, &mut *visit);
-        })?;
+        let decided =
+            self.best(customer, service, |visit| self.set.shared.read().endpoint(address, port, visit))?;
         (!self.set.allowed.passes_address(address)).then_some(decided)
     }
 
@@ -299,7 +296,7 @@ feeds = { quiet = "monitor" }
         assert!(judge.name(who, Service::Sinkhole, "www.good.evil.example").is_none());
         assert!(judge.name_wire(who, Service::Sinkhole, b"\x04good\x04evil\x07example\x00").is_none());
         assert!(judge.address(who, Service::Flow, "192.0.2.8".parse().unwrap()).is_some());
-        assert!(judge.endpoint(who, Service::Flow, "192.0.2.9".parse().unwrap(), 80).is_none());
+        assert!(judge.address(who, Service::Flow, "192.0.2.9".parse().unwrap()).is_none());
         let mut met = 0;
         judge.scan(who, Service::Quarantine, b"good.evil.example and bad.evil.example", |_, _| met += 1);
         assert_eq!(met, 1);

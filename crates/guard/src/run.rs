@@ -83,6 +83,7 @@ pub struct Guard {
     judge: Arc<Judge>,
     zones: Option<Arc<RpzZones>>,
     secrets: Arc<Secrets>,
+    clock: Arc<dyn Clock>,
     shelf: Shelf,
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
@@ -133,6 +134,7 @@ impl Guard {
             judge,
             zones,
             secrets,
+            clock: Arc::clone(&clock),
             shelf: Shelf::default(),
             stop,
             threads: Vec::new(),
@@ -209,6 +211,12 @@ impl Guard {
     #[must_use]
     pub fn secrets(&self) -> &Arc<Secrets> {
         &self.secrets
+    }
+
+    /// What time it is.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
     }
 
     /// What is served below `/export/`.

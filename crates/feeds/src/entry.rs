@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use matcher::{Blinded, Key, Prefix};
+use matcher::{Algorithm, Blinded, Digest, Key, Prefix};
 use thiserror::Error;
 use time::OffsetDateTime;
 
@@ -232,6 +232,26 @@ impl<'e> Writing<'e> {
 pub(crate) fn narrow_enough(prefix: &Prefix) -> Result<(), Reason> {
     let least = if prefix.network().is_ipv4() { PREFIX4_LENGTH_MIN } else { PREFIX6_LENGTH_MIN };
     if prefix.length() < least { Err(Reason::TooWide) } else { Ok(()) }
+}
+
+/// The prefix that is listed, if one is.
+pub(crate) fn prefix(key: &Key) -> Option<&Prefix> {
+    if let Key::Prefix(prefix) = key { Some(prefix) } else { None }
+}
+
+/// The hash that is listed, if one is.
+pub(crate) fn digest(key: &Key) -> Option<&Digest> {
+    if let Key::Digest(digest) = key { Some(digest) } else { None }
+}
+
+/// Whether sensors know the function: they have three.
+pub(crate) fn is_common(algorithm: Algorithm) -> bool {
+    matches!(algorithm, Algorithm::Md5 | Algorithm::Sha1 | Algorithm::Sha256)
+}
+
+/// Appends to a text.
+pub(crate) fn push(text: &mut String, what: fmt::Arguments<'_>) {
+    fmt::Write::write_fmt(text, what).expect("a string takes any text");
 }
 
 /// A word that every form can hold: letters, digits and a few marks.

@@ -4,7 +4,9 @@ use std::net::IpAddr;
 
 use matcher::{Key, Scope};
 
-use crate::entry::{Action, File, Output, Plain, Reason, Writing, instant, narrow_enough, word};
+use crate::entry::{
+    Action, File, Output, Plain, Reason, Writing, digest, instant, narrow_enough, prefix, push, word,
+};
 use crate::names;
 
 /// Elements on one line of nftables: its parser keeps a line in memory.
@@ -44,10 +46,7 @@ fn values(file: &str, writing: Writing<'_>, takes: impl Fn(&Key) -> Result<(), R
 }
 
 pub(crate) fn addresses(writing: Writing<'_>) -> Output {
-    values("addresses.txt", writing, |key| match key {
-        Key::Prefix(prefix) => narrow_enough(prefix),
-        _ => Err(Reason::Kind),
-    })
+    values("addresses.txt", writing, |key| prefix(key).ok_or(Reason::Kind).and_then(narrow_enough))
 }
 
 pub(crate) fn urls(writing: Writing<'_>) -> Output {
@@ -70,23 +69,30 @@ pub(crate) fn squid(writing: Writing<'_>) -> Output {
     writing.into_output(vec![file])
 }
 
+fn is_endpoint(plain: &Plain<'_>) -> bool {
+    matches!(plain.key, Key::Endpoint(..))
+}
+
+fn is_v4(plain: &Plain<'_>) -> bool {
+    if let Key::Endpoint(address, _) = plain.key {
+        return address.is_ipv4();
+    }
+    prefix(plain.key).is_some_and(|prefix| prefix.network().is_ipv4())
+}
+
 pub(crate) fn nftables(table: &str, writing: Writing<'_>) -> Output {
-    let writing = writing.blocking().distinct().keep(|plain| match plain.key {
-        Key::Prefix(prefix) => narrow_enough(prefix),
-        Key::Endpoint(..) => Ok(()),
-        _ => Err(Reason::Kind),
-    });
+    let takes = |plain: &Plain<'_>| {
+        if is_endpoint(plain) {
+            return Ok(());
+        }
+        prefix(plain.key).ok_or(Reason::Kind).and_then(narrow_enough)
+    };
+    let writing = writing.blocking().distinct().keep(takes);
     // An identifier begins with a letter; what else a word may have, nft reads as something of its own.
     let table: String = table.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
     let table =
         if table.starts_with(|c: char| c.is_ascii_alphabetic()) { table } else { format!("t{table}") };
     let mut text = format!("add table inet {table}\n");
-    let is_v4 = |plain: &Plain<'_>| match plain.key {
-        Key::Prefix(prefix) => prefix.network().is_ipv4(),
-        Key::Endpoint(address, _) => address.is_ipv4(),
-        _ => false,
-    };
-    let is_endpoint = |plain: &Plain<'_>| matches!(plain.key, Key::Endpoint(..));
     for (name, kind, of_v4, of_endpoint) in [
         ("listed4", "type ipv4_addr; flags interval; auto-merge;", true, false),
         ("listed6", "type ipv6_addr; flags interval; auto-merge;", false, false),
@@ -94,7 +100,10 @@ pub(crate) fn nftables(table: &str, writing: Writing<'_>) -> Output {
         ("endpoints6", "type ipv6_addr . inet_service;", false, true),
     ] {
         // All in one transaction of the kernel: no packet meets an empty set.
-        text.push_str(&format!("add set inet {table} {name} {{ {kind} }}\nflush set inet {table} {name}\n"));
+        push(
+            &mut text,
+            format_args!("add set inet {table} {name} {{ {kind} }}\nflush set inet {table} {name}\n"),
+        );
         let members: Vec<&Plain<'_>> = writing
             .entries
             .iter()
@@ -103,12 +112,12 @@ pub(crate) fn nftables(table: &str, writing: Writing<'_>) -> Output {
         for some in members.chunks(ELEMENTS_PER_LINE) {
             let shown: Vec<String> = some
                 .iter()
-                .map(|plain| match plain.key {
-                    Key::Endpoint(address, port) => format!("{address} . {port}"),
-                    key => key.to_string(),
+                .map(|plain| {
+                    let Key::Endpoint(address, port) = plain.key else { return plain.key.to_string() };
+                    format!("{address} . {port}")
                 })
                 .collect();
-            text.push_str(&format!("add element inet {table} {name} {{ {} }}\n", shown.join(", ")));
+            push(&mut text, format_args!("add element inet {table} {name} {{ {} }}\n", shown.join(", ")));
         }
     }
     writing.into_output(vec![File { name: "ringfence.nft".to_owned(), bytes: text.into_bytes() }])
@@ -119,15 +128,12 @@ pub(crate) fn csv(writing: Writing<'_>) -> Output {
     let head = "kind,value,scope,reference,category,action,valid_from,valid_until,confidence".to_owned();
     let rows = writing.entries.iter().map(|plain| {
         let entry = &plain.entry;
-        let (value, scope) = match plain.key {
-            Key::Name(name, Scope::Exact) => (name.as_str().to_owned(), "exact"),
-            Key::Name(name, Scope::Subdomains) => (name.as_str().to_owned(), "subdomains"),
-            key => (key.to_string(), ""),
+        let (value, scope) = match names::name(plain) {
+            Some((name, Scope::Exact)) => (name.to_owned(), "exact"),
+            Some((name, Scope::Subdomains)) => (name.to_owned(), "subdomains"),
+            None => (plain.key.to_string(), ""),
         };
-        let kind = match plain.key {
-            Key::Digest(digest) => digest.algorithm().name(),
-            key => key.kind().word(),
-        };
+        let kind = digest(plain.key).map_or(plain.key.kind().word(), |digest| digest.algorithm().name());
         let action = match entry.action {
             Action::Monitor => "monitor",
             Action::Block => "block",

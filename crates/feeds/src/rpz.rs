@@ -6,9 +6,9 @@
 
 use std::net::IpAddr;
 
-use matcher::{Key, Scope};
+use matcher::Scope;
 
-use crate::entry::{Feed, File, Output, Reason, Writing, narrow_enough, word};
+use crate::entry::{Feed, File, Output, Reason, Writing, narrow_enough, prefix, push, word};
 use crate::names;
 
 /// Bytes of a name on the wire (RFC 1035 §2.3.4).
@@ -76,7 +76,7 @@ fn write_rule(text: &mut String, owner: &str, rule: &Rule, reference: &str) {
 fn write_addresses<'a>(text: &mut String, owner: &str, addresses: impl IntoIterator<Item = &'a IpAddr>) {
     for address in addresses {
         let kind = if address.is_ipv4() { "A" } else { "AAAA" };
-        text.push_str(&format!("{owner} {kind} {address}\n"));
+        push(text, format_args!("{owner} {kind} {address}\n"));
     }
 }
 
@@ -116,13 +116,13 @@ pub(crate) fn names(zone: &Rpz, feed: &Feed<'_>, writing: Writing<'_>) -> Output
 }
 
 pub(crate) fn addresses(zone: &Rpz, feed: &Feed<'_>, writing: Writing<'_>) -> Output {
-    let writing = writing.blocking().distinct().keep(|plain| match plain.key {
-        Key::Prefix(prefix) => narrow_enough(prefix),
-        _ => Err(Reason::Kind),
-    });
+    let writing = writing
+        .blocking()
+        .distinct()
+        .keep(|plain| prefix(plain.key).ok_or(Reason::Kind).and_then(narrow_enough));
     let mut text = head(zone, feed);
     for plain in &writing.entries {
-        let Key::Prefix(prefix) = plain.key else { continue };
+        let Some(prefix) = prefix(plain.key) else { continue };
         let owner = format!("{}.{}.rpz-ip", prefix.length(), reversed(prefix.network()));
         let reference = word(plain.entry.reference);
         let Rule::Addresses(all) = &zone.rule else {
@@ -135,7 +135,7 @@ pub(crate) fn addresses(zone: &Rpz, feed: &Feed<'_>, writing: Writing<'_>) -> Ou
         if same.is_empty() {
             write_rule(&mut text, &owner, &Rule::NoData, &reference);
         } else {
-            text.push_str(&format!("; {reference}\n"));
+            push(&mut text, format_args!("; {reference}\n"));
             write_addresses(&mut text, &owner, same);
         }
     }

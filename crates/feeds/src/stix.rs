@@ -29,7 +29,11 @@ fn pattern(key: &Key) -> Option<String> {
             // STIX 2.1 §10.7 has a word for these; the others have none.
             Algorithm::Sha224 | Algorithm::Sha384 => return None,
             Algorithm::Md5 => format!("[file:hashes.MD5 = '{key}']"),
-            algorithm => format!("[file:hashes.'{}' = '{key}']", algorithm.name()),
+            algorithm @ (Algorithm::Sha1
+            | Algorithm::Sha256
+            | Algorithm::Sha512
+            | Algorithm::Sha3_256
+            | Algorithm::Sha3_512) => format!("[file:hashes.'{}' = '{key}']", algorithm.name()),
         },
         Key::Email(text) => format!("[email-addr:value = {}]", quoted(text.as_str())),
         Key::Url(text) => format!("[url:value = {}]", quoted(text.as_str())),

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use matcher::{Algorithm, Key};
 
-use crate::entry::{Feed, File, Output, Plain, Reason, Writing, word};
+use crate::entry::{Feed, File, Output, Plain, Reason, Writing, digest, is_common, prefix, push, word};
 use crate::names;
 
 /// The largest hash table of a dataset that Suricata takes without a change of its configuration; above it, the whole file of rules fails.
@@ -34,16 +34,12 @@ impl Dataset<'_> {
 }
 
 pub(crate) fn write(first_sid: u32, feed: &Feed<'_>, writing: Writing<'_>) -> Output {
-    let takes = |plain: &Plain<'_>| match plain.key {
-        Key::Name(name, _) if !name.as_str().contains('.') => Err(Reason::TopLevel),
-        Key::Name(..) => Ok(()),
-        Key::Prefix(prefix) if prefix.is_single() => Ok(()),
-        Key::Prefix(_) => Err(Reason::PrefixOnly),
-        Key::Digest(digest) => match digest.algorithm() {
-            Algorithm::Md5 | Algorithm::Sha1 | Algorithm::Sha256 => Ok(()),
-            _ => Err(Reason::Kind),
-        },
-        _ => Err(Reason::Kind),
+    let takes = |plain: &Plain<'_>| match (names::name(plain), prefix(plain.key), digest(plain.key)) {
+        (Some((name, _)), ..) if !name.contains('.') => Err(Reason::TopLevel),
+        (_, Some(prefix), _) if !prefix.is_single() => Err(Reason::PrefixOnly),
+        (_, _, Some(digest)) if !is_common(digest.algorithm()) => Err(Reason::Kind),
+        (None, None, None) => Err(Reason::Kind),
+        _ => Ok(()),
     };
     // By name first: of one that is listed in both scopes one line is left.
     let mut writing = names::once(writing.distinct().keep(takes));
@@ -58,18 +54,18 @@ pub(crate) fn write(first_sid: u32, feed: &Feed<'_>, writing: Writing<'_>) -> Ou
         (File { name: file.to_owned(), bytes }, shown.len())
     };
     let digests = |wanted: Algorithm| {
-        move |key: &Key| match key {
-            Key::Digest(digest) if digest.algorithm() == wanted => Some(hex::encode(digest.bytes())),
-            _ => None,
+        move |key: &Key| {
+            let digest = digest(key).filter(|digest| digest.algorithm() == wanted)?;
+            Some(hex::encode(digest.bytes()))
         }
     };
     // Strings stand in base64, so that any byte can.
     let encoded =
         |key: &Key| if let Key::Name(name, _) = key { Some(STANDARD.encode(name.as_str())) } else { None };
     let address = |v4: bool| {
-        move |key: &Key| match key {
-            Key::Prefix(prefix) if prefix.network().is_ipv4() == v4 => Some(prefix.network().to_string()),
-            _ => None,
+        move |key: &Key| {
+            let prefix = prefix(key).filter(|prefix| prefix.network().is_ipv4() == v4)?;
+            Some(prefix.network().to_string())
         }
     };
     let (names, name_count) = list("names.lst", &encoded);
@@ -107,9 +103,12 @@ pub(crate) fn write(first_sid: u32, feed: &Feed<'_>, writing: Writing<'_>) -> Ou
         // An empty list is an error to some keywords, and asks for nothing.
         if count > 0 {
             let rev = feed.revision.max(1);
-            text.push_str(&format!(
-                "alert {heading} (msg:\"{source}: listed {what}\"; {keywords} sid:{sid}; rev:{rev};)\n"
-            ));
+            push(
+                &mut text,
+                format_args!(
+                    "alert {heading} (msg:\"{source}: listed {what}\"; {keywords} sid:{sid}; rev:{rev};)\n"
+                ),
+            );
         }
     }
     let rules = File { name: "ringfence.rules".to_owned(), bytes: text.into_bytes() };

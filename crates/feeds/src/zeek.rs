@@ -1,8 +1,8 @@
 //! Zeek's intelligence framework: one table, a tab between cells, a hyphen for nothing.
 
-use matcher::{Algorithm, Key};
+use matcher::Key;
 
-use crate::entry::{Feed, File, Output, Plain, Reason, Writing, narrow_enough, word};
+use crate::entry::{Feed, File, Output, Plain, Reason, Writing, is_common, narrow_enough, push, word};
 use crate::names;
 
 /// The kind in Zeek's words, and the value as Zeek compares it.
@@ -11,15 +11,12 @@ fn cells(key: &Key) -> Option<(&'static str, String)> {
         Key::Name(name, _) => ("Intel::DOMAIN", name.as_str().to_owned()),
         Key::Prefix(prefix) if prefix.is_single() => ("Intel::ADDR", prefix.to_string()),
         Key::Prefix(prefix) => ("Intel::SUBNET", prefix.to_string()),
-        Key::Digest(digest) => match digest.algorithm() {
-            Algorithm::Md5 | Algorithm::Sha1 | Algorithm::Sha256 => ("Intel::FILE_HASH", key.to_string()),
-            _ => return None,
-        },
+        Key::Digest(digest) if is_common(digest.algorithm()) => ("Intel::FILE_HASH", key.to_string()),
         Key::Email(text) => ("Intel::EMAIL", text.as_str().to_owned()),
         // Zeek has host and path together, without the scheme.
         Key::Url(text) => ("Intel::URL", text.as_str().split_once("://")?.1.to_owned()),
         Key::FileName(text) => ("Intel::FILE_NAME", text.as_str().to_owned()),
-        Key::Endpoint(..) | Key::Subject(_) | Key::Text(_) => return None,
+        Key::Digest(_) | Key::Endpoint(..) | Key::Subject(_) | Key::Text(_) => return None,
     })
 }
 
@@ -43,7 +40,7 @@ pub(crate) fn write(feed: &Feed<'_>, writing: Writing<'_>) -> Output {
     let mut text = "#fields\tindicator\tindicator_type\tmeta.source\tmeta.desc\n".to_owned();
     for plain in &writing.entries {
         let Some((kind, value)) = cells(plain.key) else { continue };
-        text.push_str(&format!("{value}\t{kind}\t{source}\t{}\n", word(plain.entry.reference)));
+        push(&mut text, format_args!("{value}\t{kind}\t{source}\t{}\n", word(plain.entry.reference)));
     }
     writing.into_output(vec![File { name: "intel.dat".to_owned(), bytes: text.into_bytes() }])
 }

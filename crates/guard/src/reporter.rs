@@ -22,7 +22,7 @@ use crate::occurrence::{Due, Facts};
 /// How many facts go together.
 const BATCH_MAX: usize = 500;
 /// How often there is something to be looked at.
-const ROUND: Duration = Duration::from_secs(20);
+const ROUND: Duration = Duration::from_secs(5);
 /// An hour's facts leave at a moment of these after it.
 const DELAY_MAX_SECONDS: u32 = 600;
 

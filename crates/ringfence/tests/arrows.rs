@@ -33,7 +33,21 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["model", "release", "stix"]),
     ("store-sqlite", &["model", "release", "store"]),
     ("exchange", &["ledger", "model", "programme", "release", "stix", "store", "taxii", "ties", "vetting"]),
-    ("guard", &["feeds", "flows", "matcher", "model", "quarantine", "sinkhole", "stix", "stix-pattern", "taxii", "taxii-client"]),
+    (
+        "guard",
+        &[
+            "feeds",
+            "flows",
+            "matcher",
+            "model",
+            "quarantine",
+            "sinkhole",
+            "stix",
+            "stix-pattern",
+            "taxii",
+            "taxii-client",
+        ],
+    ),
     ("hub", &["exchange", "ledger", "model", "programme", "store", "taxii", "ties"]),
     ("testkit", &["exchange", "ledger", "model", "programme", "release", "stix", "store", "taxii"]),
     (

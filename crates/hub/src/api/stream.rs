@@ -116,7 +116,7 @@ fn source(hub: &Hub, caller: &Caller, request: &Request) -> Result<Source, Refus
             hub.exchange.may_follow_alerts(caller, &after)?;
             Ok(Source::Alerts { after })
         }
-        (Some(_) | None, Some(_)) | (Some(_) | None, None) => Err(Refusal::bad_request(
+        (Some(_) | None, Some(_) | None) => Err(Refusal::bad_request(
             "ask either for a `collection`, by its id or alias, with `added_after`; or for `alerts`, with `after`",
         )),
     }

@@ -21,8 +21,10 @@
 
 mod alerts;
 mod audit;
+mod binding;
 mod credentials;
 mod cursor;
+mod decided;
 mod dossier;
 mod duties;
 mod error;
@@ -31,6 +33,7 @@ mod exchange;
 mod keeping;
 mod labelling;
 mod members;
+mod people;
 mod procedure;
 mod publish;
 mod published;
@@ -40,15 +43,19 @@ mod read;
 mod recall;
 mod recorded;
 mod registry;
+mod reporting;
 mod ties;
+mod webhooks;
 mod writer;
 
 pub use alerts::{ALERTS_MAX, Alert};
 pub use audit::{HeldObject, HoldsReport, LedgerHead, Receiver, WhoReport};
+pub use binding::{Bound, Waiting};
 pub use credentials::{Attempt, CredentialRecord, CredentialSecret, NewCredential};
+pub use decided::DecisionsPage;
 pub use dossier::{
     Agreement, Answer, AnswerDiff, Appeal, Attestation, Concluded, Decided, Done, Dossier, Duty, DutyOf,
-    Override, Proposal, Review,
+    Override, Proposal, Rebinding, Review,
 };
 pub use duties::Attested;
 pub use error::{AdminError, AuthenticationError, OpenError, PublishError, ReadError, WriteError};
@@ -61,3 +68,4 @@ pub use publish::{ItemFate, PublishOptions, Submission};
 pub use read::{CollectionView, ObjectsAnswer, RecordsAnswer, Served, StatusView, StreamBatch, Unless};
 pub use recall::{Reached, RecallAction, RecallReport};
 pub use ties::{IMPORT_MAX, Imported, Question};
+pub use webhooks::{DueAlerts, HookState, WebhookView};

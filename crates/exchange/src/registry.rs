@@ -20,6 +20,7 @@ use vetting::Judge;
 use crate::credentials::CredentialRecord;
 use crate::dossier::Dossier;
 use crate::error::OpenError;
+use crate::webhooks::HookState;
 
 /// Kinds of records.
 pub(crate) const MEMBER: &str = "member";
@@ -34,6 +35,7 @@ pub(crate) const STATEMENTS: &str = "statements";
 pub(crate) const DOSSIER: &str = "dossier";
 pub(crate) const DECISION: &str = "decision";
 pub(crate) const ALERT: &str = "alert";
+pub(crate) const WEBHOOK: &str = "webhook";
 
 /// The key under which the programme that is in force is kept.
 pub(crate) const IN_FORCE: &str = "in-force";
@@ -156,6 +158,8 @@ pub(crate) struct Registry {
     /// How many alerts there have been, and batches of statements.
     pub(crate) alerts: u64,
     pub(crate) batches: u64,
+    /// How far each webhook has come, by its name.
+    pub(crate) hooks: Arc<BTreeMap<String, HookState>>,
 }
 
 impl Registry {
@@ -238,6 +242,10 @@ impl Registry {
         for record in snapshot.list(MARKING, "")? {
             markings.insert(record.key.clone(), parse(&record)?);
         }
+        let mut hooks = BTreeMap::new();
+        for record in snapshot.list(WEBHOOK, "")? {
+            hooks.insert(record.key.clone(), parse(&record)?);
+        }
         let mut registry = Self {
             epoch: snapshot.horizon().epoch,
             policy,
@@ -251,6 +259,7 @@ impl Registry {
             dossiers: Arc::new(dossiers),
             alerts,
             batches,
+            hooks: Arc::new(hooks),
         };
         registry.refresh_identities();
         Ok(registry)

@@ -17,10 +17,11 @@ use vetting::{Decision, Lens, Move, Party, Remedies, Session};
 
 use crate::alerts::{self, Alert};
 use crate::error::{AdminError, WriteError};
-use crate::evaluate::{Moved, evaluate};
+use crate::evaluate::{Moved, evaluate_news};
 use crate::exchange::{Exchange, Hand, Inner, name_of, require};
 use crate::members::{DECIDES, still_accepted};
-use crate::registry::{DECISION, Registry, STATEMENTS};
+use crate::registry::{Registry, STATEMENTS};
+use crate::reporting::talked_about;
 use crate::writer::Instants;
 
 /// How many statements one import may hold; a national register goes in several.
@@ -205,27 +206,6 @@ impl Exchange {
         move || self.inner.clock.now() > until
     }
 
-    /// The decisions on a member, with their proofs, the oldest first.
-    ///
-    /// # Errors
-    ///
-    /// Refuses members, and a member that there is not.
-    pub fn decisions(
-        &self,
-        caller: &Caller,
-        member: &MemberId,
-    ) -> Result<Vec<serde_json::Value>, AdminError> {
-        require(caller, &Role::ALL, "the programme's people")?;
-        if !self.inner.published.registry().members.contains_key(member) {
-            return Err(AdminError::NoSuchMember(member.clone()));
-        }
-        let records = self.inner.store.snapshot()?.list(DECISION, &format!("{member}/"))?;
-        let parsed = records.iter().map(|record| serde_json::from_slice(&record.value));
-        parsed
-            .collect::<Result<_, _>>()
-            .map_err(|error| AdminError::Store(StoreError::Damaged(format!("a decision: {error}"))))
-    }
-
     /// What was said of a tie, in the order in which it was recorded.
     ///
     /// # Errors
@@ -314,12 +294,18 @@ fn record(
         }
     }
     let whom = whom(turn.registry, &ties, &new, at);
-    imported.moved = evaluate(inner, turn, &ties, whom.as_ref(), at)?;
+    let about = talked_about(turn.registry, &ties, &new, at);
+    imported.moved = evaluate_news(inner, turn, &ties, whom.as_ref(), about.as_ref(), at)?;
     Ok(imported)
 }
 
 /// The members whose facts may be others by what is newly said; `None` for all of them.
-fn whom(registry: &Registry, ties: &Ties, new: &[Statement], at: Timestamp) -> Option<BTreeSet<MemberId>> {
+pub(crate) fn whom(
+    registry: &Registry,
+    ties: &Ties,
+    new: &[Statement],
+    at: Timestamp,
+) -> Option<BTreeSet<MemberId>> {
     let is_of_a_state = |entity: &EntityId| entity.as_str().starts_with("state:");
     // That a state is adverse matters to whoever belongs to it, and that is no tie but a line in a description.
     if new.len() > FOLLOWED_MAX
@@ -337,7 +323,7 @@ fn whom(registry: &Registry, ties: &Ties, new: &[Statement], at: Timestamp) -> O
 }
 
 /// The entities of the listing that a statement makes, ends or retracts, whatever it said of them at any time.
-fn listed_by(ties: &Ties, said: &Said) -> Vec<EntityId> {
+pub(crate) fn listed_by(ties: &Ties, said: &Said) -> Vec<EntityId> {
     let of = match resolved(ties, said).as_ref() {
         Some(Said::Listing(listing)) => return vec![listing.entity.clone()],
         Some(Said::End(end)) => end.tie.clone(),

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use exchange::Exchange;
-use hub::{BackupError, BackupReport, Backups, HubOptions, ServeOptions, Tls};
+use hub::{BackupError, BackupReport, Backups, HubOptions, ServeOptions, Tls, Webhooks};
 use model::Clock;
 use programme::Programme;
 use store::Store;
@@ -83,6 +83,7 @@ impl Hosting {
             store: Arc::clone(&self.store),
             dir: self.data.path().join(BACKUPS),
         }));
+        let keys = self.data.webhook_keys(&self.exchange.programme())?;
         let tending = tokio::spawn(tend(self.exchange.clone()));
         let router = hub::router(self.exchange.clone(), options)?;
         let serving = ServeOptions {
@@ -90,10 +91,13 @@ impl Hosting {
             trusted_proxies: faces.trusted_proxies,
             ..ServeOptions::default()
         };
+        let webhooks = Webhooks::start(&self.exchange, keys).context("starting the webhooks' threads")?;
         // It has logged what it dropped. The writer ends with the last handle on the exchange, after it has committed
         // what it had begun.
         hub::serve(vec![listener], router, serving, stop).await;
         tending.abort();
+        // They hold the exchange until what is on its way has been answered, or its time is over.
+        drop(tokio::task::spawn_blocking(move || webhooks.stop()).await);
         // A tending that is under way holds the exchange until it is done.
         drop(tending.await);
         Ok(())

@@ -139,7 +139,7 @@ impl Vet {
     /// The entity that was named: as a member's, or as itself.
     fn entity_in(&self, exchange: &Exchange, caller: &Caller) -> Result<EntityId> {
         let wanted = self.member.to_lowercase();
-        for member in exchange.members(caller)? {
+        for member in exchange.members(caller, None, usize::MAX)? {
             if member.id.as_str() == self.member || member.name.to_lowercase() == wanted {
                 let dossier = exchange.dossier(caller, &member.id)?;
                 let bound = dossier.entity;

@@ -25,11 +25,13 @@ mod credentials;
 mod cursor;
 mod dossier;
 mod duties;
+mod editions;
 mod error;
 mod evaluate;
 mod exchange;
 mod keeping;
 mod labelling;
+mod matches;
 mod members;
 mod procedure;
 mod publish;
@@ -51,11 +53,13 @@ pub use dossier::{
     Override, Proposal, Review,
 };
 pub use duties::Attested;
+pub use editions::{Import, Part};
 pub use error::{AdminError, AuthenticationError, OpenError, PublishError, ReadError, WriteError};
 pub use evaluate::Moved;
 pub use exchange::{Exchange, Keys, Options, Random};
 pub use keeping::KeptCheckpoint;
 pub use labelling::Finding;
+pub use matches::{Compared, Match, MatchAnswer, MatchPage, MatchSide, MatchState};
 pub use members::{MemberChange, NewMember, Stepped};
 pub use publish::{ItemFate, PublishOptions, Submission};
 pub use read::{CollectionView, ObjectsAnswer, RecordsAnswer, Served, StatusView, StreamBatch, Unless};

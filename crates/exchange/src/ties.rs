@@ -16,10 +16,10 @@ use ties::{AsOf, EntityId, Evidence, Picture as _, Registry as Ties, Said, State
 use vetting::{Decision, Lens, Move, Party, Remedies, Session};
 
 use crate::alerts::{self, Alert};
+use crate::editions::Import;
 use crate::error::{AdminError, WriteError};
 use crate::evaluate::{Moved, evaluate};
-use crate::exchange::{Exchange, Hand, Inner, name_of, require};
-use crate::members::{DECIDES, still_accepted};
+use crate::exchange::{Exchange, Hand, Inner, require};
 use crate::registry::{DECISION, Registry, STATEMENTS};
 use crate::writer::Instants;
 
@@ -33,7 +33,7 @@ const FOLLOWED_MAX: usize = 10_000;
 const RETRACTIONS_FOLLOWED_MAX: usize = 32;
 
 /// How much of an import's name the ledger keeps, in characters.
-const SUBJECT_LENGTH_MAX: usize = 200;
+pub(crate) const SUBJECT_LENGTH_MAX: usize = 200;
 
 /// What became of an import.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
@@ -46,6 +46,8 @@ pub struct Imported {
     pub refused: Vec<(usize, String)>,
     /// What somebody should look at.
     pub findings: Vec<String>,
+    /// How many of the new ones are ends of what a new edition leaves out.
+    pub ended: usize,
     /// Who moved.
     pub moved: Vec<Moved>,
 }
@@ -76,7 +78,7 @@ impl Exchange {
         self.inner.writer.decide(Instants::None, refresh).map(drop)
     }
 
-    /// Records statements, decides anew on everybody whom they concern, and lets follow what follows.
+    /// Records statements that are a whole import; see [`import`](Self::import).
     ///
     /// # Errors
     ///
@@ -87,32 +89,7 @@ impl Exchange {
         statements: Vec<Statement>,
         subject: &str,
     ) -> Result<Imported, AdminError> {
-        require(caller, DECIDES, "an operator or an officer")?;
-        if statements.len() > IMPORT_MAX {
-            let message =
-                format!("{} statements are more than the {IMPORT_MAX} of one import", statements.len());
-            return Err(AdminError::Invalid(message));
-        }
-        let (inner, caller) = (Arc::clone(&self.inner), caller.clone());
-        let subject = subject.chars().take(SUBJECT_LENGTH_MAX).collect::<String>();
-        let result =
-            self.inner.writer.decide(Instants::HandsOut, move |turn| -> Result<Imported, AdminError> {
-                still_accepted(turn, &caller)?;
-                Ok(record(&inner, turn, statements, &subject, name_of(&caller))?)
-            });
-        match result {
-            Ok((imported, last)) => {
-                self.wait_for(&imported.moved, last)?;
-                Ok(imported)
-            }
-            Err(error) => {
-                // If it cannot be done now, the writer does it before it next decides.
-                if let Err(error) = self.refresh_ties() {
-                    tracing::warn!(%error, "statements that were not recorded are in memory for now");
-                }
-                Err(error)
-            }
-        }
+        self.import(caller, Import { subject: subject.to_owned(), statements, ..Import::default() })
     }
 
     /// Who would move if these statements were recorded; nothing is.
@@ -200,7 +177,7 @@ impl Exchange {
     }
 
     /// Asks whether `time` has passed since this was called.
-    fn limit(&self, time: std::time::Duration) -> impl FnMut() -> bool + '_ {
+    pub(crate) fn limit(&self, time: std::time::Duration) -> impl FnMut() -> bool + '_ {
         let until = self.inner.clock.now() + time;
         move || self.inner.clock.now() > until
     }
@@ -273,7 +250,7 @@ impl Exchange {
 }
 
 /// What an import does inside its transaction.
-fn record(
+pub(crate) fn record(
     inner: &Inner,
     turn: &mut Hand<'_>,
     statements: Vec<Statement>,
@@ -289,6 +266,7 @@ fn record(
         known_already: added.known_already,
         refused: added.refused.iter().map(|(place, why)| (*place, why.to_string())).collect(),
         findings: added.findings.iter().map(ToString::to_string).collect(),
+        ended: 0,
         moved: Vec::new(),
     };
     let Some(batch) = batch else { return Ok(imported) };

@@ -288,8 +288,10 @@ impl Exchange {
             let mut ended = 0;
             if !over.is_empty() {
                 let ties = inner.recorded.current(turn, inner.store.as_ref())?;
-                let ends: Vec<Statement> =
-                    over.iter().filter_map(|missing| missing.end(&ties, turn.now)).collect();
+                // They are said with the last of what is said.
+                let said = statements.last().map_or(Timestamp::EPOCH, |statement| statement.recorded);
+                let ends = over.iter().filter_map(|missing| missing.end(&ties, turn.now));
+                let ends: Vec<Statement> = ends.map(|end| Statement { recorded: said, ..end }).collect();
                 ended = ends.len();
                 statements.extend(ends);
             }

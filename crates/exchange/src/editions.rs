@@ -414,7 +414,8 @@ mod tests {
 
     #[test]
     fn an_import_has_a_plain_name_and_counts_from_one() {
-        for (import, number, fine) in [("5f-C", 1, true), ("", 1, false), ("a b", 1, false), ("x", 0, false)] {
+        for (import, number, fine) in [("5f-C", 1, true), ("", 1, false), ("a b", 1, false), ("x", 0, false)]
+        {
             let part = Part { import: import.to_owned(), number, last: false };
             assert_eq!(check(&part).is_ok(), fine, "{part:?}");
         }

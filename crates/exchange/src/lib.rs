@@ -33,6 +33,7 @@ mod keeping;
 mod labelling;
 mod matches;
 mod members;
+mod order;
 mod procedure;
 mod publish;
 mod published;

@@ -19,6 +19,7 @@
 
 mod compare;
 mod file;
+mod weigh;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -297,7 +298,8 @@ impl Exchange {
             let imported = match answer {
                 MatchAnswer::Accept => {
                     let statement = same(&found, &by, &reason)?;
-                    let imported = record(&inner, turn, vec![statement], &format!("match {number}"), by.clone())?;
+                    let imported =
+                        record(&inner, turn, vec![statement], &format!("match {number}"), by.clone())?;
                     if let Some((_, why)) = imported.refused.first() {
                         return Err(AdminError::Invalid(why.clone()));
                     }

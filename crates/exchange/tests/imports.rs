@@ -6,9 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use exchange::{
-    AdminError, Compared, Import, Imported, Match, MatchAnswer, MatchState, Part, Question,
-};
+use exchange::{AdminError, Compared, Import, Imported, Match, MatchAnswer, MatchState, Part, Question};
 use model::{Grade, MemberId, Principal, Role, Standing};
 use programme::template;
 use store::MemoryStore;
@@ -37,7 +35,8 @@ fn named(document: &str, id: &str, name: &str, more: &str) -> Statement {
 }
 
 fn listed(document: &str, list: &str, entity: &str) -> Statement {
-    let body = format!(r#"{{"listing":{{"id":"{document}:l-{entity}","list":"{list}","entity":"{entity}"}}}}"#);
+    let body =
+        format!(r#"{{"listing":{{"id":"{document}:l-{entity}","list":"{list}","entity":"{entity}"}}}}"#);
     said(document, &format!("l-{entity}"), &body)
 }
 
@@ -74,7 +73,9 @@ fn ends(world: &World) -> Vec<String> {
     let all = world.exchange.statements(&world.operator, 0, 10_000).unwrap();
     let ends = all.into_iter().filter_map(|statement| match statement.said {
         Said::End(end) => Some(end.tie.to_string()),
-        Said::Tie(_) | Said::Entity(_) | Said::Listing(_) | Said::Same { .. } | Said::Retraction { .. } => None,
+        Said::Tie(_) | Said::Entity(_) | Said::Listing(_) | Said::Same { .. } | Said::Retraction { .. } => {
+            None
+        }
     });
     ends.collect()
 }
@@ -117,10 +118,10 @@ fn the_last_part_of_an_edition_ends_what_no_part_says() {
         ..Import::default()
     };
     assert_eq!(world.exchange.import(&world.operator, whole.clone()).unwrap().ended, 1);
-    assert_eq!(world.exchange.import(&world.operator, whole).unwrap(), Imported {
-        known_already: 4,
-        ..Imported::default()
-    });
+    assert_eq!(
+        world.exchange.import(&world.operator, whole).unwrap(),
+        Imported { known_already: 4, ..Imported::default() }
+    );
 }
 
 #[test]
@@ -368,7 +369,8 @@ fn matches_are_read_page_by_page() {
 #[test]
 fn comparing_stops_when_its_time_is_up_and_goes_on() {
     let world = world();
-    let many = (0..300).map(|number| named("register", &number.to_string(), &format!("Company {number}"), ""));
+    let many =
+        (0..300).map(|number| named("register", &number.to_string(), &format!("Company {number}"), ""));
     import(&world, many.collect());
     import(&world, vec![named("list", "1", "Red Dragon", ""), listed("list", "concern", "list:1")]);
     import(&world, vec![named("register", "x", "RED DRAGON LTD", "")]);
@@ -400,7 +402,11 @@ fn whose_law_reaches_an_owner_reaches_the_member() {
     import(
         &world,
         vec![
-            said("register", "e-acme", r#"{"entity":{"id":"acme","kind":"organisation","countries":["US"]}}"#),
+            said(
+                "register",
+                "e-acme",
+                r#"{"entity":{"id":"acme","kind":"organisation","countries":["US"]}}"#,
+            ),
             said("register", "e-owner", r#"{"entity":{"id":"owner","kind":"organisation"}}"#),
             stake("owner", "acme", "100%"),
         ],
@@ -408,7 +414,8 @@ fn whose_law_reaches_an_owner_reaches_the_member() {
     assert_eq!(standing(&world, &member), Standing::Listed, "nobody says where the owner belongs");
     let grade = || {
         let question = Question::default();
-        let asked = world.exchange.vet(&world.operator, &"acme".parse().unwrap(), &tier("cleared"), &question);
+        let asked =
+            world.exchange.vet(&world.operator, &"acme".parse().unwrap(), &tier("cleared"), &question);
         asked.unwrap().0
     };
     // Nobody described the state, and the tie is all that is imported.

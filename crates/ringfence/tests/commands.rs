@@ -329,7 +329,8 @@ fn names_that_may_be_the_same_wait_for_a_person() {
     let hub = Hub::start(root.path());
     let (lists, ties) = (root.path().join("lists.csv"), root.path().join("ties.csv"));
     fs::write(&lists, "list,entity,name\nconcern,d-1,\"Red Dragon Technologies Co., Ltd.\"\n").unwrap();
-    fs::write(&ties, "id,from,to,kind,from_name,to_name\ns,r-1,v,holds,RED DRAGON TECHNOLOGIES,Venture\n").unwrap();
+    fs::write(&ties, "id,from,to,kind,from_name,to_name\ns,r-1,v,holds,RED DRAGON TECHNOLOGIES,Venture\n")
+        .unwrap();
     for file in [&lists, &ties] {
         hub.json(&["ties", "import", file.to_str().unwrap()]);
     }
@@ -366,7 +367,8 @@ fn a_format_that_cannot_be_told_can_be_said() {
         file.to_str().unwrap().to_owned()
     };
     // An edition without a change, and a record of a kind that is not known.
-    let (empty, unknown) = (write("entities.delta.json", ""), write("psc.json", r#"{"data":{"kind":"new"}}"#));
+    let (empty, unknown) =
+        (write("entities.delta.json", ""), write("psc.json", r#"{"data":{"kind":"new"}}"#));
     failed(&hub.run(&["ties", "import", &empty]), 1, "say it with --format");
     failed(&hub.run(&["ties", "import", &unknown]), 1, "uk-psc");
     assert_eq!(hub.json(&["ties", "import", &empty, "--format", "ftm"])["answer"]["new"], 0);

@@ -98,13 +98,8 @@ fn import(number: u32) -> Vec<Request> {
         2 => {
             let whose = TO_AND_FRO + number / 4 % ONCE;
             let kind = json!({"holds": {"votes": "49%"}});
-            let stake = tie(
-                &format!("s-{number}"),
-                &format!("t-{whose}"),
-                &format!("p-{whose}"),
-                "venture",
-                &kind,
-            );
+            let stake =
+                tie(&format!("s-{number}"), &format!("t-{whose}"), &format!("p-{whose}"), "venture", &kind);
             // Early on the stakes are little ones.
             let matters = if number / 4 < 2 * ONCE { company(&format!("x-{number}"), "US") } else { stake };
             let mut second = filling(2);
@@ -182,21 +177,24 @@ fn log_of(hub: &Hub) -> Vec<Value> {
 fn is_whole(log: &[Value], sent: &Sent) {
     let mut recorded: BTreeMap<&str, &str> = BTreeMap::new();
     for statement in log {
-        recorded
-            .entry(statement["id"].as_str().unwrap())
-            .or_insert(statement["recorded"].as_str().unwrap());
+        recorded.entry(statement["id"].as_str().unwrap()).or_insert(statement["recorded"].as_str().unwrap());
     }
     for (name, ids) in &sent.tried {
         let there: Vec<_> = ids.iter().filter_map(|id| recorded.get(id.as_str())).collect();
         assert!(there.is_empty() || there.len() == ids.len(), "{name}: {} of {}", there.len(), ids.len());
-        assert!(!sent.acknowledged.contains(name) || !there.is_empty(), "{name} was acknowledged and is lost");
+        assert!(
+            !sent.acknowledged.contains(name) || !there.is_empty(),
+            "{name} was acknowledged and is lost"
+        );
         let instants: BTreeSet<_> = there.into_iter().collect();
         assert!(instants.len() < 2, "{name} was recorded at several instants: {instants:?}");
     }
     // What an edition ends, it ends in the transaction of its last part.
     let lasts: BTreeSet<&str> = log
         .iter()
-        .filter(|statement| statement["id"].as_str().is_some_and(|id| id.starts_with("l-") && id.ends_with("-19")))
+        .filter(|statement| {
+            statement["id"].as_str().is_some_and(|id| id.starts_with("l-") && id.ends_with("-19"))
+        })
         .map(|statement| statement["recorded"].as_str().unwrap())
         .collect();
     for end in log.iter().filter(|statement| statement["said"]["end"].is_object()) {
@@ -221,7 +219,8 @@ fn is_whole(log: &[Value], sent: &Sent) {
 
 /// Every standing is what the rules say to the statements that are there.
 fn stands_as_decided(hub: &Hub, members: &[String], log: &[Value]) {
-    let said: BTreeSet<&str> = log.iter().filter_map(|statement| statement["said"]["tie"]["id"].as_str()).collect();
+    let said: BTreeSet<&str> =
+        log.iter().filter_map(|statement| statement["said"]["tie"]["id"].as_str()).collect();
     for (number, member) in members.iter().enumerate() {
         let entity = format!("p-{number}");
         let asked = json!({"entity": entity, "tier": "cleared"});
@@ -320,6 +319,7 @@ fn an_import_is_there_or_not_and_standings_follow() {
         received.objects.len()
     );
     assert!(rounds >= 40, "the machine was too slow: only {rounds} rounds");
-    let suspended = log.iter().filter(|one| one["id"].as_str().is_some_and(|id| id.starts_with("s-"))).count();
+    let suspended =
+        log.iter().filter(|one| one["id"].as_str().is_some_and(|id| id.starts_with("s-"))).count();
     assert!(sent.acknowledged.len() > 100 && suspended > 10, "too little happened: {suspended}");
 }

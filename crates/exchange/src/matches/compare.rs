@@ -20,15 +20,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use matching::PROPOSED;
-use model::{MemberId, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use store::StoreError;
-use ties::{AsOf, Entity, EntityId, EntityKind, ListId, Picture, RegistryPicture, decode};
+use ties::{AsOf, EntityId, Picture as _, decode};
 
-use super::file::{Candidate, Described, Filed, described, identifiers};
-use super::{Match, MatchSide, key_of, pair};
+use super::file::{Described, Filed, described};
+use super::weigh::{Concern, Finding};
+use super::{Match, key_of, pair};
 use crate::alerts::{self, Alert};
 use crate::error::{AdminError, WriteError};
 use crate::exchange::Exchange;
@@ -38,17 +37,8 @@ use crate::writer::Instants;
 /// How many names are filed. Each takes about a kilobyte.
 const FILED_NAMES_MAX: usize = 100_000;
 
-/// From which score on two that are neither members nor on a list are proposed.
-const ALIKE: u16 = 900;
-
 /// How many matches wait for a person; beyond, comparing waits too. That is weeks of work for one.
 const OPEN_MAX: usize = 10_000;
-
-/// How many of them may be about neither members nor listed parties; beyond, such are not kept.
-const OPEN_OTHERS_MAX: usize = 5_000;
-
-/// How many matches are proposed for one entity.
-const EACH_MAX: usize = 3;
 
 /// How many matches go into one transaction.
 const WRITTEN_AT_ONCE: usize = 500;
@@ -107,14 +97,6 @@ pub(crate) struct Run {
     is_behind: bool,
 }
 
-/// Why somebody is of concern.
-#[derive(Clone, Debug, Default)]
-struct Concern {
-    member: Option<MemberId>,
-    lists: BTreeSet<ListId>,
-    documents: BTreeSet<Arc<str>>,
-}
-
 struct File {
     filed: Filed,
     /// Whether everybody is filed, and not only those of concern.
@@ -144,18 +126,6 @@ impl Batch {
     fn of(number: u64) -> Self {
         Self { number, ..Self::default() }
     }
-}
-
-/// What one run finds.
-struct Finding<'r> {
-    short: &'r BTreeMap<EntityId, Concern>,
-    /// The pairs that were proposed before, as the entities are called now.
-    known: BTreeSet<(EntityId, EntityId)>,
-    found: Vec<Match>,
-    open: usize,
-    open_others: usize,
-    next: u64,
-    told: Compared,
 }
 
 impl Exchange {
@@ -353,8 +323,8 @@ impl Exchange {
     fn read_batch(&self, number: u64) -> Result<Vec<Described>, StoreError> {
         let key = format!("{number:012}");
         let Some(value) = self.inner.store.snapshot()?.get(STATEMENTS, &key)? else { return Ok(Vec::new()) };
-        let statements = decode(&value)
-            .map_err(|error| StoreError::Damaged(format!("statements `{key}`: {error}")))?;
+        let statements =
+            decode(&value).map_err(|error| StoreError::Damaged(format!("statements `{key}`: {error}")))?;
         Ok(statements.into_iter().filter_map(described).collect())
     }
 
@@ -469,91 +439,5 @@ impl File {
             self.filed.insert(&one.entity, [Arc::clone(&one.document)]);
         }
         self.batches += 1;
-    }
-}
-
-/// Two people of one name are two people, as far as is known, unless both have a date of birth that can speak against it.
-fn can_be_told_apart(left: &Entity, right: &Entity) -> bool {
-    let is_dated = |entity: &Entity| entity.kind != EntityKind::Person || entity.founded.is_some();
-    is_dated(left) && is_dated(right)
-}
-
-impl Finding<'_> {
-    /// Proposes those candidates that may be the one, unless that was asked before.
-    fn weigh(
-        &mut self,
-        picture: &RegistryPicture<'_>,
-        filed: &Filed,
-        one: &Described,
-        candidates: Vec<Candidate>,
-        at: Timestamp,
-    ) {
-        let id = picture.canonical(&one.entity.id);
-        let Some(left) = picture.entity(&id) else { return };
-        let mut proposed = 0;
-        for candidate in candidates {
-            let other = picture.canonical(&candidate.entity);
-            let pair = pair(&id, &other);
-            if proposed == EACH_MAX {
-                return;
-            }
-            if id == other || self.known.contains(&pair) {
-                continue;
-            }
-            let Some(right) = picture.entity(&other) else { continue };
-            let Some(identifiers) = identifiers(&left, &right) else { continue };
-            let matters = self.short.contains_key(&id) || self.short.contains_key(&other);
-            let are_alike = candidate.score.per_mille() >= ALIKE && can_be_told_apart(&left, &right);
-            if !(matters || are_alike || !identifiers.agree.is_empty()) || candidate.score < PROPOSED {
-                continue;
-            }
-            if !matters && self.open_others >= OPEN_OTHERS_MAX {
-                self.told.not_kept += 1;
-                continue;
-            }
-            let found = Match {
-                number: self.next,
-                at,
-                left: self.side(&left, candidate.name, [Arc::clone(&one.document)]),
-                right: self.side(
-                    &right,
-                    right.name().to_owned(),
-                    filed.documents.get(&candidate.entity).into_iter().flatten().cloned(),
-                ),
-                score: candidate.score.per_mille(),
-                because: candidate.reasons.iter().map(ToString::to_string).collect(),
-                agree: identifiers.agree,
-                contradict: identifiers.contradict,
-                answered: None,
-            };
-            proposed += 1;
-            self.known.insert(pair);
-            self.next += 1;
-            self.open += 1;
-            self.open_others += usize::from(!matters);
-            self.told.proposed += 1;
-            self.found.push(found);
-        }
-    }
-
-    fn side(
-        &self,
-        entity: &Entity,
-        name: String,
-        documents: impl IntoIterator<Item = Arc<str>>,
-    ) -> MatchSide {
-        let concern = self.short.get(&entity.id);
-        let documents: BTreeSet<Arc<str>> = documents.into_iter().collect();
-        MatchSide {
-            entity: entity.id.clone(),
-            name,
-            kind: entity.kind,
-            countries: entity.countries.clone(),
-            founded: entity.founded.as_ref().map(ToString::to_string),
-            identifiers: entity.identifiers.clone(),
-            documents: documents.iter().map(ToString::to_string).collect(),
-            member: concern.and_then(|concern| concern.member.clone()),
-            lists: concern.map(|concern| concern.lists.iter().cloned().collect()).unwrap_or_default(),
-        }
     }
 }

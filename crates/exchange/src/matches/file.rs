@@ -9,8 +9,8 @@ use ties::{Entity, EntityId, EntityKind, Said, Statement};
 /// How many names of one entity are filed and compared; sanctioned persons have dozens.
 const NAMES_EACH_MAX: usize = 16;
 
-/// How many candidates of one name are looked at.
-const CANDIDATES_MAX: usize = 8;
+/// How many candidates of one name are looked at. Some of them the same document tells of, and those do not count.
+const CANDIDATES_MAX: usize = 50;
 
 /// What one document says an entity is.
 #[derive(Clone, Debug)]
@@ -133,8 +133,10 @@ mod tests {
     fn entity(id: &str, name: &str, identifiers: &[(&str, &str)]) -> Entity {
         let mut entity = Entity::new(id.parse().unwrap(), EntityKind::Organisation);
         entity.names.push(ties::Name { text: name.to_owned(), alias: false });
-        let external =
-            |(scheme, value): &(&str, &str)| ExternalId { scheme: (*scheme).to_owned(), value: (*value).to_owned() };
+        let external = |(scheme, value): &(&str, &str)| ExternalId {
+            scheme: (*scheme).to_owned(),
+            value: (*value).to_owned(),
+        };
         entity.identifiers = identifiers.iter().map(external).collect();
         entity
     }
@@ -167,7 +169,11 @@ mod tests {
         let ask = |id: &str, document: &str| {
             let entity = entity(id, "EXAMPLE TRADING CO", &[]);
             let of = Described { entity, document: Arc::from(document) };
-            filed.candidates(&of).into_iter().map(|candidate| candidate.entity.to_string()).collect::<Vec<_>>()
+            filed
+                .candidates(&of)
+                .into_iter()
+                .map(|candidate| candidate.entity.to_string())
+                .collect::<Vec<_>>()
         };
         assert_eq!(ask("register:1", "register"), ["list:1"]);
         assert!(ask("list:2", "list").is_empty());

@@ -53,9 +53,8 @@ pub(crate) async fn answer(
     let (parts, body) = request.into_parts();
     let said: Said = hub.receive_decision(&caller, Deciders::OperatorOrOfficer, &parts.headers, body).await?;
     let number: u64 = number.parse().map_err(|_| Refusal::not_found())?;
-    let answered = hub.decide(move |exchange| {
-        exchange.answer_match(&caller, number, said.answer, &said.reason)
-    });
+    let answered =
+        hub.decide(move |exchange| exchange.answer_match(&caller, number, said.answer, &said.reason));
     let (answered, imported) = answered.await?;
     json(StatusCode::OK, &object!({"match": answered, "imported": imported}))
 }

@@ -126,7 +126,9 @@ pub(crate) async fn post(
 /// Compares names for a moment. The import is recorded, whatever becomes of this.
 fn compared(exchange: &Exchange) -> Option<Compared> {
     let compared = exchange.compare_names(COMPARING_MAX);
-    compared.inspect_err(|error| tracing::warn!(%error, "names could not be compared; it is tried again")).ok()
+    compared
+        .inspect_err(|error| tracing::warn!(%error, "names could not be compared; it is tried again"))
+        .ok()
 }
 
 /// Says who would move; nothing is recorded.

@@ -47,13 +47,13 @@ pub(crate) fn without_old_words(ties: &Ties, statements: Vec<Statement>) -> (Vec
     let mut last: BTreeMap<(&str, &str), (usize, &Statement)> = BTreeMap::new();
     for statement in &statements {
         let Some(about) = about(statement) else { continue };
-        let (times, word) = last.entry(about).or_insert((0, statement));
-        *times += 1;
+        let (told, word) = last.entry(about).or_insert((0, statement));
+        *told += 1;
         if statement.recorded >= word.recorded {
             *word = statement;
         }
     }
-    let retold = last.into_iter().filter(|(_, (times, word))| *times > 1 && ties.is_known(word));
+    let retold = last.into_iter().filter(|(_, (told, word))| *told > 1 && ties.is_known(word));
     let retold: BTreeMap<(String, String), StatementId> =
         retold.map(|((about, by), (_, word))| ((about.to_owned(), by.to_owned()), word.id.clone())).collect();
     let is_old = |statement: &Statement| {

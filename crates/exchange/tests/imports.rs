@@ -158,8 +158,8 @@ fn a_preview_tells_of_whom_an_edition_leaves_out() {
         editions: Some(vec!["list".to_owned()]),
         ..Import::default()
     };
-    let moves = world.exchange.preview(&world.operator, second.clone()).unwrap();
-    assert!(moves.iter().any(|moved| moved.entity.as_str() == "acme"), "{moves:?}");
+    let told = world.exchange.preview(&world.operator, second.clone()).unwrap();
+    assert!(told.iter().any(|one| one.entity.as_str() == "acme"), "{told:?}");
     assert!(ends(&world).is_empty(), "a preview records nothing");
     let moved = world.exchange.import(&world.operator, second.clone()).unwrap().moved;
     assert!(moved.iter().any(|moved| moved.member == member), "{moved:?}");

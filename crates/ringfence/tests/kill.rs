@@ -4,7 +4,6 @@
 //! polls as a member with the cursor that it has, and the process is killed after a few milliseconds, now and then
 //! while it is still starting. At the end everything is compared: with what was acknowledged, with what was
 //! received, with the ledger, and the ledger with every checkpoint that was ever seen.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod common;
 

@@ -192,7 +192,7 @@ impl Exchange {
         }
         let Finding { found, told, open, .. } = finding;
         if !found.is_empty() || is_swept || cursor.batches != batches_before {
-            self.write(found, cursor.batches, is_swept.then(|| cursor.short.clone()))?;
+            self.write(&found, cursor.batches, is_swept.then(|| cursor.short.clone()))?;
         }
         run.is_behind = !done || run.short.keys().any(|id| !cursor.short.contains(id));
         run.cursor = Some(cursor);
@@ -394,11 +394,11 @@ impl Exchange {
     /// Writes what was found, and how far comparing came.
     fn write(
         &self,
-        found: Vec<Match>,
+        found: &[Match],
         batches: u64,
         short: Option<BTreeSet<EntityId>>,
     ) -> Result<(), AdminError> {
-        let written = found.clone();
+        let written = found.to_vec();
         self.inner.writer.run(Instants::None, move |turn| -> Result<(), WriteError> {
             for one in &written {
                 turn.put_json(MATCH, &key_of(one.number), one)?;

@@ -146,7 +146,8 @@ mod tests {
         const ONE: (&str, &str) = ("XI-LEI", "529900T8BM49AURSDO55");
         const TWO: (&str, &str) = ("XI-LEI", "213800WSGIIZCXF1P572");
         const ISIN: (&str, &str) = ("XI-ISIN", "US0378331005");
-        let cases: [(&[_], &[_], Option<(usize, usize)>); 5] = [
+        type Case<'c> = (&'c [(&'c str, &'c str)], &'c [(&'c str, &'c str)], Option<(usize, usize)>);
+        let cases: [Case<'_>; 5] = [
             (&[], &[ONE], Some((0, 0))),
             (&[ONE], &[ONE], Some((1, 0))),
             (&[ONE], &[TWO], None),

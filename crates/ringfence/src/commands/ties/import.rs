@@ -85,7 +85,7 @@ impl Import {
             }
             reports.push((shown, report));
         }
-        let answer = parts.finish(editions.whole())?;
+        let answer = parts.finish(&editions.whole())?;
         let refused: u64 = reports.iter().map(|(_, report)| report.refused_count()).sum();
         let result = json!({
             "files": reports.iter().map(|(file, report)| json!({"file": file, "report": report})).collect::<Vec<_>>(),
@@ -218,12 +218,12 @@ impl<'a> Parts<'a> {
         Ok(())
     }
 
-    fn finish(mut self, editions: Vec<&String>) -> Result<Value> {
+    fn finish(mut self, editions: &[&String]) -> Result<Value> {
         if self.is_preview {
-            let body = self.body(self.is_edition.then_some(&editions), None)?;
+            let body = self.body(self.is_edition.then_some(editions), None)?;
             return Ok(self.api.post_bytes("/api/ties/preview", &body)?);
         }
-        self.send(Some(&editions), true)?;
+        self.send(Some(editions), true)?;
         Ok(self.total.json(self.number))
     }
 

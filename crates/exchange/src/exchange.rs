@@ -17,8 +17,10 @@ use store::{Inventory, Snapshot, Store, StoreError};
 
 use crate::credentials::{Attempt, Verification};
 use crate::cursor::CursorKey;
+use crate::editions::Editions;
 use crate::error::{AdminError, AuthenticationError, OpenError, ReadError, WriteError};
 use crate::keeping::{Keeper, KeptCheckpoint, check_key, resume_log};
+use crate::matches::Matcher;
 use crate::published::Published;
 use crate::recorded::Recorded;
 use crate::registry::{IN_FORCE, PROGRAMME, ReaderGrants, Registry, Verdicts};
@@ -70,6 +72,10 @@ pub(crate) struct Inner {
     rights: Mutex<HashMap<(Principal, CollectionId), (Epoch, Rights)>>,
     /// Every statement about ties.
     pub(crate) recorded: Recorded,
+    /// New editions of documents that come in parts.
+    pub(crate) editions: Editions,
+    /// Names that may be the same.
+    pub(crate) matcher: Matcher,
     /// When time last did its work, in microseconds.
     pub(crate) tended: AtomicI64,
 }
@@ -172,6 +178,8 @@ impl Exchange {
                 swept: AtomicU64::new(0),
                 rights: Mutex::default(),
                 recorded,
+                editions: Editions::default(),
+                matcher: Matcher::default(),
                 tended: AtomicI64::new(i64::MIN),
             }),
         };

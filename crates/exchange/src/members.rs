@@ -17,7 +17,7 @@ use model::{
 
 use crate::alerts::{self, Alert};
 use crate::credentials::{CredentialRecord, CredentialSecret, NewCredential};
-use crate::dossier::{Dossier, Override, Proposal};
+use crate::dossier::{Concluded, Dossier, Override, Proposal};
 use crate::error::AdminError;
 use crate::evaluate::{THE_RULES, leaves_the_list, put_dossier, record_step};
 use crate::exchange::{Exchange, Hand, name_of, require};
@@ -473,7 +473,10 @@ fn step(
     dossier.proposals.remove(&tier);
     dossier.by_rules.remove(&tier);
     leaves_the_list(&mut dossier, &tier, from, to, at, settings.disposal_days);
-    if !to.is_on_the_list() {
+    if to.is_on_the_list() {
+        // Who puts a member on the list has looked at it: a review from before must not take it off again as overdue.
+        conclude_review(&mut dossier, &tier, &by, &reason, at);
+    } else {
         dossier.overrides.remove(&tier);
     }
     let decided = dossier.decided.get(&tier).cloned();
@@ -499,6 +502,12 @@ fn step(
     record_step(turn, &change, epoch.number(), decided.map(|decided| decided.sha256))?;
     alerts::put(turn, &Alert::stepped(&change))?;
     Ok(change)
+}
+
+fn conclude_review(dossier: &mut Dossier, tier: &Tier, by: &[String], reason: &str, at: Timestamp) {
+    if let Some(review) = dossier.reviews.get_mut(tier).filter(|review| review.concluded.is_none()) {
+        review.concluded = Some(Concluded { at, by: by.join(" and "), reason: reason.to_owned() });
+    }
 }
 
 /// A request may take its time; what counts is whether the credential holds when the change is made.

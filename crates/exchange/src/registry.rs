@@ -36,6 +36,8 @@ pub(crate) const DOSSIER: &str = "dossier";
 pub(crate) const DECISION: &str = "decision";
 pub(crate) const ALERT: &str = "alert";
 pub(crate) const WEBHOOK: &str = "webhook";
+pub(crate) const MATCH: &str = "match";
+pub(crate) const MATCHED: &str = "matched";
 
 /// The key under which the programme that is in force is kept.
 pub(crate) const IN_FORCE: &str = "in-force";

@@ -16,10 +16,12 @@ use ties::{AsOf, EntityId, Evidence, Picture as _, Registry as Ties, Said, State
 use vetting::{Decision, Lens, Move, Party, Remedies, Session};
 
 use crate::alerts::{self, Alert};
+use crate::editions::Import;
 use crate::error::{AdminError, WriteError};
 use crate::evaluate::{Moved, evaluate_news};
 use crate::exchange::{Exchange, Hand, Inner, name_of, require};
 use crate::members::{DECIDES, still_accepted};
+use crate::order::{in_order, stamped, without_old_words};
 use crate::registry::{Registry, STATEMENTS};
 use crate::reporting::talked_about;
 use crate::writer::Instants;
@@ -34,7 +36,7 @@ const FOLLOWED_MAX: usize = 10_000;
 const RETRACTIONS_FOLLOWED_MAX: usize = 32;
 
 /// How much of an import's name the ledger keeps, in characters.
-const SUBJECT_LENGTH_MAX: usize = 200;
+pub(crate) const SUBJECT_LENGTH_MAX: usize = 200;
 
 /// What became of an import.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
@@ -47,6 +49,8 @@ pub struct Imported {
     pub refused: Vec<(usize, String)>,
     /// What somebody should look at.
     pub findings: Vec<String>,
+    /// How many of the new ones are ends of what a new edition leaves out.
+    pub ended: usize,
     /// Who moved.
     pub moved: Vec<Moved>,
 }
@@ -77,7 +81,7 @@ impl Exchange {
         self.inner.writer.decide(Instants::None, refresh).map(drop)
     }
 
-    /// Records statements, decides anew on everybody whom they concern, and lets follow what follows.
+    /// Records statements that are a whole import; see [`import`](Self::import).
     ///
     /// # Errors
     ///
@@ -88,32 +92,7 @@ impl Exchange {
         statements: Vec<Statement>,
         subject: &str,
     ) -> Result<Imported, AdminError> {
-        require(caller, DECIDES, "an operator or an officer")?;
-        if statements.len() > IMPORT_MAX {
-            let message =
-                format!("{} statements are more than the {IMPORT_MAX} of one import", statements.len());
-            return Err(AdminError::Invalid(message));
-        }
-        let (inner, caller) = (Arc::clone(&self.inner), caller.clone());
-        let subject = subject.chars().take(SUBJECT_LENGTH_MAX).collect::<String>();
-        let result =
-            self.inner.writer.decide(Instants::HandsOut, move |turn| -> Result<Imported, AdminError> {
-                still_accepted(turn, &caller)?;
-                Ok(record(&inner, turn, statements, &subject, name_of(&caller))?)
-            });
-        match result {
-            Ok((imported, last)) => {
-                self.wait_for(&imported.moved, last)?;
-                Ok(imported)
-            }
-            Err(error) => {
-                // If it cannot be done now, the writer does it before it next decides.
-                if let Err(error) = self.refresh_ties() {
-                    tracing::warn!(%error, "statements that were not recorded are in memory for now");
-                }
-                Err(error)
-            }
-        }
+        self.import(caller, Import { subject: subject.to_owned(), statements, ..Import::default() })
     }
 
     /// Who would move if these statements were recorded; nothing is.
@@ -127,7 +106,7 @@ impl Exchange {
         let at = self.inner.clock.now();
         let recorded = self.inner.recorded.read();
         let mut would = Ties::clone(&recorded);
-        would.add(statements.into_iter().map(|statement| Statement { recorded: at, ..statement }).collect());
+        would.add(in_order(statements, at));
         let (before, after) = (recorded.picture(AsOf::at(at)), would.picture(AsOf::at(at)));
         let before = Session::new(&registry.judge, &before, None);
         let after = Session::new(&registry.judge, &after, None);
@@ -177,8 +156,7 @@ impl Exchange {
             &recorded
         } else {
             let mut with = Ties::clone(&recorded);
-            let stamped = question.add.iter().cloned();
-            with.add(stamped.map(|statement| Statement { recorded: as_of.known, ..statement }).collect());
+            with.add(in_order(question.add.clone(), as_of.known));
             would = with;
             &would
         };
@@ -201,7 +179,7 @@ impl Exchange {
     }
 
     /// Asks whether `time` has passed since this was called.
-    fn limit(&self, time: std::time::Duration) -> impl FnMut() -> bool + '_ {
+    pub(crate) fn limit(&self, time: std::time::Duration) -> impl FnMut() -> bool + '_ {
         let until = self.inner.clock.now() + time;
         move || self.inner.clock.now() > until
     }
@@ -253,22 +231,27 @@ impl Exchange {
 }
 
 /// What an import does inside its transaction.
-fn record(
+pub(crate) fn record(
     inner: &Inner,
     turn: &mut Hand<'_>,
     statements: Vec<Statement>,
     subject: &str,
     by: String,
 ) -> Result<Imported, StoreError> {
-    let at = turn.instant(0);
-    let concern = of_concern(turn.registry, &*inner.recorded.current(turn, inner.store.as_ref())?, at);
-    let stamped = statements.into_iter().map(|statement| Statement { recorded: at, ..statement });
-    let (added, batch) = inner.recorded.add(turn, inner.store.as_ref(), stamped.collect())?;
+    let count = statements.len();
+    let (statements, at) = stamped(turn, statements);
+    let (concern, statements, places) = {
+        let ties = inner.recorded.current(turn, inner.store.as_ref())?;
+        let (statements, places) = without_old_words(&ties, statements);
+        (of_concern(turn.registry, &ties, at), statements, places)
+    };
+    let (added, batch) = inner.recorded.add(turn, inner.store.as_ref(), statements)?;
     let mut imported = Imported {
         new: added.new.len(),
-        known_already: added.known_already,
-        refused: added.refused.iter().map(|(place, why)| (*place, why.to_string())).collect(),
+        known_already: added.known_already + (count - places.len()),
+        refused: added.refused.iter().map(|(place, why)| (places[*place], why.to_string())).collect(),
         findings: added.findings.iter().map(ToString::to_string).collect(),
+        ended: 0,
         moved: Vec::new(),
     };
     let Some(batch) = batch else { return Ok(imported) };

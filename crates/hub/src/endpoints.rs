@@ -100,6 +100,8 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
     plain(Access::Caller, "/api/me/attestations", || post(api::vetting::dossier::attest)),
     plain(Access::Caller, "/api/ties", || get(api::vetting::ties::get).post(api::vetting::ties::post)),
     plain(Access::Caller, "/api/ties/preview", || post(api::vetting::ties::preview)),
+    plain(Access::Caller, "/api/ties/matches", || get(api::vetting::matches::list)),
+    plain(Access::Caller, "/api/ties/matches/{number}", || post(api::vetting::matches::answer)),
     plain(Access::Caller, "/api/ties/{tie}/history", || get(api::vetting::ties::history)),
     plain(Access::Caller, "/api/statements", || get(api::vetting::ties::statements)),
     plain(Access::Caller, "/api/decisions", || post(api::vetting::decisions::ask)),

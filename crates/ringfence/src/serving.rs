@@ -85,6 +85,7 @@ impl Hosting {
         }));
         let keys = self.data.webhook_keys(&self.exchange.programme())?;
         let tending = tokio::spawn(tend(self.exchange.clone()));
+        let comparing = tokio::spawn(compare(self.exchange.clone()));
         let router = hub::router(self.exchange.clone(), options)?;
         let serving = ServeOptions {
             tls: faces.tls,
@@ -96,10 +97,13 @@ impl Hosting {
         // what it had begun.
         hub::serve(vec![listener], router, serving, stop).await;
         tending.abort();
+        comparing.abort();
         // They hold the exchange until what is on its way has been answered, or its time is over.
         drop(tokio::task::spawn_blocking(move || webhooks.stop()).await);
-        // A tending that is under way holds the exchange until it is done.
-        drop(tending.await);
+        // So does one that is under way, until it is done.
+        for task in [tending, comparing] {
+            drop(task.await);
+        }
         Ok(())
     }
 }
@@ -121,6 +125,25 @@ async fn tend(exchange: Exchange) {
             Ok(Err(error)) => {
                 tracing::error!(%error, "members could not be vetted anew; their standings are as they were");
             }
+            Err(_) => return,
+        }
+    }
+}
+
+/// How long names are compared at a time, once in every [`TENDING`].
+const COMPARING_MAX: Duration = Duration::from_millis(300);
+
+/// Compares the names that imports bring.
+async fn compare(exchange: Exchange) {
+    loop {
+        tokio::time::sleep(TENDING).await;
+        let exchange = exchange.clone();
+        match tokio::task::spawn_blocking(move || exchange.compare_names(COMPARING_MAX)).await {
+            Ok(Ok(compared)) if compared.proposed > 0 => {
+                tracing::info!(proposed = compared.proposed, open = compared.open, "names may be the same");
+            }
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::error!(%error, "names could not be compared; it is tried again"),
             Err(_) => return,
         }
     }

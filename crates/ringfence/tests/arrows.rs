@@ -25,7 +25,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("release", &["model", "programme", "stix"]),
     ("store", &["model", "release", "stix"]),
     ("store-sqlite", &["model", "release", "store"]),
-    ("exchange", &["ledger", "model", "programme", "release", "stix", "store", "taxii", "ties", "vetting"]),
+    (
+        "exchange",
+        &["ledger", "matching", "model", "programme", "release", "stix", "store", "taxii", "ties", "vetting"],
+    ),
     ("hub", &["exchange", "ledger", "model", "programme", "store", "taxii", "ties"]),
     ("testkit", &["exchange", "ledger", "model", "programme", "release", "stix", "store", "taxii"]),
     (

@@ -53,7 +53,7 @@ impl Vet {
     pub(crate) fn run(self, output: Output) -> Result<Exit> {
         let mut add = Vec::new();
         for file in &self.add {
-            add.extend(read_file(file, None, None)?.1);
+            add.extend(read_file(file)?);
         }
         let answers = match &self.data {
             Some(dir) => self.offline(&DataDir::new(dir).read_offline()?, add)?,

@@ -26,7 +26,7 @@ fn control(Found { ours, peers }: &Found) -> Vec<Row> {
     let mut ours_told = told(ours);
     if let Some(kernel) = &ours.kernel {
         let _ =
-            write!(ours_told, "; the forest without listing its pairs {} ms", short(kernel.forest_cpu_ms));
+            write!(ours_told, "; the forest that is kept up to date, without listing, {} ms", short(kernel.forest_cpu_ms));
     }
     let mut rows =
         vec![

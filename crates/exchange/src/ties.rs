@@ -20,7 +20,7 @@ use crate::error::{AdminError, WriteError};
 use crate::evaluate::{Moved, evaluate};
 use crate::exchange::{Exchange, Hand, Inner, name_of, require};
 use crate::members::{DECIDES, still_accepted};
-use crate::registry::{DECISION, Registry, STATEMENTS};
+use crate::registry::{DECISION, Registry, STATEMENTS, batch_key};
 use crate::writer::Instants;
 
 /// How many statements one import may hold; a national register goes in several.
@@ -303,7 +303,7 @@ fn record(
         by,
         sha256: Some(hex::encode(Sha256::digest(&bytes))),
     };
-    let key = format!("{batch:012}");
+    let key = batch_key(batch);
     turn.write().put(Record { kind: STATEMENTS.to_owned(), key, value: bytes })?;
     turn.record(&Body::Vetting(entry))?;
     watch(turn, &ties, &concern, &new, at)?;

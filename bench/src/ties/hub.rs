@@ -28,7 +28,7 @@ use crate::units::float;
 /// How many members there are, each a company of the graph.
 const MEMBERS: usize = 200;
 /// How many statements are imported, one at a time.
-const CHANGES: usize = 2_000;
+const CHANGES: usize = 1_000;
 
 /// What to write.
 #[derive(clap::Args)]

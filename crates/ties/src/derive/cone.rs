@@ -185,11 +185,14 @@ impl Cone {
     #[must_use]
     pub fn votes_of(&self, entity: Node) -> Node {
         let edges = self.edges_into(Measure::Control, entity);
+        // Ways are numbered after the entities, so they stand last. Very many may hold of one company, and this is asked
+        // about each of them.
+        let ways = &edges[edges.partition_point(|edge| (edge.holder as usize) < self.entities.len())..];
         let by_votes = |edge: &&Edge| {
-            let edges = self.edges_into(Measure::Control, edge.holder);
-            edge.basis == Basis::Way && edges.iter().any(|edge| edge.basis == Basis::Stake)
+            let is_stake = |edge: &Edge| edge.basis == Basis::Stake;
+            edge.basis == Basis::Way && self.edges_into(Measure::Control, edge.holder).iter().any(is_stake)
         };
-        edges.iter().find(by_votes).map_or(entity, |edge| edge.holder)
+        ways.iter().find(by_votes).map_or(entity, |edge| edge.holder)
     }
 
     /// Tells of registers that contradict themselves, as the kernel found them.

@@ -136,6 +136,11 @@ pub(crate) fn transition_prefix(principal: &Principal) -> String {
     format!("{principal}/")
 }
 
+/// The key of a batch of statements; keys sort as the numbers do.
+pub(crate) fn batch_key(batch: u64) -> String {
+    format!("{batch:012}")
+}
+
 /// The key of one transition; keys sort as the instants do, and at one instant as the labels did.
 pub(crate) fn transition_key(principal: &Principal, transition: &Transition) -> String {
     format!("{principal}/{:020}-{:08}", transition.at.as_micros(), transition.labels)
@@ -235,7 +240,7 @@ impl Registry {
             dossiers.insert(member, parse(&record)?);
         }
         let count = |kind: &str| -> Result<u64, OpenError> {
-            let last = snapshot.list(kind, "")?.last().and_then(|record| record.key.parse::<u64>().ok());
+            let last = snapshot.last_key(kind)?.and_then(|key| key.parse::<u64>().ok());
             Ok(last.map_or(0, |last| last + 1))
         };
         let (alerts, batches) = (count(ALERT)?, count(STATEMENTS)?);

@@ -19,10 +19,9 @@ use crate::alerts::{self, Alert};
 use crate::editions::Import;
 use crate::error::{AdminError, WriteError};
 use crate::evaluate::{Moved, evaluate_news};
-use crate::exchange::{Exchange, Hand, Inner, name_of, require};
-use crate::members::{DECIDES, still_accepted};
+use crate::exchange::{Exchange, Hand, Inner, require};
 use crate::order::{in_order, stamped, without_old_words};
-use crate::registry::{Registry, STATEMENTS};
+use crate::registry::{Registry, STATEMENTS, batch_key};
 use crate::reporting::talked_about;
 use crate::writer::Instants;
 
@@ -266,7 +265,7 @@ pub(crate) fn record(
         by,
         sha256: Some(hex::encode(Sha256::digest(&bytes))),
     };
-    let key = format!("{batch:012}");
+    let key = batch_key(batch);
     turn.write().put(Record { kind: STATEMENTS.to_owned(), key, value: bytes })?;
     turn.record(&Body::Vetting(entry))?;
     watch(turn, &ties, &concern, &new, at)?;

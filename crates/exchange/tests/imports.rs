@@ -429,8 +429,9 @@ fn whose_law_reaches_an_owner_reaches_the_member() {
     let retraction = r#"{"retraction":{"of":"register:g-owner","because":"another one of that name"}}"#;
     import(&world, vec![said("register", "r", retraction)]);
     assert!(grade().grade < Grade::Suspend);
-    let waiting = world.exchange.proposals(&world.operator).unwrap();
-    assert!(waiting.iter().any(|waiting| waiting.member == member && waiting.to == Standing::Listed));
+    let waiting = world.exchange.proposals(&world.operator, None, 100).unwrap();
+    let mut steps = waiting.into_iter().filter_map(exchange::Waiting::step);
+    assert!(steps.any(|step| step.member == member && step.to == Standing::Listed));
     // A state of the programme's own is no reason for anything.
     let home = said(
         "register",

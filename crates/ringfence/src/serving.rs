@@ -6,6 +6,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -29,6 +30,8 @@ pub(crate) struct Hosting {
     exchange: Exchange,
     store: Arc<SqliteStore>,
     data: DataDir,
+    /// Time does no work while this is set: for stories that move the clock before they tell what is known by then.
+    is_waiting: Arc<AtomicBool>,
 }
 
 /// What the faces are told.
@@ -57,11 +60,16 @@ impl Hosting {
             let token = first.token.context("the first credential has no token")?;
             data.write_token(&token)?;
         }
-        Ok(Self { exchange, store, data: data.clone() })
+        Ok(Self { exchange, store, data: data.clone(), is_waiting: Arc::default() })
     }
 
     pub(crate) fn exchange(&self) -> &Exchange {
         &self.exchange
+    }
+
+    /// While this is set, time does no work.
+    pub(crate) fn is_waiting(&self) -> &Arc<AtomicBool> {
+        &self.is_waiting
     }
 
     /// Serves on `listener` until `stop` comes.
@@ -84,7 +92,7 @@ impl Hosting {
             dir: self.data.path().join(BACKUPS),
         }));
         let keys = self.data.webhook_keys(&self.exchange.programme())?;
-        let tending = tokio::spawn(tend(self.exchange.clone()));
+        let tending = tokio::spawn(tend(self.exchange.clone(), Arc::clone(&self.is_waiting)));
         let comparing = tokio::spawn(compare(self.exchange.clone()));
         let router = hub::router(self.exchange.clone(), options)?;
         let serving = ServeOptions {
@@ -112,9 +120,12 @@ impl Hosting {
 const TENDING: Duration = Duration::from_secs(1);
 
 /// Lets time do its work: ties that begin and end, duties and reviews that come due.
-async fn tend(exchange: Exchange) {
+async fn tend(exchange: Exchange, is_waiting: Arc<AtomicBool>) {
     loop {
         tokio::time::sleep(TENDING).await;
+        if is_waiting.load(Ordering::SeqCst) {
+            continue;
+        }
         let exchange = exchange.clone();
         match tokio::task::spawn_blocking(move || exchange.tend_if_due()).await {
             Ok(Ok(moved)) => {

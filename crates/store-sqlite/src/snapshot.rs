@@ -344,6 +344,13 @@ impl Snapshot for SqliteSnapshot<'_> {
         Ok(records)
     }
 
+    fn last_key(&self, kind: &str) -> Result<Option<String>, StoreError> {
+        const LAST: &str = "finding the last record";
+        let sql = "SELECT key FROM records WHERE kind = ? ORDER BY key DESC LIMIT 1";
+        let mut query = self.connection().prepare_cached(sql).doing(LAST)?;
+        query.query_row([kind], |row| row.get(0)).optional().doing(LAST)
+    }
+
     fn entries(&self, from: u64, limit: usize) -> Result<Vec<StoredEntry>, StoreError> {
         const ENTRIES: &str = "reading ledger entries";
         let (Ok(from), limit) = (i64::try_from(from), i64::try_from(limit).unwrap_or(i64::MAX)) else {

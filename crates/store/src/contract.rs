@@ -802,6 +802,10 @@ pub fn records_are_listed_in_the_order_of_their_keys(make: Make<'_>) {
     assert_eq!(keys("b", "y"), [""; 0]);
     assert_eq!(keys("a", ""), ["x/3"]);
     assert_eq!(keys("", ""), [""; 0]);
+    for (kind, last) in [("a", Some("x/3")), ("b", Some("x0")), ("bb", Some("x/4")), ("", None), ("c", None)]
+    {
+        assert_eq!(snapshot.last_key(kind).unwrap().as_deref(), last, "{kind}");
+    }
     assert_eq!(snapshot.list("b", "x/2").unwrap(), [record("b", "x/2", "new")]);
     assert_eq!(snapshot.get("b", "x").unwrap(), None);
     assert_eq!(snapshot.get("b", "x/10").unwrap().as_deref(), Some(b"old".as_slice()));

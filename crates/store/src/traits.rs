@@ -262,6 +262,9 @@ pub trait Snapshot {
         Ok(records)
     }
 
+    /// The last key of a kind, without reading its document or any other.
+    fn last_key(&self, kind: &str) -> Result<Option<String>, StoreError>;
+
     /// Ledger entries from number `from` on, at most `limit`.
     fn entries(&self, from: u64, limit: usize) -> Result<Vec<StoredEntry>, StoreError>;
 

@@ -13,8 +13,8 @@ use toml::Spanned;
 use super::Sense;
 
 /// The kinds of alerts there are.
-pub const ALERT_KINDS: [&str; 7] =
-    ["appeal", "attestation", "decision", "duty", "merge", "party-of-concern", "proposal"];
+pub const ALERT_KINDS: [&str; 8] =
+    ["appeal", "attestation", "decision", "duty", "match", "merge", "party-of-concern", "proposal"];
 
 /// How many webhooks a programme has at most; each has a thread of the hub.
 const WEBHOOKS_MAX: usize = 16;

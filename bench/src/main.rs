@@ -28,7 +28,7 @@ use crate::hub::Hub;
 use crate::measures::peers::Durable;
 use crate::measures::{Extent, ingest, labels, poll, publish, suspension};
 use crate::peers::{Nginx, Peer};
-use crate::report::{Bound, Report, Row};
+use crate::report::{Bound, End, Report, Row};
 use crate::units::short;
 
 /// Measures a hub beside its peers, in one run, and writes the table
@@ -46,7 +46,7 @@ struct Arguments {
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 
-    /// End with 1 if a demand was missed or a number could not be taken
+    /// End with 1 if a number could not be taken, or a demand was missed that RESULTS.md does not tell as missed already
     #[arg(long)]
     strict: bool,
 
@@ -67,6 +67,15 @@ enum Part {
     /// The same for the registry of statements
     #[command(hide = true)]
     TiesRegistry(ties::registry::Arguments),
+    /// Writes a hub's store with the statements in it
+    #[command(hide = true)]
+    TiesHubWrite(ties::hub::WriteArguments),
+    /// The same for the exchange that is opened over that store
+    #[command(hide = true)]
+    TiesHub(ties::hub::Arguments),
+    /// The same for decisions on very many members
+    #[command(hide = true)]
+    TiesDecisions(ties::decisions::Arguments),
 }
 
 fn main() -> Result<ExitCode> {
@@ -76,6 +85,9 @@ fn main() -> Result<ExitCode> {
         Some(Part::Names) => return names::run(),
         Some(Part::TiesKernel(kernel)) => return ties::kernel::run(kernel),
         Some(Part::TiesRegistry(registry)) => return ties::registry::run(registry),
+        Some(Part::TiesHubWrite(write)) => return ties::hub::write(write),
+        Some(Part::TiesHub(hub)) => return ties::hub::run(hub),
+        Some(Part::TiesDecisions(decisions)) => return ties::decisions::run(decisions),
         None => {}
     }
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -114,14 +126,15 @@ fn main() -> Result<ExitCode> {
     report.add("publish, beside OpenTAXII", opentaxii);
     report.notes.extend(versions(&extent));
 
-    let text = report.markdown(begun.elapsed().as_secs());
-    match (&arguments.out, arguments.quick) {
-        (Some(out), _) => report::write(out, &text)?,
-        (None, false) => report::write(&here.join("RESULTS.md"), &text)?,
-        (None, true) => println!("{text}"),
-    }
-    let is_short = report.rows.iter().any(Row::is_short);
-    Ok(if arguments.strict && is_short { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    report.finish(
+        here,
+        &End {
+            out: arguments.out.as_deref(),
+            quick: arguments.quick,
+            strict: arguments.strict,
+            took_seconds: begun.elapsed().as_secs(),
+        },
+    )
 }
 
 /// Everything that needs the hub; gives its rates of publishing and of collection resources, for the peers' lines.

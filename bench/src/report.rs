@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
 use model::Clock as _;
 
@@ -88,6 +88,14 @@ impl Row {
     }
 }
 
+/// How a run ends.
+pub(crate) struct End<'a> {
+    pub(crate) out: Option<&'a Path>,
+    pub(crate) quick: bool,
+    pub(crate) strict: bool,
+    pub(crate) took_seconds: u64,
+}
+
 /// Everything that one run found: a part of the table's file, under a heading of its own.
 pub(crate) struct Report {
     pub(crate) rows: Vec<Row>,
@@ -115,8 +123,47 @@ impl Report {
         }
     }
 
+    /// What was missed or could not be taken, but for what the table's file, as it was before, says was missed already: what
+    /// it calls held has to hold.
+    pub(crate) fn broken(&self, recorded: &str) -> Vec<&str> {
+        let part = parts(recorded).into_iter().find(|part| part.lines().next() == Some(&self.title()));
+        let part = part.unwrap_or_default();
+        let is_known = |row: &Row| {
+            let begin = format!("| {} |", row.measure);
+            row.judged.is_some()
+                && part.lines().any(|line| line.starts_with(&begin) && line.ends_with("| **missed** |"))
+        };
+        let broken = self.rows.iter().filter(|row| row.is_short() && !is_known(row));
+        broken.map(|row| row.measure.as_str()).collect()
+    }
+
+    fn title(&self) -> String {
+        format!("# {}", self.heading)
+    }
+
+    /// Writes the table to `out`, or where it belongs, or prints it if it is of a quick run; then, if the run is strict, ends
+    /// with 1 if what was held is not.
+    pub(crate) fn finish(&self, here: &Path, end: &End<'_>) -> anyhow::Result<ExitCode> {
+        let results = here.join("RESULTS.md");
+        let recorded = if results.exists() { fs::read_to_string(&results)? } else { String::new() };
+        let text = self.markdown(end.took_seconds);
+        match (end.out, end.quick) {
+            (Some(out), _) => write(out, &text)?,
+            (None, false) => write(&results, &text)?,
+            (None, true) => println!("{text}"),
+        }
+        let broken = self.broken(&recorded);
+        if !end.strict || broken.is_empty() {
+            return Ok(ExitCode::SUCCESS);
+        }
+        for measure in broken {
+            eprintln!("not held: {measure}");
+        }
+        Ok(ExitCode::FAILURE)
+    }
+
     pub(crate) fn markdown(&self, took_seconds: u64) -> String {
-        let mut text = format!("# {}\n\n", self.heading);
+        let mut text = format!("{}\n\n", self.title());
         let _ = writeln!(
             text,
             "One run of `{}`, {} at its end, {took_seconds} s. {} `README.md` says how each number is taken.\n",
@@ -177,7 +224,8 @@ pub(crate) fn write(path: &Path, part: &str) -> anyhow::Result<()> {
     Ok(fs::write(path, with_part(&before, part))?)
 }
 
-fn with_part(text: &str, part: &str) -> String {
+/// The parts of the table's file, each with its heading.
+fn parts(text: &str) -> Vec<String> {
     let mut parts: Vec<String> = Vec::new();
     for line in text.lines() {
         if line.starts_with("# ") || parts.is_empty() {
@@ -188,6 +236,11 @@ fn with_part(text: &str, part: &str) -> String {
             last.push('\n');
         }
     }
+    parts
+}
+
+fn with_part(text: &str, part: &str) -> String {
+    let mut parts = parts(text);
     let heading = part.lines().next();
     match parts.iter_mut().find(|old| old.lines().next() == heading) {
         Some(old) => part.clone_into(old),
@@ -219,6 +272,26 @@ mod tests {
             assert_eq!(row.is_short(), want == "missed");
         }
         assert!(Row::missing("m", &anyhow::anyhow!("a|b")).is_short());
+    }
+
+    #[test]
+    fn what_was_missed_before_may_be_missed_again() {
+        let mut report = Report::new("A", String::new(), String::new());
+        let row = |name: &str, value| Row::told(name, "o", "b").judged(value, Bound::AtMost(1.0), None);
+        report.rows =
+            vec![row("x", 2.0), row("x y", 2.0), row("z", 1.0), Row::missing("w", &anyhow::anyhow!("no"))];
+        let line = |name: &str, verdict: &str| format!("| {name} | o | b | 2 | 1 |  | {verdict} |\n");
+        let missed = "**missed**";
+        let cases = [
+            (String::new(), vec!["x", "x y", "w"]),
+            (format!("# A\n{}{}", line("x", missed), line("x y", "held")), vec!["x y", "w"]),
+            (format!("# A\n{}{}", line("x", "held"), line("w", missed)), vec!["x", "x y", "w"]),
+            // What another part missed is another measure.
+            (format!("# A\n# B\n{}", line("x", missed)), vec!["x", "x y", "w"]),
+        ];
+        for (recorded, want) in cases {
+            assert_eq!(report.broken(&recorded), want, "{recorded}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Result, ensure};
 use ties::kernel::{Builder, Certainty, Forest, Holdings, Line, Order, Side};
 use ties::{Fraction, Share};
 
@@ -32,7 +32,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let holdings = read(&arguments.graph)?;
     let runs = arguments.runs.max(1);
     let mut found = control(holdings, runs)?;
-    let peak_mb = peak_megabytes()?;
     let asked = graph::read_nodes(&arguments.asked)?;
     let (blocked, blocking) = blocked(found.forest.holdings(), &asked, runs)?;
     let (ordering, through) = look_through(found.forest.holdings(), &asked, runs)?;
@@ -44,7 +43,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         checksum: format!("{:016x}", found.pairs.checksum),
         cpu_ms: found.all.cpu_ms,
         wall_ms: found.all.wall_ms,
-        peak_mb,
+        peak_mb: found.peak_mb,
         kernel: Some(Kernel {
             forest_cpu_ms: found.forest_alone.cpu_ms,
             blocked,
@@ -91,25 +90,31 @@ struct Control {
     pairs: Pairs,
     forest_alone: Times,
     all: Times,
+    /// The most memory until the pairs were listed, and before there was a forest.
+    peak_mb: f64,
 }
 
-/// The forest, and every pair of it enumerated, as the peers enumerate theirs. The holdings are handed from one run to the
-/// next.
+/// Every pair enumerated, as the peers enumerate theirs; and the forest, of which the same pairs must follow. The
+/// holdings are handed from one forest to the next.
 fn control(holdings: Holdings, runs: u32) -> Result<Control> {
     let (mut alone, mut all) = (Clock::default(), Clock::default());
-    let (mut given, mut found) = (Some(holdings), None);
+    let mut listed = Pairs::default();
     for _ in 0..runs {
-        let holdings = given.take().or_else(|| found.take().map(|(forest, _)| Forest::into_holdings(forest)));
-        let holdings = holdings.context("the holdings are lost")?;
-        let both = all.time(|| -> Result<_> {
-            let forest = alone.time(|| Forest::new(holdings))?;
-            let pairs = pairs(&forest);
-            Ok((forest, pairs))
-        })??;
-        found = Some(both);
+        listed = all.time(|| {
+            let mut pairs = Pairs::default();
+            holdings.control_pairs(|controller, company| pairs.take(controller, company));
+            pairs
+        })?;
     }
-    let (forest, pairs) = found.context("nothing ran")?;
-    Ok(Control { forest, pairs, forest_alone: alone.times(), all: all.times() })
+    let peak_mb = peak_megabytes()?;
+    let mut forest = alone.time(|| Forest::new(holdings))?;
+    for _ in 1..runs {
+        let holdings = forest.into_holdings();
+        forest = alone.time(|| Forest::new(holdings))?;
+    }
+    let kept = pairs(&forest);
+    ensure!(kept == listed, "the forest has other pairs than are listed: {kept:?} against {listed:?}");
+    Ok(Control { forest, pairs: listed, forest_alone: alone.times(), all: all.times(), peak_mb })
 }
 
 fn pairs(forest: &Forest) -> Pairs {

@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 use super::clock::Spread;
+use super::decisions::{Decided, Round};
 use super::graph::Graph;
+use super::hub::Opened;
 use super::peers::{Kernel, Outcome, Peer};
 use super::registry::Loaded;
 use crate::report::{Bound, Report, Row};
@@ -25,8 +27,11 @@ pub(crate) fn add(report: &mut Report, found: &Found) {
 fn control(Found { ours, peers }: &Found) -> Vec<Row> {
     let mut ours_told = told(ours);
     if let Some(kernel) = &ours.kernel {
-        let _ =
-            write!(ours_told, "; the forest without listing its pairs {} ms", short(kernel.forest_cpu_ms));
+        let _ = write!(
+            ours_told,
+            "; the forest that is kept up to date, without listing, {} ms",
+            short(kernel.forest_cpu_ms)
+        );
     }
     let mut rows =
         vec![
@@ -99,6 +104,68 @@ pub(crate) fn registry(loaded: &Loaded) -> Vec<Row> {
         .judged(loaded.as_of_cpu.p99_us / 1e3, Bound::AtMost(5.0), None),
         Row::told("encoded statements into the registry, without a store", load, ""),
     ]
+}
+
+/// The lines of the exchange over a store.
+pub(crate) fn hub(opened: &Opened) -> Vec<Row> {
+    let load = format!(
+        "{} ms on the clock, {} ms of CPU for {} statements in {} MB on disk; {} MB at most",
+        short(opened.open_wall_ms),
+        short(opened.open_cpu_ms),
+        short(float(opened.statements as u64)),
+        short(opened.stored_mb),
+        short(opened.peak_mb)
+    );
+    let change = format!(
+        "on the clock {}; of CPU {}; {} of them moved a member",
+        spread(&opened.change),
+        spread(&opened.change_cpu),
+        short(float(opened.moved as u64))
+    );
+    let flush = format!("one page flushed to the same disk: {}", spread(&opened.flush));
+    let seconds = |ms: f64| ms / 1e3;
+    vec![
+        Row::told("cold load: an exchange opened over its store, s on the clock", &load, "").judged(
+            seconds(opened.open_wall_ms),
+            Bound::AtMost(3.0),
+            None,
+        ),
+        Row::told("the same, s of CPU", load, "").judged(
+            seconds(opened.open_cpu_ms),
+            Bound::AtMost(3.0),
+            None,
+        ),
+        Row::told("one statement imported until it is durable and decided, p50 in ms", &change, &flush)
+            .judged(opened.change.p50_us / 1e3, Bound::AtMost(5.0), None),
+        Row::told("the same, p99 in ms", change, flush).judged(
+            opened.change.p99_us / 1e3,
+            Bound::AtMost(5.0),
+            None,
+        ),
+    ]
+}
+
+/// The lines of very many decisions.
+pub(crate) fn decisions(decided: &Decided) -> Vec<Row> {
+    let Decided { statements, members, tiers, rule, list, proof_ties, peak_mb } = decided;
+    let number = |count: &usize| short(float(*count as u64));
+    let row = |what: &str, round: &Round| {
+        let told = format!(
+            "{} ms of CPU ({} on the clock, {} with two threads) for {} members on {tiers} tiers over {} statements; \
+             {} decisions are others, {} grades",
+            short(round.cpu_ms),
+            short(round.wall_ms),
+            short(round.two_wall_ms),
+            number(members),
+            number(statements),
+            number(&round.changed),
+            number(&round.grades)
+        );
+        let name = format!("decisions with proof on everybody after a {what} change, s of CPU");
+        Row::told(&name, told, "").judged(round.cpu_ms / 1e3, Bound::AtMost(5.0), None)
+    };
+    let proofs = format!("{} ties in all proofs, {} MB at most", number(proof_ties), short(*peak_mb));
+    vec![row("rule", rule), row("list", list), Row::told("the same: proofs and memory", proofs, "")]
 }
 
 fn spread(spread: &Spread) -> String {

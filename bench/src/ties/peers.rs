@@ -25,7 +25,7 @@ pub(crate) struct Outcome {
     /// The process's own CPU time for finding them all, without reading the graph.
     pub(crate) cpu_ms: f64,
     pub(crate) wall_ms: f64,
-    /// The most memory that the process ever had resident, reading included.
+    /// The most memory that was resident until all were found, reading included.
     pub(crate) peak_mb: f64,
     /// What only the kernel tells.
     #[serde(default)]
@@ -39,7 +39,7 @@ pub(crate) struct Outcome {
 /// What only the kernel tells.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Kernel {
-    /// Of the CPU time for all pairs, what the forest took; the rest is to enumerate the pairs.
+    /// What the forest takes, which is kept up to date; its pairs are not listed.
     pub(crate) forest_cpu_ms: f64,
     /// What the aggregate rule adds to the holders asked about.
     pub(crate) blocked: u64,

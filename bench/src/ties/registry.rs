@@ -26,9 +26,9 @@ use super::random::SplitMix;
 use super::reference::{self, Adjacent};
 
 /// Statements in a batch.
-const BATCH: usize = 100_000;
+pub(crate) const BATCH: usize = 100_000;
 /// The first day on which a tie holds, 2000-01-01, and how many days they are spread over.
-const FIRST_DAY: i32 = 10_957;
+pub(crate) const FIRST_DAY: i32 = 10_957;
 const DAYS: u32 = 20 * 365;
 /// How many days after that a tie is recorded at most.
 const LATE: u32 = 2 * 365;
@@ -68,7 +68,7 @@ pub(crate) fn ask(graph: &std::path::Path) -> Result<Loaded> {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let graph = Graph::read(&arguments.graph)?;
-    let batches = graph.ties.chunks(BATCH).map(batch).collect::<Result<Vec<_>>>()?;
+    let batches = graph.ties.chunks(BATCH).map(|ties| Ok(batch(ties)?.0)).collect::<Result<Vec<_>>>()?;
     let bytes: usize = batches.iter().map(Vec::len).sum();
     let (mut registry, mut load_cpu_ms, mut load_wall_ms) = (Registry::new(), 0.0, 0.0);
     for batch in &batches {
@@ -90,12 +90,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn batch(ties: &[Tie]) -> Result<Vec<u8>> {
-    let mut statements = ties.iter().map(statement).collect::<Result<Vec<_>>>()?;
+/// Ties as one encoded batch, and how many statements it has.
+pub(crate) fn batch(ties: &[Tie]) -> Result<(Vec<u8>, usize)> {
+    let mut statements = ties.iter().map(statement_of).collect::<Result<Vec<_>>>()?;
     for tie in ties.iter().filter(|tie| tie.holder == tie.company) {
         statements.push(company_that_votes(tie.company)?);
     }
-    Ok(encode(&statements))
+    Ok((encode(&statements), statements.len()))
 }
 
 /// The plain way counts stock that a company holds in itself; the registry does so where it is told to.
@@ -110,11 +111,11 @@ fn company_that_votes(node: u32) -> Result<Statement> {
     })
 }
 
-fn register() -> Source {
+pub(crate) fn register() -> Source {
     Source { document: "the register".to_owned(), ..Source::default() }
 }
 
-fn statement(tie: &Tie) -> Result<Statement> {
+pub(crate) fn statement_of(tie: &Tie) -> Result<Statement> {
     let Tie { holder, company, points } = *tie;
     let (valid, recorded) = dates(tie);
     let holding = Holding { votes: Some(share(points)?), money: Some(share(points)?), ..Holding::default() };
@@ -132,7 +133,7 @@ fn statement(tie: &Tie) -> Result<Statement> {
     })
 }
 
-fn entity(node: u32) -> Result<EntityId> {
+pub(crate) fn entity(node: u32) -> Result<EntityId> {
     Ok(format!("n{node}").parse()?)
 }
 

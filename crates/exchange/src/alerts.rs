@@ -1,8 +1,9 @@
 //! Alerts: what the programme's officers, or a member, should learn at once.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
-use model::{Caller, Grade, MemberId, Role, Standing, Tier, Timestamp};
+use model::{Caller, Grade, MemberId, Role, Standing, StandingChange, Tier, Timestamp};
 use serde::{Deserialize, Serialize};
 use store::StoreError;
 
@@ -14,9 +15,6 @@ use crate::registry::ALERT;
 /// How many alerts one answer holds at most.
 pub const ALERTS_MAX: usize = 1_000;
 
-/// How many alerts share all but the last three digits of their keys.
-const BLOCK: u64 = 1_000;
-
 /// One alert.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alert {
@@ -25,7 +23,7 @@ pub struct Alert {
     pub key: String,
     /// When.
     pub at: Timestamp,
-    /// What kind: `decision`, `party-of-concern`, `proposal`, `appeal`, `attestation`, `duty`.
+    /// What kind, one of [`ALERT_KINDS`](programme::ALERT_KINDS).
     pub kind: String,
     /// The member that it is about, if it is about one.
     pub member: Option<MemberId>,
@@ -77,6 +75,27 @@ impl Alert {
             )
         }
     }
+
+    /// A step that people made.
+    pub(crate) fn stepped(change: &StandingChange) -> Self {
+        let StandingChange { member, tier, from, to, by, reason, at } = change;
+        Self {
+            tier: Some(tier.clone()),
+            standing: Some(*to),
+            ..Self::new(
+                "decision",
+                Some(member),
+                format!("On {tier}: from {from} to {to}, by {by}: {reason}"),
+                *at,
+            )
+        }
+    }
+
+    /// Its number in the order of alerts, from 0.
+    #[must_use]
+    pub fn number(&self) -> Option<u64> {
+        number_of(&self.key)
+    }
 }
 
 /// Writes an alert.
@@ -87,7 +106,7 @@ pub(crate) fn put(turn: &mut Hand<'_>, alert: &Alert) -> Result<(), StoreError> 
 }
 
 /// An alert's key; keys sort as the numbers do.
-fn key_of(number: u64) -> String {
+pub(crate) fn key_of(number: u64) -> String {
     format!("{number:012}")
 }
 
@@ -103,28 +122,72 @@ impl Exchange {
     ///
     /// Refuses members, and an `after` that is no alert's key.
     pub fn alerts(&self, caller: &Caller, after: &str) -> Result<Vec<Alert>, AdminError> {
-        if !caller.role().is_some_and(|role| Role::ALL.contains(&role)) {
-            return Err(AdminError::Forbidden { needed: "the programme's people" });
-        }
-        let first = match after {
-            "" => 0,
-            key => {
-                number_of(key).ok_or_else(|| {
-                    AdminError::Invalid(format!("`{}` is the key of no alert", key.escape_debug()))
-                })? + 1
+        Ok(self.alerts_from(first_after(caller, after)?)?)
+    }
+
+    /// Whether the caller may follow the alerts from `after` on.
+    ///
+    /// # Errors
+    ///
+    /// As [`alerts`](Self::alerts).
+    pub fn may_follow_alerts(&self, caller: &Caller, after: &str) -> Result<(), AdminError> {
+        first_after(caller, after).map(drop)
+    }
+
+    /// As [`alerts`](Self::alerts), but waits for some, at most until `patience` is over.
+    ///
+    /// # Errors
+    ///
+    /// As [`alerts`](Self::alerts).
+    pub fn wait_for_alerts(
+        &self,
+        caller: &Caller,
+        after: &str,
+        patience: Duration,
+    ) -> Result<Vec<Alert>, AdminError> {
+        let first = first_after(caller, after)?;
+        self.wait_for_alert(first, patience);
+        Ok(self.alerts_from(first)?)
+    }
+
+    /// Waits until there is an alert of this number, or `patience` is over.
+    pub(crate) fn wait_for_alert(&self, number: u64, patience: Duration) {
+        let published = &self.inner.published;
+        let until = Instant::now() + patience;
+        let mut seen = published.wait_for_arrivals(u64::MAX, Duration::ZERO);
+        // INVARIANT: what arrives is published before it is announced, so whoever counts first misses nothing.
+        while published.registry().alerts <= number {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
             }
-        };
-        let snapshot = self.inner.store.snapshot()?;
-        let mut later = Vec::new();
-        // Numbers have no gaps, so these two blocks hold a whole answer, or all that there is.
-        for block in [first / BLOCK, first / BLOCK + 1] {
-            later.extend(snapshot.list(ALERT, &format!("{block:09}"))?);
+            seen = published.wait_for_arrivals(seen, left);
         }
-        later.retain(|record| record.key.as_str() > after);
-        later.truncate(ALERTS_MAX);
+    }
+
+    /// The alerts from number `first` on, at most [`ALERTS_MAX`] of them.
+    pub(crate) fn alerts_from(&self, first: u64) -> Result<Vec<Alert>, StoreError> {
+        // Whoever waits for news asks often, and most often there is none.
+        if self.inner.published.registry().alerts <= first {
+            return Ok(Vec::new());
+        }
+        let snapshot = self.inner.store.snapshot()?;
+        let before = first.checked_sub(1).map(key_of).unwrap_or_default();
+        let later = snapshot.list_after(ALERT, "", &before, ALERTS_MAX)?;
         let parsed = later.iter().map(|record| serde_json::from_slice(&record.value));
-        parsed
-            .collect::<Result<_, _>>()
-            .map_err(|error| AdminError::Store(StoreError::Damaged(format!("an alert: {error}"))))
+        parsed.collect::<Result<_, _>>().map_err(|error| StoreError::Damaged(format!("an alert: {error}")))
+    }
+}
+
+/// The number of the first alert after the one with this key, for somebody who may know.
+fn first_after(caller: &Caller, after: &str) -> Result<u64, AdminError> {
+    if !caller.role().is_some_and(|role| Role::ALL.contains(&role)) {
+        return Err(AdminError::Forbidden { needed: "the programme's people" });
+    }
+    match after {
+        "" => Ok(0),
+        key => number_of(key)
+            .map(|number| number + 1)
+            .ok_or_else(|| AdminError::Invalid(format!("`{}` is the key of no alert", key.escape_debug()))),
     }
 }

@@ -26,6 +26,7 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 
 use crate::error::{AdminError, AuthenticationError};
+use crate::people;
 use crate::registry::Registry;
 
 /// How many successes and how many failure counters are remembered at most.
@@ -53,6 +54,9 @@ pub struct CredentialRecord {
     pub collections: Option<BTreeSet<CollectionId>>,
     /// What people call it.
     pub note: String,
+    /// The person who has it, where it is one of the programme's people.
+    #[serde(default)]
+    pub person: Option<String>,
     /// When it was issued.
     pub created: Timestamp,
     /// From when on it is no longer accepted.
@@ -119,6 +123,9 @@ pub struct NewCredential {
     pub expires: Option<Timestamp>,
     /// What people call it.
     pub note: String,
+    /// The person who has it, where it is one of the programme's people. All credentials of one person count as one where
+    /// different people are needed; left out, the credential counts as a person of its own.
+    pub person: Option<String>,
     /// A password that a person chose, instead of a random secret.
     pub password: Option<String>,
 }
@@ -246,6 +253,7 @@ impl Verification {
             actions: new.actions,
             collections: new.collections,
             note: new.note,
+            person: new.person.as_deref().map(people::name).transpose()?,
             created: now,
             expires: new.expires,
             revoked: None,
@@ -425,6 +433,7 @@ mod tests {
                 collections: None,
                 expires: None,
                 note: String::new(),
+                person: None,
                 password: password.map(str::to_owned),
             };
             let id = CredentialId::from_bits(number);

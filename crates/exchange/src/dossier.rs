@@ -37,6 +37,10 @@ pub struct Dossier {
     pub attestations: Vec<Attestation>,
     /// Its appeals.
     pub appeals: Vec<Appeal>,
+    /// Another entity that it is to be, which waits for another person.
+    pub rebinding: Option<Rebinding>,
+    /// The SHA-256 of the facts of its ties as it last told them, in hex; see [`reporting`](crate::reporting).
+    pub told: Option<String>,
 }
 
 /// A decision, as the dossier remembers it; the whole is a record of its own.
@@ -99,10 +103,27 @@ pub struct Proposal {
     pub needs: u32,
 }
 
+/// That a listed member is another entity than was said so far, and those who agreed to that.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rebinding {
+    /// The member.
+    pub member: MemberId,
+    /// Which entity it is until then.
+    pub bound: EntityId,
+    /// Which entity it is to be.
+    pub entity: EntityId,
+    /// When it was first asked for.
+    pub at: Timestamp,
+    /// Who agreed.
+    pub agreed: Vec<Agreement>,
+    /// How many different people it needs.
+    pub needs: u32,
+}
+
 /// One person's agreement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Agreement {
-    /// By which credential; two agreements by one credential are one person's.
+    /// By which credential; two agreements by the credentials of one person are one.
     pub credential: CredentialId,
     /// In which role.
     pub by: String,
@@ -129,6 +150,8 @@ pub struct Override {
 pub enum DutyOf {
     /// To answer the questionnaire.
     Attestation,
+    /// To report a change of its ties that others made known (R22).
+    Report,
     /// To return or dispose of what it holds of a tier, and to certify that.
     Disposal {
         /// Of which tier.
@@ -262,6 +285,7 @@ impl Dossier {
         for duty in open {
             let name = match &duty.of {
                 DutyOf::Attestation => "attestation".to_owned(),
+                DutyOf::Report => "report".to_owned(),
                 DutyOf::Instrument { duty, .. } => duty.clone(),
                 DutyOf::Disposal { .. } => "disposal".to_owned(),
             };
@@ -276,6 +300,7 @@ impl Dossier {
     pub(crate) fn owe(&mut self, of: DutyOf, text: &str, at: Timestamp, every_days: u32) {
         let name = match &of {
             DutyOf::Attestation => "attestation".to_owned(),
+            DutyOf::Report => "report".to_owned(),
             DutyOf::Disposal { tier } => format!("disposal-{tier}"),
             DutyOf::Instrument { instrument, duty } => format!("{instrument}-{duty}"),
         };

@@ -11,7 +11,7 @@ use model::{Caller, MemberId, Principal, Tier, Timestamp};
 use programme::Instrument;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use ties::{AsOf, Day, EntityId, PartialDate, Period, Picture as _};
+use ties::{Day, PartialDate, Period};
 
 use crate::alerts::{self, Alert};
 use crate::dossier::{Answer, AnswerDiff, Appeal, Attestation, Concluded, Done, Dossier, DutyOf, after};
@@ -19,6 +19,7 @@ use crate::error::AdminError;
 use crate::evaluate::{Moved, evaluate, put_dossier};
 use crate::exchange::{Exchange, Hand, Inner, name_of, require};
 use crate::members::{DECIDES, check_tier, still_accepted};
+use crate::reporting;
 use crate::writer::Instants;
 
 /// The longest text that a person may file, in bytes.
@@ -52,43 +53,6 @@ impl Exchange {
             return Err(AdminError::NoSuchMember(member.clone()));
         }
         Ok(registry.dossiers.get(member).cloned().unwrap_or_default())
-    }
-
-    /// Says which entity a member is. The rules decide on it from then on.
-    ///
-    /// # Errors
-    ///
-    /// Refuses all but operators and officers, and an entity that is another member's.
-    pub fn bind_entity(
-        &self,
-        caller: &Caller,
-        member: &MemberId,
-        entity: &EntityId,
-    ) -> Result<Vec<Moved>, AdminError> {
-        require(caller, DECIDES, "an operator or an officer")?;
-        let (inner, id, entity) = (Arc::clone(&self.inner), member.clone(), entity.clone());
-        self.change_dossier(caller, member, move |turn, dossier| {
-            let ties = inner.recorded.current(turn, inner.store.as_ref())?;
-            let picture = ties.picture(AsOf::at(turn.now));
-            let one = picture.canonical(&entity);
-            let is_it = |other: &Dossier| other.entity.as_ref().is_some_and(|e| picture.canonical(e) == one);
-            if turn.registry.dossiers.iter().any(|(other, dossier)| *other != id && is_it(dossier)) {
-                return Err(AdminError::Invalid(format!("the entity `{entity}` is another member's")));
-            }
-            let settings = &turn.registry.programme().settings().vetting;
-            let asks = turn.registry.programme().questionnaire().is_some();
-            if asks && !dossier.duties.iter().any(|duty| duty.of == DutyOf::Attestation) {
-                dossier.owe(
-                    DutyOf::Attestation,
-                    "answer the questionnaire",
-                    turn.now,
-                    settings.attestation_days,
-                );
-            }
-            let subject = format!("it is the entity `{entity}`");
-            dossier.entity = Some(entity);
-            Ok(Filed::new("entity bound", subject))
-        })
     }
 
     /// Records an instrument that was signed.
@@ -220,6 +184,10 @@ impl Exchange {
             let bytes = serde_json::to_vec(&attestation)
                 .map_err(|error| AdminError::Invalid(format!("the attestation: {error}")))?;
             finish(dossier, &DutyOf::Attestation, turn.now, &attestation.officer, "attested");
+            // An attestation that says what the last one said tells of no change.
+            if changed > 0 {
+                reporting::close(dossier, turn.now, &attestation.officer, "attested");
+            }
             dossier.owe(DutyOf::Attestation, "answer the questionnaire", turn.now, days);
             dossier.attestations.push(attestation);
             let mut filed = Filed::new("attested", format!("{changed} answers differ from the last time"));
@@ -262,10 +230,14 @@ impl Exchange {
             else {
                 return Err(AdminError::Invalid(format!("the member has no open duty `{id}`")));
             };
-            if open.of == DutyOf::Attestation {
+            // Whether there was anything to report, an officer may find; the member itself reports it.
+            if open.of == DutyOf::Attestation || open.of == DutyOf::Report && by_itself {
                 return Err(AdminError::Invalid(
                     "this duty is done by answering the questionnaire".to_owned(),
                 ));
+            }
+            if open.of == DutyOf::Report {
+                dossier.told = None;
             }
             open.done = Some(Done { at: turn.now, by, certificate: certificate.clone() });
             let of = open.of.clone();
@@ -473,7 +445,7 @@ impl Filed {
     }
 }
 
-fn file(
+pub(crate) fn file(
     turn: &mut Hand<'_>,
     inner: &Inner,
     member: &MemberId,

@@ -238,6 +238,9 @@ pub enum AdminError {
         /// What there is.
         known: String,
     },
+    /// There is none.
+    #[error("there is no proposed match {0}; `ringfence ties matches` lists them")]
+    NoSuchMatch(u64),
     /// The procedure has no such step.
     #[error(transparent)]
     Transition(#[from] InvalidTransition),

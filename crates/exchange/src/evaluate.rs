@@ -23,6 +23,7 @@ use crate::exchange::{Hand, Inner};
 use crate::members::put_same_identity;
 use crate::procedure::{self, Follows, Known};
 use crate::registry::{DECISION, DOSSIER, ReaderGrants};
+use crate::reporting;
 use crate::writer::Judging;
 
 /// Who decided, where no person did.
@@ -68,6 +69,18 @@ pub(crate) fn evaluate(
     who: Option<&BTreeSet<MemberId>>,
     at: Timestamp,
 ) -> Result<Vec<Moved>, StoreError> {
+    evaluate_news(inner, turn, ties, who, Some(&BTreeSet::new()), at)
+}
+
+/// As [`evaluate`], after others said something new about the members in `talked_about`, or about all.
+pub(crate) fn evaluate_news(
+    inner: &Inner,
+    turn: &mut Hand<'_>,
+    ties: &Ties,
+    who: Option<&BTreeSet<MemberId>>,
+    talked_about: Option<&BTreeSet<MemberId>>,
+    at: Timestamp,
+) -> Result<Vec<Moved>, StoreError> {
     let before = Arc::clone(turn.registry);
     let picture = ties.picture(AsOf::at(at));
     let session = Session::new(&before.judge, &picture, None);
@@ -83,7 +96,8 @@ pub(crate) fn evaluate(
             steps: Vec::new(),
             touched: false,
         };
-        decide(turn, &session, &mut one, at, &mut moved)?;
+        let is_talked_about = talked_about.is_none_or(|whom| whom.contains(id));
+        decide(turn, &session, &mut one, is_talked_about, at, &mut moved)?;
         if !one.steps.is_empty() {
             one.known = Some(inner.grants_of(&Principal::Member(id.clone()), &before)?);
         }
@@ -120,12 +134,20 @@ fn decide(
     turn: &mut Hand<'_>,
     session: &Session<'_>,
     one: &mut Changing,
+    is_talked_about: bool,
     at: Timestamp,
     moved: &mut Vec<Moved>,
 ) -> Result<(), StoreError> {
     let Some(party) = one.dossier.party(at) else { return Ok(()) };
     let mut facts = session.facts(&party);
     let registry = Arc::clone(turn.registry);
+    let owed = (one.dossier.told.clone(), one.dossier.duties.len());
+    let settings = &registry.programme().settings().vetting;
+    if reporting::compare(&mut one.dossier, reporting::digest(&facts), is_talked_about, at, settings) {
+        let text = format!("{}: a change became known that it has to report", one.member.id);
+        alerts::put(turn, &Alert::new("duty", Some(&one.member.id), text, at))?;
+    }
+    one.touched |= owed != (one.dossier.told.clone(), one.dossier.duties.len());
     for tier in registry.programme().settings().tiers.iter().map(|tier| &tier.name) {
         let standing = one.member.standing(tier);
         let applies = matches!(standing, Standing::Applicant | Standing::UnderReview);

@@ -1,6 +1,7 @@
 //! The exchange: opened once, shared by all faces.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,7 +9,7 @@ use ledger::checkpoint::Origin;
 use ledger::entry::{Genesis, Key, Policy as PolicyEntry};
 use ledger::note::KeyName;
 use ledger::{Body, NoteSigner};
-use model::{Action, Caller, Clock, CollectionId, Epoch, Member, Principal, Role, Timestamp};
+use model::{Action, Caller, Clock, CollectionId, Epoch, Member, MemberId, Principal, Role, Timestamp};
 use programme::{Collection, Programme};
 use release::{Label, Policy, View};
 use store::timeline::BlockCache;
@@ -16,8 +17,10 @@ use store::{Inventory, Snapshot, Store, StoreError};
 
 use crate::credentials::{Attempt, Verification};
 use crate::cursor::CursorKey;
+use crate::editions::Editions;
 use crate::error::{AdminError, AuthenticationError, OpenError, ReadError, WriteError};
 use crate::keeping::{Keeper, KeptCheckpoint, check_key, resume_log};
+use crate::matches::Matcher;
 use crate::published::Published;
 use crate::recorded::Recorded;
 use crate::registry::{IN_FORCE, PROGRAMME, ReaderGrants, Registry, Verdicts};
@@ -69,6 +72,10 @@ pub(crate) struct Inner {
     rights: Mutex<HashMap<(Principal, CollectionId), (Epoch, Rights)>>,
     /// Every statement about ties.
     pub(crate) recorded: Recorded,
+    /// New editions of documents that come in parts.
+    pub(crate) editions: Editions,
+    /// Names that may be the same.
+    pub(crate) matcher: Matcher,
     /// When time last did its work, in microseconds.
     pub(crate) tended: AtomicI64,
 }
@@ -171,6 +178,8 @@ impl Exchange {
                 swept: AtomicU64::new(0),
                 rights: Mutex::default(),
                 recorded,
+                editions: Editions::default(),
+                matcher: Matcher::default(),
                 tended: AtomicI64::new(i64::MIN),
             }),
         };
@@ -274,6 +283,26 @@ impl Exchange {
         self.inner.store.snapshot()?.inventory()
     }
 
+    /// The members in the order of their ids, to those who administer them: those after `after`, at most `limit`.
+    ///
+    /// # Errors
+    ///
+    /// Refuses members.
+    pub fn members(
+        &self,
+        caller: &Caller,
+        after: Option<&MemberId>,
+        limit: usize,
+    ) -> Result<Vec<Member>, AdminError> {
+        if caller.role().is_none() {
+            return Err(AdminError::Forbidden { needed: "the programme's people" });
+        }
+        let registry = self.inner.published.registry();
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let later = registry.members.range((from, Bound::Unbounded));
+        Ok(later.take(limit).map(|(_, member)| member.clone()).collect())
+    }
+
     /// Whether the store answers.
     ///
     /// # Errors
@@ -289,18 +318,6 @@ impl Exchange {
             return Err(StoreError::failed("telling the time", why));
         }
         Ok(())
-    }
-
-    /// The members, to those who administer them.
-    ///
-    /// # Errors
-    ///
-    /// Refuses members.
-    pub fn members(&self, caller: &Caller) -> Result<Vec<Member>, AdminError> {
-        if caller.role().is_none() {
-            return Err(AdminError::Forbidden { needed: "the programme's people" });
-        }
-        Ok(self.inner.published.registry().members.values().cloned().collect())
     }
 }
 

@@ -21,16 +21,22 @@
 
 mod alerts;
 mod audit;
+mod binding;
 mod credentials;
 mod cursor;
+mod decided;
 mod dossier;
 mod duties;
+mod editions;
 mod error;
 mod evaluate;
 mod exchange;
 mod keeping;
 mod labelling;
+mod matches;
 mod members;
+mod order;
+mod people;
 mod procedure;
 mod publish;
 mod published;
@@ -40,24 +46,31 @@ mod read;
 mod recall;
 mod recorded;
 mod registry;
+mod reporting;
 mod ties;
+mod webhooks;
 mod writer;
 
 pub use alerts::{ALERTS_MAX, Alert};
 pub use audit::{HeldObject, HoldsReport, LedgerHead, Receiver, WhoReport};
+pub use binding::{Bound, Waiting};
 pub use credentials::{Attempt, CredentialRecord, CredentialSecret, NewCredential};
+pub use decided::DecisionsPage;
 pub use dossier::{
     Agreement, Answer, AnswerDiff, Appeal, Attestation, Concluded, Decided, Done, Dossier, Duty, DutyOf,
-    Override, Proposal, Review,
+    Override, Proposal, Rebinding, Review,
 };
 pub use duties::Attested;
+pub use editions::{Import, Part};
 pub use error::{AdminError, AuthenticationError, OpenError, PublishError, ReadError, WriteError};
 pub use evaluate::Moved;
 pub use exchange::{Exchange, Keys, Options, Random};
 pub use keeping::KeptCheckpoint;
 pub use labelling::Finding;
+pub use matches::{Compared, Match, MatchAnswer, MatchPage, MatchSide, MatchState};
 pub use members::{MemberChange, NewMember, Stepped};
 pub use publish::{ItemFate, PublishOptions, Submission};
 pub use read::{CollectionView, ObjectsAnswer, RecordsAnswer, Served, StatusView, StreamBatch, Unless};
 pub use recall::{Reached, RecallAction, RecallReport};
 pub use ties::{IMPORT_MAX, Imported, Question};
+pub use webhooks::{DueAlerts, HookState, WebhookView};

@@ -5,6 +5,7 @@
 //! follow from ties are made in the same way by [`evaluate`](crate::evaluate).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use ledger::Body;
@@ -16,10 +17,11 @@ use model::{
 
 use crate::alerts::{self, Alert};
 use crate::credentials::{CredentialRecord, CredentialSecret, NewCredential};
-use crate::dossier::{Agreement, Dossier, Override, Proposal};
+use crate::dossier::{Concluded, Dossier, Override, Proposal};
 use crate::error::AdminError;
 use crate::evaluate::{THE_RULES, leaves_the_list, put_dossier, record_step};
 use crate::exchange::{Exchange, Hand, name_of, require};
+use crate::people;
 use crate::procedure;
 use crate::registry::{CREDENTIAL, MEMBER, ReaderGrants, Registry};
 use crate::writer::{Instants, Judging};
@@ -195,17 +197,6 @@ impl Exchange {
         Ok(proposal)
     }
 
-    /// The steps that wait for agreement, by member and tier.
-    ///
-    /// # Errors
-    ///
-    /// Refuses members.
-    pub fn proposals(&self, caller: &Caller) -> Result<Vec<Proposal>, AdminError> {
-        require(caller, &Role::ALL, "the programme's people")?;
-        let registry = self.inner.published.registry();
-        Ok(registry.dossiers.values().flat_map(|dossier| dossier.proposals.values().cloned()).collect())
-    }
-
     /// Changes what the registry says of a member.
     ///
     /// # Errors
@@ -295,6 +286,7 @@ impl Exchange {
             collections: None,
             expires: None,
             note: "the first operator".to_owned(),
+            person: None,
             password: None,
         };
         self.issue(new, "the hub's first start".to_owned(), None).map(Some)
@@ -316,6 +308,10 @@ impl Exchange {
                     && !turn.registry.members.contains_key(member)
                 {
                     return Err(AdminError::NoSuchMember(member.clone()));
+                }
+                if new.person.is_some() && matches!(new.principal, Principal::Member(_)) {
+                    let message = "a person is named on credentials of the programme's people only";
+                    return Err(AdminError::Invalid(message.to_owned()));
                 }
                 for collection in new.collections.iter().flatten() {
                     if turn.registry.programme().collection(collection).is_none() {
@@ -360,14 +356,22 @@ impl Exchange {
         Ok(record)
     }
 
-    /// The credentials, without their secrets.
+    /// The credentials, without their secrets, in the order of their ids: those after `after`, at most `limit`.
     ///
     /// # Errors
     ///
     /// Refuses members.
-    pub fn credentials(&self, caller: &Caller) -> Result<Vec<CredentialRecord>, AdminError> {
+    pub fn credentials(
+        &self,
+        caller: &Caller,
+        after: Option<&CredentialId>,
+        limit: usize,
+    ) -> Result<Vec<CredentialRecord>, AdminError> {
         require(caller, &Role::ALL, "the programme's people")?;
-        Ok(self.inner.published.registry().credentials.values().cloned().collect())
+        let registry = self.inner.published.registry();
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let later = registry.credentials.range((from, Bound::Unbounded));
+        Ok(later.take(limit).map(|(_, record)| record.clone()).collect())
     }
 
     /// Answers when the back-fill that a change opened is due, so that the member's next poll has all of it.
@@ -415,17 +419,8 @@ fn agreed(
     };
     let mut proposal = waiting.cloned().unwrap_or_else(fresh);
     proposal.needs = needs;
-    // Whose credential was revoked may never have been who agreed.
-    let is_revoked = |agreement: &Agreement| {
-        registry.credentials.get(&agreement.credential).is_some_and(|known| known.revoked.is_some())
-    };
-    proposal.agreed.retain(|agreement| !is_revoked(agreement));
-    if proposal.agreed.iter().any(|agreement| agreement.credential == caller.credential) {
-        let message = "you agreed to this step already; another person has to".to_owned();
-        return Err(AdminError::Invalid(message));
-    }
+    people::agree(registry, &mut proposal.agreed, caller, now)?;
     reason.clone_into(&mut proposal.reason);
-    proposal.agreed.push(Agreement { credential: caller.credential.clone(), by: name_of(caller), at: now });
     Ok(proposal)
 }
 
@@ -478,7 +473,10 @@ fn step(
     dossier.proposals.remove(&tier);
     dossier.by_rules.remove(&tier);
     leaves_the_list(&mut dossier, &tier, from, to, at, settings.disposal_days);
-    if !to.is_on_the_list() {
+    if to.is_on_the_list() {
+        // Who puts a member on the list has looked at it: a review from before must not take it off again as overdue.
+        conclude_review(&mut dossier, &tier, &by, &reason, at);
+    } else {
         dossier.overrides.remove(&tier);
     }
     let decided = dossier.decided.get(&tier).cloned();
@@ -502,7 +500,14 @@ fn step(
     let by = by.join(" and ");
     let change = StandingChange { member: member.id, tier, from, to, by, reason, at };
     record_step(turn, &change, epoch.number(), decided.map(|decided| decided.sha256))?;
+    alerts::put(turn, &Alert::stepped(&change))?;
     Ok(change)
+}
+
+fn conclude_review(dossier: &mut Dossier, tier: &Tier, by: &[String], reason: &str, at: Timestamp) {
+    if let Some(review) = dossier.reviews.get_mut(tier).filter(|review| review.concluded.is_none()) {
+        review.concluded = Some(Concluded { at, by: by.join(" and "), reason: reason.to_owned() });
+    }
 }
 
 /// A request may take its time; what counts is whether the credential holds when the change is made.

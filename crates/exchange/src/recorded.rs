@@ -12,14 +12,20 @@
 //! Those who only look take what is there. What they see of a transaction that failed is gone a moment later.
 
 use std::ops::Deref;
+use std::panic::resume_unwind;
+use std::sync::mpsc::sync_channel;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::thread;
 
 use programme::Programme;
 use store::{Snapshot, Store, StoreError};
 use ties::{Added, Registry as Ties, Statement};
 
 use crate::exchange::Hand;
-use crate::registry::{Registry, STATEMENTS};
+use crate::registry::{Registry, STATEMENTS, batch_key};
+
+/// How many batches are read ahead of the one that is taken in.
+const READ_AHEAD: usize = 2;
 
 /// Every statement of the store, and of the programme's lists.
 pub(crate) struct Recorded(RwLock<State>);
@@ -45,7 +51,7 @@ impl Deref for Reading<'_> {
 
 impl State {
     fn load(snapshot: &dyn Snapshot, registry: &Registry) -> Result<Self, StoreError> {
-        let ties = load(snapshot, registry.programme())?;
+        let ties = load(snapshot, registry.programme(), registry.batches)?;
         let programme = registry.programme().digest().to_owned();
         Ok(Self { ties, batches: registry.batches, programme })
     }
@@ -55,14 +61,34 @@ impl State {
     }
 }
 
-fn load(snapshot: &dyn Snapshot, programme: &Programme) -> Result<Ties, StoreError> {
+/// Reads the batches one after another and takes each in while the next is read: of a national register's statements,
+/// no more than a few batches are in memory twice.
+fn load(snapshot: &dyn Snapshot, programme: &Programme, batches: u64) -> Result<Ties, StoreError> {
     let mut ties = Ties::new();
     ties.add(programme.lists().to_vec());
-    for record in snapshot.list(STATEMENTS, "")? {
-        ties.load(&record.value)
-            .map_err(|error| StoreError::Damaged(format!("statements `{}`: {error}", record.key)))?;
-    }
-    Ok(ties)
+    let (sender, receiver) = sync_channel::<(String, Vec<u8>)>(READ_AHEAD);
+    let take_in = move || {
+        for (key, batch) in receiver {
+            ties.load(&batch).map_err(|error| StoreError::Damaged(format!("statements `{key}`: {error}")))?;
+        }
+        Ok(ties)
+    };
+    thread::scope(|scope| {
+        let named = thread::Builder::new().name("statements".to_owned());
+        let taking = named
+            .spawn_scoped(scope, take_in)
+            .map_err(|error| StoreError::failed("starting to read the statements", error))?;
+        for key in (0..batches).map(batch_key) {
+            // A number whose import came to nothing has no batch.
+            let Some(batch) = snapshot.get(STATEMENTS, &key)? else { continue };
+            if sender.send((key, batch)).is_err() {
+                // It has stopped at a batch that is damaged, and says so below.
+                break;
+            }
+        }
+        drop(sender);
+        taking.join().unwrap_or_else(|panic| resume_unwind(panic))
+    })
 }
 
 impl Recorded {

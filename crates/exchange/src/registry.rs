@@ -20,6 +20,7 @@ use vetting::Judge;
 use crate::credentials::CredentialRecord;
 use crate::dossier::Dossier;
 use crate::error::OpenError;
+use crate::webhooks::HookState;
 
 /// Kinds of records.
 pub(crate) const MEMBER: &str = "member";
@@ -34,6 +35,9 @@ pub(crate) const STATEMENTS: &str = "statements";
 pub(crate) const DOSSIER: &str = "dossier";
 pub(crate) const DECISION: &str = "decision";
 pub(crate) const ALERT: &str = "alert";
+pub(crate) const WEBHOOK: &str = "webhook";
+pub(crate) const MATCH: &str = "match";
+pub(crate) const MATCHED: &str = "matched";
 
 /// The key under which the programme that is in force is kept.
 pub(crate) const IN_FORCE: &str = "in-force";
@@ -132,6 +136,11 @@ pub(crate) fn transition_prefix(principal: &Principal) -> String {
     format!("{principal}/")
 }
 
+/// The key of a batch of statements; keys sort as the numbers do.
+pub(crate) fn batch_key(batch: u64) -> String {
+    format!("{batch:012}")
+}
+
 /// The key of one transition; keys sort as the instants do, and at one instant as the labels did.
 pub(crate) fn transition_key(principal: &Principal, transition: &Transition) -> String {
     format!("{principal}/{:020}-{:08}", transition.at.as_micros(), transition.labels)
@@ -156,6 +165,8 @@ pub(crate) struct Registry {
     /// How many alerts there have been, and batches of statements.
     pub(crate) alerts: u64,
     pub(crate) batches: u64,
+    /// How far each webhook has come, by its name.
+    pub(crate) hooks: Arc<BTreeMap<String, HookState>>,
 }
 
 impl Registry {
@@ -229,7 +240,7 @@ impl Registry {
             dossiers.insert(member, parse(&record)?);
         }
         let count = |kind: &str| -> Result<u64, OpenError> {
-            let last = snapshot.list(kind, "")?.last().and_then(|record| record.key.parse::<u64>().ok());
+            let last = snapshot.last_key(kind)?.and_then(|key| key.parse::<u64>().ok());
             Ok(last.map_or(0, |last| last + 1))
         };
         let (alerts, batches) = (count(ALERT)?, count(STATEMENTS)?);
@@ -237,6 +248,10 @@ impl Registry {
         let mut markings = HashMap::new();
         for record in snapshot.list(MARKING, "")? {
             markings.insert(record.key.clone(), parse(&record)?);
+        }
+        let mut hooks = BTreeMap::new();
+        for record in snapshot.list(WEBHOOK, "")? {
+            hooks.insert(record.key.clone(), parse(&record)?);
         }
         let mut registry = Self {
             epoch: snapshot.horizon().epoch,
@@ -251,6 +266,7 @@ impl Registry {
             dossiers: Arc::new(dossiers),
             alerts,
             batches,
+            hooks: Arc::new(hooks),
         };
         registry.refresh_identities();
         Ok(registry)

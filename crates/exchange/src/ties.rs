@@ -16,11 +16,13 @@ use ties::{AsOf, EntityId, Evidence, Picture as _, Registry as Ties, Said, State
 use vetting::{Decision, Lens, Move, Party, Remedies, Session};
 
 use crate::alerts::{self, Alert};
+use crate::editions::Import;
 use crate::error::{AdminError, WriteError};
-use crate::evaluate::{Moved, evaluate};
-use crate::exchange::{Exchange, Hand, Inner, name_of, require};
-use crate::members::{DECIDES, still_accepted};
-use crate::registry::{DECISION, Registry, STATEMENTS};
+use crate::evaluate::{Moved, evaluate_news};
+use crate::exchange::{Exchange, Hand, Inner, require};
+use crate::order::{in_order, stamped, without_old_words};
+use crate::registry::{Registry, STATEMENTS, batch_key};
+use crate::reporting::talked_about;
 use crate::writer::Instants;
 
 /// How many statements one import may hold; a national register goes in several.
@@ -33,7 +35,7 @@ const FOLLOWED_MAX: usize = 10_000;
 const RETRACTIONS_FOLLOWED_MAX: usize = 32;
 
 /// How much of an import's name the ledger keeps, in characters.
-const SUBJECT_LENGTH_MAX: usize = 200;
+pub(crate) const SUBJECT_LENGTH_MAX: usize = 200;
 
 /// What became of an import.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
@@ -46,6 +48,8 @@ pub struct Imported {
     pub refused: Vec<(usize, String)>,
     /// What somebody should look at.
     pub findings: Vec<String>,
+    /// How many of the new ones are ends of what a new edition leaves out.
+    pub ended: usize,
     /// Who moved.
     pub moved: Vec<Moved>,
 }
@@ -76,7 +80,7 @@ impl Exchange {
         self.inner.writer.decide(Instants::None, refresh).map(drop)
     }
 
-    /// Records statements, decides anew on everybody whom they concern, and lets follow what follows.
+    /// Records statements that are a whole import; see [`import`](Self::import).
     ///
     /// # Errors
     ///
@@ -87,32 +91,7 @@ impl Exchange {
         statements: Vec<Statement>,
         subject: &str,
     ) -> Result<Imported, AdminError> {
-        require(caller, DECIDES, "an operator or an officer")?;
-        if statements.len() > IMPORT_MAX {
-            let message =
-                format!("{} statements are more than the {IMPORT_MAX} of one import", statements.len());
-            return Err(AdminError::Invalid(message));
-        }
-        let (inner, caller) = (Arc::clone(&self.inner), caller.clone());
-        let subject = subject.chars().take(SUBJECT_LENGTH_MAX).collect::<String>();
-        let result =
-            self.inner.writer.decide(Instants::HandsOut, move |turn| -> Result<Imported, AdminError> {
-                still_accepted(turn, &caller)?;
-                Ok(record(&inner, turn, statements, &subject, name_of(&caller))?)
-            });
-        match result {
-            Ok((imported, last)) => {
-                self.wait_for(&imported.moved, last)?;
-                Ok(imported)
-            }
-            Err(error) => {
-                // If it cannot be done now, the writer does it before it next decides.
-                if let Err(error) = self.refresh_ties() {
-                    tracing::warn!(%error, "statements that were not recorded are in memory for now");
-                }
-                Err(error)
-            }
-        }
+        self.import(caller, Import { subject: subject.to_owned(), statements, ..Import::default() })
     }
 
     /// Who would move if these statements were recorded; nothing is.
@@ -126,7 +105,7 @@ impl Exchange {
         let at = self.inner.clock.now();
         let recorded = self.inner.recorded.read();
         let mut would = Ties::clone(&recorded);
-        would.add(statements.into_iter().map(|statement| Statement { recorded: at, ..statement }).collect());
+        would.add(in_order(statements, at));
         let (before, after) = (recorded.picture(AsOf::at(at)), would.picture(AsOf::at(at)));
         let before = Session::new(&registry.judge, &before, None);
         let after = Session::new(&registry.judge, &after, None);
@@ -176,8 +155,7 @@ impl Exchange {
             &recorded
         } else {
             let mut with = Ties::clone(&recorded);
-            let stamped = question.add.iter().cloned();
-            with.add(stamped.map(|statement| Statement { recorded: as_of.known, ..statement }).collect());
+            with.add(in_order(question.add.clone(), as_of.known));
             would = with;
             &would
         };
@@ -200,30 +178,9 @@ impl Exchange {
     }
 
     /// Asks whether `time` has passed since this was called.
-    fn limit(&self, time: std::time::Duration) -> impl FnMut() -> bool + '_ {
+    pub(crate) fn limit(&self, time: std::time::Duration) -> impl FnMut() -> bool + '_ {
         let until = self.inner.clock.now() + time;
         move || self.inner.clock.now() > until
-    }
-
-    /// The decisions on a member, with their proofs, the oldest first.
-    ///
-    /// # Errors
-    ///
-    /// Refuses members, and a member that there is not.
-    pub fn decisions(
-        &self,
-        caller: &Caller,
-        member: &MemberId,
-    ) -> Result<Vec<serde_json::Value>, AdminError> {
-        require(caller, &Role::ALL, "the programme's people")?;
-        if !self.inner.published.registry().members.contains_key(member) {
-            return Err(AdminError::NoSuchMember(member.clone()));
-        }
-        let records = self.inner.store.snapshot()?.list(DECISION, &format!("{member}/"))?;
-        let parsed = records.iter().map(|record| serde_json::from_slice(&record.value));
-        parsed
-            .collect::<Result<_, _>>()
-            .map_err(|error| AdminError::Store(StoreError::Damaged(format!("a decision: {error}"))))
     }
 
     /// What was said of a tie, in the order in which it was recorded.
@@ -273,22 +230,27 @@ impl Exchange {
 }
 
 /// What an import does inside its transaction.
-fn record(
+pub(crate) fn record(
     inner: &Inner,
     turn: &mut Hand<'_>,
     statements: Vec<Statement>,
     subject: &str,
     by: String,
 ) -> Result<Imported, StoreError> {
-    let at = turn.instant(0);
-    let concern = of_concern(turn.registry, &*inner.recorded.current(turn, inner.store.as_ref())?, at);
-    let stamped = statements.into_iter().map(|statement| Statement { recorded: at, ..statement });
-    let (added, batch) = inner.recorded.add(turn, inner.store.as_ref(), stamped.collect())?;
+    let count = statements.len();
+    let (statements, at) = stamped(turn, statements);
+    let (concern, statements, places) = {
+        let ties = inner.recorded.current(turn, inner.store.as_ref())?;
+        let (statements, places) = without_old_words(&ties, statements);
+        (of_concern(turn.registry, &ties, at), statements, places)
+    };
+    let (added, batch) = inner.recorded.add(turn, inner.store.as_ref(), statements)?;
     let mut imported = Imported {
         new: added.new.len(),
-        known_already: added.known_already,
-        refused: added.refused.iter().map(|(place, why)| (*place, why.to_string())).collect(),
+        known_already: added.known_already + (count - places.len()),
+        refused: added.refused.iter().map(|(place, why)| (places[*place], why.to_string())).collect(),
         findings: added.findings.iter().map(ToString::to_string).collect(),
+        ended: 0,
         moved: Vec::new(),
     };
     let Some(batch) = batch else { return Ok(imported) };
@@ -303,7 +265,7 @@ fn record(
         by,
         sha256: Some(hex::encode(Sha256::digest(&bytes))),
     };
-    let key = format!("{batch:012}");
+    let key = batch_key(batch);
     turn.write().put(Record { kind: STATEMENTS.to_owned(), key, value: bytes })?;
     turn.record(&Body::Vetting(entry))?;
     watch(turn, &ties, &concern, &new, at)?;
@@ -314,12 +276,18 @@ fn record(
         }
     }
     let whom = whom(turn.registry, &ties, &new, at);
-    imported.moved = evaluate(inner, turn, &ties, whom.as_ref(), at)?;
+    let about = talked_about(turn.registry, &ties, &new, at);
+    imported.moved = evaluate_news(inner, turn, &ties, whom.as_ref(), about.as_ref(), at)?;
     Ok(imported)
 }
 
 /// The members whose facts may be others by what is newly said; `None` for all of them.
-fn whom(registry: &Registry, ties: &Ties, new: &[Statement], at: Timestamp) -> Option<BTreeSet<MemberId>> {
+pub(crate) fn whom(
+    registry: &Registry,
+    ties: &Ties,
+    new: &[Statement],
+    at: Timestamp,
+) -> Option<BTreeSet<MemberId>> {
     let is_of_a_state = |entity: &EntityId| entity.as_str().starts_with("state:");
     // That a state is adverse matters to whoever belongs to it, and that is no tie but a line in a description.
     if new.len() > FOLLOWED_MAX
@@ -337,7 +305,7 @@ fn whom(registry: &Registry, ties: &Ties, new: &[Statement], at: Timestamp) -> O
 }
 
 /// The entities of the listing that a statement makes, ends or retracts, whatever it said of them at any time.
-fn listed_by(ties: &Ties, said: &Said) -> Vec<EntityId> {
+pub(crate) fn listed_by(ties: &Ties, said: &Said) -> Vec<EntityId> {
     let of = match resolved(ties, said).as_ref() {
         Some(Said::Listing(listing)) => return vec![listing.entity.clone()],
         Some(Said::End(end)) => end.tie.clone(),

@@ -302,6 +302,7 @@ fn credential(principal: Principal) -> NewCredential {
         collections: None,
         expires: None,
         note: String::new(),
+        person: None,
         password: None,
     }
 }

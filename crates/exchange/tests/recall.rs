@@ -165,8 +165,13 @@ fn a_relabelled_end_takes_its_relationships_along_both_ways() {
     let notice = report.notice.clone().unwrap();
     assert_eq!(ids(&world, &outside, "indicators"), set([indicator_id(100), notice]));
     let cursor = world.exchange.now().to_string();
-    let everyone: BTreeSet<_> =
-        world.exchange.members(&world.operator).unwrap().into_iter().map(|m| m.id).collect();
+    let everyone: BTreeSet<_> = world
+        .exchange
+        .members(&world.operator, None, usize::MAX)
+        .unwrap()
+        .into_iter()
+        .map(|m| m.id)
+        .collect();
     let report =
         recall(&world, &indicator_id(0), RecallAction::Relabel { audience: Some(everyone), tlp: None });
     assert!(report.told.is_empty() && report.notices.is_empty());

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use exchange::{Answer, DutyOf, Question, Stepped};
+use exchange::{Answer, DutyOf, Proposal, Question, Stepped, Waiting};
 use model::{Action, Caller, CredentialId, Grade, MemberId, Principal, Role, Standing, Tier};
 use programme::{Programme, template};
 use store::MemoryStore;
@@ -16,6 +16,11 @@ use ties::{AsOf, Day, Statement};
 /// A hub with the template as it is: two people for what counts.
 fn world() -> World {
     World::over(Arc::new(MemoryStore::new()), &template(), 7)
+}
+
+fn proposals(world: &World) -> Vec<Proposal> {
+    let waiting = world.exchange.proposals(&world.operator, None, usize::MAX).unwrap();
+    waiting.into_iter().filter_map(Waiting::step).collect()
 }
 
 fn officer(number: u64) -> Caller {
@@ -76,8 +81,8 @@ fn a_tie_suspends_at_once_and_its_end_proposes_the_return_that_two_people_make()
     assert!(imported.new > 0 && imported.known_already > 0, "{imported:?}");
     assert_eq!(grade(&world, &member.id), Grade::Condition);
     assert_eq!(standing(&world, &member.id, "cleared"), Standing::Suspended, "return needs people");
-    let proposals = world.exchange.proposals(&world.operator).unwrap();
-    assert_eq!((proposals.len(), proposals[0].to), (1, Standing::ListedWithConditions));
+    let waiting = proposals(&world);
+    assert_eq!((waiting.len(), waiting[0].to), (1, Standing::ListedWithConditions));
 
     let to = Standing::ListedWithConditions;
     let (one, two) = (officer(1), officer(2));
@@ -92,7 +97,7 @@ fn a_tie_suspends_at_once_and_its_end_proposes_the_return_that_two_people_make()
         "{second:?}"
     );
     assert_eq!(standing(&world, &member.id, "cleared"), to);
-    assert!(world.exchange.proposals(&world.operator).unwrap().is_empty());
+    assert!(proposals(&world).is_empty());
     let dossier = world.exchange.dossier(&world.operator, &member.id).unwrap();
     assert!(
         !dossier.duties.iter().any(|duty| matches!(duty.of, DutyOf::Disposal { .. })),

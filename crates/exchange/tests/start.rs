@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use exchange::{Exchange, KeptCheckpoint, Keys, OpenError, Options, PublishOptions};
 use model::{ManualClock, Principal, Role};
 use programme::Programme;
-use store::{MemoryStore, Store};
+use store::{MemoryStore, Record, Store};
 use testkit::{START, caller_of, envelope, indicator};
 
 /// A checkpoint that is kept in memory.
@@ -116,4 +116,38 @@ fn another_past_or_another_hubs_checkpoint_is_refused() {
         let refused = open(&store, &foreign, 7, 1).err().unwrap();
         assert!(matches!(refused, OpenError::Kept { .. }), "{refused}");
     }
+}
+
+#[test]
+fn a_damaged_batch_of_statements_is_named_and_not_served() {
+    let (store, kept) = (empty(), Arc::default());
+    let operator = caller_of(Principal::Role(Role::Operator));
+    let exchange = open(&store, &kept, 1, 1).unwrap();
+    let own = exchange.programme().lists().len();
+    let mut number = 0;
+    let mut import = || {
+        let text = format!(
+            r#"{{"id":"s-{number}","recorded":"{START}","source":{{"document":"d"}},
+               "said":{{"entity":{{"id":"e-{number}","kind":"organisation"}}}}}}"#
+        );
+        number += 1;
+        let statement = serde_json::from_str(&text).unwrap();
+        assert_eq!(exchange.import_ties(&operator, vec![statement], "a batch").unwrap().new, 1);
+    };
+    for _ in 0..5 {
+        import();
+    }
+    drop(exchange);
+    let exchange = open(&store, &kept, 2, 1).unwrap();
+    let ids = exchange.statements(&operator, own, 10).unwrap();
+    let ids: Vec<_> = ids.iter().map(|statement| statement.id.to_string()).collect();
+    assert_eq!(ids, ["s-0", "s-1", "s-2", "s-3", "s-4"], "in the order of their arrival");
+    drop(exchange);
+    // A batch before the last, while others are read ahead.
+    let mut transaction = store.begin().unwrap();
+    let (kind, key) = ("statements".to_owned(), format!("{:012}", 1));
+    transaction.put(Record { kind, key, value: b"TIES\x01nothing".to_vec() }).unwrap();
+    transaction.commit().unwrap();
+    let error = open(&store, &kept, 3, 1).map(drop).unwrap_err();
+    assert!(error.to_string().contains("statements `000000000001`"), "{error}");
 }

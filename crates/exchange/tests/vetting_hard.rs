@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use exchange::{DutyOf, Question, Stepped};
+use exchange::{DutyOf, Proposal, Question, Stepped, Waiting};
 use model::{Caller, CredentialId, Grade, MemberId, Principal, Role, Standing};
 use programme::template;
 use store::MemoryStore;
@@ -14,6 +14,11 @@ use ties::Statement;
 
 fn world() -> World {
     World::over(Arc::new(MemoryStore::new()), &template(), 7)
+}
+
+fn proposals(world: &World) -> Vec<Proposal> {
+    let waiting = world.exchange.proposals(&world.operator, None, usize::MAX).unwrap();
+    waiting.into_iter().filter_map(Waiting::step).collect()
 }
 
 fn officer(number: u64) -> Caller {
@@ -112,7 +117,7 @@ fn a_tie_of_tomorrow_suspends_tomorrow_and_one_that_ends_proposes_the_return() {
     world.pass(day() * 10);
     world.exchange.tend_if_due().unwrap();
     assert_eq!(standing(&world, &member), Standing::Suspended, "a return needs people");
-    let waiting = world.exchange.proposals(&world.operator).unwrap();
+    let waiting = proposals(&world);
     assert_eq!((waiting.len(), waiting[0].to), (1, Standing::Listed));
 }
 
@@ -144,7 +149,7 @@ fn a_statement_that_is_retracted_stops_counting_and_stays_in_the_past() {
     assert_eq!(ask(&Question::default()), Grade::Clear);
     import(&world, vec![said("s-acme-2", &serde_json::to_string(&the_tie(SINCE_2008).said).unwrap())]);
     assert_eq!(ask(&Question::default()), Grade::Suspend);
-    assert!(world.exchange.proposals(&world.operator).unwrap().is_empty(), "there is nothing to agree to");
+    assert!(proposals(&world).is_empty(), "there is nothing to agree to");
 }
 
 #[test]
@@ -188,7 +193,7 @@ fn members_whose_entities_turn_out_to_be_one_are_told_and_judged_by_the_ties_of_
     assert!(alerts.iter().any(|alert| alert.kind == "merge" && alert.text == *finding), "{alerts:?}");
     // It was a mistake: the split leaves each with its own.
     import(&world, vec![retraction("r-1", "m-1")]);
-    let waiting = world.exchange.proposals(&world.operator).unwrap();
+    let waiting = proposals(&world);
     assert_eq!(waiting.iter().map(|waiting| &waiting.member).collect::<Vec<_>>(), [&two]);
 }
 
@@ -254,7 +259,7 @@ fn a_pyramid_of_ten_thousand_levels_is_judged_and_proved() {
     let text = serde_json::to_string(&decision).unwrap();
     eprintln!("asked, with remedies and {} bytes of proof, in {:?}", text.len(), began.elapsed());
     assert!(decision.grade >= Grade::Suspend);
-    assert!(!world.exchange.decisions(&world.operator, &member).unwrap().is_empty());
+    assert!(!world.exchange.decisions(&world.operator, &member, None, 10).unwrap().decisions.is_empty());
     drop(decision);
 }
 

@@ -84,7 +84,9 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
     plain(Access::Caller, "/api/members/{id}/holds", || get(api::holds::get)),
     plain(Access::Caller, "/api/members/{id}/decisions", || get(api::vetting::decisions::of_member)),
     plain(Access::Caller, "/api/members/{id}/dossier", || get(api::vetting::dossier::get)),
-    plain(Access::Caller, "/api/members/{id}/entity", || post(api::vetting::dossier::bind)),
+    plain(Access::Caller, "/api/members/{id}/entity", || {
+        post(api::vetting::dossier::bind).delete(api::vetting::proposals::withdraw_rebinding)
+    }),
     plain(Access::Caller, "/api/members/{id}/instruments", || post(api::vetting::dossier::sign)),
     plain(Access::Caller, "/api/members/{id}/instruments/{instrument}/end", || {
         post(api::vetting::dossier::end)
@@ -98,11 +100,14 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
     plain(Access::Caller, "/api/me/attestations", || post(api::vetting::dossier::attest)),
     plain(Access::Caller, "/api/ties", || get(api::vetting::ties::get).post(api::vetting::ties::post)),
     plain(Access::Caller, "/api/ties/preview", || post(api::vetting::ties::preview)),
+    plain(Access::Caller, "/api/ties/matches", || get(api::vetting::matches::list)),
+    plain(Access::Caller, "/api/ties/matches/{number}", || post(api::vetting::matches::answer)),
     plain(Access::Caller, "/api/ties/{tie}/history", || get(api::vetting::ties::history)),
     plain(Access::Caller, "/api/statements", || get(api::vetting::ties::statements)),
     plain(Access::Caller, "/api/decisions", || post(api::vetting::decisions::ask)),
     plain(Access::Caller, "/api/proposals", || get(api::vetting::proposals::list)),
     plain(Access::Caller, "/api/alerts", || get(api::vetting::alerts::get)),
+    plain(Access::Caller, "/api/webhooks", || get(api::webhooks::get)),
     plain(Access::Caller, "/api/credentials", || get(api::credentials::list).post(api::credentials::issue)),
     plain(Access::Caller, "/api/credentials/{id}", || delete(api::credentials::revoke)),
     plain(Access::Caller, "/api/collections/{collection}/objects", || post(api::publish::post)),

@@ -47,9 +47,11 @@ mod serve;
 mod taxii21;
 mod tls;
 mod watch;
+mod webhooks;
 
 pub use options::{BackupError, BackupReport, Backups, HubOptions, MetricsAccess};
 pub use peer::Connection;
 pub use router::{ReservedName, router};
 pub use serve::{ServeOptions, serve};
 pub use tls::{Tls, TlsError};
+pub use webhooks::{BadKey, WebhookKeys, Webhooks};

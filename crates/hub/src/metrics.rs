@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use exchange::WebhookView;
 use hyper::StatusCode;
 
 /// The statuses that are counted one by one; all others are counted together.
@@ -34,6 +35,7 @@ pub(crate) struct Gauges {
     pub(crate) epoch: u64,
     pub(crate) ledger_size: u64,
     pub(crate) streams: usize,
+    pub(crate) webhooks: Vec<WebhookView>,
 }
 
 impl Metrics {
@@ -110,6 +112,7 @@ impl Metrics {
             header(&mut text, name, kind, help);
             line(&mut text, name, &[], &value);
         }
+        webhooks(&mut text, &gauges.webhooks);
         text
     }
 
@@ -119,6 +122,25 @@ impl Metrics {
             .iter()
             .zip(self.names.iter().copied())
             .filter(|(route, _)| route.statuses.iter().any(|c| c.load(Ordering::Relaxed) > 0))
+    }
+}
+
+fn webhooks(text: &mut String, hooks: &[WebhookView]) {
+    type Value = fn(&WebhookView) -> u64;
+    let metrics: [(&str, &str, &str, Value); 3] = [
+        ("ringfence_webhook_delivered_total", "counter", "Alerts given to a webhook.", |hook| hook.delivered),
+        ("ringfence_webhook_failures", "gauge", "Attempts failed since the last success.", |hook| {
+            hook.failures.into()
+        }),
+        ("ringfence_webhook_behind", "gauge", "Alerts that came after the webhook's place.", |hook| {
+            hook.behind
+        }),
+    ];
+    for (name, kind, help, value) in metrics.into_iter().filter(|_| !hooks.is_empty()) {
+        header(text, name, kind, help);
+        for hook in hooks {
+            line(text, name, &[("webhook", &hook.name)], &value(hook));
+        }
     }
 }
 
@@ -161,7 +183,7 @@ mod tests {
         metrics.count_request(0, StatusCode::OK, Duration::from_micros(101));
         metrics.count_request(2, StatusCode::IM_A_TEAPOT, Duration::from_mins(2));
         metrics.count_published(3);
-        let text = metrics.render(&Gauges { epoch: 7, ledger_size: 9, streams: 0 });
+        let text = metrics.render(&Gauges { epoch: 7, ledger_size: 9, streams: 0, webhooks: Vec::new() });
         let wanted = [
             "ringfence_http_requests_total{route=\"/a\",status=\"200\"} 2",
             "ringfence_http_requests_total{route=\"none\",status=\"other\"} 1",

@@ -169,6 +169,7 @@ impl From<AdminError> for Refusal {
             | AdminError::NoSuchCredential(_)
             | AdminError::NoSuchCollection(_)
             | AdminError::NoSuchObject(_)
+            | AdminError::NoSuchMatch(_)
             | AdminError::NoSuchTier { .. } => Self::new(StatusCode::NOT_FOUND, error.to_string()),
             AdminError::Transition(_) => Self::new(StatusCode::CONFLICT, error.to_string()),
             AdminError::Invalid(_) | AdminError::Judge(_) => {

@@ -6,6 +6,7 @@
 
 mod limits;
 mod vetting;
+mod webhooks;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,6 +18,7 @@ use crate::error::{self, Problem};
 
 pub use limits::Limits;
 pub use vetting::{PackSettings, VettingSettings};
+pub use webhooks::{ALERT_KINDS, WebhookSettings};
 
 const FILE: &str = "programme.toml";
 
@@ -59,6 +61,8 @@ pub struct Settings {
     pub vetting: VettingSettings,
     /// Its rule packs, in the order of the file.
     pub packs: Vec<PackSettings>,
+    /// Where alerts are sent, in the order of the file.
+    pub webhooks: Vec<WebhookSettings>,
 }
 
 /// The programme's own STIX identity.
@@ -161,6 +165,8 @@ struct RawSettings {
     vetting: vetting::RawVetting,
     #[serde(default)]
     pack: Vec<vetting::RawPack>,
+    #[serde(default)]
+    webhook: Vec<webhooks::RawWebhook>,
 }
 
 #[derive(Deserialize)]
@@ -229,6 +235,7 @@ impl Sense<'_> {
         });
         let vetting = self.vetting(raw.vetting);
         let packs = self.packs(raw.pack);
+        let webhooks = self.webhooks(raw.webhook);
         Some(Settings {
             name: name?,
             title: raw.title,
@@ -241,6 +248,7 @@ impl Sense<'_> {
             limits,
             vetting,
             packs,
+            webhooks,
         })
     }
 

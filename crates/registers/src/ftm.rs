@@ -44,12 +44,17 @@ pub fn read(reader: impl BufRead, importing: &Importing, emit: &mut dyn FnMut(St
         Line { op: None, entity: None, id: Some(id), schema, properties, rest } => {
             entity(reading, place, &Thing { id, schema, properties, rest }, Op::Add);
         }
-        Line { op: Some(op), entity: Some(thing), .. } => match op.as_str() {
-            "ADD" => entity(reading, place, &thing, Op::Add),
-            "MOD" => entity(reading, place, &thing, Op::Mod),
-            "DEL" => delete(reading, place, &thing.id),
-            other => reading.refuse(place, Reason::BadValue, format!("`{other}` is none of ADD, MOD, DEL")),
-        },
+        Line { op: Some(op), entity: Some(thing), .. } => {
+            reading.is_delta();
+            match op.as_str() {
+                "ADD" => entity(reading, place, &thing, Op::Add),
+                "MOD" => entity(reading, place, &thing, Op::Mod),
+                "DEL" => delete(reading, place, &thing.id),
+                other => {
+                    reading.refuse(place, Reason::BadValue, format!("`{other}` is none of ADD, MOD, DEL"));
+                }
+            }
+        }
         _ => reading.refuse(place, Reason::Incomplete, "neither an entity with `id` nor a change with `op`"),
     });
     reading.done()

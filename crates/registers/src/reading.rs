@@ -51,6 +51,9 @@ pub struct Report {
     pub notes: BTreeMap<String, u64>,
     /// Whether reading stopped before the file's end. Then nothing may be concluded from what is missing.
     pub cut_short: bool,
+    /// Whether the file tells of changes since another one. Then nothing may be concluded from what is missing either.
+    #[serde(default)]
+    pub is_delta: bool,
 }
 
 impl Report {
@@ -64,7 +67,7 @@ impl Report {
     /// end what it no longer has (see [`closes_missing`](crate::closes_missing)).
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        !self.cut_short && self.refused_by.is_empty()
+        !self.cut_short && !self.is_delta && self.refused_by.is_empty()
     }
 }
 
@@ -230,6 +233,11 @@ impl<'r> Reading<'r> {
     pub(crate) fn stop(&mut self, place: impl fmt::Display, message: impl fmt::Display) {
         self.refuse(place, Reason::Unreadable, message);
         self.report.cut_short = true;
+    }
+
+    /// Notes that the file tells of changes only.
+    pub(crate) fn is_delta(&mut self) {
+        self.report.is_delta = true;
     }
 
     /// Counts something that is worth telling and no error.

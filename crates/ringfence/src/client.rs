@@ -21,6 +21,9 @@ const TIMEOUT: Duration = Duration::from_mins(2);
 /// The largest answer that is read: `ledger holds` of a member with millions of objects.
 const BODY_SIZE_MAX_BYTES: u64 = 1 << 30;
 
+/// How many entries of a list are asked for at once: as many as a hub answers with.
+const PAGE: usize = 1_000;
+
 /// Why the hub did not do what it was asked.
 #[derive(Debug, Error)]
 pub(crate) enum ApiError {
@@ -104,6 +107,24 @@ impl Api {
         let url = self.url(path);
         let bytes = self.get_bytes(path)?;
         read(&url, &bytes)
+    }
+
+    /// The whole of a list that comes in pages; each goes on after what `key` gives of the last entry.
+    pub(crate) fn list<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        key: impl Fn(&T) -> String,
+    ) -> Result<Vec<T>, ApiError> {
+        let mut all: Vec<T> = Vec::new();
+        loop {
+            let after = all.last().map_or_else(String::new, |last| format!("&after={}", segment(key(last))));
+            let page: Vec<T> = self.get(&format!("{path}?limit={PAGE}{after}"))?;
+            let is_last = page.len() < PAGE;
+            all.extend(page);
+            if is_last {
+                return Ok(all);
+            }
+        }
     }
 
     /// The bytes of a resource; `None` if it is not there.

@@ -4,6 +4,7 @@
 //! DATA/                mode 0700
 //! DATA/keys.toml       mode 0600: the ledger's name and key, the keys of cursors and credentials
 //! DATA/operator.token  mode 0600: the first operator's token; delete it once it is kept elsewhere
+//! DATA/webhook-NAME.key  mode 0600: what signs the alerts that the webhook NAME is sent
 //! DATA/hub.db, bodies/ the store
 //! DATA/checkpoint      the last checkpoint of the ledger, to which the next start holds the store
 //! DATA/backups/        what `ringfence backup` asked for; the keys are not in there
@@ -12,6 +13,7 @@
 //! The keys are made once, at the first start, before the store exists. A store without its keys is not opened: a hub with
 //! new keys would write a ledger that nobody's old checkpoint vouches for.
 
+use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
@@ -20,6 +22,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use exchange::{Exchange, KeptCheckpoint, Keys, Options};
+use hub::WebhookKeys;
 use model::{Clock, SystemClock};
 use programme::Programme;
 use serde::{Deserialize, Serialize};
@@ -146,6 +149,31 @@ impl DataDir {
         let bytes =
             fs::read(file).with_context(|| format!("reading the hub's keys in `{}`", file.display()))?;
         write_private(&self.0.join(KEYS), &bytes)
+    }
+
+    /// The keys of the programme's webhooks, each in a file of its own that its receiver's owner can be given; made now for
+    /// those that have none.
+    pub(crate) fn webhook_keys(&self, programme: &Programme) -> Result<BTreeMap<String, WebhookKeys>> {
+        let one = |name: &str| -> Result<WebhookKeys> {
+            let path = self.webhook_key_path(name);
+            let shown = path.display();
+            if !path.exists() {
+                let mut key = [0; 32];
+                fill_random(&mut key);
+                write_private(&path, format!("{}\n", WebhookKeys::text_of(&key)).as_bytes())?;
+                tracing::info!(webhook = name, file = %shown, "made the webhook's key; its receiver needs it");
+            }
+            let text = fs::read_to_string(&path).with_context(|| format!("reading `{shown}`"))?;
+            WebhookKeys::parse(&text).with_context(|| format!("reading `{shown}`"))
+        };
+        let hooks = programme.settings().webhooks.iter();
+        hooks.map(|hook| Ok((hook.name.clone(), one(&hook.name)?))).collect()
+    }
+
+    /// Where the key of a webhook is, which may not be there yet.
+    pub(crate) fn webhook_key_path(&self, name: &str) -> PathBuf {
+        // INVARIANT: the name has no character that a path knows; the programme's settings refuse others.
+        self.0.join(format!("webhook-{name}.key"))
     }
 
     /// Where the keys are, if they are there.
@@ -290,6 +318,29 @@ mod tests {
         dir.write_token("rf_x").unwrap();
         assert_eq!(mode(&dir.token_path()), 0o600);
         assert!(dir.keys(Some("other.example"), &template()).is_err());
+    }
+
+    #[test]
+    fn a_webhook_has_a_key_of_its_own_that_is_made_once_and_private() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(root.path());
+        let mut files = programme::template();
+        let hooks = "\n[[webhook]]\nname = \"soc\"\nurl = \"https://soc.example/\"\n\n[[webhook]]\nname = \"desk\"\nurl = \"http://127.0.0.1:9/\"\n";
+        files.get_mut("programme.toml").unwrap().extend_from_slice(hooks.as_bytes());
+        let programme = Programme::from_files(&files).unwrap();
+        let read = |name: &str| fs::read_to_string(dir.webhook_key_path(name)).unwrap();
+        assert_eq!(dir.webhook_keys(&programme).unwrap().len(), 2);
+        let first = [read("soc"), read("desk")];
+        assert_ne!(first[0], first[1]);
+        dir.webhook_keys(&programme).unwrap();
+        assert_eq!([read("soc"), read("desk")], first);
+        let mode = fs::metadata(dir.webhook_key_path("soc")).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600);
+        fs::write(dir.webhook_key_path("soc"), "sesame").unwrap();
+        let refused = dir.webhook_keys(&programme).err().unwrap();
+        let told = format!("{refused:#}");
+        assert!(told.contains("webhook-soc.key") && !told.contains("sesame"), "{told}");
+        assert!(dir.webhook_keys(&template()).unwrap().is_empty());
     }
 
     #[test]

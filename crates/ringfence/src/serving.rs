@@ -6,13 +6,14 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use exchange::Exchange;
-use hub::{BackupError, BackupReport, Backups, HubOptions, ServeOptions, Tls};
+use hub::{BackupError, BackupReport, Backups, HubOptions, ServeOptions, Tls, Webhooks};
 use model::Clock;
 use programme::Programme;
 use store::Store;
@@ -29,6 +30,8 @@ pub(crate) struct Hosting {
     exchange: Exchange,
     store: Arc<SqliteStore>,
     data: DataDir,
+    /// Time does no work while this is set: for stories that move the clock before they tell what is known by then.
+    is_waiting: Arc<AtomicBool>,
 }
 
 /// What the faces are told.
@@ -57,11 +60,16 @@ impl Hosting {
             let token = first.token.context("the first credential has no token")?;
             data.write_token(&token)?;
         }
-        Ok(Self { exchange, store, data: data.clone() })
+        Ok(Self { exchange, store, data: data.clone(), is_waiting: Arc::default() })
     }
 
     pub(crate) fn exchange(&self) -> &Exchange {
         &self.exchange
+    }
+
+    /// While this is set, time does no work.
+    pub(crate) fn is_waiting(&self) -> &Arc<AtomicBool> {
+        &self.is_waiting
     }
 
     /// Serves on `listener` until `stop` comes.
@@ -83,19 +91,27 @@ impl Hosting {
             store: Arc::clone(&self.store),
             dir: self.data.path().join(BACKUPS),
         }));
-        let tending = tokio::spawn(tend(self.exchange.clone()));
+        let keys = self.data.webhook_keys(&self.exchange.programme())?;
+        let tending = tokio::spawn(tend(self.exchange.clone(), Arc::clone(&self.is_waiting)));
+        let comparing = tokio::spawn(compare(self.exchange.clone()));
         let router = hub::router(self.exchange.clone(), options)?;
         let serving = ServeOptions {
             tls: faces.tls,
             trusted_proxies: faces.trusted_proxies,
             ..ServeOptions::default()
         };
+        let webhooks = Webhooks::start(&self.exchange, keys).context("starting the webhooks' threads")?;
         // It has logged what it dropped. The writer ends with the last handle on the exchange, after it has committed
         // what it had begun.
         hub::serve(vec![listener], router, serving, stop).await;
         tending.abort();
-        // A tending that is under way holds the exchange until it is done.
-        drop(tending.await);
+        comparing.abort();
+        // They hold the exchange until what is on its way has been answered, or its time is over.
+        drop(tokio::task::spawn_blocking(move || webhooks.stop()).await);
+        // So does one that is under way, until it is done.
+        for task in [tending, comparing] {
+            drop(task.await);
+        }
         Ok(())
     }
 }
@@ -104,9 +120,12 @@ impl Hosting {
 const TENDING: Duration = Duration::from_secs(1);
 
 /// Lets time do its work: ties that begin and end, duties and reviews that come due.
-async fn tend(exchange: Exchange) {
+async fn tend(exchange: Exchange, is_waiting: Arc<AtomicBool>) {
     loop {
         tokio::time::sleep(TENDING).await;
+        if is_waiting.load(Ordering::SeqCst) {
+            continue;
+        }
         let exchange = exchange.clone();
         match tokio::task::spawn_blocking(move || exchange.tend_if_due()).await {
             Ok(Ok(moved)) => {
@@ -117,6 +136,25 @@ async fn tend(exchange: Exchange) {
             Ok(Err(error)) => {
                 tracing::error!(%error, "members could not be vetted anew; their standings are as they were");
             }
+            Err(_) => return,
+        }
+    }
+}
+
+/// How long names are compared at a time, once in every [`TENDING`].
+const COMPARING_MAX: Duration = Duration::from_millis(300);
+
+/// Compares the names that imports bring.
+async fn compare(exchange: Exchange) {
+    loop {
+        tokio::time::sleep(TENDING).await;
+        let exchange = exchange.clone();
+        match tokio::task::spawn_blocking(move || exchange.compare_names(COMPARING_MAX)).await {
+            Ok(Ok(compared)) if compared.proposed > 0 => {
+                tracing::info!(proposed = compared.proposed, open = compared.open, "names may be the same");
+            }
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::error!(%error, "names could not be compared; it is tried again"),
             Err(_) => return,
         }
     }

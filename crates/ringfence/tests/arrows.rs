@@ -47,6 +47,9 @@ const ARROWS: &[(&str, &[&str])] = &[
             "taxii",
             "taxii-client",
         ],
+    (
+        "exchange",
+        &["ledger", "matching", "model", "programme", "release", "stix", "store", "taxii", "ties", "vetting"],
     ),
     ("hub", &["exchange", "ledger", "model", "programme", "store", "taxii", "ties"]),
     ("testkit", &["exchange", "ledger", "model", "programme", "release", "stix", "store", "taxii"]),

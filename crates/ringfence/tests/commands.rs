@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
+use std::time::{Duration, Instant};
 
 use common::{Hub, hub_command, indicator, member, programme, ringfence, text};
 use serde_json::{Value, json};
@@ -283,6 +284,109 @@ fn a_file_of_ties_suspends_and_vet_says_why() {
     assert!(offline.status.success(), "{}", common::text(&offline));
     let offline: Value = serde_json::from_slice(&offline.stdout).unwrap();
     assert_eq!(offline[0]["decision"]["grade"], "suspend", "{offline}");
+}
+
+#[test]
+fn a_file_goes_in_by_parts_and_its_next_edition_ends_what_it_leaves_out() {
+    let root = tempfile::tempdir().unwrap();
+    let hub = Hub::start(root.path());
+    let file = root.path().join("lists.csv");
+    let edition = |numbers: std::ops::Range<u32>| {
+        let row = |number| format!("watched,e-{number},Party Number {number},2024-01-01\n");
+        fs::write(&file, format!("list,entity,name,from\n{}", numbers.map(row).collect::<String>())).unwrap();
+    };
+    let path = file.to_str().unwrap();
+    let import = |more: &[&str]| hub.json(&[&["ties", "import", path], more].concat())["answer"].clone();
+    let tiny = ["--part-bytes", "1000"];
+
+    edition(0..40);
+    let first = import(&tiny);
+    assert!(first["parts"].as_u64().unwrap() > 10, "{first}");
+    assert_eq!((&first["new"], &first["ended"]), (&json!(80), &json!(0)), "{first}");
+    // The whole in one request says the same.
+    let again = import(&[]);
+    let counts = ["parts", "new", "known_already", "ended"].map(|name| again[name].as_u64().unwrap());
+    assert_eq!(counts, [1, 0, 80, 0], "{again}");
+    edition(3..41);
+    let next = import(&tiny);
+    assert_eq!((&next["new"], &next["ended"]), (&json!(5), &json!(3)), "{next}");
+    assert_eq!(import(&tiny)["new"], 0);
+    // A file that was not read whole ends nothing.
+    fs::write(&file, "list,entity,name,from\nwatched,e-3,Three,2024-01-01\nwatched,,,never\n").unwrap();
+    let output = hub.run(&["ties", "import", path, "--json"]);
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(told["answer"]["ended"], 0, "{told}");
+    edition(3..10);
+    assert_eq!(import(&["--keep-missing"])["ended"], 0);
+    assert_eq!(import(&[])["ended"], 31);
+    hub.stop();
+}
+
+#[test]
+fn names_that_may_be_the_same_wait_for_a_person() {
+    let root = tempfile::tempdir().unwrap();
+    let hub = Hub::start(root.path());
+    let (lists, ties) = (root.path().join("lists.csv"), root.path().join("ties.csv"));
+    fs::write(&lists, "list,entity,name\nconcern,d-1,\"Red Dragon Technologies Co., Ltd.\"\n").unwrap();
+    fs::write(&ties, "id,from,to,kind,from_name,to_name\ns,r-1,v,holds,RED DRAGON TECHNOLOGIES,Venture\n")
+        .unwrap();
+    for file in [&lists, &ties] {
+        hub.json(&["ties", "import", file.to_str().unwrap()]);
+    }
+    let begun = Instant::now();
+    let page = loop {
+        // The hub may be comparing by itself at the moment.
+        let page = hub.json(&["ties", "matches"]);
+        if page["open"] != 0 || begun.elapsed() > Duration::from_secs(20) {
+            break page;
+        }
+    };
+    assert_eq!(page["open"], 1, "{page}");
+    let number = page["matches"][0]["number"].to_string();
+    let listed = hub.run(&["ties", "matches"]);
+    for part in ["Red Dragon Technologies Co., Ltd.", "RED DRAGON TECHNOLOGIES", "on concern", "score"] {
+        assert!(text(&listed).contains(part), "no `{part}` in {}", text(&listed));
+    }
+    let accepted = hub.json(&["ties", "matches", "--accept", &number, "--reason", "one address"]);
+    assert_eq!(accepted["imported"]["new"], 1, "{accepted}");
+    failed(&hub.run(&["ties", "matches", "--reject", &number]), 1, "was answered");
+    failed(&hub.run(&["ties", "matches", "--accept", "77"]), 1, "no proposed match 77");
+    assert_eq!(hub.json(&["ties", "matches"])["open"], 0);
+    assert_eq!(hub.json(&["ties", "matches", "--state", "accepted"])["matches"].as_array().unwrap().len(), 1);
+    hub.stop();
+}
+
+#[test]
+fn a_format_that_cannot_be_told_can_be_said() {
+    let root = tempfile::tempdir().unwrap();
+    let hub = Hub::start(root.path());
+    let write = |name: &str, text: &str| {
+        let file = root.path().join(name);
+        fs::write(&file, text).unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    // An edition without a change, and a record of a kind that is not known.
+    let (empty, unknown) =
+        (write("entities.delta.json", ""), write("psc.json", r#"{"data":{"kind":"new"}}"#));
+    failed(&hub.run(&["ties", "import", &empty]), 1, "say it with --format");
+    failed(&hub.run(&["ties", "import", &unknown]), 1, "uk-psc");
+    assert_eq!(hub.json(&["ties", "import", &empty, "--format", "ftm"])["answer"]["new"], 0);
+    let output = hub.run(&["ties", "import", &unknown, "--format", "uk-psc", "--json"]);
+    assert_eq!(output.status.code(), Some(3), "the record is refused, and counted: {}", text(&output));
+    // A file of changes is no edition: what it does not speak of stays.
+    let listing = |id: &str| {
+        format!(
+            r#"{{"id":"{id}","schema":"Company","properties":{{"name":["{id}"],"topics":["sanction"]}},"datasets":["d"]}}"#
+        )
+    };
+    let full = write("full.json", &format!("{}\n{}\n", listing("a"), listing("b")));
+    hub.json(&["ties", "import", &full]);
+    let delta = write("delta.json", &format!("{{\"op\":\"ADD\",\"entity\":{}}}\n", listing("c")));
+    let added = hub.json(&["ties", "import", &delta]);
+    assert_eq!(added["answer"]["ended"], 0, "{added}");
+    assert!(added["answer"]["new"].as_u64().unwrap() > 0, "{added}");
+    hub.stop();
 }
 
 /// A receipt is proof of its entry, offline, and of no other.

@@ -320,6 +320,37 @@ impl Snapshot for SqliteSnapshot<'_> {
         Ok(records)
     }
 
+    fn list_after(
+        &self,
+        kind: &str,
+        prefix: &str,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<Record>, StoreError> {
+        const LIST: &str = "listing records";
+        let sql =
+            "SELECT key, value FROM records WHERE kind = ? AND key >= ? AND key > ? ORDER BY key LIMIT ?";
+        let mut query = self.connection().prepare_cached(sql).doing(LIST)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut rows = query.query((kind, prefix, after, limit)).doing(LIST)?;
+        let mut records = Vec::new();
+        while let Some(row) = rows.next().doing(LIST)? {
+            let key: String = row.get(0).doing(LIST)?;
+            if !key.starts_with(prefix) {
+                break;
+            }
+            records.push(Record { kind: kind.to_owned(), key, value: row.get(1).doing(LIST)? });
+        }
+        Ok(records)
+    }
+
+    fn last_key(&self, kind: &str) -> Result<Option<String>, StoreError> {
+        const LAST: &str = "finding the last record";
+        let sql = "SELECT key FROM records WHERE kind = ? ORDER BY key DESC LIMIT 1";
+        let mut query = self.connection().prepare_cached(sql).doing(LAST)?;
+        query.query_row([kind], |row| row.get(0)).optional().doing(LAST)
+    }
+
     fn entries(&self, from: u64, limit: usize) -> Result<Vec<StoredEntry>, StoreError> {
         const ENTRIES: &str = "reading ledger entries";
         let (Ok(from), limit) = (i64::try_from(from), i64::try_from(limit).unwrap_or(i64::MAX)) else {

@@ -787,11 +787,25 @@ pub fn records_are_listed_in_the_order_of_their_keys(make: Make<'_>) {
         snapshot.list(kind, prefix).unwrap().into_iter().map(|record| record.key).collect()
     };
     assert_eq!(keys("b", "x/"), ["x/%", "x/10", "x/2", "x/\u{fc}"]);
+    let after = |after: &str, limit| -> Vec<String> {
+        let records = snapshot.list_after("b", "x/", after, limit).unwrap();
+        records.into_iter().map(|record| record.key).collect()
+    };
+    assert_eq!(after("", 9), keys("b", "x/"));
+    assert_eq!(after("x/10", 9), ["x/2", "x/\u{fc}"]);
+    assert_eq!(after("x/11", 1), ["x/2"]);
+    assert_eq!(after("x/10", 0), [""; 0]);
+    assert_eq!(after("x/\u{fc}", 9), [""; 0]);
+    assert_eq!(after("y", 9), [""; 0]);
     assert_eq!(keys("b", ""), ["X/1", "x/%", "x/10", "x/2", "x/\u{fc}", "x0"]);
     assert_eq!(keys("b", "x/1"), ["x/10"]);
     assert_eq!(keys("b", "y"), [""; 0]);
     assert_eq!(keys("a", ""), ["x/3"]);
     assert_eq!(keys("", ""), [""; 0]);
+    for (kind, last) in [("a", Some("x/3")), ("b", Some("x0")), ("bb", Some("x/4")), ("", None), ("c", None)]
+    {
+        assert_eq!(snapshot.last_key(kind).unwrap().as_deref(), last, "{kind}");
+    }
     assert_eq!(snapshot.list("b", "x/2").unwrap(), [record("b", "x/2", "new")]);
     assert_eq!(snapshot.get("b", "x").unwrap(), None);
     assert_eq!(snapshot.get("b", "x/10").unwrap().as_deref(), Some(b"old".as_slice()));

@@ -315,6 +315,13 @@ impl Snapshot for Arc<State> {
             .collect())
     }
 
+    fn last_key(&self, kind: &str) -> Result<Option<String>, StoreError> {
+        let from = (kind.to_owned(), String::new());
+        // The first that is greater than every key of the kind.
+        let to = (format!("{kind}\0"), String::new());
+        Ok(self.records.range(from..to).next_back().map(|((_, key), _)| key.clone()))
+    }
+
     fn entries(&self, from: u64, limit: usize) -> Result<Vec<StoredEntry>, StoreError> {
         let from = usize::try_from(from).unwrap_or(usize::MAX);
         Ok(self.entries.iter().skip(from).take(limit).cloned().collect())

@@ -248,6 +248,23 @@ pub trait Snapshot {
     /// The records of a kind whose keys start with `prefix`, in order of their keys.
     fn list(&self, kind: &str, prefix: &str) -> Result<Vec<Record>, StoreError>;
 
+    /// Those of them whose keys come after `after`, at most `limit`.
+    fn list_after(
+        &self,
+        kind: &str,
+        prefix: &str,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<Record>, StoreError> {
+        let mut records = self.list(kind, prefix)?;
+        records.retain(|record| record.key.as_str() > after);
+        records.truncate(limit);
+        Ok(records)
+    }
+
+    /// The last key of a kind, without reading its document or any other.
+    fn last_key(&self, kind: &str) -> Result<Option<String>, StoreError>;
+
     /// Ledger entries from number `from` on, at most `limit`.
     fn entries(&self, from: u64, limit: usize) -> Result<Vec<StoredEntry>, StoreError>;
 

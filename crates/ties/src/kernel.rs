@@ -27,6 +27,7 @@
 //! | [`closure`] | sets that grow: control from one source, the 50 % rules |
 //!
 //! | [`forest`] | control of all by all, kept up to date |
+//! | [`pairs`] | control of all by all, listed once |
 //! | [`through`] | look-through |
 //! | [`proof`] | why something holds, and how far it is from holding |
 //! | [`cut`] | the least set of ties to end |
@@ -48,6 +49,7 @@ pub mod line;
 mod lists;
 mod marks;
 pub mod order;
+pub mod pairs;
 pub mod proof;
 mod scale;
 mod solve;

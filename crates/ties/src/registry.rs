@@ -40,7 +40,7 @@ use self::log::{Log, NewRow};
 use crate::encode::{
     Batch, DecodeError, Keys, Reader, Tag, check_body, keys, put_body, take_period, take_source,
 };
-use crate::{AsOf, Said, Statement, StatementId, TieId, TieKind};
+use crate::{AsOf, Said, Source, Statement, StatementId, TieId, TieKind};
 
 /// Every statement that was ever made.
 #[derive(Clone, Debug, Default)]
@@ -247,6 +247,18 @@ impl Registry {
     pub fn statement(&self, id: &StatementId) -> Option<Statement> {
         let name = self.log.names.find(id.as_str().as_bytes())?;
         self.log.newest(name).map(|row| self.log.statement(row))
+    }
+
+    /// Whether a statement is here and counts, so that [`add`](Self::add) would call it known already.
+    #[must_use]
+    pub fn is_known(&self, statement: &Statement) -> bool {
+        let name = self.log.names.find(statement.id.as_str().as_bytes());
+        let Some(row) = name.and_then(|name| self.log.newest(name)) else { return false };
+        let old = self.log.statement(row);
+        let head = |source: &Source| (source.document.clone(), source.confidence, source.evidence);
+        old.said == statement.said
+            && head(&old.source) == head(&statement.source)
+            && !self.counts_again(row, statement.recorded)
     }
 
     /// Whether a statement had been retracted by the instant `known`; `None` if there is no such statement.

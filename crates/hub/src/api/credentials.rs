@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, RawQuery, Request, State};
 use axum::response::Response;
 use exchange::{CredentialRecord, NewCredential};
 use hyper::StatusCode;
@@ -12,7 +12,7 @@ use model::{Action, CollectionId, CredentialId, MemberId, Principal, Role, Times
 use serde::{Deserialize, Serialize};
 
 use crate::answer::json;
-use crate::api::id;
+use crate::api::{id, page};
 use crate::body::Deciders;
 use crate::hub::Hub;
 use crate::pipeline::Authenticated;
@@ -29,6 +29,7 @@ struct Issue {
     expires: Option<Timestamp>,
     #[serde(default)]
     note: String,
+    person: Option<String>,
     password: Option<String>,
 }
 
@@ -41,6 +42,7 @@ struct CredentialView<'a> {
     actions: &'a BTreeSet<Action>,
     collections: &'a Option<BTreeSet<CollectionId>>,
     note: &'a str,
+    person: Option<&'a str>,
     created: Timestamp,
     expires: Option<Timestamp>,
     revoked: Option<Timestamp>,
@@ -55,6 +57,7 @@ impl<'a> From<&'a CredentialRecord> for CredentialView<'a> {
             actions: &record.actions,
             collections: &record.collections,
             note: &record.note,
+            person: record.person.as_deref(),
             created: record.created,
             expires: record.expires,
             revoked: record.revoked,
@@ -74,8 +77,10 @@ struct Issued<'a> {
 pub(crate) async fn list(
     State(hub): State<Hub>,
     Authenticated(caller): Authenticated,
+    RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
-    let records = hub.exchange.credentials(&caller)?;
+    let (after, limit) = page::<CredentialId>(query.as_deref())?;
+    let records = hub.exchange.credentials(&caller, after.as_ref(), limit)?;
     json(StatusCode::OK, &records.iter().map(CredentialView::from).collect::<Vec<_>>())
 }
 
@@ -97,7 +102,7 @@ pub(crate) async fn issue(
 }
 
 fn new_credential(issue: Issue) -> Result<NewCredential, Refusal> {
-    let Issue { member, role, login, actions, collections, expires, note, password } = issue;
+    let Issue { member, role, login, actions, collections, expires, note, person, password } = issue;
     // A credential belongs to one member or to one role, never to both.
     let (principal, usual) = match (member, role) {
         (Some(member), None) => (Principal::Member(member), [Action::Read, Action::Publish].as_slice()),
@@ -109,7 +114,7 @@ fn new_credential(issue: Issue) -> Result<NewCredential, Refusal> {
         }
     };
     let actions = actions.unwrap_or_else(|| usual.iter().copied().collect());
-    Ok(NewCredential { principal, login, actions, collections, expires, note, password })
+    Ok(NewCredential { principal, login, actions, collections, expires, note, person, password })
 }
 
 /// Revokes a credential; it is refused from the next request on.

@@ -5,7 +5,7 @@ use axum::response::Response;
 use hyper::StatusCode;
 
 use crate::answer::json;
-use crate::api::parameters;
+use crate::api::{self, parameters};
 use crate::hub::Hub;
 use crate::pipeline::Authenticated;
 use crate::refusal::Refusal;
@@ -20,13 +20,7 @@ pub(crate) async fn get(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
     let [limit] = parameters(query.as_deref(), ["limit"])?;
-    let limit = match limit {
-        None => LIMIT_DEFAULT,
-        Some(text) => match text.parse() {
-            Ok(limit @ 1..) => LIMIT_MAX.min(limit),
-            Ok(0) | Err(_) => return Err(Refusal::bad_request("`limit` is a positive integer")),
-        },
-    };
+    let limit = api::limit(limit.as_deref(), LIMIT_DEFAULT, LIMIT_MAX)?;
     let findings = hub.read(move |exchange| exchange.findings(&caller, limit)).await?;
     json(StatusCode::OK, &findings)
 }

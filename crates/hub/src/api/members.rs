@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use axum::extract::{Request, State};
+use axum::extract::{RawQuery, Request, State};
 use axum::response::Response;
 use exchange::NewMember;
 use hyper::StatusCode;
-use model::{MemberKind, Subject, Tier};
+use model::{MemberId, MemberKind, Subject, Tier};
 use serde::Deserialize;
 
 use crate::answer::json;
+use crate::api::page;
 use crate::body::Deciders;
 use crate::hub::Hub;
 use crate::pipeline::Authenticated;
@@ -31,8 +32,10 @@ struct Admission {
 pub(crate) async fn list(
     State(hub): State<Hub>,
     Authenticated(caller): Authenticated,
+    RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
-    json(StatusCode::OK, &hub.exchange.members(&caller)?)
+    let (after, limit) = page::<MemberId>(query.as_deref())?;
+    json(StatusCode::OK, &hub.exchange.members(&caller, after.as_ref(), limit)?)
 }
 
 /// Admits a member to the registry.

@@ -18,6 +18,7 @@ pub(crate) mod standing;
 pub(crate) mod status;
 pub(crate) mod stream;
 pub(crate) mod vetting;
+pub(crate) mod webhooks;
 
 use std::str::FromStr;
 
@@ -52,6 +53,29 @@ pub(crate) fn parameters<const N: usize>(
         }
     }
     Ok(values)
+}
+
+/// How many entries of a list one answer has, where nothing else is said, and at most.
+pub(crate) const LIST_MAX: usize = 1_000;
+
+/// The `limit` of a list: `usual` if it is left out, `most` if it asks for more.
+pub(crate) fn limit(text: Option<&str>, usual: usize, most: usize) -> Result<usize, Refusal> {
+    match text.map(str::parse) {
+        None => Ok(usual),
+        Some(Ok(limit @ 1..)) => Ok(most.min(limit)),
+        Some(Ok(0) | Err(_)) => Err(Refusal::bad_request("`limit` is a positive integer")),
+    }
+}
+
+/// Where a list goes on: `after` and `limit`.
+pub(crate) fn page<T>(query: Option<&str>) -> Result<(Option<T>, usize), Refusal>
+where
+    T: FromStr<Err: std::fmt::Display>,
+{
+    let [after, wanted] = parameters(query, ["after", "limit"])?;
+    let after = after.map(|text| text.parse::<T>()).transpose();
+    let after = after.map_err(|error| Refusal::bad_request(format!("`after`: {error}")))?;
+    Ok((after, limit(wanted.as_deref(), LIST_MAX, LIST_MAX)?))
 }
 
 #[cfg(test)]

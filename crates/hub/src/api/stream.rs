@@ -1,4 +1,4 @@
-//! `GET /api/stream`: objects as they come, as server-sent events.
+//! `GET /api/stream`: objects or alerts as they come, as server-sent events.
 //!
 //! ```text
 //! id: 2026-01-10T12:34:56.000001Z
@@ -9,6 +9,15 @@
 //! The stream is a poll that waits: the same view, order, dates and ledger entries. An event's id is the object's date,
 //! so a client that comes back with `Last-Event-ID`, as browsers do by themselves, goes on where it was; so does a TAXII
 //! client that takes the id as `added_after`.
+//!
+//! With `alerts` in place of a collection the programme's people get what they should learn at once. An event's id is the
+//! alert's key there, and `Last-Event-ID` (or `after`) goes on behind it:
+//!
+//! ```text
+//! id: 000000000012
+//! event: alert
+//! data: {"key":"000000000012","at":"2026-01-10T12:34:56.000000Z","kind":"decision",...}
+//! ```
 //!
 //! An object stands in `data` as it was received. Only a line break inside it, which JSON allows between its tokens,
 //! becomes a line break of the event's.
@@ -23,7 +32,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::Bytes;
-use exchange::{Exchange, StreamBatch};
+use exchange::{Alert, Exchange, StreamBatch};
 use hyper::body::Frame;
 use hyper::header::CACHE_CONTROL;
 use hyper::http::HeaderValue;
@@ -48,24 +57,25 @@ const BATCHES_MAX: usize = 2;
 /// How long a reader may take for a batch before it is cut off; it comes back with `Last-Event-ID`.
 const READER_PAUSE_MAX: Duration = Duration::from_mins(1);
 
-/// Opens a stream of one collection.
+/// What a stream is of, and where it is.
+enum Source {
+    Objects { collection: CollectionId, after: Option<Timestamp> },
+    Alerts { after: String },
+}
+
+/// What came.
+enum Batch {
+    Objects(StreamBatch),
+    Alerts(Vec<Alert>),
+}
+
+/// Opens a stream.
 pub(crate) async fn get(
     State(hub): State<Hub>,
     Authenticated(caller): Authenticated,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let [collection, added_after] = parameters(request.uri().query(), ["collection", "added_after"])?;
-    let collection =
-        collection.ok_or_else(|| Refusal::bad_request("name a `collection`, by its id or alias"))?;
-    let last_id =
-        request.headers().get("last-event-id").map(|value| value.to_str().unwrap_or("?").to_owned());
-    // The id of the last event is where the client is; what the address says is where it once began.
-    let after = last_id.or(added_after).filter(|text| !text.is_empty()).map(|text| text.parse::<Timestamp>());
-    let after = after.transpose().map_err(|error| Refusal::bad_request(error.to_string()))?;
-    let view = hub.exchange.collection(&caller, &collection)?;
-    if !view.can_read {
-        return Err(exchange::ReadError::NotReadable(view.collection.alias).into());
-    }
+    let source = source(&hub, &caller, &request)?;
     let place = hub.streams.try_one(&caller.principal).ok_or_else(|| {
         Refusal::unavailable(
             "as many streams are open as the hub takes, from you or in all; poll, or try again",
@@ -74,8 +84,7 @@ pub(crate) async fn get(
     let (sender, receiver) = mpsc::channel(BATCHES_MAX);
     let connection = request.extensions().get::<Arc<Connection>>().cloned();
     let headers = request.into_parts().0.headers;
-    let stream =
-        Stream { hub, caller, collection: view.collection.id, after, headers, connection, _place: place };
+    let stream = Stream { hub, caller, source, headers, connection, _place: place };
     tokio::spawn(stream.run(sender));
     let mut response = answer(StatusCode::OK, EVENTS_TYPE, Bytes::new());
     response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
@@ -83,11 +92,40 @@ pub(crate) async fn get(
     Ok(response)
 }
 
+/// What is asked for, by somebody who may have it.
+fn source(hub: &Hub, caller: &Caller, request: &Request) -> Result<Source, Refusal> {
+    let names = ["collection", "added_after", "alerts", "after"];
+    let [collection, added_after, alerts, after] = parameters(request.uri().query(), names)?;
+    let last_id =
+        request.headers().get("last-event-id").map(|value| value.to_str().unwrap_or("?").to_owned());
+    // The id of the last event is where the client is; what the address says is where it once began.
+    let last_id = last_id.filter(|text| !text.is_empty());
+    match (collection, alerts) {
+        (Some(collection), None) if after.is_none() => {
+            let after = last_id.or(added_after).filter(|text| !text.is_empty());
+            let after = after.map(|text| text.parse::<Timestamp>()).transpose();
+            let after = after.map_err(|error| Refusal::bad_request(error.to_string()))?;
+            let view = hub.exchange.collection(caller, &collection)?;
+            if !view.can_read {
+                return Err(exchange::ReadError::NotReadable(view.collection.alias).into());
+            }
+            Ok(Source::Objects { collection: view.collection.id, after })
+        }
+        (None, Some(word)) if word.is_empty() && added_after.is_none() => {
+            let after = last_id.or(after).unwrap_or_default();
+            hub.exchange.may_follow_alerts(caller, &after)?;
+            Ok(Source::Alerts { after })
+        }
+        (Some(_) | None, Some(_) | None) => Err(Refusal::bad_request(
+            "ask either for a `collection`, by its id or alias, with `added_after`; or for `alerts`, with `after`",
+        )),
+    }
+}
+
 struct Stream {
     hub: Hub,
     caller: Arc<Caller>,
-    collection: CollectionId,
-    after: Option<Timestamp>,
+    source: Source,
     /// Kept for its credentials, which are looked at again and again.
     headers: HeaderMap,
     connection: Option<Arc<Connection>>,
@@ -111,18 +149,13 @@ impl Stream {
                 Ok(caller) if caller.credential == self.caller.credential => self.caller = caller,
                 Ok(_) | Err(_) => return,
             }
-            self.after = batch.after.or(self.after);
-            let text = if batch.objects.is_empty() {
-                if silent_since.elapsed() < self.hub.options.heartbeat {
-                    if sender.is_closed() {
-                        return;
-                    }
-                    continue;
+            let text = match self.events(batch) {
+                Some(events) => self.hub.answers.count(&self.caller.principal, events),
+                None if silent_since.elapsed() >= self.hub.options.heartbeat => {
+                    Bytes::from_static(b": alive\n\n")
                 }
-                Bytes::from_static(b": alive\n\n")
-            } else {
-                self.hub.metrics.count_served(batch.objects.len());
-                self.hub.answers.count(&self.caller.principal, events(self.collection, &batch))
+                None if sender.is_closed() => return,
+                None => continue,
             };
             silent_since = Instant::now();
             if !send(&sender, text).await {
@@ -137,13 +170,41 @@ impl Stream {
 
     /// Waits for news, on a blocking thread. Not within the limit of reads, for it does not read most of the time; the
     /// limit on streams holds it.
-    async fn next(&self) -> Result<StreamBatch, Refusal> {
+    async fn next(&self) -> Result<Batch, Refusal> {
         // A reader that does not keep up is cut off; it comes back with `Last-Event-ID`.
         self.hub.answers.admit(&self.caller.principal)?;
-        let exchange: Exchange = self.hub.exchange.clone();
-        let (caller, collection, after) = (Arc::clone(&self.caller), self.collection.to_string(), self.after);
-        let waited = tokio::task::spawn_blocking(move || exchange.stream(&caller, &collection, after, WAIT));
-        Ok(waited.await.map_err(Refusal::internal)??)
+        let (exchange, caller): (Exchange, _) = (self.hub.exchange.clone(), Arc::clone(&self.caller));
+        match &self.source {
+            Source::Objects { collection, after } => {
+                let (collection, after) = (collection.to_string(), *after);
+                let wait = move || exchange.stream(&caller, &collection, after, WAIT);
+                let waited = tokio::task::spawn_blocking(wait).await.map_err(Refusal::internal)?;
+                Ok(Batch::Objects(waited?))
+            }
+            Source::Alerts { after } => {
+                let after = after.clone();
+                let wait = move || exchange.wait_for_alerts(&caller, &after, WAIT);
+                let waited = tokio::task::spawn_blocking(wait).await.map_err(Refusal::internal)?;
+                Ok(Batch::Alerts(waited?))
+            }
+        }
+    }
+
+    /// What came, as events, if anything did; the stream goes on behind it.
+    fn events(&mut self, batch: Batch) -> Option<Vec<u8>> {
+        match (&mut self.source, batch) {
+            (Source::Objects { collection, after }, Batch::Objects(batch)) => {
+                *after = batch.after.or(*after);
+                self.hub.metrics.count_served(batch.objects.len());
+                (!batch.objects.is_empty()).then(|| events(*collection, &batch))
+            }
+            (Source::Alerts { after }, Batch::Alerts(alerts)) => {
+                after.clone_from(&alerts.last()?.key);
+                Some(alert_events(&alerts))
+            }
+            // INVARIANT: `next` answers with what the source is of.
+            (Source::Objects { .. }, Batch::Alerts(_)) | (Source::Alerts { .. }, Batch::Objects(_)) => None,
+        }
     }
 }
 
@@ -161,6 +222,17 @@ fn events(collection: CollectionId, batch: &StreamBatch) -> Vec<u8> {
         text.extend_from_slice(head.as_bytes());
         push_lines(&mut text, object);
         text.extend_from_slice(b"}\n\n");
+    }
+    text
+}
+
+fn alert_events(alerts: &[Alert]) -> Vec<u8> {
+    let mut text = Vec::new();
+    for alert in alerts {
+        text.extend_from_slice(format!("id: {}\nevent: alert\ndata: ", alert.key).as_bytes());
+        // JSON as we write it has no line breaks.
+        text.extend_from_slice(&serde_json::to_vec(alert).unwrap_or_default());
+        text.extend_from_slice(b"\n\n");
     }
     text
 }

@@ -13,6 +13,7 @@ mod routes;
 mod server;
 mod stream;
 mod vetting;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -126,6 +127,7 @@ pub(crate) fn issue(world: &World, principal: Principal, password: Option<&str>)
         collections: None,
         expires: None,
         note: String::new(),
+        person: None,
         password: password.map(str::to_owned),
     };
     world.exchange.issue_credential(&world.operator, new).unwrap().into()

@@ -30,6 +30,7 @@ fn concrete(path: &str) -> String {
         .replace("{index}", "0")
         .replace("{collection}", "open")
         .replace("{object}", "indicator--1")
+        .replace("{number}", "1")
         .replace("{tie}", "tie-1")
         .replace("{tier}", "cleared")
         .replace("{duty}", "attestation-1")

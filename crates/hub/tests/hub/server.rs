@@ -128,6 +128,7 @@ impl Live {
             collections: None,
             expires: None,
             note: String::new(),
+            person: None,
             password: None,
         };
         self.exchange.issue_credential(&self.operator, new).unwrap().into()

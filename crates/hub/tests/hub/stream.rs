@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::Standing;
+use model::{Principal, Role, Standing};
 use testkit::tier;
 use tokio::time::timeout;
 
@@ -50,6 +50,77 @@ async fn objects_come_in_order_and_a_stream_is_resumed() {
     let after = format!("collection=open&added_after={}", second[0].0);
     let mut resumed = live.stream(&login, &after, &[]).await;
     assert_eq!(events(&mut resumed, 1).await, second[1..]);
+    live.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn alerts_come_to_the_programmes_people_and_are_resumed_by_their_number() {
+    let live = Live::start().await;
+    let (alpha, login) = live.member("Alpha", &["open", "programme", "cleared"]);
+    let suspend = |name: &str| {
+        live.exchange
+            .set_standing(&live.operator, &alpha.id, &tier(name), Standing::Suspended, "a test")
+            .unwrap();
+    };
+    let people = Role::ALL.map(|role| live.issue(Principal::Role(role)));
+    suspend("open");
+    let mut streams = Vec::new();
+    for login in &people {
+        streams.push(live.stream(login, "alerts", &[]).await);
+    }
+    let mut first = Vec::new();
+    for stream in &mut streams {
+        first = events(stream, 1).await;
+        assert_eq!(first[0].0, first[0].1["key"].as_str().unwrap());
+        let told = &first[0].1;
+        assert_eq!((told["kind"].as_str(), told["standing"].as_str()), (Some("decision"), Some("suspended")));
+    }
+    // What comes while the streams are open comes at once, and once.
+    suspend("programme");
+    suspend("cleared");
+    for stream in &mut streams {
+        let later = events(stream, 2).await;
+        let tiers = later.iter().map(|(_, alert)| alert["tier"].as_str().unwrap()).collect::<Vec<_>>();
+        assert_eq!(tiers, ["programme", "cleared"]);
+    }
+    let officer = &people[1];
+    for (query, header) in [
+        ("alerts".to_owned(), Some(&first[0].0)),
+        ("alerts=&after=000000000001".to_owned(), Some(&first[0].0)),
+        (format!("alerts&after={}", first[0].0), None),
+    ] {
+        let headers: Vec<_> = header.map(|key| ("last-event-id", key.as_str())).into_iter().collect();
+        let rest = events(&mut live.stream(officer, &query, &headers).await, 2).await;
+        assert_eq!(rest[0].1["tier"], "programme", "{query}");
+    }
+    for (login, query, status) in [
+        (&login, "alerts", 403),
+        (officer, "alerts&collection=open", 400),
+        (officer, "alerts=decision", 400),
+        (officer, "alerts&added_after=2012-01-01T00:00:00Z", 400),
+        (officer, "collection=open&after=000000000001", 400),
+        (officer, "alerts&after=1", 422),
+        (officer, "after=000000000001", 400),
+    ] {
+        let answer = live.request(login, "GET", &format!("/api/stream?{query}"), &[], b"").await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{query}: {answer}");
+    }
+    live.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_of_alerts_ends_with_the_credential() {
+    let live = Live::start().await;
+    let (alpha, _) = live.member("Alpha", &["open"]);
+    let officer = live.issue(Principal::Role(Role::Officer));
+    let mut stream = live.stream(&officer, "alerts", &[]).await;
+    assert_eq!(stream.line().await.as_deref(), Some(": open"));
+    live.exchange.revoke_credential(&live.operator, &officer.id.parse().unwrap()).unwrap();
+    live.exchange
+        .set_standing(&live.operator, &alpha.id, &tier("open"), Standing::Suspended, "a test")
+        .unwrap();
+    let rest = timeout(Duration::from_secs(5), stream.rest()).await.expect("the stream ends");
+    assert!(!rest.contains("data:"), "{rest}");
     live.stop().await;
 }
 

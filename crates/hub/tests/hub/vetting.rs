@@ -326,6 +326,82 @@ async fn an_agreement_by_a_credential_that_was_revoked_does_not_count() {
     assert_eq!(scene.standing().await, "suspended");
 }
 
+#[tokio::test]
+async fn a_listed_member_becomes_another_entity_by_two_people() {
+    let scene = Scene::new().await;
+    let path = scene.of_member("entity");
+    let person = |person: &str| json!({"role": "officer", "person": person});
+    let mut logins = Vec::new();
+    for name in ["A. Ash", "a. ash", "B. Birch"] {
+        let issued =
+            scene.post(&scene.face.operator, "/api/credentials", &person(name)).await.expect(201).json();
+        assert_eq!(issued["credential"]["person"].as_str(), Some(name));
+        let word = |value: &Value| value.as_str().unwrap().to_owned();
+        logins.push(Login {
+            user: word(&issued["credential"]["login"]),
+            secret: word(&issued["secret"]),
+            token: None,
+            id: word(&issued["credential"]["id"]),
+        });
+    }
+    let other = json!({"entity": "somebody-else"});
+    let waiting = scene.post(&logins[0], &path, &other).await.expect(202).json();
+    assert_eq!((waiting["bound"].as_str(), waiting["needs"].as_u64()), (Some("acme"), Some(2)));
+    scene.post(&logins[1], &path, &other).await.expect(422);
+    let listed = scene.face.get(&logins[1], "/api/proposals").await.expect(200).json();
+    assert_eq!(listed, json!([waiting]));
+    scene.face.ask("DELETE", &path).login(&logins[1]).send().await.expect(200);
+    scene.post(&logins[2], &path, &other).await.expect(202);
+    scene.post(&logins[1], &path, &other).await.expect(200);
+    let dossier = scene.face.get(&logins[0], &scene.of_member("dossier")).await.expect(200).json();
+    assert_eq!(dossier["entity"], "somebody-else");
+    let of_member = json!({"member": scene.member, "person": "A. Ash"});
+    scene.post(&scene.face.operator, "/api/credentials", &of_member).await.expect(422);
+}
+
+#[tokio::test]
+async fn lists_come_in_pages_that_join() {
+    let scene = Scene::new().await;
+    for n in 0..4 {
+        scene.face.member(&format!("Member {n}"), &["open"]);
+    }
+    scene.suspend().await;
+    let officer = &scene.officers[0];
+    for path in ["/api/members", "/api/credentials"] {
+        let all = scene.face.get(officer, path).await.expect(200).json();
+        let all = all.as_array().unwrap().clone();
+        assert!(all.len() > 5, "{all:?}");
+        let (mut joined, mut after) = (Vec::new(), String::new());
+        loop {
+            let page = scene.face.get(officer, &format!("{path}?limit=2{after}")).await.expect(200).json();
+            let page = page.as_array().unwrap().clone();
+            let Some(last) = page.last() else { break };
+            assert!(page.len() <= 2);
+            after = format!("&after={}", last["id"].as_str().unwrap());
+            joined.extend(page);
+        }
+        assert_eq!(joined, all, "{path}");
+        for query in ["limit=0", "limit=x", "after=x", "next=x"] {
+            scene.face.get(officer, &format!("{path}?{query}")).await.expect(400);
+        }
+    }
+    let path = scene.of_member("decisions");
+    let all = scene.face.get(officer, &path).await.expect(200).json()["decisions"].clone();
+    let (mut joined, mut next) = (Vec::new(), String::new());
+    loop {
+        let page = scene.face.get(officer, &format!("{path}?limit=1{next}")).await.expect(200).json();
+        joined.extend(page["decisions"].as_array().unwrap().clone());
+        match page["next"].as_str() {
+            Some(more) => next = format!("&next={more}"),
+            None => break,
+        }
+    }
+    assert!(joined.len() > 2);
+    assert_eq!(Value::Array(joined), all);
+    scene.face.get(officer, &format!("{path}?limit=0")).await.expect(400);
+    scene.face.get(officer, &format!("{path}?next=x")).await.expect(422);
+}
+
 /// Who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Who {
@@ -354,9 +430,12 @@ fn rights() -> Vec<(&'static str, String, Value, [u16; 7])> {
         ("POST", "/api/ties".to_owned(), import(&[]), deciders(200)),
         ("POST", "/api/ties/preview".to_owned(), import(&[]), deciders(200)),
         ("GET", "/api/ties/t-dragon/history".to_owned(), Value::Null, people(200)),
+        ("GET", "/api/ties/matches".to_owned(), Value::Null, people(200)),
+        ("POST", "/api/ties/matches/99".to_owned(), json!({"answer": "reject"}), deciders(404)),
         ("GET", "/api/statements".to_owned(), Value::Null, people(200)),
         ("GET", "/api/proposals".to_owned(), Value::Null, people(200)),
         ("GET", "/api/alerts".to_owned(), Value::Null, people(200)),
+        ("GET", "/api/webhooks".to_owned(), Value::Null, deciders(200)),
         ("GET", of("decisions"), Value::Null, people(200)),
         ("GET", of("dossier"), Value::Null, own(200)),
         ("POST", of("entity"), json!({"entity": "acme"}), deciders(200)),
@@ -367,6 +446,7 @@ fn rights() -> Vec<(&'static str, String, Value, [u16; 7])> {
         ("POST", of("reviews/cleared"), words(), deciders(422)),
         ("POST", of("appeals/cleared"), words(), deciders(422)),
         ("DELETE", of("proposals/cleared"), Value::Null, deciders(422)),
+        ("DELETE", of("entity"), Value::Null, deciders(422)),
         ("POST", "/api/me/appeals/no-such".to_owned(), words(), [401, 404, 404, 403, 403, 403, 403]),
         ("POST", "/api/me/attestations".to_owned(), json!({"officer": "N. N.", "answers": {}}), {
             [401, 422, 422, 403, 403, 403, 403]
@@ -423,6 +503,7 @@ async fn a_member_cannot_tell_another_from_one_that_is_not_there() {
         ("POST", "/api/members/ID/appeals/cleared", Some(words.clone())),
         ("POST", "/api/members/ID/standing", Some(json!({"tier": "cleared", "to": "listed", "reason": "x"}))),
         ("DELETE", "/api/members/ID/proposals/cleared", None),
+        ("DELETE", "/api/members/ID/entity", None),
     ];
     for (method, path, document) in asked {
         let mut answers = Vec::new();
@@ -505,6 +586,13 @@ fn malformed() -> Vec<(&'static str, Value, u16)> {
         ("/api/ties", import(&[stake("s", "t", "a b", "b", "1%")]), 400),
         ("/api/ties", import(&[statement("s", &json!({"rumour": {}}))]), 400),
         ("/api/ties/preview", json!({"statements": 7}), 400),
+        ("/api/ties", json!({"statements": [], "part": {"import": "a b", "number": 1}}), 422),
+        ("/api/ties", json!({"statements": [], "part": {"import": "a", "number": 0}}), 422),
+        ("/api/ties", json!({"statements": [], "part": {"import": "a", "number": -1}}), 400),
+        ("/api/ties", json!({"statements": [], "editions": [], "part": {"import": "a", "number": 2}}), 422),
+        ("/api/ties/preview", json!({"statements": [], "part": {"import": "a", "number": 1}}), 422),
+        ("/api/ties/matches/99", json!({"answer": "perhaps"}), 400),
+        ("/api/ties/matches/none", json!({"answer": "accept"}), 404),
         ("/api/decisions", json!({"entity": "acme"}), 400),
         ("/api/decisions", json!({"entity": "acme", "tier": "no-such"}), 404),
         ("/api/decisions", json!({"entity": "", "tier": "cleared"}), 400),
@@ -557,6 +645,8 @@ async fn whatever_has_not_the_form_is_refused_with_its_reason() {
     for (path, wanted) in [
         ("/api/ties", 400),
         ("/api/ties?entity=", 404),
+        ("/api/ties/matches?state=lost", 400),
+        ("/api/ties/matches?after=-1", 400),
         ("/api/ties?entity=acme&as_of=2012-02-30", 400),
         ("/api/ties?entity=acme&known=tomorrow", 400),
         ("/api/ties?entity=acme&when=now", 400),

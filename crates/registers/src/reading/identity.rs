@@ -3,6 +3,8 @@
 use sha2::{Digest, Sha256};
 use ties::{EntityId, ExternalId};
 
+use crate::gleif::is_lei;
+
 /// Longest scope, so that a scope and a local identifier stay under the limit for identifiers.
 const SCOPE_BYTES_MAX: usize = 64;
 
@@ -69,7 +71,7 @@ fn padded(value: &str) -> String {
     format!("{}{digits:0>width$}", &value[..letters], width = 8 - letters)
 }
 
-/// Whether the identifier alone decides who is meant: an LEI, or a number in a register that org-id.guide has a code
+/// Whether the identifier alone decides who is meant: an LEI whose check digits are right, or a number in a register that org-id.guide has a code
 /// for (two capitals and a hyphen).
 pub(crate) fn is_exact(id: &ExternalId) -> bool {
     let scheme = id.scheme.as_bytes();
@@ -80,9 +82,7 @@ pub(crate) fn is_exact(id: &ExternalId) -> bool {
             .iter()
             .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'-' || *b == b'_');
     match id.scheme.as_str() {
-        "XI-LEI" => {
-            id.value.len() == 20 && id.value.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
-        }
+        "XI-LEI" => is_lei(&id.value),
         _ => coded,
     }
 }
@@ -138,6 +138,8 @@ mod tests {
                 "GB-COH:01234567 doc:7",
             ),
             (&[("XI-LEI", "no lei")], "doc:7", ""),
+            // A wrong check digit.
+            (&[("XI-LEI", "506700GE1G29325QX364")], "doc:7", ""),
             (&[("passport", "12 34"), ("", "x"), ("GB-COH", " ")], "doc:7", ""),
             (&[("GB-COH", "1"), ("GB-COH", "00000001")], "GB-COH:00000001", "doc:7"),
             (&[("GB-COH", "1"), ("GB-COH", "2"), ("RU-INN", "3")], "RU-INN:3", "doc:7"),

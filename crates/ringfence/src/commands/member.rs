@@ -29,11 +29,11 @@ enum Command {
     Show(Show),
     /// Change a member's name, identity or attributes
     Change(Change),
-    /// Say which entity a member is; the rules decide on it from then on
+    /// Say which entity a member is; the rules decide on it from then on. For a listed member to be another takes two people
     Bind(Bind),
     /// Show what is kept about a member's vetting
     Dossier(Show),
-    /// List the steps that wait for another person; making the same step agrees
+    /// List what waits for another person; making the same step, or the same binding, agrees
     Proposals(List),
     /// Set a member's standing on one tier
     #[command(visible_alias = "set")]
@@ -316,6 +316,59 @@ pub(crate) struct Proposal {
     needs: u32,
 }
 
+/// Another entity for a member, which waits for other people, as the hub answers it.
+#[derive(Debug, Serialize, Deserialize)]
+struct Rebinding {
+    member: MemberId,
+    bound: String,
+    entity: String,
+    at: String,
+    agreed: Vec<Value>,
+    needs: u32,
+}
+
+/// What waits for other people.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Waiting {
+    Step(Proposal),
+    Binding(Rebinding),
+}
+
+impl Waiting {
+    fn member(&self) -> &MemberId {
+        match self {
+            Self::Step(proposal) => &proposal.member,
+            Self::Binding(rebinding) => &rebinding.member,
+        }
+    }
+
+    fn describe(&self) -> String {
+        match self {
+            Self::Step(proposal) => proposal.describe(),
+            Self::Binding(rebinding) => rebinding.describe(),
+        }
+    }
+}
+
+impl Rebinding {
+    fn describe(&self) -> String {
+        let Self { bound, entity, agreed, needs, .. } = self;
+        format!(
+            "to be the entity `{entity}` and not `{bound}` waits for another person ({} of {needs} agreed)\n",
+            agreed.len()
+        )
+    }
+}
+
+/// What became of a binding.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Bound {
+    Proposed(Rebinding),
+    Changed(Vec<Value>),
+}
+
 impl Stepped {
     fn describe(&self, name: &str) -> String {
         match self {
@@ -354,10 +407,14 @@ impl Bind {
         let api = self.connection.api()?;
         let member = find(&api, &self.member)?;
         let path = format!("/api/members/{}/entity", segment(&member.id));
-        let moved: Vec<Value> = api.post(&path, &json!({"entity": self.entity}))?;
-        output.result(&moved, || {
+        let bound: Bound = api.post(&path, &json!({"entity": self.entity}))?;
+        output.result(&bound, || {
+            let moved = match &bound {
+                Bound::Proposed(rebinding) => return format!("{} {}", member.name, rebinding.describe()),
+                Bound::Changed(moved) => moved,
+            };
             let mut text = format!("{} is the entity `{}`.\n", member.name, self.entity);
-            for moved in &moved {
+            for moved in moved {
                 let word = |key: &str| moved[key].as_str().unwrap_or_default();
                 add!(text, "  {}: grade {}, {}\n", word("tier"), word("grade"), word("to"));
             }
@@ -376,14 +433,16 @@ fn dossier(show: &Show, output: Output) -> Result<Exit> {
 }
 
 fn proposals(list: &List, output: Output) -> Result<Exit> {
-    let waiting: Vec<Proposal> = list.connection.api()?.get("/api/proposals")?;
+    let api = list.connection.api()?;
+    let waiting: Vec<Waiting> =
+        api.list("/api/proposals", |waiting: &Waiting| waiting.member().to_string())?;
     output.result(&waiting, || {
         if waiting.is_empty() {
-            return "No step waits.\n".to_owned();
+            return "Nothing waits.\n".to_owned();
         }
         let mut text = String::new();
-        for proposal in &waiting {
-            add!(text, "{} {}", proposal.member, proposal.describe());
+        for waiting in &waiting {
+            add!(text, "{} {}", waiting.member(), waiting.describe());
         }
         text
     })?;
@@ -392,7 +451,7 @@ fn proposals(list: &List, output: Output) -> Result<Exit> {
 
 /// Every member, in order of their ids.
 fn all(api: &Api) -> Result<Vec<Record>> {
-    Ok(api.get("/api/members")?)
+    Ok(api.list("/api/members", |member: &Record| member.id.to_string())?)
 }
 
 /// The member with this id, or the only one with this name.

@@ -58,6 +58,9 @@ struct Add {
     /// What people call it
     #[arg(long, default_value = "")]
     note: String,
+    /// The person who has it: all credentials of one person count as one where different people are needed
+    #[arg(long, value_name = "NAME", requires = "role")]
+    person: Option<String>,
     /// Read a password from stdin instead of making a random secret
     #[arg(long)]
     password_stdin: bool,
@@ -95,6 +98,8 @@ pub(crate) struct Credential {
     collections: Option<BTreeSet<CollectionId>>,
     #[serde(default)]
     note: String,
+    #[serde(default)]
+    person: Option<String>,
     created: Timestamp,
     expires: Option<Timestamp>,
     revoked: Option<Timestamp>,
@@ -142,6 +147,7 @@ impl Add {
             ("login", json!(self.login)),
             ("expires", json!(self.expires)),
             ("note", json!(Some(self.note).filter(|note| !note.is_empty()))),
+            ("person", json!(self.person)),
             ("password", json!(password)),
         ];
         body.extend(
@@ -175,6 +181,7 @@ impl Add {
             collections: (!ids.is_empty()).then_some(ids),
             expires: self.expires,
             note: self.note,
+            person: self.person,
             password,
         };
         // Whoever may write to the data directory owns the hub.
@@ -214,7 +221,8 @@ fn show(issued: &Issued, output: Output) -> Result<Exit> {
 impl List {
     fn run(self, output: Output) -> Result<Exit> {
         let api = self.connection.api()?;
-        let mut credentials: Vec<Credential> = api.get("/api/credentials")?;
+        let mut credentials: Vec<Credential> =
+            api.list("/api/credentials", |credential: &Credential| credential.id.to_string())?;
         let now = now();
         let state = |credential: &Credential| match (credential.revoked, credential.expires) {
             (Some(_), _) => "revoked",
@@ -225,12 +233,13 @@ impl List {
             credentials.retain(|credential| state(credential) == "current");
         }
         output.result(&credentials, || {
-            let rows: Vec<[String; 6]> = credentials
+            let rows: Vec<[String; 7]> = credentials
                 .iter()
                 .map(|credential| {
                     [
                         credential.id.to_string(),
                         credential.principal.to_string(),
+                        credential.person.clone().unwrap_or_default(),
                         credential.login.clone(),
                         listed(credential.actions.iter().map(|action| format!("{action:?}").to_lowercase())),
                         state(credential).to_owned(),
@@ -238,7 +247,7 @@ impl List {
                     ]
                 })
                 .collect();
-            table(["CREDENTIAL", "FOR", "USER", "MAY", "STATE", "NOTE"], &rows)
+            table(["CREDENTIAL", "FOR", "PERSON", "USER", "MAY", "STATE", "NOTE"], &rows)
         })?;
         Ok(Exit::Done)
     }

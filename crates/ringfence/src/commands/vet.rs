@@ -53,7 +53,7 @@ impl Vet {
     pub(crate) fn run(self, output: Output) -> Result<Exit> {
         let mut add = Vec::new();
         for file in &self.add {
-            add.extend(read_file(file, None, None)?.1);
+            add.extend(read_file(file)?);
         }
         let answers = match &self.data {
             Some(dir) => self.offline(&DataDir::new(dir).read_offline()?, add)?,
@@ -139,7 +139,7 @@ impl Vet {
     /// The entity that was named: as a member's, or as itself.
     fn entity_in(&self, exchange: &Exchange, caller: &Caller) -> Result<EntityId> {
         let wanted = self.member.to_lowercase();
-        for member in exchange.members(caller)? {
+        for member in exchange.members(caller, None, usize::MAX)? {
             if member.id.as_str() == self.member || member.name.to_lowercase() == wanted {
                 let dossier = exchange.dossier(caller, &member.id)?;
                 let bound = dossier.entity;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -39,6 +40,8 @@ pub(crate) struct Setting {
     pub(crate) officers: [Api; 2],
     /// The hub's clock.
     pub(crate) clock: Arc<MovedClock>,
+    /// Lets time do no work while the clock is moved and what is known by then is not told yet.
+    pub(crate) is_waiting: Arc<AtomicBool>,
     /// The hub's programme, which has the story among its cases.
     pub(crate) programme: Arc<Programme>,
     pub(crate) vkey: String,
@@ -174,6 +177,7 @@ fn both_poll(telling: &mut Telling, members: &mut [&mut Poller], published: &ByC
 /// Moves the hub's clock to a day, and imports what is known of the story by then.
 fn learn(setting: &Setting, day: &str) -> Result<(Value, Duration)> {
     let until = day.parse::<ties::Day>()?.end();
+    setting.is_waiting.store(true, Ordering::SeqCst);
     setting.clock.set(format!("{day}T09:00:00Z").parse()?);
     let file = setting.programme.vetting_cases().iter().find(|file| file.file == "cases/symantec.toml");
     let known = file.context("the template tells the story")?.statements.iter();
@@ -181,8 +185,10 @@ fn learn(setting: &Setting, day: &str) -> Result<(Value, Duration)> {
     let body = json!({"subject": format!("cases/symantec.toml, as of {day}"), "statements": statements});
     let begun = Instant::now();
     let imported: Value = setting.officers[0].post("/api/ties", &body)?;
+    let took = begun.elapsed();
+    setting.is_waiting.store(false, Ordering::SeqCst);
     ensure!(imported["refused"] == json!([]), "statements were refused: {}", imported["refused"]);
-    Ok((imported, begun.elapsed()))
+    Ok((imported, took))
 }
 
 /// The standing and the last decision's grade on the restricted tier.

@@ -190,8 +190,8 @@ impl Cone {
         // Ways have the highest numbers, so they stand behind the holders, who may be very many.
         let ways = &edges[edges.partition_point(|edge| !self.is_way(edge.holder))..];
         let by_votes = |edge: &&Edge| {
-            let edges = self.edges_into(Measure::Control, edge.holder);
-            edge.basis == Basis::Way && edges.iter().any(|edge| edge.basis == Basis::Stake)
+            let is_stake = |edge: &Edge| edge.basis == Basis::Stake;
+            edge.basis == Basis::Way && self.edges_into(Measure::Control, edge.holder).iter().any(is_stake)
         };
         ways.iter().find(by_votes).map_or(entity, |edge| edge.holder)
     }

@@ -5,8 +5,25 @@
 //! in all of them is certain, what holds in one is possible.
 
 use crate::graphs::{Graph, Random, STEP, Tie, WHOLE, bits, random_graph, truth};
-use ties::kernel::{Certainty, Forest, Line, Node, Terms};
+use ties::kernel::{Certainty, Forest, Holdings, Line, Node, Terms};
 use ties::{Fraction, Share};
+
+/// The pairs as they are listed at once, in order.
+fn listed(holdings: &Holdings) -> Vec<(Node, Node)> {
+    let mut pairs = Vec::new();
+    holdings.control_pairs(|controller, company| pairs.push((controller, company)));
+    pairs.sort_unstable();
+    pairs
+}
+
+/// The same from the set of each source, as bits.
+fn want(sets: &[u32]) -> Vec<(Node, Node)> {
+    let sets = || (0..).zip(sets.iter().copied());
+    let of = |(source, set): (Node, u32)| {
+        (0..32).filter(move |&node| node != source && set >> node & 1 == 1).map(move |node| (source, node))
+    };
+    sets().flat_map(of).collect()
+}
 
 #[test]
 fn control_is_what_every_or_some_outcome_says() {
@@ -39,6 +56,7 @@ fn control_is_what_every_or_some_outcome_says() {
         }
         assert_eq!(forest.pairs_count(), pairs, "{graph:?}");
         assert_eq!(forest.pairs().count() as u64, pairs, "{graph:?}");
+        assert_eq!(listed(&holdings), want(&certain), "{graph:?}");
     }
     // The graphs were worth the trouble.
     assert!(certain_pairs > 50_000 && undecided > 10_000, "{certain_pairs} certain, {undecided} undecided");
@@ -76,6 +94,49 @@ fn closures_are_what_every_or_some_outcome_says() {
             }
         }
     }
+}
+
+#[test]
+fn pairs_of_joint_holdings_are_what_every_outcome_says() {
+    let mut random = Random(5);
+    let (mut pairs, mut joint) = (0, 0);
+    for round in 0..40_000 {
+        let mut graph = random_graph(&mut random, round % 3);
+        for terms in &mut graph.terms {
+            let each_whole = random.one_in(3);
+            *terms = Terms { each_whole, complete: terms.complete && !each_whole, ..*terms };
+        }
+        let holdings = graph.holdings();
+        let seeds: Vec<u32> = (0..graph.nodes).map(|node| 1 << node).collect();
+        let (certain, _) = truth(&graph, &seeds, (WHOLE / 2, true));
+        let found = listed(&holdings);
+        assert_eq!(found, want(&certain), "{graph:?}");
+        pairs += found.len();
+        joint += found.iter().filter(|(_, company)| graph.terms[*company as usize].each_whole).count();
+    }
+    assert!(pairs > 50_000 && joint > 10_000, "{pairs} pairs, {joint} of joint holdings");
+}
+
+#[test]
+fn pairs_of_registers_over_the_whole_are_what_closures_find() {
+    let mut random = Random(6);
+    let mut overfull = 0;
+    for _ in 0..20_000 {
+        let mut graph = random_graph(&mut random, 1);
+        for _ in 0..2 {
+            let (holder, company) = (random.below(graph.nodes), random.below(graph.nodes));
+            let is_new = |tie: &Tie| (tie.holder, tie.company) != (holder, company);
+            if graph.ties.iter().all(is_new) {
+                graph.ties.push(Tie::exact(holder, company, STEP * (1 + random.below(WHOLE / STEP))));
+            }
+        }
+        let holdings = graph.holdings();
+        overfull += usize::from(holdings.findings().next().is_some());
+        let closures = holdings.closure_each(&[0, 1, 2, 3, 4, 5], Line::MAJORITY, Certainty::Certain);
+        let sets: Vec<u32> = closures.map(|(_, closure)| bits(closure.joined())).collect();
+        assert_eq!(listed(&holdings), want(&sets), "{graph:?}");
+    }
+    assert!(overfull > 3_000, "{overfull}");
 }
 
 /// One random edit: a new share for a tie, new or old, or its end; within the whole.
@@ -202,6 +263,12 @@ fn a_deep_forest_follows_its_edits() {
                     controllers[controlled as usize].push(node);
                 }
             }
+            let of = |(company, sources): (Node, &Vec<Node>)| {
+                sources.iter().map(move |&source| (source, company)).collect::<Vec<_>>()
+            };
+            let mut pairs: Vec<_> = (0..).zip(&controllers).flat_map(of).collect();
+            pairs.sort_unstable();
+            assert_eq!(listed(holdings), pairs, "{holder} {company} {share} {graph:?}");
             let fresh = Forest::new(graph.holdings());
             for node in 0..graph.nodes {
                 for forest in [&forest, &fresh] {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use ::ties::{EntityId, Statement, TieId};
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, RawQuery, Request, State};
 use axum::response::Response;
 use exchange::Question;
 use hyper::StatusCode;
@@ -14,12 +14,15 @@ use serde_json::json as object;
 
 use super::as_of;
 use crate::answer::json;
-use crate::api::id;
+use crate::api::{id, limit, parameters};
 use crate::body::Deciders;
 use crate::hub::Hub;
 use crate::pipeline::Authenticated;
 use crate::refusal::Refusal;
 
+/// How many decisions a page has. Each holds its whole proof, of some kilobytes, and at worst of a megabyte.
+const PAGE_DEFAULT: usize = 100;
+const PAGE_MAX: usize = 1_000;
 /// How long remedies are looked for.
 const REMEDIES_MAX: Duration = Duration::from_secs(1);
 
@@ -61,12 +64,16 @@ pub(crate) async fn ask(
     json(StatusCode::OK, &object!({"decision": decision, "remedies": remedies, "text": text}))
 }
 
-/// Answers the decisions on a member, with their proofs.
+/// Answers the decisions on a member, with their proofs, page by page.
 pub(crate) async fn of_member(
     State(hub): State<Hub>,
     Authenticated(caller): Authenticated,
     Path(member): Path<String>,
+    RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
     let member: MemberId = id(&member)?;
-    json(StatusCode::OK, &hub.read(move |exchange| exchange.decisions(&caller, &member)).await?)
+    let [next, wanted] = parameters(query.as_deref(), ["next", "limit"])?;
+    let limit = limit(wanted.as_deref(), PAGE_DEFAULT, PAGE_MAX)?;
+    let page = hub.read(move |exchange| exchange.decisions(&caller, &member, next.as_deref(), limit)).await?;
+    json(StatusCode::OK, &page)
 }

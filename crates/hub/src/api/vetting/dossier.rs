@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ::ties::{EntityId, PartialDate};
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
-use exchange::{Answer, Exchange, Moved};
+use exchange::{Answer, Bound, Exchange, Moved};
 use hyper::StatusCode;
 use model::{Caller, MemberId, Tier};
 use programme::Instrument;
@@ -67,7 +67,7 @@ pub(crate) async fn get(
     json(StatusCode::OK, &hub.exchange.dossier(&caller, &member)?)
 }
 
-/// Says which entity the member is; the answer says what follows.
+/// Says which entity the member is; the answer says what follows, or that another person has to agree.
 pub(crate) async fn bind(
     State(hub): State<Hub>,
     Authenticated(caller): Authenticated,
@@ -75,10 +75,14 @@ pub(crate) async fn bind(
     request: Request,
 ) -> Result<Response, Refusal> {
     let member: MemberId = id(&member)?;
-    file(&hub, caller, request, Deciders::OperatorOrOfficer, move |exchange, caller, body: Entity| {
-        Ok(exchange.bind_entity(caller, &member, &body.entity)?)
-    })
-    .await
+    let (parts, body) = request.into_parts();
+    let body: Entity =
+        hub.receive_decision(&caller, Deciders::OperatorOrOfficer, &parts.headers, body).await?;
+    let bound = hub.decide(move |exchange| exchange.bind_entity(&caller, &member, &body.entity)).await?;
+    match bound {
+        Bound::Changed(moved) => json(StatusCode::OK, &moved),
+        Bound::Proposed(rebinding) => json(StatusCode::ACCEPTED, &rebinding),
+    }
 }
 
 /// Records an instrument.

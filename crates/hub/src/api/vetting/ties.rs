@@ -1,14 +1,15 @@
 //! `/api/ties`: what is said about who owns, controls and supplies whom.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::ties::{EntityId, Statement, TieId};
 use axum::extract::{Path, Query, Request, State};
 use axum::response::Response;
-use exchange::Exchange;
+use exchange::{Compared, Exchange, Imported};
 use hyper::StatusCode;
 use model::Caller;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json as object;
 
 use super::as_of;
@@ -22,6 +23,9 @@ use crate::refusal::Refusal;
 /// How many statements one answer holds.
 const STATEMENTS_MAX: usize = 10_000;
 
+/// How long names are compared before an import is answered. What is left is compared afterwards.
+const COMPARING_MAX: Duration = Duration::from_millis(500);
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Import {
@@ -29,6 +33,39 @@ struct Import {
     #[serde(default)]
     subject: String,
     statements: Vec<Statement>,
+    /// Which part of an import this is; left out, it is all of it.
+    #[serde(default)]
+    part: Option<PartOf>,
+    /// The documents of which the import is a whole new edition.
+    #[serde(default)]
+    editions: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PartOf {
+    import: String,
+    number: u32,
+    #[serde(default)]
+    last: bool,
+}
+
+impl From<Import> for exchange::Import {
+    fn from(import: Import) -> Self {
+        let Import { subject, statements, part, editions } = import;
+        let part = part.map(|PartOf { import, number, last }| exchange::Part { import, number, last });
+        Self { subject, statements, part, editions }
+    }
+}
+
+/// What became of an import, and which names may be the same.
+#[derive(Serialize)]
+struct Answer {
+    #[serde(flatten)]
+    imported: Imported,
+    /// How comparing names went so far; left out with a part that others follow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    matches: Option<Compared>,
 }
 
 #[derive(Deserialize)]
@@ -78,10 +115,20 @@ pub(crate) async fn post(
     Authenticated(caller): Authenticated,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let imported = receive(&hub, caller, request, |exchange, caller, import| {
-        exchange.import_ties(caller, import.statements, &import.subject).map_err(Refusal::from)
+    let answer = receive(&hub, caller, request, |exchange, caller, import| {
+        let is_last = import.part.as_ref().is_none_or(|part| part.last);
+        let imported = exchange.import(caller, import.into())?;
+        Ok(Answer { imported, matches: is_last.then(|| compared(exchange)).flatten() })
     });
-    json(StatusCode::OK, &imported.await?)
+    json(StatusCode::OK, &answer.await?)
+}
+
+/// Compares names for a moment. The import is recorded, whatever becomes of this.
+fn compared(exchange: &Exchange) -> Option<Compared> {
+    let compared = exchange.compare_names(COMPARING_MAX);
+    compared
+        .inspect_err(|error| tracing::warn!(%error, "names could not be compared; it is tried again"))
+        .ok()
 }
 
 /// Says who would move; nothing is recorded.
@@ -91,7 +138,7 @@ pub(crate) async fn preview(
     request: Request,
 ) -> Result<Response, Refusal> {
     let moves = receive(&hub, caller, request, |exchange, caller, import| {
-        exchange.preview_ties(caller, import.statements).map_err(Refusal::from)
+        exchange.preview(caller, import.into()).map_err(Refusal::from)
     });
     json(StatusCode::OK, &moves.await?)
 }

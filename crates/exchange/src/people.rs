@@ -1,0 +1,83 @@
+//! Who counts as a different person.
+//!
+//! The hub knows credentials. A credential of one of the programme's people can name the person who has it, and then all
+//! credentials with that name are one person's: an officer with a token for the office and one for the road agrees to
+//! a step once. A credential that names nobody is a person of its own, which is as much as the hub can know.
+//!
+//! ```text
+//! credential:a  person "A. Ash"     agrees      1 of 2
+//! credential:b  person "a.  ash"    is refused: the same person
+//! credential:c                      agrees      2 of 2
+//! ```
+
+use model::{Caller, CredentialId, Timestamp};
+
+use crate::dossier::Agreement;
+use crate::error::AdminError;
+use crate::exchange::name_of;
+use crate::registry::Registry;
+
+/// The longest name of a person, in bytes.
+const NAME_LENGTH_MAX: usize = 200;
+
+/// A person's name as it is kept: one space between its words, none around them.
+pub(crate) fn name(text: &str) -> Result<String, AdminError> {
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if words.is_empty() || words.len() > NAME_LENGTH_MAX || words.chars().any(char::is_control) {
+        let message = format!("a person's name is 1 to {NAME_LENGTH_MAX} bytes of text");
+        return Err(AdminError::Invalid(message));
+    }
+    Ok(words)
+}
+
+/// What is compared: small and capital letters are one.
+fn person_of(registry: &Registry, credential: &CredentialId) -> String {
+    let known = registry.credentials.get(credential).and_then(|record| record.person.as_deref());
+    known.map_or_else(|| credential.to_string(), str::to_lowercase)
+}
+
+/// Adds the caller's agreement to those that still count.
+///
+/// # Errors
+///
+/// Refuses a person who agreed already, by this credential or another.
+pub(crate) fn agree(
+    registry: &Registry,
+    agreed: &mut Vec<Agreement>,
+    caller: &Caller,
+    now: Timestamp,
+) -> Result<(), AdminError> {
+    // Whose credential was revoked may never have been who agreed.
+    let is_revoked = |agreement: &Agreement| {
+        registry.credentials.get(&agreement.credential).is_some_and(|known| known.revoked.is_some())
+    };
+    agreed.retain(|agreement| !is_revoked(agreement));
+    let person = person_of(registry, &caller.credential);
+    if agreed.iter().any(|agreement| person_of(registry, &agreement.credential) == person) {
+        let message = "you agreed to this step already; another person has to".to_owned();
+        return Err(AdminError::Invalid(message));
+    }
+    agreed.push(Agreement { credential: caller.credential.clone(), by: name_of(caller), at: now });
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_text_of_some_length() {
+        let cases = [
+            ("A. Ash", Some("A. Ash")),
+            ("  A.   Ash ", Some("A. Ash")),
+            ("", None),
+            (" \t", None),
+            ("A\u{0}sh", None),
+            (&"x".repeat(NAME_LENGTH_MAX), Some(&*"x".repeat(NAME_LENGTH_MAX))),
+            (&"x".repeat(NAME_LENGTH_MAX + 1), None),
+        ];
+        for (text, want) in cases {
+            assert_eq!(name(text).ok().as_deref(), want, "{text:?}");
+        }
+    }
+}

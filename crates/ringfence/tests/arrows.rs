@@ -58,6 +58,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "hub",
             "intake",
             "ledger",
+            "matcher",
             "matching",
             "model",
             "programme",

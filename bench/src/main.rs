@@ -4,6 +4,7 @@
 //! the same bytes from nginx, the same submissions to the TAXII servers that are in use. `README.md` says how to run it
 //! and how each number is taken. All traffic stays on this machine, and whatever is started is stopped at the end.
 
+mod guard;
 mod http;
 mod hub;
 mod load;
@@ -59,6 +60,8 @@ struct Arguments {
 enum Part {
     /// The arithmetic of ties, beside differential-dataflow, `DuckDB`, scipy and networkx
     Ties(ties::Arguments),
+    /// What a guard is made of: the set of indicators, beside grep
+    Guard,
     /// Names: how often a proposal is right, and what it costs to find
     Names,
     /// What the kernel says of one graph, in a process of its own, as each peer is
@@ -82,6 +85,7 @@ fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
     match &arguments.part {
         Some(Part::Ties(ties)) => return ties::run(ties),
+        Some(Part::Guard) => return guard::run(),
         Some(Part::Names) => return names::run(),
         Some(Part::TiesKernel(kernel)) => return ties::kernel::run(kernel),
         Some(Part::TiesRegistry(registry)) => return ties::registry::run(registry),

@@ -602,6 +602,8 @@ mod tests {
 
     use super::*;
 
+    type Door = fn(&str) -> Result<Key, KeyError>;
+
     #[test]
     fn names_have_one_spelling() {
         let long = format!("{}.example", "a".repeat(63));
@@ -700,7 +702,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_is_read_or_refused_and_what_was_read_is_read_the_same_again(text in "\\PC{0,60}|[a-z0-9:/.@%\\[\\]-]{0,60}") {
-            let doors: [fn(&str) -> Result<Key, KeyError>; 8] = [
+            let doors: [Door; 8] = [
                 |text| Key::name(text, Scope::Exact), Key::parse_prefix, Key::parse_endpoint, Key::email, Key::url,
                 Key::file_name, Key::subject, Key::text,
             ];

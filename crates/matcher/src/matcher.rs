@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use hashbrown::HashTable;
+
 use crate::address::{Family, V6, split};
 use crate::blind::{BlindKey, BlindSet, Blinded, Shape};
 use crate::hash::Seed;
@@ -10,6 +12,7 @@ use crate::names::{Lowered, NameList, Names, PARTS, listed};
 use crate::postings::SLOT_MAX;
 use crate::table::{Added, Removed, Table};
 use crate::texts::Texts;
+use crate::url;
 
 /// A listed name that reaches a name that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,6 +58,8 @@ pub struct Matcher {
     pub(crate) digests: [Table; Algorithm::ALL.len()],
     pub(crate) emails: Table,
     pub(crate) urls: Table,
+    /// How many listed URLs each host has, by its hash: most URLs of a text are of none of them, and need not be put into canonical form.
+    url_hosts: HashTable<(u64, u32)>,
     file_names: Table,
     subjects: Table,
     pub(crate) texts: Texts,
@@ -73,6 +78,7 @@ impl Matcher {
             digests: Default::default(),
             emails: Table::default(),
             urls: Table::default(),
+            url_hosts: HashTable::new(),
             file_names: Table::default(),
             subjects: Table::default(),
             texts: Texts::default(),
@@ -103,7 +109,13 @@ impl Matcher {
                 table.add(seed, digest.bytes(), slot) != Added::Nothing
             }
             Key::Email(text) => self.emails.add(seed, text.as_str().as_bytes(), slot) != Added::Nothing,
-            Key::Url(text) => self.urls.add(seed, text.as_str().as_bytes(), slot) != Added::Nothing,
+            Key::Url(text) => {
+                let added = self.urls.add(seed, text.as_str().as_bytes(), slot);
+                if added == Added::Key {
+                    self.count_url_host(text.as_str(), |count| count + 1);
+                }
+                added != Added::Nothing
+            }
             Key::FileName(text) => {
                 self.file_names.add(seed, text.as_str().as_bytes(), slot) != Added::Nothing
             }
@@ -130,7 +142,13 @@ impl Matcher {
                 table.remove(seed, digest.bytes(), slot) != Removed::Nothing
             }
             Key::Email(text) => self.emails.remove(seed, text.as_str().as_bytes(), slot) != Removed::Nothing,
-            Key::Url(text) => self.urls.remove(seed, text.as_str().as_bytes(), slot) != Removed::Nothing,
+            Key::Url(text) => {
+                let removed = self.urls.remove(seed, text.as_str().as_bytes(), slot);
+                if removed == Removed::Key {
+                    self.count_url_host(text.as_str(), |count| count - 1);
+                }
+                removed != Removed::Nothing
+            }
             Key::FileName(text) => {
                 self.file_names.remove(seed, text.as_str().as_bytes(), slot) != Removed::Nothing
             }
@@ -139,6 +157,23 @@ impl Matcher {
             }
             Key::Text(text) => self.texts.remove(seed, text.as_str(), slot),
         }
+    }
+
+    fn count_url_host(&mut self, canonical: &str, change: impl Fn(u32) -> u32) {
+        let hash = self.seed.hash(url::host_of_canonical(canonical).as_bytes());
+        let entry = self.url_hosts.entry(hash, |(other, _)| *other == hash, |(other, _)| *other);
+        let mut entry = entry.or_insert((hash, 0));
+        entry.get_mut().1 = change(entry.get().1);
+        if entry.get().1 == 0 {
+            entry.remove();
+        }
+    }
+
+    /// Whether a URL at this host may be listed.
+    pub(crate) fn may_have_url_at(&self, host: &Lowered) -> bool {
+        let hash = self.seed.hash_prefix(host.bytes(), host.len());
+        self.url_hosts.find(hash, |(other, _)| *other == hash).is_some()
+            || self.blind.iter().any(|set| set.has(Kind::Url))
     }
 
     /// Room for the blinded indicators under one key.
@@ -354,7 +389,8 @@ impl Matcher {
             digests: self.digests.iter().map(Table::keys).sum(),
             digests_bytes: self.digests.iter().map(Table::bytes).sum(),
             values: values.iter().map(|table| table.keys()).sum(),
-            values_bytes: values.iter().map(|table| table.bytes()).sum(),
+            values_bytes: values.iter().map(|table| table.bytes()).sum::<usize>()
+                + self.url_hosts.allocation_size(),
             texts: self.texts.keys(),
             texts_bytes: self.texts.bytes(),
             blinded: self.blind.iter().map(BlindSet::len).sum(),

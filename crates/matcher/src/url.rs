@@ -63,6 +63,16 @@ pub(crate) fn canonical(url: &str, out: &mut Vec<u8>) -> Result<Place, Why> {
     Ok(place)
 }
 
+/// The host of a URL in canonical form, as it stands there.
+pub(crate) fn host_of_canonical(canonical: &str) -> &str {
+    let rest = canonical.split_once("://").map_or(canonical, |(_, rest)| rest);
+    let authority = &rest[..rest.find(['/', '?']).unwrap_or(rest.len())];
+    if authority.starts_with('[') {
+        return &authority[..authority.find(']').map_or(authority.len(), |end| end + 1)];
+    }
+    authority.split_once(':').map_or(authority, |(host, _)| host)
+}
+
 /// Cuts a URL after its `://`, however that is disguised; the scheme is a word of letters.
 fn split_scheme(url: &str) -> Option<(&str, &str)> {
     let length =

@@ -213,7 +213,7 @@ fn a_published_list_is_read_kept_found_and_removed() {
     // By a plain pass over sorted names: which have a listed parent?
     let plain =
         |key: &Key| if let Key::Name(name, _) = key { name.as_str().to_owned() } else { String::new() };
-    let all: BTreeSet<String> = distinct.iter().map(|key| plain(key)).collect();
+    let all: BTreeSet<String> = distinct.iter().map(plain).collect();
     let list = matcher.name_list(|_| true);
     let written = list.unsubsumed().count();
     let hidden =

@@ -82,6 +82,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "hub",
             "intake",
             "ledger",
+            "matcher",
             "matching",
             "model",
             "programme",

@@ -304,7 +304,7 @@ impl<'s, V: FnMut(Met)> Hosts<'s, V> {
             self.name(name, &span, context);
         }
         if context == Context::Text {
-            self.bare_url(&span);
+            self.bare_url(name, &span);
         }
     }
 
@@ -338,7 +338,7 @@ impl<'s, V: FnMut(Met)> Hosts<'s, V> {
     }
 
     /// A host with a path, without a scheme: one of the two that lead to web pages is meant.
-    fn bare_url(&mut self, span: &Range<usize>) {
+    fn bare_url(&mut self, name: &[u8], span: &Range<usize>) {
         let mut path = span.end;
         if self.byte(path) == b':' {
             path += 1;
@@ -351,12 +351,22 @@ impl<'s, V: FnMut(Met)> Hosts<'s, V> {
         }
         let end = self.url_end_from(path);
         (self.url_end, self.nested) = (end, 0);
-        if !self.wants.urls {
+        if !self.wants.urls || !self.may_have_url(name) {
             return;
         }
         for scheme in ["http://", "https://"] {
             self.url(scheme, span.start..end);
         }
+    }
+
+    /// Whether a URL at this host may be listed: not, if the host is written plainly and is no listed one's.
+    fn may_have_url(&self, host: &[u8]) -> bool {
+        let is_plain = host.iter().all(|byte| is(*byte, NAME) || *byte == b'.');
+        // The last part of an address begins with a digit, and an address has many spellings.
+        let last = host.rsplit(|byte| *byte == b'.').next().unwrap_or_default();
+        !is_plain
+            || last.first().is_none_or(u8::is_ascii_digit)
+            || self.matcher.may_have_url_at(&Lowered::of_text(host))
     }
 
     fn url_end_from(&self, at: usize) -> usize {
@@ -474,8 +484,9 @@ impl<'s, V: FnMut(Met)> Hosts<'s, V> {
         let host_end = authority + written.len();
         let host_start = written.rfind('@').map_or(0, |at| at + 1);
         let span = authority + host_start..host_end;
-        self.url_host(&written[host_start..], &span);
-        if self.wants.urls {
+        let host = &written[host_start..];
+        self.url_host(host, &span);
+        if self.wants.urls && self.may_have_url(host.trim_end_matches('.').as_bytes()) {
             self.url("", start..authority + rest.len());
         }
         host_end.max(authority)

@@ -64,7 +64,7 @@ pub struct BadLimits(String);
 pub struct Decoded {
     /// Flows that it held, and those that waited for it.
     pub flows: u64,
-    /// Sets of records whose template is not known.
+    /// Sets of records whose template is not known, and that cannot wait for it.
     pub without_template: u64,
     /// Whether it, or a part of it, cannot be read.
     pub is_broken: bool,
@@ -104,7 +104,7 @@ impl Decoder {
             .with_max_field_count(limits.fields_max)
             .with_ttl(TtlConfig::new(limits.template_time))
             .with_allowed_versions(&[5, 9, 10])
-            .with_max_error_sample_size(0)
+            .with_max_error_sample_size(1)
             .with_pending_flows(waiting);
         let parser = AutoScopedParser::try_with_builder(builder).map_err(bad)?;
         Ok(Self { parser: parser.with_max_sources(limits.exporters_max).map_err(bad)? })

@@ -80,9 +80,9 @@ fn templates_belong_to_their_exporter_and_domain() {
 fn records_wait_for_their_template_and_are_counted() {
     let limits = DecodeLimits { waiting_max: 2, ..DecodeLimits::default() };
     let mut decoder = Decoder::new(&limits).unwrap();
-    for _ in 0..3 {
+    for without_room in [0, 0, 1] {
         let (flows, decoded) = decode(&mut decoder, from(1), &v9(1, &[(256, records(&[RECORD], false))]));
-        assert_eq!((flows.len(), decoded.without_template, decoded.is_broken), (0, 1, false));
+        assert_eq!((flows.len(), decoded.without_template, decoded.is_broken), (0, without_room, false));
     }
     assert_eq!(decoder.waiting().now, 2);
     assert_eq!(

@@ -149,7 +149,8 @@ impl Decoder {
                 }
                 NetflowPacket::V9(v9) => of_v9(v9, &mut take),
                 NetflowPacket::IPFix(ipfix) => of_ipfix(ipfix, &mut take),
-                _ => 0,
+                // The parser was told to read no other.
+                NetflowPacket::V7(_) | _ => 0,
             };
         }
         decoded
@@ -199,7 +200,7 @@ fn of_ipfix(packet: &IPFix, take: &mut dyn FnMut(u32, &Flow)) -> u64 {
         match &set.body {
             IpfixBody::Data(data) => {
                 for record in &data.fields {
-                    let fields = record.iter().map(|(field, value)| (ipfix_field(field), value));
+                    let fields = record.iter().map(|(field, value)| (ipfix_field(*field), value));
                     take_flow(fields, |flow| take(domain, flow));
                 }
             }
@@ -254,7 +255,7 @@ fn v9_field(field: V9Field) -> Field {
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "hundreds of fields, of which these are wanted")]
-fn ipfix_field(field: &IPFixField) -> Field {
+fn ipfix_field(field: IPFixField) -> Field {
     let IPFixField::IANA(field) = field else { return Field::Other };
     match field {
         IANAIPFixField::SourceIpv4address | IANAIPFixField::SourceIpv6address => Field::Source,
@@ -290,11 +291,7 @@ fn take_flow<'a>(fields: impl Iterator<Item = (Field, &'a FieldValue)>, take: im
 
 /// A template may have fields of both versions, one of which is empty.
 fn set_address(address: &mut IpAddr, value: &FieldValue) {
-    let told = match value {
-        FieldValue::Ip4Addr(told) => IpAddr::V4(*told),
-        FieldValue::Ip6Addr(told) => IpAddr::V6(*told),
-        _ => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-    };
+    let told = IpAddr::try_from(value).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     if !told.is_unspecified() {
         *address = told;
     }

@@ -127,6 +127,10 @@ impl Decoder {
         decoded.is_broken = result.error.is_some();
         for packet in &result.packets {
             let mut take = |domain: u32, flow: &Flow| {
+                // A record that does not say who talked to whom is no flow.
+                if flow.source.is_unspecified() && flow.destination.is_unspecified() {
+                    return;
+                }
                 decoded.flows += 1;
                 take(Exporter { address: from.ip(), domain }, flow);
             };
@@ -269,7 +273,7 @@ fn ipfix_field(field: IPFixField) -> Field {
     }
 }
 
-/// Makes a flow of a record that says who talked to whom.
+/// Makes a flow of a record.
 fn take_flow<'a>(fields: impl Iterator<Item = (Field, &'a FieldValue)>, take: impl FnOnce(&Flow)) {
     let mut flow = Flow::EMPTY;
     for (field, value) in fields {
@@ -284,9 +288,7 @@ fn take_flow<'a>(fields: impl Iterator<Item = (Field, &'a FieldValue)>, take: im
             Field::Other => (),
         }
     }
-    if !(flow.source.is_unspecified() && flow.destination.is_unspecified()) {
-        take(&flow);
-    }
+    take(&flow);
 }
 
 /// A template may have fields of both versions, one of which is empty.

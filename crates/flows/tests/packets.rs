@@ -41,6 +41,10 @@ fn each_version_tells_the_same() {
     let (flows, told_of) = decode(&mut decoder, from(1), &v5(&[RECORD, RECORD]));
     assert_eq!(flows, [(exporter(7), flow(RECORD, 180)); 2]);
     assert_eq!((told_of.flows, told_of.is_broken), (2, false));
+    let nobody = ([0; 4], [0; 4], 1, 2);
+    assert_eq!(decode(&mut decoder, from(1), &v5(&[nobody])).0, [], "it does not say who talked to whom");
+    let unsaid = [(0, template(256, &FIELDS)), (256, records(&[nobody], false))];
+    assert_eq!(decode(&mut decoder, from(1), &v9(9, &unsaid)).0, []);
     let sets = |of: u16| vec![(of, template(256, &FIELDS)), (256, records(&[RECORD], false))];
     assert_eq!(decode(&mut decoder, from(1), &v9(9, &sets(0))).0, [(exporter(9), flow(RECORD, 3))]);
     assert_eq!(decode(&mut decoder, from(1), &ipfix(10, &sets(2))).0, [(exporter(10), flow(RECORD, 3))]);

@@ -42,14 +42,22 @@ impl Judge for All {
 }
 
 fuzz_target!(|data: &[u8]| {
-    let limits = Limits { unpacked_bytes_max: 4 << 20, member_bytes_max: 1 << 20, links_max: 200, ..Limits::default() };
+    let limits = Limits {
+        unpacked_bytes_max: 4 << 20,
+        member_bytes_max: 1 << 20,
+        links_max: 200,
+        ..Limits::default()
+    };
     let client = Client { listener: "", peer: None, recipients: &[] };
     for is_cut in [false, true] {
         let judge = All(Mutex::default());
         let report = inspect(&Mail { client, sender: "a@b.example", bytes: data, is_cut }, &judge, &limits);
         let asked = judge.0.into_inner().expect("nobody panics").get();
         // Each part, file and link asks a few times; nothing asks more often than it has bytes for.
-        assert!(asked <= 64 + 16 * (limits.parts_max + limits.members_max + data.len()), "asked {asked} times");
+        assert!(
+            asked <= 64 + 16 * (limits.parts_max + limits.members_max + data.len()),
+            "asked {asked} times"
+        );
         assert!(report.findings.len() <= 9);
     }
 });

@@ -81,7 +81,7 @@ pub struct Counts {
     pub lost: u64,
     /// Alerts that nobody took in time.
     pub dropped: u64,
-    /// Sets of records whose template was not known.
+    /// Sets of records whose template was not known, and that could not wait for it.
     pub without_template: u64,
     /// What became of these.
     pub waiting: Waiting,

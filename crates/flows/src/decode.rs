@@ -64,7 +64,7 @@ pub struct BadLimits(String);
 pub struct Decoded {
     /// Flows that it held, and those that waited for it.
     pub flows: u64,
-    /// Sets of records whose template is not known.
+    /// Sets of records whose template is not known, and that cannot wait for it.
     pub without_template: u64,
     /// Whether it, or a part of it, cannot be read.
     pub is_broken: bool,
@@ -104,7 +104,7 @@ impl Decoder {
             .with_max_field_count(limits.fields_max)
             .with_ttl(TtlConfig::new(limits.template_time))
             .with_allowed_versions(&[5, 9, 10])
-            .with_max_error_sample_size(0)
+            .with_max_error_sample_size(1)
             .with_pending_flows(waiting);
         let parser = AutoScopedParser::try_with_builder(builder).map_err(bad)?;
         Ok(Self { parser: parser.with_max_sources(limits.exporters_max).map_err(bad)? })
@@ -127,6 +127,10 @@ impl Decoder {
         decoded.is_broken = result.error.is_some();
         for packet in &result.packets {
             let mut take = |domain: u32, flow: &Flow| {
+                // A record that does not say who talked to whom is no flow.
+                if flow.source.is_unspecified() && flow.destination.is_unspecified() {
+                    return;
+                }
                 decoded.flows += 1;
                 take(Exporter { address: from.ip(), domain }, flow);
             };
@@ -149,7 +153,8 @@ impl Decoder {
                 }
                 NetflowPacket::V9(v9) => of_v9(v9, &mut take),
                 NetflowPacket::IPFix(ipfix) => of_ipfix(ipfix, &mut take),
-                _ => 0,
+                // The parser was told to read no other.
+                NetflowPacket::V7(_) | _ => 0,
             };
         }
         decoded
@@ -199,7 +204,7 @@ fn of_ipfix(packet: &IPFix, take: &mut dyn FnMut(u32, &Flow)) -> u64 {
         match &set.body {
             IpfixBody::Data(data) => {
                 for record in &data.fields {
-                    let fields = record.iter().map(|(field, value)| (ipfix_field(field), value));
+                    let fields = record.iter().map(|(field, value)| (ipfix_field(*field), value));
                     take_flow(fields, |flow| take(domain, flow));
                 }
             }
@@ -254,7 +259,7 @@ fn v9_field(field: V9Field) -> Field {
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "hundreds of fields, of which these are wanted")]
-fn ipfix_field(field: &IPFixField) -> Field {
+fn ipfix_field(field: IPFixField) -> Field {
     let IPFixField::IANA(field) = field else { return Field::Other };
     match field {
         IANAIPFixField::SourceIpv4address | IANAIPFixField::SourceIpv6address => Field::Source,
@@ -268,7 +273,7 @@ fn ipfix_field(field: &IPFixField) -> Field {
     }
 }
 
-/// Makes a flow of a record that says who talked to whom.
+/// Makes a flow of a record.
 fn take_flow<'a>(fields: impl Iterator<Item = (Field, &'a FieldValue)>, take: impl FnOnce(&Flow)) {
     let mut flow = Flow::EMPTY;
     for (field, value) in fields {
@@ -283,18 +288,12 @@ fn take_flow<'a>(fields: impl Iterator<Item = (Field, &'a FieldValue)>, take: im
             Field::Other => (),
         }
     }
-    if !(flow.source.is_unspecified() && flow.destination.is_unspecified()) {
-        take(&flow);
-    }
+    take(&flow);
 }
 
 /// A template may have fields of both versions, one of which is empty.
 fn set_address(address: &mut IpAddr, value: &FieldValue) {
-    let told = match value {
-        FieldValue::Ip4Addr(told) => IpAddr::V4(*told),
-        FieldValue::Ip6Addr(told) => IpAddr::V6(*told),
-        _ => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-    };
+    let told = IpAddr::try_from(value).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     if !told.is_unspecified() {
         *address = told;
     }

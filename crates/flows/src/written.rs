@@ -50,7 +50,8 @@ pub fn syslog_message(alert: &Alert, origin: &Origin) -> String {
         alert.bytes
     );
     if let Some(Detail { inside, inside_port, listed, listed_port, protocol }) = alert.detail {
-        data += &format!(" inside=\"{inside}\" inside_port=\"{inside_port}\" protocol=\"{protocol}\"");
+        let inside = format!(" inside=\"{inside}\" inside_port=\"{inside_port}\" protocol=\"{protocol}\"");
+        data += &inside;
         data += &listed.map(|address| format!(" listed=\"{address}\"")).unwrap_or_default();
         data += &listed_port.map(|port| format!(" listed_port=\"{port}\"")).unwrap_or_default();
     }

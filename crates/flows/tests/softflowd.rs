@@ -135,13 +135,12 @@ fn frame(source: IpAddr, destination: IpAddr, from: u16, to: u16) -> Vec<u8> {
 }
 
 fn softflowd(folder: &Path, capture: &Path, version: &str, to: &str) -> Output {
-    Command::new("softflowd")
-        .args(["-d", "-v", version, "-n", to, "-r"])
+    Command::new("timeout")
+        .args(["60", "softflowd", "-d", "-v", version, "-n", to, "-r"])
         .arg(capture)
-        .arg("-p")
+        // It has a control socket otherwise, and may wait there for somebody after the end of the file.
+        .args(["-c", "none", "-p"])
         .arg(folder.join("pid"))
-        .arg("-c")
-        .arg(folder.join("control"))
         .stdin(Stdio::null())
         .output()
         .unwrap()

@@ -28,7 +28,7 @@ impl Judge for Listed {
     }
 
     fn may_show(&self, slot: u32) -> bool {
-        slot % 2 == 0
+        slot.is_multiple_of(2)
     }
 }
 

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 /// What each crate may be built on.
 const ARROWS: &[(&str, &[&str])] = &[
     ("stix", &[]),
+    ("stix-pattern", &[]),
     ("taxii", &[]),
     ("ledger", &[]),
     ("model", &[]),

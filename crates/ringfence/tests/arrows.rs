@@ -17,6 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ledger", &[]),
     ("model", &[]),
     ("matching", &[]),
+    ("matcher", &[]),
     ("ties", &["model"]),
     ("registers", &["model", "ties"]),
     ("vetting", &["model", "programme", "ties"]),

@@ -8,7 +8,7 @@ use ledger::checkpoint::Origin;
 use ledger::entry::{Genesis, Key, Policy as PolicyEntry};
 use ledger::note::KeyName;
 use ledger::{Body, NoteSigner};
-use model::{Action, Caller, Clock, CollectionId, Epoch, Member, Principal, Role, Timestamp};
+use model::{Action, Caller, Clock, CollectionId, Epoch, LabelId, Member, Principal, Role, Timestamp};
 use programme::{Collection, Programme};
 use release::{Label, Policy, View};
 use store::timeline::BlockCache;
@@ -21,6 +21,7 @@ use crate::keeping::{Keeper, KeptCheckpoint, check_key, resume_log};
 use crate::published::Published;
 use crate::recorded::Recorded;
 use crate::registry::{IN_FORCE, PROGRAMME, ReaderGrants, Registry, Verdicts};
+use crate::uses::Uses;
 pub use crate::writer::Random;
 use crate::writer::{Instants, Judging, Turn, Writer};
 
@@ -67,6 +68,7 @@ pub(crate) struct Inner {
     /// Up to where old statuses were removed, in units of their sweeps.
     pub(crate) swept: AtomicU64,
     rights: Mutex<HashMap<(Principal, CollectionId), (Epoch, Rights)>>,
+    pub(crate) uses: Mutex<HashMap<(Principal, LabelId), (Epoch, Uses)>>,
     /// Every statement about ties.
     pub(crate) recorded: Recorded,
     /// When time last did its work, in microseconds.
@@ -170,6 +172,7 @@ impl Exchange {
                 blocks: BlockCache::default(),
                 swept: AtomicU64::new(0),
                 rights: Mutex::default(),
+                uses: Mutex::default(),
                 recorded,
                 tended: AtomicI64::new(i64::MIN),
             }),

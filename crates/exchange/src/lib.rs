@@ -40,7 +40,9 @@ mod read;
 mod recall;
 mod recorded;
 mod registry;
+mod sight;
 mod ties;
+mod uses;
 mod writer;
 
 pub use alerts::{ALERTS_MAX, Alert};
@@ -58,6 +60,7 @@ pub use keeping::KeptCheckpoint;
 pub use labelling::Finding;
 pub use members::{MemberChange, NewMember, Stepped};
 pub use publish::{ItemFate, PublishOptions, Submission};
-pub use read::{CollectionView, ObjectsAnswer, RecordsAnswer, Served, StatusView, StreamBatch, Unless};
+pub use read::{CollectionView, ObjectsAnswer, RecordsAnswer, Served, StatusView, StreamBatch, Streamed, Unless};
 pub use recall::{Reached, RecallAction, RecallReport};
 pub use ties::{IMPORT_MAX, Imported, Question};
+pub use uses::Uses;

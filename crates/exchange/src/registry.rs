@@ -20,6 +20,7 @@ use vetting::Judge;
 use crate::credentials::CredentialRecord;
 use crate::dossier::Dossier;
 use crate::error::OpenError;
+use crate::sight::Departures;
 
 /// Kinds of records.
 pub(crate) const MEMBER: &str = "member";
@@ -34,6 +35,7 @@ pub(crate) const STATEMENTS: &str = "statements";
 pub(crate) const DOSSIER: &str = "dossier";
 pub(crate) const DECISION: &str = "decision";
 pub(crate) const ALERT: &str = "alert";
+pub(crate) const DEPARTED: &str = "departed";
 
 /// The key under which the programme that is in force is kept.
 pub(crate) const IN_FORCE: &str = "in-force";
@@ -153,6 +155,8 @@ pub(crate) struct Registry {
     pub(crate) judge: Arc<Judge>,
     /// What is kept about each member's vetting.
     pub(crate) dossiers: Arc<BTreeMap<MemberId, Dossier>>,
+    /// What left which label when.
+    pub(crate) departures: Arc<Departures>,
     /// How many alerts there have been, and batches of statements.
     pub(crate) alerts: u64,
     pub(crate) batches: u64,
@@ -238,6 +242,12 @@ impl Registry {
         for record in snapshot.list(MARKING, "")? {
             markings.insert(record.key.clone(), parse(&record)?);
         }
+        let mut departures = Departures::default();
+        for record in snapshot.list(DEPARTED, "")? {
+            if let Some((from, to)) = Departures::labels_of(&record.key) {
+                departures.note(from, to, parse(&record)?);
+            }
+        }
         let mut registry = Self {
             epoch: snapshot.horizon().epoch,
             policy,
@@ -249,6 +259,7 @@ impl Registry {
             identities: Arc::default(),
             judge,
             dossiers: Arc::new(dossiers),
+            departures: Arc::new(departures),
             alerts,
             batches,
         };

@@ -53,7 +53,7 @@ pub use instruments::{DutyKind, Instrument, InstrumentKind, Transform};
 pub use packs::{Pack, PackRule};
 pub use policies::{Policies, Rule};
 pub use settings::{
-    Collection, Identity, Limits, PAP_LEVELS, PackSettings, Publishers, STIX_MEDIA_TYPE, Settings,
+    Collection, GuardSettings, Identity, Limits, PAP_LEVELS, PackSettings, Publishers, STIX_MEDIA_TYPE, Settings,
     TLP_LEVELS, TierSettings, VettingSettings,
 };
 pub use template::template;

@@ -185,6 +185,24 @@ impl Judge<'_> {
         self.content(Use::Read, label)
     }
 
+    /// Whether the reader may show them to its own people.
+    #[must_use]
+    pub fn may_display(&self, label: &Label) -> Verdict {
+        self.content(Use::Display, label)
+    }
+
+    /// Whether the reader's countermeasures may act on them.
+    #[must_use]
+    pub fn may_enforce(&self, label: &Label) -> Verdict {
+        self.content(Use::Enforce, label)
+    }
+
+    /// Whether the reader may pass them on.
+    #[must_use]
+    pub fn may_redistribute(&self, label: &Label) -> Verdict {
+        self.content(Use::Redistribute, label)
+    }
+
     fn content(&self, wanted: Use, label: &Label) -> Verdict {
         let vocabulary = &self.policy.vocabulary;
         let action = match wanted {

@@ -19,6 +19,7 @@ use crate::error::PublishError;
 use crate::exchange::{Exchange, Hand, Inner, name_of};
 use crate::reach::{Binding, Moved, derived_ids, follow, store_moved};
 use crate::read::versions_of;
+use crate::sight::depart;
 use crate::writer::Instants;
 
 impl Exchange {
@@ -116,6 +117,7 @@ fn delete(
 fn erase(turn: &mut Hand<'_>, caller: &Caller, copy: &Copy, at: Timestamp) -> Result<(), StoreError> {
     turn.write().mark(Mark { position: copy.position(), left: Some((at, Departure::Gone)) })?;
     turn.write().erase(copy.position())?;
+    depart(turn, copy.run.id.label, None, at)?;
     turn.record(&Body::Recall(ledger::entry::Recall {
         at: at.to_string(),
         by: name_of(caller),

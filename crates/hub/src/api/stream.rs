@@ -3,12 +3,19 @@
 //! ```text
 //! id: 2026-01-10T12:34:56.000001Z
 //! event: object
-//! data: {"collection":"7d1a...","date_added":"2026-01-10T12:34:56.000001Z","object":{...}}
+//! data: {"collection":"7d1a...","date_added":"2026-01-10T12:34:56.000001Z","rights":["enforce"],"object":{...}}
+//!
+//! event: resync
+//! data: {"collection":"7d1a..."}
 //! ```
 //!
 //! The stream is a poll that waits: the same view, order, dates and ledger entries. An event's id is the object's date,
 //! so a client that comes back with `Last-Event-ID`, as browsers do by themselves, goes on where it was; so does a TAXII
 //! client that takes the id as `added_after`.
+//!
+//! `rights` are what the policies permit this reader to do with the object: `enforce`, `display`, `redistribute`. `resync` says
+//! that something that the reader may hold has left its sight (it was withdrawn, deleted, re-labelled, or its label closed): who
+//! acts on what it holds compares it with the manifest. It comes before the objects of the same moment, and has no id.
 //!
 //! An object stands in `data` as it was received. Only a line break inside it, which JSON allows between its tokens,
 //! becomes a line break of the event's.
@@ -23,7 +30,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::Bytes;
-use exchange::{Exchange, StreamBatch};
+use exchange::{Exchange, StreamBatch, Streamed};
 use hyper::body::Frame;
 use hyper::header::CACHE_CONTROL;
 use hyper::http::HeaderValue;
@@ -74,8 +81,9 @@ pub(crate) async fn get(
     let (sender, receiver) = mpsc::channel(BATCHES_MAX);
     let connection = request.extensions().get::<Arc<Connection>>().cloned();
     let headers = request.into_parts().0.headers;
-    let stream =
-        Stream { hub, caller, collection: view.collection.id, after, headers, connection, _place: place };
+    let seen = after.unwrap_or_else(|| hub.exchange.now());
+    let collection = view.collection.id;
+    let stream = Stream { hub, caller, collection, after, seen, headers, connection, _place: place };
     tokio::spawn(stream.run(sender));
     let mut response = answer(StatusCode::OK, EVENTS_TYPE, Bytes::new());
     response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
@@ -88,6 +96,8 @@ struct Stream {
     caller: Arc<Caller>,
     collection: CollectionId,
     after: Option<Timestamp>,
+    /// Up to when the reader was told what left its sight.
+    seen: Timestamp,
     /// Kept for its credentials, which are looked at again and again.
     headers: HeaderMap,
     connection: Option<Arc<Connection>>,
@@ -112,7 +122,8 @@ impl Stream {
                 Ok(_) | Err(_) => return,
             }
             self.after = batch.after.or(self.after);
-            let text = if batch.objects.is_empty() {
+            self.seen = batch.lost.unwrap_or(self.seen);
+            let text = if batch.objects.is_empty() && batch.lost.is_none() {
                 if silent_since.elapsed() < self.hub.options.heartbeat {
                     if sender.is_closed() {
                         return;
@@ -141,8 +152,10 @@ impl Stream {
         // A reader that does not keep up is cut off; it comes back with `Last-Event-ID`.
         self.hub.answers.admit(&self.caller.principal)?;
         let exchange: Exchange = self.hub.exchange.clone();
-        let (caller, collection, after) = (Arc::clone(&self.caller), self.collection.to_string(), self.after);
-        let waited = tokio::task::spawn_blocking(move || exchange.stream(&caller, &collection, after, WAIT));
+        let (caller, collection) = (Arc::clone(&self.caller), self.collection.to_string());
+        let (after, seen) = (self.after, self.seen);
+        let wait = move || exchange.stream(&caller, &collection, after, seen, WAIT);
+        let waited = tokio::task::spawn_blocking(wait);
         Ok(waited.await.map_err(Refusal::internal)??)
     }
 }
@@ -152,11 +165,17 @@ async fn send(sender: &mpsc::Sender<Bytes>, text: Bytes) -> bool {
 }
 
 fn events(collection: CollectionId, batch: &StreamBatch) -> Vec<u8> {
-    let length: usize = batch.objects.iter().map(|(_, object)| object.len() + 200).sum();
-    let mut text = Vec::with_capacity(length);
-    for (date, object) in &batch.objects {
+    let length: usize = batch.objects.iter().map(|streamed| streamed.object.len() + 250).sum();
+    let mut text = Vec::with_capacity(length + 100);
+    if batch.lost.is_some() {
+        let event = format!("event: resync\ndata: {{\"collection\":\"{collection}\"}}\n\n");
+        text.extend_from_slice(event.as_bytes());
+    }
+    for Streamed { date, uses, object } in &batch.objects {
+        let rights: Vec<_> = uses.words().map(|word| format!("\"{word}\"")).collect();
+        let rights = rights.join(",");
         let head = format!(
-            "id: {date}\nevent: object\ndata: {{\"collection\":\"{collection}\",\"date_added\":\"{date}\",\"object\":"
+            "id: {date}\nevent: object\ndata: {{\"collection\":\"{collection}\",\"date_added\":\"{date}\",\"rights\":[{rights}],\"object\":"
         );
         text.extend_from_slice(head.as_bytes());
         push_lines(&mut text, object);
@@ -201,12 +220,15 @@ mod tests {
     #[test]
     fn an_object_with_line_breaks_is_one_event() {
         let collection: CollectionId = "7d1a2c40-53be-4f0c-8a59-0f6d3f1b6001".parse().unwrap();
-        let objects = vec![(Timestamp::EPOCH, b"{\"a\":\r\n1,\n\"b\":2}".to_vec())];
-        let text = events(collection, &StreamBatch { objects, after: None });
+        let uses = exchange::Uses { enforce: true, display: true, redistribute: false };
+        let object = b"{\"a\":\r\n1,\n\"b\":2}".to_vec();
+        let objects = vec![Streamed { date: Timestamp::EPOCH, uses, object }];
+        let text = events(collection, &StreamBatch { objects, after: None, lost: None });
         let text = std::str::from_utf8(&text).unwrap();
         let data: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
         let value: serde_json::Value = serde_json::from_str(&data.join("\n")).unwrap();
         assert_eq!(value["object"], serde_json::json!({"a": 1, "b": 2}));
+        assert_eq!(value["rights"], serde_json::json!(["enforce", "display"]));
         assert_eq!(value["date_added"], "1970-01-01T00:00:00.000000Z");
         assert!(text.starts_with("id: 1970-01-01T00:00:00.000000Z\nevent: object\ndata: "), "{text}");
         assert!(text.ends_with("}\n\n") && !text.trim_end().contains("\n\n"), "{text}");

@@ -21,6 +21,7 @@
 
 mod alerts;
 mod audit;
+mod beside;
 mod credentials;
 mod cursor;
 mod dossier;
@@ -28,9 +29,11 @@ mod duties;
 mod error;
 mod evaluate;
 mod exchange;
+mod false_positives;
 mod keeping;
 mod labelling;
 mod members;
+mod occurrences;
 mod procedure;
 mod publish;
 mod published;
@@ -56,11 +59,18 @@ pub use duties::Attested;
 pub use error::{AdminError, AuthenticationError, OpenError, PublishError, ReadError, WriteError};
 pub use evaluate::Moved;
 pub use exchange::{Exchange, Keys, Options, Random};
+pub use false_positives::{Doubt, FALSE_POSITIVES_MAX, FalsePositive, Settled, State};
 pub use keeping::KeptCheckpoint;
 pub use labelling::Finding;
 pub use members::{MemberChange, NewMember, Stepped};
+pub use occurrences::{
+    COUNT_BUCKETS, Giving, IndicatorHits, OCCURRENCE_EXTENSION, OWN_MAX, OwnObject, REPORT_MAX, RefusedFact,
+    Reported,
+};
 pub use publish::{ItemFate, PublishOptions, Submission};
-pub use read::{CollectionView, ObjectsAnswer, RecordsAnswer, Served, StatusView, StreamBatch, Streamed, Unless};
+pub use read::{
+    CollectionView, ObjectsAnswer, RecordsAnswer, Served, StatusView, StreamBatch, Streamed, Unless,
+};
 pub use recall::{Reached, RecallAction, RecallReport};
 pub use ties::{IMPORT_MAX, Imported, Question};
 pub use uses::Uses;

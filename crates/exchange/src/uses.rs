@@ -27,11 +27,7 @@ pub struct Uses {
 impl Uses {
     /// The words for what is permitted.
     pub fn words(self) -> impl Iterator<Item = &'static str> {
-        let all = [
-            (self.enforce, "enforce"),
-            (self.display, "display"),
-            (self.redistribute, "redistribute"),
-        ];
+        let all = [(self.enforce, "enforce"), (self.display, "display"), (self.redistribute, "redistribute")];
         all.into_iter().filter_map(|(may, word)| may.then_some(word))
     }
 }

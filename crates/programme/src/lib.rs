@@ -53,8 +53,8 @@ pub use instruments::{DutyKind, Instrument, InstrumentKind, Transform};
 pub use packs::{Pack, PackRule};
 pub use policies::{Policies, Rule};
 pub use settings::{
-    Collection, GuardSettings, Identity, Limits, PAP_LEVELS, PackSettings, Publishers, STIX_MEDIA_TYPE, Settings,
-    TLP_LEVELS, TierSettings, VettingSettings,
+    Collection, GuardSettings, Identity, Limits, PAP_LEVELS, PackSettings, Publishers, STIX_MEDIA_TYPE,
+    Settings, TLP_LEVELS, TierSettings, VettingSettings,
 };
 pub use template::template;
 

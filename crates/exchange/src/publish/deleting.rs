@@ -73,8 +73,12 @@ fn delete(
     let submitter = |copy: &Copy| -> Option<Principal> {
         registry.labels.label(copy.run.id.label).map(|label| label.creator.clone())
     };
-    let is_own = |copy: &&Copy| submitter(copy).as_ref() == Some(&caller.principal);
-    if caller.role() != Some(model::Role::Operator) && !chosen.iter().all(is_own) {
+    let mut is_own = chosen.iter().all(|copy| submitter(copy).as_ref() == Some(&caller.principal));
+    for copy in &chosen {
+        // What the programme says of a member's object lies under the object's label.
+        is_own &= caller.role().is_some() || !is_of_programme(turn, copy)?;
+    }
+    if caller.role() != Some(model::Role::Operator) && !is_own {
         let why = format!("`{id}` is another submitter's, who alone may delete it");
         return Err(PublishError::Forbidden(why));
     }
@@ -112,6 +116,13 @@ fn delete(
     // would let any submitter keep the writer busy.
     store_moved(turn, &moved, None)?;
     Ok(count)
+}
+
+/// Whether the programme created the object, as the object itself says.
+fn is_of_programme(turn: &Hand<'_>, copy: &Copy) -> Result<bool, StoreError> {
+    let body = turn.tx().body_for_relabelling(copy)?;
+    let creator = stix::Head::parse(&body).ok().and_then(|head| head.created_by_ref);
+    Ok(creator.as_deref() == Some(turn.registry.programme().settings().identity.id.as_str()))
 }
 
 fn erase(turn: &mut Hand<'_>, caller: &Caller, copy: &Copy, at: Timestamp) -> Result<(), StoreError> {

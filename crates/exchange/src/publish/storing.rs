@@ -18,8 +18,8 @@ use crate::error::PublishError;
 use crate::exchange::name_of;
 use crate::labelling::Finding;
 use crate::read::{StatusRecord, segment_number, status_resource};
-use crate::sight::depart;
 use crate::registry::{FINDING, MARKING, Registry, STATUS};
+use crate::sight::depart;
 
 /// How many objects a segment's commit holds at most, so that a page is a few segments and a cursor never stands far
 /// inside one.

@@ -10,7 +10,7 @@ use ledger::note::KeyName;
 use ledger::{Body, NoteSigner};
 use model::{Action, Caller, Clock, CollectionId, Epoch, LabelId, Member, Principal, Role, Timestamp};
 use programme::{Collection, Programme};
-use release::{Label, Policy, View};
+use release::{Grants, Label, Policy, View};
 use store::timeline::BlockCache;
 use store::{Inventory, Snapshot, Store, StoreError};
 
@@ -69,6 +69,8 @@ pub(crate) struct Inner {
     pub(crate) swept: AtomicU64,
     rights: Mutex<HashMap<(Principal, CollectionId), (Epoch, Rights)>>,
     pub(crate) uses: Mutex<HashMap<(Principal, LabelId), (Epoch, Uses)>>,
+    /// What guards may act on unseen, by epoch and number of labels judged.
+    pub(crate) blinded: Mutex<HashMap<Principal, (Epoch, usize, Arc<Grants>)>>,
     /// Every statement about ties.
     pub(crate) recorded: Recorded,
     /// When time last did its work, in microseconds.
@@ -173,6 +175,7 @@ impl Exchange {
                 swept: AtomicU64::new(0),
                 rights: Mutex::default(),
                 uses: Mutex::default(),
+                blinded: Mutex::default(),
                 recorded,
                 tended: AtomicI64::new(i64::MIN),
             }),

@@ -235,14 +235,17 @@ impl Exchange {
         let (shown, last) =
             self.inner.writer.decide(Instants::Alone, move |turn| -> Result<_, AdminError> {
                 still_accepted(turn, &caller)?;
-                let is_known = match caller.member() {
-                    Some(_) => inner.may_use(turn, &caller, &object)?,
-                    None => turn.tx().find(&object)?.iter().any(|copy| copy.left.is_none()),
+                // A member's guard may know it by a reference only, and the member learns no more of it here.
+                let named = object.clone();
+                let object = match caller.member() {
+                    Some(_) => inner.meant(turn, &caller, &object)?,
+                    None => {
+                        let is_here = turn.tx().find(&object)?.iter().any(|copy| copy.left.is_none());
+                        // What is confirmed can be taken back when the object is gone.
+                        (is_here || what == "dismissed").then_some(object)
+                    }
                 };
-                // What is confirmed can be taken back when the object is gone.
-                if !is_known && what != "dismissed" {
-                    return Err(AdminError::NoSuchObject(object));
-                }
+                let object = object.ok_or_else(|| AdminError::NoSuchObject(named.clone()))?;
                 let snapshot = inner.store.snapshot()?;
                 let known = get(snapshot.as_ref(), FALSE_POSITIVE, &object)?;
                 let at = turn.now;
@@ -256,7 +259,7 @@ impl Exchange {
                     member: caller.member().map(ToString::to_string),
                     by,
                     action: format!("false positive {what}"),
-                    object: Some(object.clone()),
+                    object: Some(named),
                     count: 1,
                     sha256,
                 }))?;

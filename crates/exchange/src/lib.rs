@@ -22,6 +22,7 @@
 mod alerts;
 mod audit;
 mod beside;
+mod blinded;
 mod credentials;
 mod cursor;
 mod dossier;
@@ -50,6 +51,7 @@ mod writer;
 
 pub use alerts::{ALERTS_MAX, Alert};
 pub use audit::{HeldObject, HoldsReport, LedgerHead, Receiver, WhoReport};
+pub use blinded::{BlindedAnswer, BlindedEntry};
 pub use credentials::{Attempt, CredentialRecord, CredentialSecret, NewCredential};
 pub use dossier::{
     Agreement, Answer, AnswerDiff, Appeal, Attestation, Concluded, Decided, Done, Dossier, Duty, DutyOf,

@@ -22,12 +22,12 @@ mod fact;
 mod listing;
 mod tally;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ledger::Body;
 use ledger::entry::Report;
-use model::{Action, Caller, MemberId, Timestamp};
+use model::{Caller, MemberId, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -40,7 +40,6 @@ use self::tally::Tallies;
 pub(crate) use self::tally::note_contribution;
 use crate::error::AdminError;
 use crate::exchange::{Exchange, Hand, Inner, name_of};
-use crate::registry::Registry;
 use crate::writer::Instants;
 
 /// Kinds of records: facts by day, member and id; days by indicator; members that report.
@@ -135,8 +134,8 @@ fn take(
 ) -> Result<Reported, AdminError> {
     let snapshot = inner.store.snapshot()?;
     let mut reporter: Reporter = get(snapshot.as_ref(), REPORTER, member.as_str())?.unwrap_or_default();
-    let mut visible: BTreeMap<&str, bool> = BTreeMap::new();
-    let mut fresh: BTreeMap<String, &Fact> = BTreeMap::new();
+    let mut meant: BTreeMap<&str, Option<String>> = BTreeMap::new();
+    let mut fresh: BTreeMap<String, Fact> = BTreeMap::new();
     for (place, fact) in facts {
         let day = day_of(fact.hour);
         let key = format!("{day}/{member}/{}", fact.id);
@@ -144,11 +143,12 @@ fn take(
             reported.already += 1;
             continue;
         }
-        if !visible.contains_key(fact.object.as_str()) {
-            visible.insert(&fact.object, inner.may_use(turn, caller, &fact.object)?);
+        if !meant.contains_key(fact.object.as_str()) {
+            meant.insert(&fact.object, inner.meant(turn, caller, &fact.object)?);
         }
+        let object = meant.get(fact.object.as_str()).cloned().flatten();
         let so_far = reporter.days.entry(day).or_default();
-        let reason = if !visible[fact.object.as_str()] {
+        let reason = if object.is_none() {
             Some(format!("there is no object `{}`", fact.object))
         } else if *so_far >= FACTS_PER_DAY_MAX {
             Some(format!("{FACTS_PER_DAY_MAX} facts of this day were taken, which is the limit"))
@@ -161,7 +161,7 @@ fn take(
             continue;
         }
         *so_far += 1;
-        fresh.insert(key, fact);
+        fresh.insert(key, Fact { object: object.unwrap_or_default(), ..fact.clone() });
     }
     if fresh.is_empty() {
         return Ok(reported);
@@ -216,27 +216,6 @@ fn sweep(turn: &mut Hand<'_>, snapshot: &dyn Snapshot, now: Timestamp) -> Result
         }
     }
     turn.put_json(SWEPT, "", &last)
-}
-
-impl Inner {
-    /// Whether the caller may have an object, or its guard may act on it unseen.
-    pub(crate) fn may_use(&self, turn: &Hand<'_>, caller: &Caller, object: &str) -> Result<bool, StoreError> {
-        let registry: Arc<Registry> = Arc::clone(turn.registry);
-        let view = self.view(caller, &registry)?;
-        let mut seen = BTreeSet::new();
-        for copy in turn.tx().find(object)? {
-            let label = copy.run.id.label;
-            if copy.left.is_some() || !seen.insert(label) || !caller.covers(Action::Read, &copy.collection) {
-                continue;
-            }
-            let is_read = self.rights(caller, copy.collection, &registry).read
-                && view.intervals(label).is_open(turn.now);
-            if is_read {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
 }
 
 /// A record's document, if there is one.

@@ -17,7 +17,7 @@ use taxii::{ManifestRecord, ObjectFilter, Status};
 pub(crate) use self::answers::{StatusRecord, status_resource};
 use self::answers::{envelope, records, stream_batch};
 use self::choosing::Chosen;
-pub(crate) use self::choosing::{segment_number, segment_of, versions_of};
+pub(crate) use self::choosing::{Leaving, segment_number, segment_of, versions_of};
 use crate::error::ReadError;
 use crate::exchange::{Exchange, Inner};
 use crate::registry::STATUS;
@@ -25,7 +25,7 @@ use crate::sight::last_loss;
 use crate::uses::Uses;
 
 /// How often a read begins again because the epoch changed under it, before it gives up.
-const ATTEMPTS_MAX: usize = 8;
+pub(crate) const ATTEMPTS_MAX: usize = 8;
 
 /// A collection as one caller sees it.
 #[derive(Clone, Debug)]

@@ -30,6 +30,11 @@ impl Departures {
         *last = at.max(*last);
     }
 
+    /// When something last left a label.
+    pub(crate) fn last_from(&self, label: LabelId) -> Option<Timestamp> {
+        self.0.get(&label)?.values().max().copied()
+    }
+
     /// Reads the key of a record back.
     pub(crate) fn labels_of(key: &str) -> Option<(LabelId, Option<LabelId>)> {
         let (from, to) = key.split_once('-')?;

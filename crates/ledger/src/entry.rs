@@ -321,6 +321,8 @@ pub enum Resource {
     Object,
     /// Server-sent events.
     Stream,
+    /// Keyed hashes of values, for a guard; not the objects.
+    Blinded,
 }
 
 /// So many consecutive objects of one stored segment; written `[segment,first,count]`.

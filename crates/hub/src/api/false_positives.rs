@@ -45,11 +45,11 @@ pub(crate) async fn report(
     let (parts, body) = request.into_parts();
     let Doubt { object, reason } =
         hub.receive_decision(&caller, Deciders::Anyone, &parts.headers, body).await?;
-    let is_member = caller.member().is_some();
+    let said = caller.member().map(|_| object.clone());
     let doubted =
         hub.decide(move |exchange| exchange.report_false_positive(&caller, &object, &reason)).await?;
-    if is_member {
-        return json(StatusCode::ACCEPTED, &serde_json::json!({ "object": doubted.object }));
+    if let Some(object) = said {
+        return json(StatusCode::ACCEPTED, &serde_json::json!({ "object": object }));
     }
     json(StatusCode::ACCEPTED, &doubted)
 }

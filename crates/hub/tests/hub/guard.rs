@@ -298,3 +298,132 @@ async fn a_false_positive_is_reported_confirmed_and_taken_back() {
     assert_eq!(seen.len(), 3);
     assert_ne!(seen[2]["id"], opinion["id"]);
 }
+
+const USE_WITHOUT_DISPLAY: &str = "marking-definition--5f7c1e0e-7d51-4a0c-9b1c-0d7f6c1a2b3c";
+
+/// Content that may be enforced and not shown.
+fn netdef_only() -> Vec<u8> {
+    json!({
+        "type": "marking-definition", "spec_version": "2.1", "id": USE_WITHOUT_DISPLAY,
+        "created": "2012-01-13T00:00:00.000Z",
+        "extensions": {"extension-definition--3a65884d-005a-4290-8335-cb2d778a83ce": {
+            "extension_type": "property-extension", "identifier": "isa:guide.999191.one",
+            "create_date_time": "2012-01-13T00:00:00.000Z", "responsible_entity_custodian": "USA.DHS.US-CERT",
+            "policy_reference": "urn:isa:policy:acs:ns:v3.0?privdefault=deny&sharedefault=permit",
+            "access_privilege": [{
+                "privilege_action": "NETDEF", "rule_effect": "permit", "privilege_scope": {"entity": ["ALL"]},
+            }],
+            "control_set": {"classification": "U"},
+        }},
+    })
+    .to_string()
+    .into_bytes()
+}
+
+fn hidden(n: u64, pattern: &str) -> Vec<u8> {
+    let mut object: Value =
+        serde_json::from_slice(&testkit::indicator(n, 1, &[testkit::TLP[1], USE_WITHOUT_DISPLAY])).unwrap();
+    object["pattern"] = json!(pattern);
+    object["indicator_types"] = json!(["malicious-activity"]);
+    object.to_string().into_bytes()
+}
+
+#[tokio::test]
+async fn what_may_be_used_and_not_read_comes_blinded() {
+    let face = Face::new();
+    let (alpha, login) = face.member("Alpha", &["programme"]);
+    let (_, other) = face.member("Beta", &["programme"]);
+    let (_, outsider) = face.member("Delta", &["open"]);
+    let complex = "[domain-name:value = 'x.example'] FOLLOWEDBY [ipv4-addr:value = '192.0.2.1']";
+    let published = [
+        netdef_only(),
+        hidden(1, "[domain-name:value = 'C2.hidden.example']"),
+        hidden(2, complex),
+        testkit::indicator(3, 1, &[testkit::TLP[1]]),
+    ];
+    let submission = face.world.publish("indicators", &published);
+    assert_eq!(submission.stored, 4, "{submission:?}");
+    face.world.pass(Duration::from_secs(1));
+    let seen = face.get(&login, "/jcsp/collections/indicators/objects/?match[type]=indicator").await;
+    let seen = seen.expect(200).json();
+    assert_eq!(seen["objects"].as_array().unwrap().len(), 1, "{seen}");
+    assert_eq!(seen["objects"][0]["id"], indicator_id(3));
+
+    let path = "/api/blinded?collection=indicators";
+    let answer = face.get(&login, path).await.expect(200);
+    let text = String::from_utf8(answer.body.clone()).unwrap();
+    for plain in ["hidden.example", "indicator--", "c2", "C2", "00000000-0000-4000"] {
+        assert!(!text.contains(plain), "{plain}: {text}");
+    }
+    let blinded = answer.json();
+    assert_eq!((blinded["entries"].as_array().unwrap().len(), &blinded["left_out"]), (1, &json!(1)));
+    let entry = &blinded["entries"][0];
+    let key: [u8; 32] = hex::decode(blinded["key"].as_str().unwrap()).unwrap().try_into().unwrap();
+    let name = matcher::Key::name("c2.hidden.example", matcher::Scope::Subdomains).unwrap();
+    let want = matcher::BlindKey::new(&key).blind(&name);
+    let got = format!("{}:{}", entry["kind"].as_str().unwrap(), entry["digest"].as_str().unwrap());
+    assert_eq!(got.parse::<matcher::Blinded>().unwrap(), want);
+    assert_eq!(entry["category"], "malicious-activity");
+    let reference = entry["ref"].as_str().unwrap().strip_prefix("b-").unwrap().to_owned();
+
+    // Another member's are another's.
+    let theirs = face.get(&other, path).await.expect(200).json();
+    assert_ne!(theirs["key"], blinded["key"]);
+    assert_ne!(theirs["entries"][0]["ref"], entry["ref"]);
+    assert_ne!(theirs["entries"][0]["digest"], entry["digest"]);
+
+    // Asking again costs nothing, also when something else was published beside it.
+    let etag = answer.header("etag").unwrap().to_owned();
+    assert_eq!(etag.trim_matches('"'), blinded["serial"].as_str().unwrap());
+    let _ = face.world.publish("indicators", &indicators(4..5));
+    face.world.pass(Duration::from_secs(1));
+    let before = face.world.exchange.ledger_head().size;
+    let again = face.ask("GET", path).login(&login).header("if-none-match", &etag).send().await.expect(304);
+    assert!(again.body.is_empty());
+    assert_eq!(face.world.exchange.ledger_head().size, before);
+    assert_eq!(face.get(&login, path).await.expect(200).json(), blinded);
+    assert_eq!(face.world.exchange.ledger_head().size, before + 1, "what leaves is recorded");
+
+    // It reports by the reference, and by nothing else.
+    let by_reference = fact(1, &format!("indicator--{reference}"), 1);
+    let answer = report(&face, &login, &[by_reference.clone(), fact(2, &indicator_id(1), 1)]).await;
+    assert_eq!((&answer["accepted"], &answer["refused"][0]["place"]), (&json!(1), &json!(1)), "{answer}");
+    let answer = report(&face, &other, &[by_reference]).await;
+    assert_eq!(answer["accepted"], 0, "another's reference is nobody's");
+    let officer = face.role(Role::Officer);
+    let hits = face.get(&officer, "/api/occurrences?by=indicators").await.expect(200).json();
+    assert_eq!(hits["objects"][0]["object"], indicator_id(1));
+    let doubt = json!({"object": format!("indicator--{reference}"), "reason": "our own"});
+    let said = face.api(&login, "POST", "/api/false-positives", doubt.clone()).await.expect(202).json();
+    assert_eq!(said["object"], doubt["object"]);
+    let listed = face.get(&officer, "/api/false-positives").await.expect(200).json();
+    assert_eq!(listed["objects"][0]["object"], indicator_id(1));
+
+    // What it holds is named to the auditors, and not to itself.
+    let holds = format!("/api/members/{}/holds", alpha.id);
+    let own = String::from_utf8(face.get(&login, &holds).await.expect(200).body).unwrap();
+    assert!(own.contains(&indicator_id(3)) && !own.contains(&indicator_id(1)), "{own}");
+    let audited = String::from_utf8(face.get(&officer, &holds).await.expect(200).body).unwrap();
+    assert!(audited.contains(&indicator_id(1)), "{audited}");
+
+    // It goes with the object, and no notice names it.
+    let recall = json!({"object": indicator_id(1), "action": "withdraw", "reason": "wrong"});
+    face.api(&face.operator, "POST", "/api/recall", recall).await.expect(200);
+    let left = face.ask("GET", path).login(&login).header("if-none-match", &etag).send().await.expect(200);
+    assert_eq!(left.json()["entries"], json!([]));
+    assert!(objects(&face, &login, "indicators", "note").await.is_empty());
+
+    for (login, path, status) in [
+        (&outsider, path, 404),
+        (&login, "/api/blinded?collection=none", 404),
+        (&login, "/api/blinded", 400),
+        (&login, "/api/blinded?collection=indicators&key=00", 400),
+        (&face.operator, path, 403),
+    ] {
+        face.get(login, path).await.expect(status);
+    }
+    let standing = json!({"tier": "programme", "to": "suspended", "reason": "a test"});
+    let decide = format!("/api/members/{}/standing", alpha.id);
+    face.api(&face.operator, "POST", &decide, standing).await.expect(200);
+    face.get(&login, path).await.expect(404);
+}

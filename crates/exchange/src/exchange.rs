@@ -9,9 +9,11 @@ use ledger::checkpoint::Origin;
 use ledger::entry::{Genesis, Key, Policy as PolicyEntry};
 use ledger::note::KeyName;
 use ledger::{Body, NoteSigner};
-use model::{Action, Caller, Clock, CollectionId, Epoch, Member, MemberId, Principal, Role, Timestamp};
+use model::{
+    Action, Caller, Clock, CollectionId, Epoch, LabelId, Member, MemberId, Principal, Role, Timestamp,
+};
 use programme::{Collection, Programme};
-use release::{Label, Policy, View};
+use release::{Grants, Label, Policy, View};
 use store::timeline::BlockCache;
 use store::{Inventory, Snapshot, Store, StoreError};
 
@@ -24,6 +26,7 @@ use crate::matches::Matcher;
 use crate::published::Published;
 use crate::recorded::Recorded;
 use crate::registry::{IN_FORCE, PROGRAMME, ReaderGrants, Registry, Verdicts};
+use crate::uses::Uses;
 pub use crate::writer::Random;
 use crate::writer::{Instants, Judging, Turn, Writer};
 
@@ -70,6 +73,9 @@ pub(crate) struct Inner {
     /// Up to where old statuses were removed, in units of their sweeps.
     pub(crate) swept: AtomicU64,
     rights: Mutex<HashMap<(Principal, CollectionId), (Epoch, Rights)>>,
+    pub(crate) uses: Mutex<HashMap<(Principal, LabelId), (Epoch, Uses)>>,
+    /// What guards may act on unseen, by epoch and number of labels judged.
+    pub(crate) blinded: Mutex<HashMap<Principal, (Epoch, usize, Arc<Grants>)>>,
     /// Every statement about ties.
     pub(crate) recorded: Recorded,
     /// New editions of documents that come in parts.
@@ -177,6 +183,8 @@ impl Exchange {
                 blocks: BlockCache::default(),
                 swept: AtomicU64::new(0),
                 rights: Mutex::default(),
+                uses: Mutex::default(),
+                blinded: Mutex::default(),
                 recorded,
                 editions: Editions::default(),
                 matcher: Matcher::default(),

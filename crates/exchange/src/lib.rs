@@ -21,7 +21,9 @@
 
 mod alerts;
 mod audit;
+mod beside;
 mod binding;
+mod blinded;
 mod credentials;
 mod cursor;
 mod decided;
@@ -31,10 +33,12 @@ mod editions;
 mod error;
 mod evaluate;
 mod exchange;
+mod false_positives;
 mod keeping;
 mod labelling;
 mod matches;
 mod members;
+mod occurrences;
 mod order;
 mod people;
 mod procedure;
@@ -47,13 +51,16 @@ mod recall;
 mod recorded;
 mod registry;
 mod reporting;
+mod sight;
 mod ties;
+mod uses;
 mod webhooks;
 mod writer;
 
 pub use alerts::{ALERTS_MAX, Alert};
 pub use audit::{HeldObject, HoldsReport, LedgerHead, Receiver, WhoReport};
 pub use binding::{Bound, Waiting};
+pub use blinded::{BlindedAnswer, BlindedEntry};
 pub use credentials::{Attempt, CredentialRecord, CredentialSecret, NewCredential};
 pub use decided::DecisionsPage;
 pub use dossier::{
@@ -65,12 +72,20 @@ pub use editions::{Import, Part};
 pub use error::{AdminError, AuthenticationError, OpenError, PublishError, ReadError, WriteError};
 pub use evaluate::Moved;
 pub use exchange::{Exchange, Keys, Options, Random};
+pub use false_positives::{Doubt, FALSE_POSITIVES_MAX, FalsePositive, Settled, State};
 pub use keeping::KeptCheckpoint;
 pub use labelling::Finding;
 pub use matches::{Compared, Match, MatchAnswer, MatchPage, MatchSide, MatchState};
 pub use members::{MemberChange, NewMember, Stepped};
+pub use occurrences::{
+    COUNT_BUCKETS, Giving, IndicatorHits, OCCURRENCE_EXTENSION, OWN_MAX, OwnObject, REPORT_MAX, RefusedFact,
+    Reported,
+};
 pub use publish::{ItemFate, PublishOptions, Submission};
-pub use read::{CollectionView, ObjectsAnswer, RecordsAnswer, Served, StatusView, StreamBatch, Unless};
+pub use read::{
+    CollectionView, ObjectsAnswer, RecordsAnswer, Served, StatusView, StreamBatch, Streamed, Unless,
+};
 pub use recall::{Reached, RecallAction, RecallReport};
 pub use ties::{IMPORT_MAX, Imported, Question};
+pub use uses::Uses;
 pub use webhooks::{DueAlerts, HookState, WebhookView};

@@ -26,6 +26,7 @@ use crate::audit::Deliveries;
 use crate::exchange::Hand;
 use crate::labelling::with_ends;
 use crate::publish::{Building, intern, of_programme};
+use crate::sight::depart;
 
 /// How far references are followed from one object to the next. Reports name relationships, which name indicators;
 /// longer chains are made to be long.
@@ -274,6 +275,7 @@ fn store_some<'m>(
         turn.write().mark(Mark { position, left: None })?;
         let left = Some((at, Departure::Relabelled));
         turn.write().mark(Mark { position: copy.position(), left })?;
+        depart(turn, copy.run.id.label, Some(label), at)?;
         refer_from(turn, position, &body)?;
     }
     Ok(rest)

@@ -17,13 +17,15 @@ use taxii::{ManifestRecord, ObjectFilter, Status};
 pub(crate) use self::answers::{StatusRecord, status_resource};
 use self::answers::{envelope, records, stream_batch};
 use self::choosing::Chosen;
-pub(crate) use self::choosing::{segment_number, segment_of, versions_of};
+pub(crate) use self::choosing::{Leaving, segment_number, segment_of, versions_of};
 use crate::error::ReadError;
 use crate::exchange::{Exchange, Inner};
 use crate::registry::STATUS;
+use crate::sight::last_loss;
+use crate::uses::Uses;
 
 /// How often a read begins again because the epoch changed under it, before it gives up.
-const ATTEMPTS_MAX: usize = 8;
+pub(crate) const ATTEMPTS_MAX: usize = 8;
 
 /// A collection as one caller sees it.
 #[derive(Clone, Debug)]
@@ -77,10 +79,23 @@ pub type StatusView = Status;
 /// What a stream hands out at once.
 #[derive(Clone, Debug, Default)]
 pub struct StreamBatch {
-    /// Each object with its date, which is also where the stream is resumed.
-    pub objects: Vec<(Timestamp, Vec<u8>)>,
+    /// The objects, in the order of their dates.
+    pub objects: Vec<Streamed>,
     /// Where the stream stands.
     pub after: Option<Timestamp>,
+    /// When something last left the reader's sight, if that is news. It is told before the objects.
+    pub lost: Option<Timestamp>,
+}
+
+/// An object as a stream hands it out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Streamed {
+    /// Its date, which is also where the stream is resumed.
+    pub date: Timestamp,
+    /// What the reader may do with it.
+    pub uses: Uses,
+    /// Its bytes.
+    pub object: Vec<u8>,
 }
 
 impl Exchange {
@@ -186,7 +201,8 @@ impl Exchange {
 
     /// What came into the collection, or became visible to the caller, after `after`; waits up to `patience` for it.
     ///
-    /// The same view, the same order and the same dates as a poll: the stream is a poll that waits.
+    /// The same view, the same order and the same dates as a poll: the stream is a poll that waits. It also says when
+    /// something left the reader's sight after `seen`, which is the last time that it said so, or where the stream began.
     ///
     /// # Errors
     ///
@@ -196,10 +212,11 @@ impl Exchange {
         caller: &Caller,
         collection: &str,
         after: Option<Timestamp>,
+        seen: Timestamp,
         patience: std::time::Duration,
     ) -> Result<StreamBatch, ReadError> {
         let filter = ObjectFilter { added_after: after.map(Timestamp::as_micros), ..ObjectFilter::default() };
-        let mut seen = self.inner.published.wait_for_arrivals(u64::MAX, std::time::Duration::ZERO);
+        let mut arrivals = self.inner.published.wait_for_arrivals(u64::MAX, std::time::Duration::ZERO);
         let deadline = self.inner.clock.now() + patience;
         loop {
             let batch = self.unless(&[]).answer(
@@ -208,14 +225,28 @@ impl Exchange {
                 &filter,
                 Resource::Stream,
                 None,
-                |_, view, snapshot, chosen| stream_batch(view, snapshot, &chosen),
+                |inner, view, snapshot, chosen| stream_batch(inner, view, snapshot, &chosen),
             )?;
+            // Asked after the objects were chosen: what is gone by then is told before any of them moves the cursor.
+            let lost = self.last_loss(caller, collection, seen)?;
             let left = deadline.since(self.inner.clock.now());
-            if !batch.objects.is_empty() || left.is_zero() {
-                return Ok(StreamBatch { after: batch.after.or(after), ..batch });
+            if !batch.objects.is_empty() || lost.is_some() || left.is_zero() {
+                return Ok(StreamBatch { after: batch.after.or(after), lost, ..batch });
             }
-            seen = self.inner.published.wait_for_arrivals(seen, left);
+            arrivals = self.inner.published.wait_for_arrivals(arrivals, left);
         }
+    }
+
+    fn last_loss(
+        &self,
+        caller: &Caller,
+        collection: &str,
+        since: Timestamp,
+    ) -> Result<Option<Timestamp>, ReadError> {
+        let registry = self.inner.published.registry();
+        let (known, _) = self.inner.collection(caller, collection, &registry)?;
+        let view = self.inner.view(caller, &registry)?;
+        Ok(last_loss(&registry, view.grants(), known.id, since, self.inner.clock.now()))
     }
 
     /// What became of a submission (TAXII 2.1 §4.3). Only its submitter may know that there is one.

@@ -35,6 +35,7 @@ use crate::exchange::{Exchange, Hand, Inner, name_of, require};
 use crate::members::still_accepted;
 use crate::publish::intern;
 use crate::reach::{Binding, Moved, derived_ids, follow, ids_within_reach, store_moved};
+use crate::sight::depart;
 use crate::writer::Instants;
 
 /// What is to become of an object.
@@ -238,6 +239,7 @@ impl<'r, 't, 'h> Recalling<'r, 't, 'h> {
             for copy in &others {
                 let left = Some((self.at, Departure::Gone));
                 self.turn.write().mark(Mark { position: copy.position(), left })?;
+                depart(self.turn, copy.run.id.label, None, self.at)?;
                 self.gone.insert(id.clone());
             }
         }

@@ -20,6 +20,7 @@ use vetting::Judge;
 use crate::credentials::CredentialRecord;
 use crate::dossier::Dossier;
 use crate::error::OpenError;
+use crate::sight::Departures;
 use crate::webhooks::HookState;
 
 /// Kinds of records.
@@ -38,6 +39,7 @@ pub(crate) const ALERT: &str = "alert";
 pub(crate) const WEBHOOK: &str = "webhook";
 pub(crate) const MATCH: &str = "match";
 pub(crate) const MATCHED: &str = "matched";
+pub(crate) const DEPARTED: &str = "departed";
 
 /// The key under which the programme that is in force is kept.
 pub(crate) const IN_FORCE: &str = "in-force";
@@ -162,6 +164,8 @@ pub(crate) struct Registry {
     pub(crate) judge: Arc<Judge>,
     /// What is kept about each member's vetting.
     pub(crate) dossiers: Arc<BTreeMap<MemberId, Dossier>>,
+    /// What left which label when.
+    pub(crate) departures: Arc<Departures>,
     /// How many alerts there have been, and batches of statements.
     pub(crate) alerts: u64,
     pub(crate) batches: u64,
@@ -253,6 +257,12 @@ impl Registry {
         for record in snapshot.list(WEBHOOK, "")? {
             hooks.insert(record.key.clone(), parse(&record)?);
         }
+        let mut departures = Departures::default();
+        for record in snapshot.list(DEPARTED, "")? {
+            if let Some((from, to)) = Departures::labels_of(&record.key) {
+                departures.note(from, to, parse(&record)?);
+            }
+        }
         let mut registry = Self {
             epoch: snapshot.horizon().epoch,
             policy,
@@ -264,6 +274,7 @@ impl Registry {
             identities: Arc::default(),
             judge,
             dossiers: Arc::new(dossiers),
+            departures: Arc::new(departures),
             alerts,
             batches,
             hooks: Arc::new(hooks),

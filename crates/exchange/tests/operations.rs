@@ -290,7 +290,7 @@ fn nothing_leaves_unrecorded() {
     world.exchange.manifest(&one, "indicators", &ObjectFilter::default()).unwrap();
     world.exchange.object(&one, "indicators", &indicator_id(0), &ObjectFilter::default()).unwrap();
     world.exchange.versions(&one, "indicators", &indicator_id(0), &ObjectFilter::default()).unwrap();
-    world.exchange.stream(&one, "indicators", None, Duration::ZERO).unwrap();
+    world.exchange.stream(&one, "indicators", None, model::Timestamp::MIN, Duration::ZERO).unwrap();
     assert_eq!(size(), before + 5);
 }
 

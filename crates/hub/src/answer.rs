@@ -52,7 +52,7 @@ impl Wishes {
 
 /// The tags in `If-None-Match`, weak or strong, without their quotes (RFC 9110 §13.1.2). A `*` is passed over: the whole
 /// answer is right as well.
-fn known_etags(headers: &HeaderMap) -> Vec<String> {
+pub(crate) fn known_etags(headers: &HeaderMap) -> Vec<String> {
     let values = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     values
         .flat_map(|value| value.split(','))

@@ -108,6 +108,13 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
     plain(Access::Caller, "/api/proposals", || get(api::vetting::proposals::list)),
     plain(Access::Caller, "/api/alerts", || get(api::vetting::alerts::get)),
     plain(Access::Caller, "/api/webhooks", || get(api::webhooks::get)),
+    plain(Access::Caller, "/api/occurrences", || get(api::occurrences::list).post(api::occurrences::post)),
+    plain(Access::Caller, "/api/me/occurrences", || get(api::occurrences::own)),
+    plain(Access::Caller, "/api/false-positives", || {
+        get(api::false_positives::list).post(api::false_positives::report)
+    }),
+    plain(Access::Caller, "/api/false-positives/{object}/confirm", || post(api::false_positives::confirm)),
+    plain(Access::Caller, "/api/false-positives/{object}/dismiss", || post(api::false_positives::dismiss)),
     plain(Access::Caller, "/api/credentials", || get(api::credentials::list).post(api::credentials::issue)),
     plain(Access::Caller, "/api/credentials/{id}", || delete(api::credentials::revoke)),
     plain(Access::Caller, "/api/collections/{collection}/objects", || post(api::publish::post)),
@@ -115,6 +122,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
     plain(Access::Caller, "/api/objects/{object}/receivers", || get(api::receivers::get)),
     plain(Access::Caller, "/api/findings", || get(api::findings::get)),
     plain(Access::Caller, "/api/stream", || get(api::stream::get)),
+    plain(Access::Caller, "/api/blinded", || get(api::blinded::get)),
     plain(Access::Caller, "/api/backup", || post(api::backup::post)),
     plain(Access::Anyone, "/ledger/checkpoint", || get(ledger_files::checkpoint)),
     plain(Access::Anyone, "/ledger/vkey", || get(ledger_files::vkey)),

@@ -111,6 +111,8 @@ pub enum Body {
     Publication(Publication),
     /// An object was withdrawn or labelled anew.
     Recall(Recall),
+    /// Somebody told what became of objects in use.
+    Report(Report),
     /// Objects went out.
     Disclosure(Disclosure),
 }
@@ -136,6 +138,7 @@ impl Body {
             | Self::Vetting(Vetting { at, .. })
             | Self::Publication(Publication { at, .. })
             | Self::Recall(Recall { at, .. })
+            | Self::Report(Report { at, .. })
             | Self::Disclosure(Disclosure { at, .. }) => at,
         }
     }
@@ -148,7 +151,7 @@ impl Body {
             | Self::Credential(Credential { member, .. })
             | Self::Decision(Decision { member, .. })
             | Self::Disclosure(Disclosure { member, .. }) => Some(member),
-            Self::Vetting(Vetting { member, .. }) => member.as_deref(),
+            Self::Vetting(Vetting { member, .. }) | Self::Report(Report { member, .. }) => member.as_deref(),
             Self::Genesis(_) | Self::Key(_) | Self::Policy(_) | Self::Publication(_) | Self::Recall(_) => {
                 None
             }
@@ -250,6 +253,25 @@ pub struct Publication {
     pub digest: String,
 }
 
+/// Somebody told what became of objects in use: that they hit, that one is wrong; or this was decided on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    pub at: String,
+    /// The member that told it, if it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member: Option<String>,
+    pub by: String,
+    /// What: `occurrences`, `false positive reported`, `false positive confirmed`, ...
+    pub action: String,
+    /// The object, where it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<String>,
+    /// How many facts.
+    pub count: u64,
+    /// The SHA-256, in hex, of what was told.
+    pub sha256: String,
+}
+
 /// An object was withdrawn or labelled anew.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recall {
@@ -299,6 +321,8 @@ pub enum Resource {
     Object,
     /// Server-sent events.
     Stream,
+    /// Keyed hashes of values, for a guard; not the objects.
+    Blinded,
 }
 
 /// So many consecutive objects of one stored segment; written `[segment,first,count]`.
@@ -486,6 +510,19 @@ mod tests {
                 }),
                 r#"{"kind":"recall","at":"2026-01-10T00:00:00.000001Z","by":"officer:ada","object":"indicator--1","version":"2026-01-09T00:00:00Z","action":"withdraw","reason":"wrong"}"#,
                 "b92019f087c0e742c575bc503e762fa70bfe65e0d27ce3409e5c86ef6dfd2643",
+            ),
+            (
+                Body::Report(Report {
+                    at: t(),
+                    member: Some(member()),
+                    by: member(),
+                    action: "occurrences".to_owned(),
+                    object: None,
+                    count: 3,
+                    sha256: "ef".to_owned(),
+                }),
+                r#"{"kind":"report","at":"2026-01-10T00:00:00.000001Z","member":"member:00000000000000a1","by":"member:00000000000000a1","action":"occurrences","count":3,"sha256":"ef"}"#,
+                "2c5d0cc654c22150aa29894ce324faa34c23a55abf00eda73b6d302694e1f827",
             ),
             (
                 Body::Disclosure(disclosure()),

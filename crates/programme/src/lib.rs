@@ -53,8 +53,8 @@ pub use instruments::{DutyKind, Instrument, InstrumentKind, Transform};
 pub use packs::{Pack, PackRule};
 pub use policies::{Policies, Rule};
 pub use settings::{
-    ALERT_KINDS, Collection, Identity, Limits, PAP_LEVELS, PackSettings, Publishers, STIX_MEDIA_TYPE,
-    Settings, TLP_LEVELS, TierSettings, VettingSettings, WebhookSettings,
+    ALERT_KINDS, Collection, GuardSettings, Identity, Limits, PAP_LEVELS, PackSettings, Publishers,
+    STIX_MEDIA_TYPE, Settings, TLP_LEVELS, TierSettings, VettingSettings, WebhookSettings,
 };
 pub use template::template;
 

@@ -4,6 +4,7 @@
 //! names that refer to something, identifiers that are unique, limits within their range. The first step stops at
 //! the first fault, as a parser has to; the second lists all of them.
 
+mod guard;
 mod limits;
 mod vetting;
 mod webhooks;
@@ -16,6 +17,7 @@ use toml::Spanned;
 
 use crate::error::{self, Problem};
 
+pub use guard::GuardSettings;
 pub use limits::Limits;
 pub use vetting::{PackSettings, VettingSettings};
 pub use webhooks::{ALERT_KINDS, WebhookSettings};
@@ -57,6 +59,8 @@ pub struct Settings {
     pub collections: Vec<Collection>,
     /// The limits.
     pub limits: Limits,
+    /// What it says to guards.
+    pub guard: GuardSettings,
     /// How the programme vets.
     pub vetting: VettingSettings,
     /// Its rule packs, in the order of the file.
@@ -162,6 +166,8 @@ struct RawSettings {
     #[serde(default)]
     limits: limits::RawLimits,
     #[serde(default)]
+    guard: guard::RawGuard,
+    #[serde(default)]
     vetting: vetting::RawVetting,
     #[serde(default)]
     pack: Vec<vetting::RawPack>,
@@ -228,11 +234,13 @@ impl Sense<'_> {
         let identity = self.identity(raw.identity);
         let tiers = self.tiers(raw.tier);
         let collections = self.collections(raw.collection, &tiers);
-        let limits = raw.limits.checked(|field, message, remedy| {
+        let mut wrong = |field: &str, message: String, remedy: String| {
             let line = self.text.find(&format!("\n{field}")).map_or(0, |offset| offset + 1);
             self.problems
                 .push(Problem::new(FILE, format!("`{field}` {message}"), remedy).at(self.text, line));
-        });
+        };
+        let limits = raw.limits.checked(&mut wrong);
+        let guard = raw.guard.checked(&mut wrong);
         let vetting = self.vetting(raw.vetting);
         let packs = self.packs(raw.pack);
         let webhooks = self.webhooks(raw.webhook);
@@ -246,6 +254,7 @@ impl Sense<'_> {
             tiers,
             collections,
             limits,
+            guard,
             vetting,
             packs,
             webhooks,

@@ -28,6 +28,7 @@ fn the_template_is_a_programme() {
     let aliases: Vec<_> = settings.collections.iter().map(|c| (c.alias.as_str(), c.shared)).collect();
     assert_eq!(aliases, [("open", true), ("indicators", true), ("cleared", true), ("submissions", false)]);
     assert_eq!(settings.limits, Limits::default(), "the template states the defaults");
+    assert_eq!(settings.guard, GuardSettings::default(), "and these");
     assert!(programme.policies().rules().iter().any(|rule| rule.id == "tlp-red" && rule.forbids));
     assert!(!programme.cases()[0].cases.is_empty());
 }
@@ -107,6 +108,15 @@ fn a_fault_is_named_with_file_line_and_remedy() {
             "more than `page_objects_max`",
             "page_objects_default =",
         ),
+        (toml, "lease_hours = 24", "lease_hours = 0", "`lease_hours` is 0; use 1 to 720", "lease_hours ="),
+        (
+            toml,
+            "occurrence_members_min = 3",
+            "occurrence_members_min = 1",
+            "`occurrence_members_min` is 1",
+            "occurrence_members_min =",
+        ),
+        (toml, "[guard]", "[guards]", "unknown field `guards`", "[guard]"),
         (toml, "nesting_depth_max = 100", "nesting_depth_max = -1", "", "nesting_depth_max ="),
         (cedar, "@id(\"tlp-red\")\n", "", "no `@id`; give it a name", "@id(\"tlp-red\")"),
         (

@@ -23,7 +23,7 @@ use model::{Caller, CollectionId, Epoch, Member, Role, Subject};
 use programme::Programme;
 use thiserror::Error;
 
-use crate::{AcsAction, AcsLabel, Grants, Label, View};
+use crate::{AcsAction, AcsLabel, Grants, Label, LabelFacts, View};
 use entities::Vocabulary;
 
 /// Who asks: a member as it is now, or one of the programme's people.
@@ -167,6 +167,31 @@ impl Policy {
     pub fn view(&self, caller: Caller, epoch: Epoch, grants: Arc<Grants>) -> View {
         View::new(caller, epoch, grants)
     }
+
+    /// What `caller`'s countermeasures may act on at `epoch` and the caller may not read: grants on exactly these labels. What
+    /// is chosen by such a view is handed out blinded and in no other way. `reader` is the caller's principal, if there is
+    /// such a reader still; `resolve` gives a label with the markings that are known by now.
+    ///
+    /// A label with embargo or expiry is open within these, and one that names ends only where the ends are open so, too.
+    #[must_use]
+    pub fn blinded_view(
+        &self,
+        caller: Caller,
+        epoch: Epoch,
+        reader: Option<Reader<'_>>,
+        labels: &[LabelFacts],
+        resolve: impl Fn(&Label) -> Label,
+    ) -> View {
+        let mut grants = Grants::of(caller.principal.clone());
+        if let Some(reader) = reader {
+            let judge = self.judge(reader);
+            grants.judge_new(labels, |label| {
+                let label = resolve(label);
+                judge.may_enforce(&label).permitted && !judge.may_read(&label).permitted
+            });
+        }
+        self.view(caller, epoch, Arc::new(grants))
+    }
 }
 
 /// One reader, prepared to be judged.
@@ -183,6 +208,24 @@ impl Judge<'_> {
     #[must_use]
     pub fn may_read(&self, label: &Label) -> Verdict {
         self.content(Use::Read, label)
+    }
+
+    /// Whether the reader may show them to its own people.
+    #[must_use]
+    pub fn may_display(&self, label: &Label) -> Verdict {
+        self.content(Use::Display, label)
+    }
+
+    /// Whether the reader's countermeasures may act on them.
+    #[must_use]
+    pub fn may_enforce(&self, label: &Label) -> Verdict {
+        self.content(Use::Enforce, label)
+    }
+
+    /// Whether the reader may pass them on.
+    #[must_use]
+    pub fn may_redistribute(&self, label: &Label) -> Verdict {
+        self.content(Use::Redistribute, label)
     }
 
     fn content(&self, wanted: Use, label: &Label) -> Verdict {

@@ -32,7 +32,23 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("release", &["model", "programme", "stix"]),
     ("store", &["model", "release", "stix"]),
     ("store-sqlite", &["model", "release", "store"]),
-    ("exchange", &["ledger", "model", "programme", "release", "stix", "store", "taxii", "ties", "vetting"]),
+    (
+        "exchange",
+        &[
+            "ledger",
+            "matcher",
+            "matching",
+            "model",
+            "programme",
+            "release",
+            "stix",
+            "stix-pattern",
+            "store",
+            "taxii",
+            "ties",
+            "vetting",
+        ],
+    ),
     (
         "guard",
         &[
@@ -47,9 +63,6 @@ const ARROWS: &[(&str, &[&str])] = &[
             "taxii",
             "taxii-client",
         ],
-    (
-        "exchange",
-        &["ledger", "matching", "model", "programme", "release", "stix", "store", "taxii", "ties", "vetting"],
     ),
     ("hub", &["exchange", "ledger", "model", "programme", "store", "taxii", "ties"]),
     ("testkit", &["exchange", "ledger", "model", "programme", "release", "stix", "store", "taxii"]),
@@ -104,7 +117,7 @@ const TEST_ARROWS: &[(&str, &[&str])] = &[
     ("store", &["programme", "store"]),
     ("store-sqlite", &["programme"]),
     ("exchange", &["store-sqlite", "testkit"]),
-    ("hub", &["release", "stix", "store", "store-sqlite", "taxii-client", "testkit"]),
+    ("hub", &["matcher", "release", "stix", "store", "store-sqlite", "taxii-client", "testkit"]),
     ("intake", &[]),
     ("ringfence", &["testkit"]),
 ];

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use ledger::entry::Disclosure;
+use ledger::entry::{Disclosure, Resource};
 use store::{Copy, Position, Snapshot, StoreError};
 
 use super::{Receiver, each_disclosure, is_whole};
@@ -24,6 +24,8 @@ struct Delivery {
     first: String,
     entry: u64,
     whole: bool,
+    /// Whether it was handed out in any form but blinded, so that its holder knows which object it is.
+    named: bool,
     /// The credentials with which it came whole.
     credentials: BTreeSet<String>,
 }
@@ -82,9 +84,10 @@ impl Deliveries {
         deliveries.flat_map(|delivery| delivery.credentials.iter().map(String::as_str)).collect()
     }
 
-    /// Who was handed this copy or told of it.
+    /// Who was handed this copy or told of it. Whoever has it blinded was not: a notice would name it.
     pub(crate) fn readers(&self, position: Position) -> impl Iterator<Item = &str> {
-        self.copies.get(&position).into_iter().flat_map(|readers| readers.keys().map(String::as_str))
+        let readers = self.copies.get(&position).into_iter().flatten();
+        readers.filter(|(_, delivery)| delivery.named).map(|(member, _)| member.as_str())
     }
 
     /// Who was handed one of these copies of an object, each with the first time of each version.
@@ -115,8 +118,10 @@ fn deliver(known: &mut BTreeMap<String, Delivery>, entry: u64, disclosure: &Disc
         first: disclosure.at.clone(),
         entry,
         whole,
+        named: false,
         credentials: BTreeSet::new(),
     });
+    delivery.named |= disclosure.resource != Resource::Blinded;
     if whole {
         if !delivery.whole {
             (delivery.whole, delivery.first, delivery.entry) = (true, disclosure.at.clone(), entry);

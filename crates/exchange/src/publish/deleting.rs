@@ -19,6 +19,7 @@ use crate::error::PublishError;
 use crate::exchange::{Exchange, Hand, Inner, name_of};
 use crate::reach::{Binding, Moved, derived_ids, follow, store_moved};
 use crate::read::versions_of;
+use crate::sight::depart;
 use crate::writer::Instants;
 
 impl Exchange {
@@ -72,8 +73,12 @@ fn delete(
     let submitter = |copy: &Copy| -> Option<Principal> {
         registry.labels.label(copy.run.id.label).map(|label| label.creator.clone())
     };
-    let is_own = |copy: &&Copy| submitter(copy).as_ref() == Some(&caller.principal);
-    if caller.role() != Some(model::Role::Operator) && !chosen.iter().all(is_own) {
+    let mut is_own = chosen.iter().all(|copy| submitter(copy).as_ref() == Some(&caller.principal));
+    for copy in &chosen {
+        // What the programme says of a member's object lies under the object's label.
+        is_own &= caller.role().is_some() || !is_of_programme(turn, copy)?;
+    }
+    if caller.role() != Some(model::Role::Operator) && !is_own {
         let why = format!("`{id}` is another submitter's, who alone may delete it");
         return Err(PublishError::Forbidden(why));
     }
@@ -113,9 +118,17 @@ fn delete(
     Ok(count)
 }
 
+/// Whether the programme created the object, as the object itself says.
+fn is_of_programme(turn: &Hand<'_>, copy: &Copy) -> Result<bool, StoreError> {
+    let body = turn.tx().body_for_relabelling(copy)?;
+    let creator = stix::Head::parse(&body).ok().and_then(|head| head.created_by_ref);
+    Ok(creator.as_deref() == Some(turn.registry.programme().settings().identity.id.as_str()))
+}
+
 fn erase(turn: &mut Hand<'_>, caller: &Caller, copy: &Copy, at: Timestamp) -> Result<(), StoreError> {
     turn.write().mark(Mark { position: copy.position(), left: Some((at, Departure::Gone)) })?;
     turn.write().erase(copy.position())?;
+    depart(turn, copy.run.id.label, None, at)?;
     turn.record(&Body::Recall(ledger::entry::Recall {
         at: at.to_string(),
         by: name_of(caller),

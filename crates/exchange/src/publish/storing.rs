@@ -19,6 +19,7 @@ use crate::exchange::name_of;
 use crate::labelling::Finding;
 use crate::read::{StatusRecord, segment_number, status_resource};
 use crate::registry::{FINDING, MARKING, Registry, STATUS};
+use crate::sight::depart;
 
 /// How many objects a segment's commit holds at most, so that a page is a few segments and a cursor never stands far
 /// inside one.
@@ -240,6 +241,7 @@ impl Storing<'_, '_, '_> {
             self.turn.write().mark(Mark { position, left: None })?;
             let left = Some((at, store::Departure::Relabelled));
             self.turn.write().mark(Mark { position: old.position(), left })?;
+            depart(self.turn, old.run.id.label, Some(label), at)?;
             let body = self.turn.tx().body_for_relabelling(&old)?;
             if let Ok(head) = Head::parse(&body) {
                 for reference in &head.refs {

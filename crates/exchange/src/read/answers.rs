@@ -8,7 +8,8 @@ use store::{HeadRecord, SegmentId, Snapshot, StoreError};
 use taxii::{ManifestRecord, Status, StatusDetail, StatusState};
 
 use super::choosing::{Chosen, PAGE_BYTES_MAX};
-use super::{ObjectsAnswer, RecordsAnswer, StreamBatch};
+use super::{ObjectsAnswer, RecordsAnswer, StreamBatch, Streamed};
+use crate::exchange::Inner;
 
 /// The media type of every object that the exchange holds.
 const STIX_MEDIA_TYPE: &str = "application/stix+json;version=2.1";
@@ -82,19 +83,24 @@ pub(super) fn records(
 }
 
 pub(super) fn stream_batch(
+    inner: &Inner,
     view: &View,
     snapshot: &dyn Snapshot,
     chosen: &Chosen,
 ) -> Result<StreamBatch, StoreError> {
     let mut objects = Vec::with_capacity(chosen.page.count);
+    // If the epoch is another by now, this answer is thrown away.
+    let registry = inner.published.registry();
     for piece in &chosen.page.pieces {
+        let uses = inner.uses(&view.caller().principal, piece.run.id.label, &registry);
         for index in piece.first..piece.first + piece.count {
             let mut body = Vec::new();
             snapshot.read(view, &piece.run, index, 1, &mut body)?;
-            objects.push((piece.date.plus_micros(i64::from(index - piece.first) * 2), body));
+            let date = piece.date.plus_micros(i64::from(index - piece.first) * 2);
+            objects.push(Streamed { date, uses, object: body });
         }
     }
-    Ok(StreamBatch { objects, after: chosen.served.last })
+    Ok(StreamBatch { objects, after: chosen.served.last, lost: None })
 }
 
 /// The status resource of a record; with a snapshot, the accepted objects are named too.

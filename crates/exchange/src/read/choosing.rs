@@ -31,10 +31,10 @@ pub(super) struct Chosen {
 }
 
 /// What an answer hands out, for the ledger.
-pub(super) struct Leaving {
-    pub(super) resource: Resource,
-    pub(super) ranges: Vec<Range>,
-    pub(super) count: usize,
+pub(crate) struct Leaving {
+    pub(crate) resource: Resource,
+    pub(crate) ranges: Vec<Range>,
+    pub(crate) count: usize,
 }
 
 impl Chosen {
@@ -87,6 +87,7 @@ pub(super) fn resource_name(resource: Resource) -> &'static str {
         Resource::Versions => "versions",
         Resource::Object => "object",
         Resource::Stream => "stream",
+        Resource::Blinded => "blinded",
     }
 }
 
@@ -218,7 +219,7 @@ impl Inner {
     }
 
     /// Records that these objects leave. `false` if the view's epoch is over: then they do not.
-    pub(super) fn disclose(
+    pub(crate) fn disclose(
         &self,
         view: &View,
         collection: CollectionId,

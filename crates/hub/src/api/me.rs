@@ -22,6 +22,16 @@ struct Me<'a> {
     collections: &'a Option<BTreeSet<CollectionId>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     standings: Option<BTreeMap<Tier, Standing>>,
+    programme: Programme<'a>,
+    /// How long a guard may act without hearing from the hub.
+    lease_seconds: u64,
+}
+
+#[derive(Serialize)]
+struct Programme<'a> {
+    name: &'a str,
+    /// The STIX identity under which it publishes.
+    identity: &'a str,
 }
 
 /// Answers who the caller is.
@@ -30,12 +40,16 @@ pub(crate) async fn get(
     Authenticated(caller): Authenticated,
 ) -> Result<Response, Refusal> {
     let member = caller.member().map(|id| hub.exchange.member(&caller, id)).transpose()?;
+    let programme = hub.exchange.programme();
+    let settings = programme.settings();
     let me = Me {
         principal: &caller.principal,
         credential: &caller.credential,
         actions: &caller.actions,
         collections: &caller.collections,
         standings: member.map(|member| member.standings),
+        programme: Programme { name: settings.name.as_str(), identity: &settings.identity.id },
+        lease_seconds: u64::from(settings.guard.lease_hours) * 3_600,
     };
     json(StatusCode::OK, &me)
 }

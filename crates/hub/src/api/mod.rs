@@ -4,12 +4,15 @@
 //! misspelt `audience` would publish to everybody.
 
 pub(crate) mod backup;
+pub(crate) mod blinded;
 pub(crate) mod credentials;
+pub(crate) mod false_positives;
 pub(crate) mod findings;
 pub(crate) mod holds;
 pub(crate) mod me;
 pub(crate) mod member;
 pub(crate) mod members;
+pub(crate) mod occurrences;
 pub(crate) mod openapi;
 pub(crate) mod publish;
 pub(crate) mod recall;
@@ -32,6 +35,22 @@ where
     T: FromStr<Err: std::fmt::Display>,
 {
     text.parse().map_err(|error: T::Err| Refusal::new(hyper::StatusCode::NOT_FOUND, error.to_string()))
+}
+
+/// Where a page of a listing begins, and how much it has.
+pub(crate) fn page_of(
+    after: Option<String>,
+    limit: Option<String>,
+    most: usize,
+) -> Result<(String, usize), Refusal> {
+    let limit = match limit {
+        None => most,
+        Some(text) => match text.parse() {
+            Ok(limit @ 1..) => most.min(limit),
+            Ok(0) | Err(_) => return Err(Refusal::bad_request("`limit` is a positive integer")),
+        },
+    };
+    Ok((after.unwrap_or_default(), limit))
 }
 
 /// The parameters of a query string, each at most once, with the names that the endpoint takes.

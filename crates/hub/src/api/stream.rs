@@ -3,12 +3,16 @@
 //! ```text
 //! id: 2026-01-10T12:34:56.000001Z
 //! event: object
-//! data: {"collection":"7d1a...","date_added":"2026-01-10T12:34:56.000001Z","object":{...}}
+//! data: {"collection":"7d1a...","date_added":"2026-01-10T12:34:56.000001Z","rights":["enforce"],"object":{...}}
 //! ```
 //!
 //! The stream is a poll that waits: the same view, order, dates and ledger entries. An event's id is the object's date,
 //! so a client that comes back with `Last-Event-ID`, as browsers do by themselves, goes on where it was; so does a TAXII
 //! client that takes the id as `added_after`.
+//!
+//! `rights` are what the policies permit this reader to do with the object: `enforce`, `display`, `redistribute`. `resync` says
+//! that something that the reader may hold has left its sight (it was withdrawn, deleted, re-labelled, or its label closed): who
+//! acts on what it holds compares it with the manifest. It comes before the objects of the same moment, and has no id.
 //!
 //! With `alerts` in place of a collection the programme's people get what they should learn at once. An event's id is the
 //! alert's key there, and `Last-Event-ID` (or `after`) goes on behind it:
@@ -32,7 +36,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::Bytes;
-use exchange::{Alert, Exchange, StreamBatch};
+use exchange::{Alert, Exchange, StreamBatch, Streamed};
 use hyper::body::Frame;
 use hyper::header::CACHE_CONTROL;
 use hyper::http::HeaderValue;
@@ -59,8 +63,15 @@ const READER_PAUSE_MAX: Duration = Duration::from_mins(1);
 
 /// What a stream is of, and where it is.
 enum Source {
-    Objects { collection: CollectionId, after: Option<Timestamp> },
-    Alerts { after: String },
+    Objects {
+        collection: CollectionId,
+        after: Option<Timestamp>,
+        /// Up to when the reader was told what left its sight.
+        seen: Timestamp,
+    },
+    Alerts {
+        after: String,
+    },
 }
 
 /// What came.
@@ -109,7 +120,8 @@ fn source(hub: &Hub, caller: &Caller, request: &Request) -> Result<Source, Refus
             if !view.can_read {
                 return Err(exchange::ReadError::NotReadable(view.collection.alias).into());
             }
-            Ok(Source::Objects { collection: view.collection.id, after })
+            let seen = after.unwrap_or_else(|| hub.exchange.now());
+            Ok(Source::Objects { collection: view.collection.id, after, seen })
         }
         (None, Some(word)) if word.is_empty() && added_after.is_none() => {
             let after = last_id.or(after).unwrap_or_default();
@@ -175,9 +187,9 @@ impl Stream {
         self.hub.answers.admit(&self.caller.principal)?;
         let (exchange, caller): (Exchange, _) = (self.hub.exchange.clone(), Arc::clone(&self.caller));
         match &self.source {
-            Source::Objects { collection, after } => {
-                let (collection, after) = (collection.to_string(), *after);
-                let wait = move || exchange.stream(&caller, &collection, after, WAIT);
+            Source::Objects { collection, after, seen } => {
+                let (collection, after, seen) = (collection.to_string(), *after, *seen);
+                let wait = move || exchange.stream(&caller, &collection, after, seen, WAIT);
                 let waited = tokio::task::spawn_blocking(wait).await.map_err(Refusal::internal)?;
                 Ok(Batch::Objects(waited?))
             }
@@ -193,10 +205,12 @@ impl Stream {
     /// What came, as events, if anything did; the stream goes on behind it.
     fn events(&mut self, batch: Batch) -> Option<Vec<u8>> {
         match (&mut self.source, batch) {
-            (Source::Objects { collection, after }, Batch::Objects(batch)) => {
+            (Source::Objects { collection, after, seen }, Batch::Objects(batch)) => {
                 *after = batch.after.or(*after);
+                *seen = batch.lost.unwrap_or(*seen);
                 self.hub.metrics.count_served(batch.objects.len());
-                (!batch.objects.is_empty()).then(|| events(*collection, &batch))
+                let has_news = !batch.objects.is_empty() || batch.lost.is_some();
+                has_news.then(|| events(*collection, &batch))
             }
             (Source::Alerts { after }, Batch::Alerts(alerts)) => {
                 after.clone_from(&alerts.last()?.key);
@@ -213,11 +227,17 @@ async fn send(sender: &mpsc::Sender<Bytes>, text: Bytes) -> bool {
 }
 
 fn events(collection: CollectionId, batch: &StreamBatch) -> Vec<u8> {
-    let length: usize = batch.objects.iter().map(|(_, object)| object.len() + 200).sum();
-    let mut text = Vec::with_capacity(length);
-    for (date, object) in &batch.objects {
+    let length: usize = batch.objects.iter().map(|streamed| streamed.object.len() + 250).sum();
+    let mut text = Vec::with_capacity(length + 100);
+    if batch.lost.is_some() {
+        let event = format!("event: resync\ndata: {{\"collection\":\"{collection}\"}}\n\n");
+        text.extend_from_slice(event.as_bytes());
+    }
+    for Streamed { date, uses, object } in &batch.objects {
+        let rights: Vec<_> = uses.words().map(|word| format!("\"{word}\"")).collect();
+        let rights = rights.join(",");
         let head = format!(
-            "id: {date}\nevent: object\ndata: {{\"collection\":\"{collection}\",\"date_added\":\"{date}\",\"object\":"
+            "id: {date}\nevent: object\ndata: {{\"collection\":\"{collection}\",\"date_added\":\"{date}\",\"rights\":[{rights}],\"object\":"
         );
         text.extend_from_slice(head.as_bytes());
         push_lines(&mut text, object);
@@ -273,12 +293,15 @@ mod tests {
     #[test]
     fn an_object_with_line_breaks_is_one_event() {
         let collection: CollectionId = "7d1a2c40-53be-4f0c-8a59-0f6d3f1b6001".parse().unwrap();
-        let objects = vec![(Timestamp::EPOCH, b"{\"a\":\r\n1,\n\"b\":2}".to_vec())];
-        let text = events(collection, &StreamBatch { objects, after: None });
+        let uses = exchange::Uses { enforce: true, display: true, redistribute: false };
+        let object = b"{\"a\":\r\n1,\n\"b\":2}".to_vec();
+        let objects = vec![Streamed { date: Timestamp::EPOCH, uses, object }];
+        let text = events(collection, &StreamBatch { objects, after: None, lost: None });
         let text = std::str::from_utf8(&text).unwrap();
         let data: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
         let value: serde_json::Value = serde_json::from_str(&data.join("\n")).unwrap();
         assert_eq!(value["object"], serde_json::json!({"a": 1, "b": 2}));
+        assert_eq!(value["rights"], serde_json::json!(["enforce", "display"]));
         assert_eq!(value["date_added"], "1970-01-01T00:00:00.000000Z");
         assert!(text.starts_with("id: 1970-01-01T00:00:00.000000Z\nevent: object\ndata: "), "{text}");
         assert!(text.ends_with("}\n\n") && !text.trim_end().contains("\n\n"), "{text}");

@@ -5,6 +5,7 @@
 mod administration;
 mod bodies;
 mod conditional;
+mod guard;
 mod ledger;
 mod pages;
 mod refusals;

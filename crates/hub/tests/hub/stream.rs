@@ -214,3 +214,111 @@ async fn one_member_leaves_streams_to_others() {
     held.push(live.stream(&other, "collection=open", &[]).await);
     live.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_says_what_may_be_done_with_an_object() {
+    let live = Live::start().await;
+    let (_, login) = live.member("Alpha", &["programme"]);
+    let green = testkit::indicator(1, 1, &[testkit::TLP[1]]);
+    let strict = testkit::indicator(2, 1, &[testkit::TLP[3]]);
+    live.publish("indicators", &[green, strict]);
+    let mut stream = live.stream(&login, "collection=indicators", &[]).await;
+    let got = events(&mut stream, 2).await;
+    let rights = |n: u64| {
+        let event = got.iter().find(|(_, data)| data["object"]["id"] == testkit::indicator_id(n)).unwrap();
+        event.1["rights"].clone()
+    };
+    assert_eq!(rights(1), serde_json::json!(["enforce", "display", "redistribute"]));
+    assert_eq!(rights(2), serde_json::json!(["enforce", "display"]), "it stays in the organisation");
+    live.stop().await;
+}
+
+/// The words of the next events, up to the object number `last`.
+async fn words(client: &mut Client, last: u64) -> Vec<String> {
+    let (mut found, mut word) = (Vec::new(), String::new());
+    loop {
+        let line = client.line().await.expect("the stream goes on");
+        if let Some(event) = line.strip_prefix("event: ") {
+            event.clone_into(&mut word);
+            found.push(word.clone());
+        } else if let Some(data) = line.strip_prefix("data: ") {
+            let data: serde_json::Value = serde_json::from_str(data).unwrap();
+            if word == "object" && data["object"]["id"] == testkit::indicator_id(last) {
+                return found;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_says_when_something_left_its_readers_sight_and_nobody_elses() {
+    let live = Live::start().await;
+    let (alpha, login) = live.member("Alpha", &["open"]);
+    let (_, other) = live.member("Beta", &["open"]);
+    let named = exchange::PublishOptions {
+        audience: Some([alpha.id.clone()].into()),
+        ..exchange::PublishOptions::default()
+    };
+    let to_alpha = |n: u64| {
+        let body = testkit::envelope(&indicators(n..n + 1));
+        live.exchange.publish(&live.operator, "open", body, named.clone()).unwrap();
+    };
+    let mut first = live.stream(&login, "collection=open", &[]).await;
+    let mut second = live.stream(&other, "collection=open", &[]).await;
+    let recall = |n: u64, action: exchange::RecallAction| {
+        live.exchange.recall(&live.operator, &testkit::indicator_id(n), action, "a test").unwrap();
+    };
+    let relabel = |audience: &[&model::Member]| exchange::RecallAction::Relabel {
+        audience: Some(audience.iter().map(|member| member.id.clone()).collect()),
+        tlp: None,
+    };
+    live.publish("open", &indicators(1..2));
+    to_alpha(2);
+    to_alpha(3);
+    live.publish("open", &indicators(4..5));
+    assert_eq!(words(&mut first, 4).await, ["object"; 4]);
+    assert_eq!(words(&mut second, 4).await, ["object"; 2]);
+
+    // Withdrawn, from the one who had it.
+    recall(2, exchange::RecallAction::Withdraw);
+    live.publish("open", &indicators(5..6));
+    let told = words(&mut first, 5).await;
+    assert_eq!(told.iter().filter(|word| *word == "resync").count(), 1, "{told:?}");
+    assert_eq!(words(&mut second, 5).await, ["object"], "nothing left its sight");
+
+    // Re-labelled away from one of two who had it.
+    recall(1, relabel(&[&alpha]));
+    live.publish("open", &indicators(6..7));
+    let told = words(&mut first, 6).await;
+    assert!(!told.contains(&"resync".to_owned()), "it has it still: {told:?}");
+    let told = words(&mut second, 6).await;
+    assert_eq!(told.iter().filter(|word| *word == "resync").count(), 1, "{told:?}");
+
+    // Deleted, from both.
+    let filter = taxii::ObjectFilter::default();
+    live.exchange.delete(&live.operator, "open", &testkit::indicator_id(4), &filter).unwrap();
+    live.publish("open", &indicators(7..8));
+    for stream in [&mut first, &mut second] {
+        assert_eq!(words(stream, 7).await, ["resync", "object"]);
+    }
+    live.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resumed_stream_says_what_left_meanwhile() {
+    let live = Live::start().await;
+    let (_, login) = live.member("Alpha", &["open"]);
+    live.publish("open", &indicators(1..3));
+    let mut stream = live.stream(&login, "collection=open", &[]).await;
+    let got = events(&mut stream, 2).await;
+    drop(stream);
+    let filter = taxii::ObjectFilter::default();
+    live.exchange.delete(&live.operator, "open", &testkit::indicator_id(1), &filter).unwrap();
+    live.publish("open", &indicators(3..4));
+    let mut resumed = live.stream(&login, "collection=open", &[("last-event-id", &got[1].0)]).await;
+    assert_eq!(words(&mut resumed, 3).await, ["resync", "object"]);
+    // Who begins anew holds nothing that could be gone.
+    let mut fresh = live.stream(&login, "collection=open", &[]).await;
+    assert_eq!(words(&mut fresh, 3).await, ["object"; 2]);
+    live.stop().await;
+}

@@ -261,3 +261,66 @@ fn a_view_says_what_its_grants_say() {
     assert_eq!((view.caller(), view.epoch()), (&caller, Epoch::new(3)));
     assert!(view.intervals(model::LabelId::new(0)).as_slice().is_empty());
 }
+
+#[test]
+fn a_blinded_view_has_what_may_be_enforced_and_not_read_and_nothing_else() {
+    use crate::{AcsEffect, AcsLabel, LabelFacts};
+    let policy = template();
+    let acs = |actions: &[&str]| {
+        let privileges: Vec<_> = actions
+            .iter()
+            .map(|action| serde_json::json!({"action": action, "effect": "permit", "scope": {"entity": ["ALL"]}}))
+            .collect();
+        let mut marking =
+            serde_json::to_value(AcsLabel::unclassified(AcsEffect::Deny, AcsEffect::Permit)).unwrap();
+        marking["access_privilege"] = serde_json::json!(privileges);
+        let marking: AcsLabel = serde_json::from_value(marking).unwrap();
+        label(&policy, "indicators", Demands { acs: [marking].into(), ..Demands::default() })
+    };
+    let at = |micros: i64| Timestamp::from_micros(micros);
+    let embargoed = Label { release_at: Some(at(50)), ..acs(&["NETDEF"]) };
+    let over = Label { release_until: Some(at(50)), ..acs(&["NETDEF"]) };
+    let own = Label { creator: Principal::Member(MemberId::from_bits(1)), ..acs(&["NETDEF"]) };
+    let unmarked = label(&policy, "indicators", Demands::default());
+    let table = [
+        // label, open at 10, open at 100
+        (acs(&["NETDEF"]), true, true),
+        (acs(&["NETDEF", "DSPLY"]), false, false),
+        (acs(&["DSPLY"]), false, false),
+        (acs(&[]), false, false),
+        (unmarked.clone(), false, false),
+        (embargoed, false, true),
+        (over, true, false),
+        (own, false, false),
+        (Label { ends: [model::LabelId::new(4)].into(), ..acs(&["NETDEF"]) }, false, false),
+    ];
+    let labels: Vec<LabelFacts> = table
+        .iter()
+        .map(|(label, ..)| LabelFacts { label: Arc::new(label.clone()), created: at(5) })
+        .collect();
+    let caller = |principal: Principal| Caller {
+        principal,
+        credential: CredentialId::from_bits(1),
+        actions: [Action::Read].into(),
+        collections: None,
+    };
+    let view_of = |standing: Option<Standing>| {
+        let member = standing.map(|standing| member(1, standing));
+        let reader = member.as_ref().map(Reader::Member);
+        let principal = Principal::Member(MemberId::from_bits(1));
+        policy.blinded_view(caller(principal), Epoch::default(), reader, &labels, Label::clone)
+    };
+    let view = view_of(Some(Standing::Listed));
+    for (number, (label, early, late)) in (0..).zip(&table) {
+        let intervals = view.intervals(model::LabelId::new(number));
+        assert_eq!((intervals.is_open(at(10)), intervals.is_open(at(100))), (*early, *late), "{label:?}");
+    }
+    for standing in [Some(Standing::Suspended), None] {
+        let view = view_of(standing);
+        assert!((0..9).all(|n| view.intervals(model::LabelId::new(n)).as_slice().is_empty()), "{standing:?}");
+    }
+    let role = Reader::Role(Role::Operator);
+    let caller = caller(Principal::Role(Role::Operator));
+    let view = policy.blinded_view(caller, Epoch::default(), Some(role), &labels, Label::clone);
+    assert!((0..9).all(|n| view.intervals(model::LabelId::new(n)).as_slice().is_empty()));
+}

@@ -1,0 +1,184 @@
+//! Who sees which numbers.
+
+use model::{Caller, MemberId, Principal, Role, Timestamp};
+use serde::Serialize;
+use store::CommitNo;
+
+use super::tally::{CONTRIBUTION, Contribution, HIT, Hit};
+use super::{REPORTER, Reporter, get};
+use crate::error::AdminError;
+use crate::exchange::Exchange;
+use crate::false_positives::{State, state_of};
+
+/// How many entries one answer has at most.
+pub const OWN_MAX: usize = 1_000;
+
+/// What became of an object that the caller contributed, as far as it names nobody.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OwnObject {
+    /// The object.
+    pub object: String,
+    /// How many days were published.
+    pub days: u64,
+    /// How often it hit, at least: the published counts added up.
+    pub count: u64,
+    /// How many members reported it on one day, at least.
+    pub members_at_least: u64,
+    /// The last day that was published.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_day: Option<String>,
+    /// Whether it was said to be a false positive, and what became of that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub false_positive: Option<State>,
+}
+
+/// What a member gives and takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Giving {
+    /// The member.
+    pub member: MemberId,
+    /// How many objects it contributed, with all versions and copies.
+    pub contributed: u64,
+    /// How many of these objects were hit, at anybody.
+    pub hit: u64,
+    /// How many facts of occurrence it reported.
+    pub facts: u64,
+    /// When it last reported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last: Option<Timestamp>,
+}
+
+/// How an indicator hits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct IndicatorHits {
+    /// The indicator.
+    pub object: String,
+    /// How many members reported it.
+    pub members: usize,
+    /// How many facts they reported.
+    pub facts: u64,
+    /// The sum of their buckets.
+    pub count: u64,
+    /// The last day.
+    pub last_day: String,
+    /// How many days were published.
+    pub published_days: u64,
+}
+
+impl Exchange {
+    /// What became of the objects that the caller contributed, after the object `after`, at most `limit`: only what is
+    /// published anyway, and whether somebody doubts them. Objects of which there is nothing to say are left out.
+    ///
+    /// # Errors
+    ///
+    /// Refuses all but members.
+    pub fn own_occurrences(
+        &self,
+        caller: &Caller,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<OwnObject>, AdminError> {
+        let member = caller.member().ok_or(AdminError::Forbidden { needed: "members" })?;
+        let snapshot = self.inner.store.snapshot()?;
+        let prefix = format!("{member}/");
+        let mut own = Vec::new();
+        for record in snapshot.list(CONTRIBUTION, &prefix)? {
+            let object = record.key.strip_prefix(&prefix).unwrap_or_default();
+            if object <= after {
+                continue;
+            }
+            if own.len() >= limit.min(OWN_MAX) {
+                break;
+            }
+            let hit: Hit = get(snapshot.as_ref(), HIT, object)?.unwrap_or_default();
+            let false_positive = state_of(snapshot.as_ref(), object)?;
+            // That it hit at fewer members than may be told is not to be seen by the entry being there.
+            if hit.published_days == 0 && false_positive.is_none() {
+                continue;
+            }
+            own.push(OwnObject {
+                object: object.to_owned(),
+                days: hit.published_days,
+                count: hit.published.count,
+                members_at_least: hit.published.members_at_least,
+                last_day: Some(hit.last_published_day).filter(|day| !day.is_empty()),
+                false_positive,
+            });
+        }
+        Ok(own)
+    }
+
+    /// What each member gives and takes, after the member `after`, at most `limit`.
+    ///
+    /// # Errors
+    ///
+    /// Refuses all but operators, officers and overseers.
+    pub fn giving(&self, caller: &Caller, after: &str, limit: usize) -> Result<Vec<Giving>, AdminError> {
+        let registry = self.inner.published.registry();
+        may_look(caller)?;
+        let view = self.inner.view(caller, &registry)?;
+        let snapshot = self.inner.store.snapshot()?;
+        let members = registry.members.keys().filter(|id| id.as_str() > after).take(limit.min(OWN_MAX));
+        let mut giving = Vec::new();
+        for member in members {
+            let creator = Principal::Member(member.clone());
+            let mut contributed = 0;
+            for (number, facts) in (0..).zip(&registry.labels.facts) {
+                if facts.label.creator == creator {
+                    let label = model::LabelId::new(number);
+                    contributed += snapshot.count_before(&view, label, CommitNo(u64::MAX))?;
+                }
+            }
+            let mut hit = 0;
+            for record in snapshot.list(CONTRIBUTION, &format!("{member}/"))? {
+                let known = serde_json::from_slice::<Contribution>(&record.value);
+                hit += u64::from(known.is_ok_and(|known| known.hit));
+            }
+            let reporter: Option<Reporter> = get(snapshot.as_ref(), REPORTER, member.as_str())?;
+            giving.push(Giving {
+                member: member.clone(),
+                contributed,
+                hit,
+                facts: reporter.as_ref().map_or(0, |reporter| reporter.facts),
+                last: reporter.map(|reporter| reporter.last),
+            });
+        }
+        Ok(giving)
+    }
+
+    /// How indicators hit, after the object `after`, at most `limit`.
+    ///
+    /// # Errors
+    ///
+    /// Refuses all but operators, officers and overseers.
+    pub fn indicator_hits(
+        &self,
+        caller: &Caller,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<IndicatorHits>, AdminError> {
+        may_look(caller)?;
+        let snapshot = self.inner.store.snapshot()?;
+        let mut hits = Vec::new();
+        for record in snapshot.list(HIT, "")?.iter().filter(|record| record.key.as_str() > after) {
+            if hits.len() >= limit.min(OWN_MAX) {
+                break;
+            }
+            let Some(hit) = get::<Hit>(snapshot.as_ref(), HIT, &record.key)? else { continue };
+            hits.push(IndicatorHits {
+                object: record.key.clone(),
+                members: hit.members.len(),
+                facts: hit.facts,
+                count: hit.count,
+                last_day: hit.last_day,
+                published_days: hit.published_days,
+            });
+        }
+        Ok(hits)
+    }
+}
+
+fn may_look(caller: &Caller) -> Result<(), AdminError> {
+    let may = matches!(caller.role(), Some(Role::Operator | Role::Officer | Role::Overseer));
+    if may { Ok(()) } else { Err(AdminError::Forbidden { needed: "an operator, an officer or an overseer" }) }
+}

@@ -2,6 +2,8 @@
 
 pub mod export;
 pub mod flow;
+pub mod forward;
+pub mod landing;
 pub mod mail;
 pub mod rpz;
 pub mod status;
@@ -45,6 +47,8 @@ pub async fn serve(
             });
         }
     }
+    let forwarding = forward::open(&config, guard.judge(), &mut faces).await?;
+    landing::open(&config, &mut faces).await?;
     let clock = Arc::clone(guard.clock());
     for (quarantine, listener, name) in mail::open(&config, guard.judge(), guard.secrets(), &clock).await? {
         info!(listener = name, "mail servers are served");
@@ -91,6 +95,7 @@ pub async fn serve(
             },
         }
     }
+    drop(forwarding);
     // Mail that is being looked at is answered, alerts that wait are written.
     let ended = async { while faces.join_next().await.is_some() {} };
     if tokio::time::timeout(GRACE, ended).await.is_err() {

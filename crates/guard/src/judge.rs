@@ -100,6 +100,12 @@ impl Judge {
         self.set.table().get(slot).map(|record| reference(&self.salt, record.id)).unwrap_or_default()
     }
 
+    /// The name of a category.
+    #[must_use]
+    pub fn category(&self, category: u16) -> String {
+        self.set.table().categories.get(usize::from(category)).cloned().unwrap_or_default()
+    }
+
     /// A name in wire format that a customer's client asks for.
     #[must_use]
     pub fn name_wire(&self, customer: CustomerId, service: Service, name: &[u8]) -> Option<Decided> {

@@ -4,18 +4,20 @@
 //!
 //! - [`rpz`]: a primary for *response policy zones*. A site that runs a resolver already (BIND, Unbound, PowerDNS, Knot) lets
 //!   it transfer the zone; a new rule reaches it by NOTIFY and IXFR within milliseconds and without a gap in its service.
-//! - `forward`: a small forwarder for sites without a resolver. It answers what is listed itself, and asks upstream servers
+//! - [`forward`]: a small forwarder for sites without a resolver. It answers what is listed itself, and asks upstream servers
 //!   for the rest. It is no recursive resolver and does no validation of its own.
-//! - `landing`: the page that a person sees who was led to the safe address.
+//! - [`landing`]: the page that a person sees who was led to the safe address.
 //!
 //! The crate knows no STIX and no indicators. It is told names and what to do about them; an indicator is a number to it that
-//! it hands back (`forward::Verdict`). It stores no name longer than it needs, and tells nobody who asked for what.
+//! it hands back ([`forward::Verdict`]). It stores no name longer than it needs, and tells nobody who asked for what.
 //!
 //! Time and randomness come from the caller: a [`Clock`] for what signatures and the journal need, and a [`Random`] for
 //! nonces and identifiers. Time-outs run on tokio's clock.
 
 #![warn(missing_docs)]
 
+pub mod forward;
+pub mod landing;
 pub mod name;
 pub mod rpz;
 

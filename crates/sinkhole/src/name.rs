@@ -74,6 +74,12 @@ impl<'a> WireName<'a> {
         }
     }
 
+    /// What a reader of this crate has checked itself.
+    pub(crate) fn checked(wire: &'a [u8]) -> Self {
+        debug_assert!(Self::new(wire).is_ok(), "a reader let {wire:?} through");
+        Self(wire)
+    }
+
     /// The bytes with the root.
     #[must_use]
     pub fn as_bytes(self) -> &'a [u8] {

@@ -1,5 +1,7 @@
 //! What the tests with sockets share: a primary that runs, resolvers of other people, a world that answers truly.
 
+#![allow(dead_code, reason = "each test uses its part")]
+
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};

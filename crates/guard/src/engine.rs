@@ -22,7 +22,7 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::config::{Config, Mode};
-use crate::follow::{Cursor, Me, News, Received};
+use crate::follow::{BlindFeed, BlindLine, Cursor, Me, News, Received};
 use crate::frequency::Counts as Frequencies;
 use crate::hold::{Frame, Hold, HoldError, Kept};
 use crate::indicator::{self, Object, Rights, id_of};
@@ -31,7 +31,7 @@ use crate::lease::{Lease, Standing};
 use crate::occurrence::Facts;
 use crate::record::Bound;
 use crate::secrets::Secrets;
-use crate::set::{Change, Entering, Set};
+use crate::set::{BlindEntry, Change, Entering, Set};
 
 pub use counts::{HitCount, HitCounts};
 pub use disposal::Certificate;
@@ -245,6 +245,10 @@ impl Engine {
                 self.me = Some(me);
                 self.heard(feed)?;
             }
+            News::Blinded(blinded) => {
+                self.heard(feed)?;
+                self.blinded(feed, &blinded);
+            }
             News::Alive => self.heard(feed)?,
             News::Gone(why) => self.gone(feed, &why)?,
             News::Trouble(what) => {
@@ -401,6 +405,27 @@ impl Engine {
         }
     }
 
+    /// Takes what may be enforced and not read. What cannot be understood is left out, and told.
+    fn blinded(&self, feed: u16, blinded: &BlindFeed) {
+        let key: Option<[u8; 32]> = hex::decode(&blinded.key).ok().and_then(|key| key.try_into().ok());
+        let Some(key) = key else {
+            warn!(feed = self.alias(feed), "the key of what is blinded is none");
+            return;
+        };
+        let entries: Vec<BlindEntry> = blinded.entries.iter().filter_map(blind_entry).collect();
+        let left_out = blinded.entries.len() - entries.len();
+        if left_out > 0 {
+            warn!(
+                feed = self.alias(feed),
+                left_out, "blinded values are of kinds that this guard does not know"
+            );
+        }
+        let change = self.set.blinded(feed, &key, entries, self.clock.now());
+        if !change.is_empty() {
+            self.zones.change(&self.set, feed, change);
+        }
+    }
+
     fn false_positive(&self, by: &str, of: &[String], stands: bool) {
         let programme = self.me.as_ref().and_then(|me| me.programme.as_ref());
         // Before the hub has said who the programme is, caution counts: a wrong opinion only makes the guard monitor.
@@ -500,6 +525,15 @@ impl Engine {
     pub fn mode_of(&self, feed: u16) -> Option<Mode> {
         self.config.feeds.get(usize::from(feed)).map(|feed| feed.mode)
     }
+}
+
+fn blind_entry(line: &BlindLine) -> Option<BlindEntry> {
+    Some(BlindEntry {
+        id: line.reference.strip_prefix("b-")?.parse().ok()?,
+        value: format!("{}:{}", line.kind, line.digest).parse().ok()?,
+        until: line.until.as_deref().and_then(|until| until.parse().ok()),
+        category: line.category.clone().unwrap_or_default(),
+    })
 }
 
 #[cfg(test)]
@@ -683,5 +717,30 @@ mod tests {
         site.clock.advance(Duration::from_hours(1));
         engine.turn().unwrap();
         assert!(met(&engine, "evil.example").is_none());
+    }
+
+    #[test]
+    fn what_is_blinded_is_met_and_nothing_of_it_is_kept_or_written() {
+        let site = Site::new();
+        let mut engine = site.start("");
+        let key = matcher::Key::name("secret.example", matcher::Scope::Subdomains).unwrap();
+        let value = matcher::BlindKey::new(&[6; 32]).blind(&key).to_string();
+        let (kind, digest) = value.split_once(':').unwrap();
+        let line = BlindLine {
+            reference: "b-8e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f".to_owned(),
+            kind: kind.to_owned(),
+            digest: digest.to_owned(),
+            until: None,
+            category: None,
+        };
+        let feed = |entries| BlindFeed { key: "06".repeat(32), serial: "1".to_owned(), entries };
+        engine.news(0, News::Blinded(feed(vec![line]))).unwrap();
+        assert_eq!(met(&engine, "www.secret.example").map(|one| one.mode), Some(Mode::Enforce));
+        assert!(met(&engine, "secrets.example").is_none());
+        assert!(!format!("{:?}", engine.set.record(0)).contains("secret"), "only its hash is known");
+        engine.news(0, News::Blinded(feed(Vec::new()))).unwrap();
+        assert!(met(&engine, "www.secret.example").is_none());
+        drop(engine);
+        assert!(met(&site.start(""), "www.secret.example").is_none());
     }
 }

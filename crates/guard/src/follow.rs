@@ -13,14 +13,14 @@ mod stream;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use taxii_client::{Client, Collection, Error, Options, Page, PullState, Query};
 
 use crate::indicator::Rights;
 
-pub use hub::{Hub, HubError, Me, Programme};
+pub use hub::{BlindFeed, BlindLine, Hub, HubError, Me, Programme};
 use stream::{Event, Events};
 
 /// The first pause after a failure; it doubles.
@@ -29,6 +29,8 @@ const PAUSE_MIN: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_mins(1);
 /// How often a follower looks whether it is to end.
 const LOOK: Duration = Duration::from_millis(200);
+/// How often it is asked whether what is held blinded has changed; mostly it has not, and the answer is empty.
+const BLINDED_EVERY: Duration = Duration::from_secs(15);
 /// The most objects of a stream that are handed on together: one sync of the disk for all of them.
 const BATCH_MAX: usize = 2_000;
 
@@ -50,6 +52,8 @@ pub enum News {
     Present(BTreeSet<String>),
     /// As whom the hub knows the guard. Other servers say nothing of this kind.
     Hub(Me),
+    /// All that may be enforced and not read.
+    Blinded(BlindFeed),
     /// The hub is there, and has nothing new.
     Alive,
     /// The hub says that this feed is not, or no more, for this member.
@@ -93,6 +97,8 @@ pub struct Follower {
     collection: String,
     poll: Duration,
     cursor: Cursor,
+    /// The serial of what is held blinded.
+    blinded: Option<String>,
 }
 
 /// Whether to go on.
@@ -109,7 +115,7 @@ impl Follower {
     /// A follower of `collection`, by its id or alias, from `cursor` on.
     #[must_use]
     pub fn new(hub: Hub, collection: String, poll: Duration, cursor: Cursor) -> Self {
-        Self { hub, collection, poll, cursor }
+        Self { hub, collection, poll, cursor, blinded: None }
     }
 
     /// Follows until `stop` is set. Everything that is heard goes to `tell`, in order. A feed that was gone is read from
@@ -135,6 +141,7 @@ impl Follower {
     fn tell(&mut self, news: News, tell: &mut dyn FnMut(News)) {
         if matches!(news, News::Gone(_)) {
             self.cursor = Cursor::default();
+            self.blinded = None;
         }
         tell(news);
     }
@@ -213,7 +220,19 @@ impl Follower {
         };
         let mut batch = Vec::new();
         let mut date = None;
+        let mut asked: Option<Instant> = None;
         while !stop.load(Ordering::Relaxed) {
+            if asked.is_none_or(|asked| asked.elapsed() > BLINDED_EVERY) {
+                asked = Some(Instant::now());
+                match self.hub.blinded(&self.collection, self.blinded.as_deref()) {
+                    Ok(Some(blinded)) => {
+                        self.blinded = Some(blinded.serial.clone());
+                        self.tell(News::Blinded(blinded), tell);
+                    }
+                    Ok(None) => {}
+                    Err(error) => return After::Trouble(error.to_string()),
+                }
+            }
             let event = events.next(LOOK);
             let goes_on = matches!(event, Some(Event::Object { .. })) && batch.len() < BATCH_MAX;
             if let Some(Event::Object { received, date: its }) = event {

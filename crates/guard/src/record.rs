@@ -1,6 +1,6 @@
 //! One indicator as the guard knows it, and what may be done on its account.
 
-use matcher::Key;
+use matcher::{BlindSetId, Blinded, Key};
 use model::Timestamp;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -114,6 +114,8 @@ pub struct Record {
     pub phase: Phase,
     /// What is looked up.
     pub keys: Box<[Key]>,
+    /// What is looked up without being known here.
+    pub blinded: Box<[(BlindSetId, Blinded)]>,
 }
 
 impl Record {

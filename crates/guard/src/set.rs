@@ -15,9 +15,9 @@ mod report;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
 
-use matcher::{Matcher, Scope, Shared};
+use matcher::{BlindSetId, Matcher, Scope, Shared};
 use model::Timestamp;
 use uuid::Uuid;
 
@@ -25,7 +25,7 @@ use crate::allow::Allowed;
 use crate::config::Feed;
 use crate::record::{Phase, Record};
 
-pub use changing::{Change, Entering};
+pub use changing::{BlindEntry, Change, Entering};
 pub use report::{FeedReport, Refusals, Report};
 
 /// Everything that is looked up.
@@ -36,6 +36,8 @@ pub struct Set {
     pub allowed: Allowed,
     feeds: Vec<Feed>,
     revision: AtomicU64,
+    /// The keys under which blinded values are known, and their tables.
+    blind: Mutex<Vec<([u8; 32], BlindSetId)>>,
 }
 
 /// The records, by slot.
@@ -83,7 +85,14 @@ impl Set {
     pub fn new(random: [u8; 32], allowed: Allowed, feeds: Vec<Feed>) -> Self {
         let refusals = feeds.iter().map(|_| Refusals::default()).collect();
         let table = RwLock::new(Table { refusals, ..Table::default() });
-        Self { shared: Shared::new(Matcher::new(random)), table, allowed, feeds, revision: AtomicU64::new(0) }
+        Self {
+            shared: Shared::new(Matcher::new(random)),
+            table,
+            allowed,
+            feeds,
+            revision: AtomicU64::new(0),
+            blind: Mutex::default(),
+        }
     }
 
     /// Counts the changes.

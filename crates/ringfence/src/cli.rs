@@ -44,6 +44,8 @@ pub(crate) enum Command {
     Hub(commands::hub::Hub),
     /// Protect customers with what a hub shares
     Guard(commands::guard::Guard),
+    /// List, show, release and delete the mail that a guard keeps
+    Held(commands::held::Held),
     /// Add and list members, and change their standing
     Member(commands::member::Member),
     /// Decide on a member by its ties, and say why and what would help
@@ -78,6 +80,7 @@ impl Command {
             Self::Check(command) => command.run(output),
             Self::Hub(command) => command.run(output),
             Self::Guard(command) => command.run(output),
+            Self::Held(command) => command.run(output),
             Self::Member(command) => command.run(output),
             Self::Vet(command) => command.run(output),
             Self::Ties(command) => command.run(output),

@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod demo;
 pub(crate) mod findings;
 pub(crate) mod guard;
+pub(crate) mod held;
 pub(crate) mod hub;
 pub(crate) mod init;
 pub(crate) mod ledger;

@@ -76,6 +76,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "ledger",
             "model",
             "programme",
+            "quarantine",
             "registers",
             "release",
             "stix",

@@ -53,6 +53,44 @@ pub struct Programme {
     pub identity: String,
 }
 
+/// What of a collection may be enforced and not read.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+pub struct BlindFeed {
+    /// The key of the hashes, in hexadecimal digits.
+    pub key: String,
+    /// Which state of it this is.
+    pub serial: String,
+    /// Each value.
+    pub entries: Vec<BlindLine>,
+}
+
+impl fmt::Debug for BlindFeed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BlindFeed")
+            .field("serial", &self.serial)
+            .field("entries", &self.entries.len())
+            .finish()
+    }
+}
+
+/// A value that may be enforced and not read.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct BlindLine {
+    /// The indicator, as this member may call it.
+    #[serde(rename = "ref")]
+    pub reference: String,
+    /// What kind of value it is.
+    pub kind: String,
+    /// Its keyed hash.
+    pub digest: String,
+    /// Until when.
+    #[serde(default)]
+    pub until: Option<String>,
+    /// What it is about.
+    #[serde(default)]
+    pub category: Option<String>,
+}
+
 impl Me {
     /// The member's id, if the credential is a member's.
     #[must_use]
@@ -158,6 +196,32 @@ impl Hub {
     pub fn get(&self, path: &str) -> Result<Response<ureq::Body>, HubError> {
         let request = self.agent.get(format!("{}{path}", self.origin));
         request.header(header::AUTHORIZATION, self.authorization()).call().map_err(|error| failed(&error))
+    }
+
+    /// What of a collection may be enforced and not read; `None` if that is still what `known` says, or the hub has no such thing.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no answer, or one that cannot be read.
+    pub fn blinded(&self, collection: &str, known: Option<&str>) -> Result<Option<BlindFeed>, HubError> {
+        let path = format!("/api/blinded?collection={}", taxii::encode_component(collection));
+        let mut request = self.agent.get(format!("{}{path}", self.origin));
+        request = request.header(header::AUTHORIZATION, self.authorization());
+        if let Some(known) = known {
+            request = request.header(header::IF_NONE_MATCH, format!("\"{known}\""));
+        }
+        let answer = request.call().map_err(|error| failed(&error))?;
+        let status = answer.status();
+        if matches!(status, StatusCode::NOT_MODIFIED | StatusCode::NOT_FOUND | StatusCode::FORBIDDEN) {
+            return Ok(None);
+        }
+        if status != StatusCode::OK {
+            return Err(HubError::Failed(format!("the hub answered {path} with status {}", status.as_u16())));
+        }
+        let read = serde_json::from_slice(&body(answer)?);
+        read.map(Some).map_err(|error| {
+            HubError::Failed(format!("the hub answered {path} with something else: {error}"))
+        })
     }
 
     /// A short request for JSON.

@@ -1,8 +1,9 @@
 //! How the set changes: objects that come, objects that go, and the passing of time.
 
 use std::collections::BTreeMap;
+use std::sync::PoisonError;
 
-use matcher::{Change as Listing, Key, Scope};
+use matcher::{BlindKey, BlindSetId, Blinded, Change as Listing, Key, Scope};
 use model::Timestamp;
 use stix::Marking;
 use uuid::Uuid;
@@ -24,6 +25,19 @@ pub struct Entering {
     rights: Rights,
     keys: Vec<Key>,
     until: Option<Timestamp>,
+}
+
+/// An indicator that may be enforced and not read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlindEntry {
+    /// The reference, which is this member's own.
+    pub id: Uuid,
+    /// The keyed hash of what is looked for.
+    pub value: Blinded,
+    /// Until when.
+    pub until: Option<Timestamp>,
+    /// What it is about.
+    pub category: String,
 }
 
 /// Slots that begin to be looked up, cease to be, or change what they may do. Nothing has changed yet.
@@ -111,6 +125,65 @@ impl Set {
             change.to.insert(slot, Some(record));
         }
         change
+    }
+
+    /// What it means that these are all the indicators of a feed that may be enforced and not read.
+    ///
+    /// They are known by references that are this member's own, and by keyed hashes. Nothing here is kept on the disk: after a
+    /// restart the hub is asked anew.
+    #[must_use]
+    pub fn blinded(&self, feed: u16, key: &[u8; 32], entries: Vec<BlindEntry>, now: Timestamp) -> Change {
+        let set = self.blind_set(key);
+        let mut table = self.table_mut();
+        let mut change = Change::default();
+        for slot in (0_u32..).zip(&table.slots).filter_map(|(slot, record)| {
+            let is_ours =
+                record.as_ref().is_some_and(|record| record.feed == feed && !record.blinded.is_empty());
+            is_ours.then_some(slot)
+        }) {
+            change.to.insert(slot, None);
+        }
+        for entry in entries {
+            let key = (feed, entry.id);
+            let slot = table.by_id.get(&key).copied().unwrap_or_else(|| reserve(&mut table, key));
+            let mut bounds = Bounds::default();
+            bounds.set(Bound::FalsePositive, table.false_positives.contains(&entry.id));
+            bounds.set(Bound::Site, table.quieted.contains(&entry.id));
+            let mut values: Vec<_> = match change.to.get(&slot) {
+                // Several values of one indicator come as several entries.
+                Some(Some(record)) => record.blinded.to_vec(),
+                Some(None) | None => Vec::new(),
+            };
+            values.push((set, entry.value));
+            let category = table.category(&entry.category);
+            let mut record = Record {
+                id: entry.id,
+                feed,
+                modified: now,
+                from: now,
+                until: entry.until,
+                category,
+                rights: Rights::of_words(["enforce"]),
+                bounds,
+                phase: Phase::Waiting,
+                keys: Box::default(),
+                blinded: values.into(),
+            };
+            record.phase = record.phase_at(now);
+            change.to.insert(slot, Some(record));
+        }
+        change
+    }
+
+    /// The tables of a key; another key is another set of tables.
+    fn blind_set(&self, key: &[u8; 32]) -> BlindSetId {
+        let mut sets = self.blind.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, set)) = sets.iter().find(|(known, _)| known == key) {
+            return *set;
+        }
+        let set = self.shared.with(|matcher| matcher.add_blind_set(BlindKey::new(key)));
+        sets.push((*key, set));
+        set
     }
 
     /// What it means that these indicators of a feed are gone.
@@ -246,6 +319,7 @@ impl Set {
             bounds,
             phase: Phase::Waiting,
             keys: keys.into(),
+            blinded: Box::default(),
         };
         record.phase = record.phase_at(now);
         record
@@ -292,6 +366,15 @@ fn turn(table: &mut Table, slot: u32, to: Option<Record>, listings: &mut Vec<Lis
     listings
         .extend(old.iter().filter(|key| !new.contains(key)).map(|key| Listing::Remove(key.clone(), slot)));
     listings.extend(new.into_iter().filter(|key| !old.contains(key)).map(|key| Listing::Insert(key, slot)));
+    let blinded = |record: Option<&Record>| match record {
+        Some(record) if record.is_active() => record.blinded.to_vec(),
+        Some(_) | None => Vec::new(),
+    };
+    let (old, new) = (blinded(before.as_ref()), blinded(to.as_ref()));
+    let going = old.iter().filter(|one| !new.contains(one));
+    listings.extend(going.map(|(set, value)| Listing::RemoveBlinded(*set, value.clone(), slot)));
+    let coming = new.iter().filter(|one| !old.contains(one));
+    listings.extend(coming.map(|(set, value)| Listing::InsertBlinded(*set, value.clone(), slot)));
     match to {
         Some(record) => {
             let due = due_of(&record);

@@ -77,9 +77,9 @@ pub struct BlindedEntry {
 
 /// What of an indicator is looked at.
 #[derive(Deserialize)]
-struct Indicator<'a> {
+struct Indicator {
     pattern: String,
-    pattern_type: &'a str,
+    pattern_type: String,
     valid_until: Option<Timestamp>,
     #[serde(default)]
     indicator_types: Vec<String>,
@@ -128,7 +128,7 @@ impl Exchange {
                 return Err(ReadError::NotModified { etag: serial });
             }
             drop(snapshot);
-            let key = inner.blind_key(member)?;
+            let key = self.blind_key(member)?;
             let snapshot = inner.store.snapshot()?;
             let newest = newest_of(snapshot.as_ref(), &view, &labels, now)?;
             let references = inner.references(member);
@@ -144,7 +144,10 @@ impl Exchange {
                 making.add(snapshot.as_ref(), &view, id, newest)?;
             }
             drop(snapshot);
-            let Making { entries, ranges, left_out, .. } = making;
+            let Making { mut entries, ranges, left_out, .. } = making;
+            // By ids, two members could lay their answers side by side; references are each member's own.
+            entries
+                .sort_by(|a, b| (&a.reference, &a.kind, &a.digest).cmp(&(&b.reference, &b.kind, &b.digest)));
             let leaving = Leaving { resource: Resource::Blinded, count: ranges.len(), ranges };
             if leaving.count > 0 && !inner.disclose(&view, collection.id, leaving, now)? {
                 continue;
@@ -153,6 +156,29 @@ impl Exchange {
         }
         Err(ReadError::Unsettled)
     }
+
+    /// The member's key, made when it is first asked for.
+    fn blind_key(&self, member: &MemberId) -> Result<[u8; 32], ReadError> {
+        if let Some(key) = kept_key(self.inner.store.snapshot()?.as_ref(), member)? {
+            return Ok(key);
+        }
+        let (inner, member) = (Arc::clone(&self.inner), member.clone());
+        let (key, _) = self.inner.writer.run(Instants::Alone, move |turn| -> Result<_, WriteError> {
+            // Somebody may have asked for it in the same moment.
+            if let Some(key) = kept_key(inner.store.snapshot()?.as_ref(), &member)? {
+                return Ok(key);
+            }
+            let key = turn.random_bytes::<32>();
+            turn.put_json(BLIND_KEY, member.as_str(), &hex::encode(key))?;
+            Ok(key)
+        })?;
+        Ok(key)
+    }
+}
+
+fn kept_key(snapshot: &dyn Snapshot, member: &MemberId) -> Result<Option<[u8; 32]>, StoreError> {
+    let text: Option<String> = get(snapshot, BLIND_KEY, member.as_str())?;
+    Ok(text.and_then(|text| hex::decode(text).ok()?.try_into().ok()))
 }
 
 struct Making {
@@ -177,7 +203,7 @@ impl Making {
         }
         let mut body = Vec::new();
         snapshot.read(view, &newest.run, newest.index, 1, &mut body)?;
-        let indicator = serde_json::from_slice::<Indicator<'_>>(&body).ok();
+        let indicator = serde_json::from_slice::<Indicator>(&body).ok();
         let (Some(indicator), Some(uuid)) = (indicator, uuid_of(id, "indicator--")) else {
             self.left_out += 1;
             return Ok(());
@@ -291,26 +317,6 @@ impl Inner {
             content.extend(departed.as_micros().to_le_bytes());
         }
         Ok(hex::encode(&self.cursor.tag(&content)[..16]))
-    }
-
-    /// The member's key, made when it is first asked for.
-    fn blind_key(&self, member: &MemberId) -> Result<[u8; 32], ReadError> {
-        let kept = |snapshot: &dyn Snapshot| -> Result<Option<[u8; 32]>, StoreError> {
-            let text: Option<String> = get(snapshot, BLIND_KEY, member.as_str())?;
-            Ok(text.and_then(|text| hex::decode(text).ok()?.try_into().ok()))
-        };
-        if let Some(key) = kept(self.store.snapshot()?.as_ref())? {
-            return Ok(key);
-        }
-        let name = member.clone();
-        self.writer.run(Instants::None, move |turn| -> Result<(), WriteError> {
-            // Whoever comes second in the same moment takes the later one as well: both read it back.
-            let key = hex::encode(turn.random_bytes::<32>());
-            turn.put_json(BLIND_KEY, name.as_str(), &key)?;
-            Ok(())
-        })?;
-        let key = kept(self.store.snapshot()?.as_ref())?;
-        key.ok_or_else(|| ReadError::Store(StoreError::Damaged(format!("the key of `{member}` is missing"))))
     }
 
     fn references(&self, member: &MemberId) -> References {

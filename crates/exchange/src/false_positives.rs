@@ -119,7 +119,7 @@ impl Exchange {
         if caller.member().is_none() {
             require(caller, &DECIDERS, DECIDERS_TEXT)?;
         }
-        self.doubt(caller, object, reason, "reported", |turn, object, known, doubt| {
+        self.doubt(caller, object, reason, "reported", |_, _, known, (by, said)| {
             let mut doubted = known.unwrap_or_else(|| Doubted {
                 state: State::Reported,
                 reports: BTreeMap::new(),
@@ -129,11 +129,9 @@ impl Exchange {
             if doubted.state == State::Dismissed {
                 doubted.state = State::Reported;
             }
-            let (by, said) = doubt;
             if doubted.reports.len() >= REPORTS_MAX && !doubted.reports.contains_key(&by) {
                 return Err(AdminError::Invalid(format!("{REPORTS_MAX} have said so already")));
             }
-            let _ = (turn, object);
             doubted.reports.insert(by, said);
             Ok(doubted)
         })

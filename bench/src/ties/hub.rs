@@ -229,7 +229,7 @@ fn changes(exchange: &Exchange, operator: &Caller, graph: &Graph) -> Result<Chan
         let tie = held[number / 4 % held.len()];
         let id: StatementId = format!("c{number}").parse()?;
         let statement = match number % 4 {
-            0 | 1 => Statement { id, ..statement_of(&Tie { points: 1 + (tie.points + 1) / 2, ..tie })? },
+            0 | 1 => Statement { id, ..statement_of(&Tie { points: 1 + tie.points.div_ceil(2), ..tie })? },
             place => Statement {
                 id,
                 said: listing(place == 2, number / 4, tie.holder)?,

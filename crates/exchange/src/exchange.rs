@@ -59,6 +59,9 @@ pub struct Exchange {
     pub(crate) inner: Arc<Inner>,
 }
 
+/// What a guard may act on unseen, at an epoch, when so many labels had been judged.
+pub(crate) type BlindGrants = (Epoch, usize, Arc<Grants>);
+
 pub(crate) struct Inner {
     // INVARIANT: dropped first, so that the writer's thread has ended before the store goes.
     pub(crate) writer: Writer,
@@ -75,7 +78,7 @@ pub(crate) struct Inner {
     rights: Mutex<HashMap<(Principal, CollectionId), (Epoch, Rights)>>,
     pub(crate) uses: Mutex<HashMap<(Principal, LabelId), (Epoch, Uses)>>,
     /// What guards may act on unseen, by epoch and number of labels judged.
-    pub(crate) blinded: Mutex<HashMap<Principal, (Epoch, usize, Arc<Grants>)>>,
+    pub(crate) blinded: Mutex<HashMap<Principal, BlindGrants>>,
     /// Every statement about ties.
     pub(crate) recorded: Recorded,
     /// New editions of documents that come in parts.

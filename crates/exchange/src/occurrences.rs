@@ -133,7 +133,7 @@ fn take(
     mut reported: Reported,
 ) -> Result<Reported, AdminError> {
     let snapshot = inner.store.snapshot()?;
-    let mut reporter: Reporter = get(snapshot.as_ref(), REPORTER, member.as_str())?.unwrap_or_default();
+    let mut teller: Reporter = get(snapshot.as_ref(), REPORTER, member.as_str())?.unwrap_or_default();
     let mut meant: BTreeMap<&str, Option<String>> = BTreeMap::new();
     let mut fresh: BTreeMap<String, Fact> = BTreeMap::new();
     for (place, fact) in facts {
@@ -147,7 +147,7 @@ fn take(
             meant.insert(&fact.object, inner.meant(turn, caller, &fact.object)?);
         }
         let object = meant.get(fact.object.as_str()).cloned().flatten();
-        let so_far = reporter.days.entry(day).or_default();
+        let so_far = teller.days.entry(day).or_default();
         let reason = if object.is_none() {
             Some(format!("there is no object `{}`", fact.object))
         } else if *so_far >= FACTS_PER_DAY_MAX {
@@ -175,11 +175,11 @@ fn take(
         digest.update(serde_json::to_vec(fact).unwrap_or_default());
     }
     tallies.settle(turn, at)?;
-    reporter.facts = reporter.facts.saturating_add(u64::try_from(fresh.len()).unwrap_or(u64::MAX));
-    reporter.last = at;
+    teller.facts = teller.facts.saturating_add(u64::try_from(fresh.len()).unwrap_or(u64::MAX));
+    teller.last = at;
     let oldest = day_of(at - fact::AGE_MAX);
-    reporter.days.retain(|day, count| *day >= oldest && *count > 0);
-    turn.put_json(REPORTER, member.as_str(), &reporter)?;
+    teller.days.retain(|day, count| *day >= oldest && *count > 0);
+    turn.put_json(REPORTER, member.as_str(), &teller)?;
     sweep(turn, snapshot.as_ref(), at)?;
     turn.record(&Body::Report(Report {
         at: at.to_string(),

@@ -135,10 +135,9 @@ impl Engine {
         let mut heard = None;
         let hold = Hold::open(&config.data, secrets.hold_key(), random(), |frame| {
             heard = heard.max((frame.heard > 0).then(|| Timestamp::from_micros(frame.heard)));
-            if let Some(index) = config.feeds.iter().position(|feed| feed.alias == frame.feed) {
-                if let Some(cursor) = &frame.cursor {
-                    feeds[index].cursor = Cursor::from_text(cursor);
-                }
+            let known = config.feeds.iter().position(|feed| feed.alias == frame.feed);
+            if let Some((index, cursor)) = known.zip(frame.cursor.as_ref()) {
+                feeds[index].cursor = Cursor::from_text(cursor);
             }
         })?;
         let began = Instant::now();

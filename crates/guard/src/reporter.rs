@@ -45,9 +45,9 @@ pub fn run(
         reporter.certificates();
         let mut left = ROUND;
         while !left.is_zero() && !stop.load(Ordering::Relaxed) {
-            let step = Duration::from_millis(200).min(left);
-            thread::sleep(step);
-            left -= step;
+            let pause = Duration::from_millis(200).min(left);
+            thread::sleep(pause);
+            left -= pause;
         }
     }
     reporter.keep();

@@ -95,7 +95,7 @@ impl Guard {
     /// # Errors
     ///
     /// Says what is in the way.
-    pub fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+    pub fn start(config: Config, clock: &Arc<dyn Clock>) -> Result<Self, StartError> {
         let config = Arc::new(config);
         fs::create_dir_all(&config.data)
             .map_err(|error| file(&config.data, format!("cannot be made: {error}")))?;
@@ -107,9 +107,9 @@ impl Guard {
         let set = Arc::new(Set::new(random()?, allowed, config.feeds.clone()));
         let (hits_in, hits) = sync_channel(HITS_WAITING);
         let customers = Customers::new(&config);
-        let judge = Judge::new(set, customers, secrets.reference_salt(), Arc::clone(&clock), hits_in);
+        let judge = Judge::new(set, customers, secrets.reference_salt(), Arc::clone(clock), hits_in);
         let judge = Arc::new(judge);
-        let zones = zones(&config, &judge, &secrets, &clock)?;
+        let zones = zones(&config, &judge, &secrets, clock)?;
         let makes: Box<dyn Zones> = match &zones {
             Some(zones) => Box::new(Arc::clone(zones)),
             None => Box::new(NoZones),
@@ -120,7 +120,7 @@ impl Guard {
             Arc::clone(&judge),
             makes,
             Arc::clone(&secrets),
-            Arc::clone(&clock),
+            Arc::clone(clock),
             Box::new(|| random().unwrap_or_default()),
             hits,
             facts,
@@ -134,12 +134,12 @@ impl Guard {
             judge,
             zones,
             secrets,
-            clock: Arc::clone(&clock),
+            clock: Arc::clone(clock),
             shelf: Shelf::default(),
             stop,
             threads: Vec::new(),
         };
-        guard.follow(&clock)?;
+        guard.follow(clock)?;
         Ok(guard)
     }
 
@@ -166,10 +166,10 @@ impl Guard {
             spawn("guard-report", move || reporter::run(&engine, &hub, &data, &clock, &chance, &stop))?;
         self.threads.push(thread);
         if !self.config.exports.is_empty() {
-            let (config, judge, shelf) =
+            let (config, judge, served) =
                 (Arc::clone(&self.config), Arc::clone(&self.judge), Arc::clone(&self.shelf));
             let (salt, stop) = (self.secrets.reference_salt(), Arc::clone(&self.stop));
-            let thread = spawn("guard-export", move || export::run(&config, &judge, salt, &shelf, &stop))?;
+            let thread = spawn("guard-export", move || export::run(&config, &judge, salt, &served, &stop))?;
             self.threads.push(thread);
         }
         Ok(())

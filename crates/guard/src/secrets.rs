@@ -2,6 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use base64::Engine as _;
@@ -42,7 +43,6 @@ impl Secrets {
                 if let Some(folder) = path.parent() {
                     fs::create_dir_all(folder)?;
                 }
-                use std::os::unix::fs::OpenOptionsExt as _;
                 let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
                 file.write_all(hex::encode(fresh).as_bytes())?;
                 file.sync_all()?;

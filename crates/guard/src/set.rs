@@ -62,10 +62,6 @@ impl Table {
         self.slots.get(usize::try_from(slot).ok()?)?.as_ref()
     }
 
-    fn get_mut(&mut self, slot: u32) -> Option<&mut Record> {
-        self.slots.get_mut(usize::try_from(slot).ok()?)?.as_mut()
-    }
-
     fn category(&mut self, name: &str) -> u16 {
         let known = self.categories.iter().position(|known| known == name);
         // A feed that invents a category for each indicator gets the last one for all further ones.
@@ -150,17 +146,20 @@ impl Set {
         let mut best: Option<(u32, Scope)> = None;
         self.shared.read().of_name(name, |slot, scope| {
             if counts(slot) {
-                best = better(best, (slot, scope));
+                best = Some(better(best, (slot, scope)));
             }
         });
         best
     }
 }
 
+/// What stands for a name: a slot, and how far it lists it.
+pub(crate) type Standing = (u32, Scope);
+
 /// Of two that list a name the one that stands for it.
-pub(crate) fn better(best: Option<(u32, Scope)>, other: (u32, Scope)) -> Option<(u32, Scope)> {
-    let rank = |(slot, scope): (u32, Scope)| (scope == Scope::Exact, slot);
-    Some(best.map_or(other, |best| if rank(other) < rank(best) { other } else { best }))
+pub(crate) fn better(best: Option<Standing>, other: Standing) -> Standing {
+    let rank = |(slot, scope): Standing| (scope == Scope::Exact, slot);
+    best.map_or(other, |best| if rank(other) < rank(best) { other } else { best })
 }
 
 /// The phases, for counting.

@@ -397,9 +397,9 @@ async fn a_network_that_asks_too_much_is_sent_to_tcp() {
     while let Ok(length) = timeout(Duration::from_millis(500), socket.recv(&mut buffer)).await {
         let length = length.unwrap();
         if buffer[2] & 2 == 0 {
-            answered += 1
+            answered += 1;
         } else {
-            cut += 1
+            cut += 1;
         }
         assert!(length < 100);
     }

@@ -82,6 +82,10 @@ pub struct Serving {
 /// # Errors
 ///
 /// Fails if a socket or the certificate cannot be had.
+///
+/// # Panics
+///
+/// Panics if the system gives no random numbers, which it does once it is up.
 pub async fn open(
     config: &Arc<Config>,
     judge: &Arc<Judge>,

@@ -114,6 +114,10 @@ impl SiteLog for Logged {
 /// # Errors
 ///
 /// Fails if the folder cannot be used.
+///
+/// # Panics
+///
+/// Panics if the system gives no random numbers, which it does once it is up.
 pub fn store(config: &Config, secrets: &Secrets, to_write: bool) -> Result<Store, StartError> {
     let folder = config.data.join("mail");
     let random = Arc::new(|bytes: &mut [u8]| {

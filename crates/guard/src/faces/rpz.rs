@@ -146,12 +146,12 @@ fn zone_scope(scope: Scope) -> ZoneScope {
 impl Content for FeedContent {
     fn for_each(&self, visit: &mut dyn FnMut(Entry<'_>)) {
         let list = self.set.shared.name_list(|slot| self.counts(slot));
-        let mut last = String::new();
+        let mut before = String::new();
         for listed in list.iter() {
             // Of several that list a name, the list has the one that stands for it first.
-            if listed.name != last {
+            if listed.name != before {
                 self.entry(listed.name, listed.slot, listed.scope, visit);
-                listed.name.clone_into(&mut last);
+                listed.name.clone_into(&mut before);
             }
         }
     }
@@ -282,6 +282,7 @@ impl Zones for RpzZones {
     }
 }
 
+#[derive(Clone, Copy)]
 enum When {
     Before,
     After,

@@ -69,7 +69,7 @@ impl fmt::Debug for BlindFeed {
         f.debug_struct("BlindFeed")
             .field("serial", &self.serial)
             .field("entries", &self.entries.len())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

@@ -8,7 +8,7 @@ use model::Timestamp;
 use stix::Marking;
 use uuid::Uuid;
 
-use super::{Set, Table, better};
+use super::{Set, Standing, Table, better};
 use crate::compile::compile;
 use crate::config::Feed;
 use crate::indicator::{Indicator, Rights, is_passive};
@@ -271,7 +271,7 @@ impl Set {
 
     /// What a change means for each name that it touches, where `counts` says which records stand in the zone.
     pub(crate) fn names_of(&self, change: &Change, counts: &dyn Fn(&Record) -> bool) -> Vec<NameChange> {
-        let mut names: BTreeMap<String, (Vec<u32>, Option<(u32, Scope)>)> = BTreeMap::new();
+        let mut names: BTreeMap<String, (Vec<u32>, Option<Standing>)> = BTreeMap::new();
         let table = self.table();
         for (slot, to) in &change.to {
             let before = table.get(*slot).filter(|record| counts(record));
@@ -282,7 +282,7 @@ impl Set {
             for (name, scope) in after.iter().flat_map(|record| names_in(&record.keys)) {
                 let entry = names.entry(name.to_owned()).or_default();
                 entry.0.push(*slot);
-                entry.1 = better(entry.1, (*slot, scope));
+                entry.1 = Some(better(entry.1, (*slot, scope)));
             }
         }
         drop(table);
@@ -291,7 +291,7 @@ impl Set {
             let before = self.entry_of(&name, standing);
             let staying = self.entry_of(&name, |slot| standing(slot) && !touched.contains(&slot));
             let after = match entering {
-                Some(entering) => better(staying, entering),
+                Some(entering) => Some(better(staying, entering)),
                 None => staying,
             };
             NameChange { name, before, after }
@@ -372,9 +372,9 @@ fn turn(table: &mut Table, slot: u32, to: Option<Record>, listings: &mut Vec<Lis
     };
     let (old, new) = (blinded(before.as_ref()), blinded(to.as_ref()));
     let going = old.iter().filter(|one| !new.contains(one));
-    listings.extend(going.map(|(set, value)| Listing::RemoveBlinded(*set, value.clone(), slot)));
+    listings.extend(going.map(|(set, value)| Listing::RemoveBlinded(*set, *value, slot)));
     let coming = new.iter().filter(|one| !old.contains(one));
-    listings.extend(coming.map(|(set, value)| Listing::InsertBlinded(*set, value.clone(), slot)));
+    listings.extend(coming.map(|(set, value)| Listing::InsertBlinded(*set, *value, slot)));
     match to {
         Some(record) => {
             let due = due_of(&record);

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use guard::config::Config;
 use guard::run;
-use model::SystemClock;
+use model::{Clock, SystemClock};
 use serde_json::json;
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
@@ -56,7 +56,8 @@ impl Guard {
         }
         self.start_logging()?;
         let summary = summary(&config);
-        let guard = Arc::new(run::Guard::start(config, Arc::new(SystemClock::default()))?);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+        let guard = Arc::new(run::Guard::start(config, &clock)?);
         let served = Arc::clone(&guard);
         serving::runtime()?.block_on(async move {
             let signal = serving::stop_signal()?;

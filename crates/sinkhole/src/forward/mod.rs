@@ -103,6 +103,8 @@ struct Active {
 }
 
 type Outcome = Option<Arc<Truth>>;
+/// Questions under way, with those who wait for the answer.
+type UnderWay = HashMap<Box<[u8]>, Vec<oneshot::Sender<Outcome>>>;
 
 /// What came of a question, and the seconds for which that holds.
 #[derive(Debug)]
@@ -120,7 +122,7 @@ pub struct Forwarder {
     limiter: Limiter,
     random: Random,
     start: Instant,
-    under_way: Mutex<HashMap<Box<[u8]>, Vec<oneshot::Sender<Outcome>>>>,
+    under_way: Mutex<UnderWay>,
 }
 
 impl Forwarder {
@@ -275,7 +277,7 @@ impl Forwarder {
         Some(truth)
     }
 
-    fn under_way(&self) -> std::sync::MutexGuard<'_, HashMap<Box<[u8]>, Vec<oneshot::Sender<Outcome>>>> {
+    fn under_way(&self) -> std::sync::MutexGuard<'_, UnderWay> {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -377,18 +379,17 @@ fn write_block(query: &Query, answer: Answer, reason: &Reason, ttl: u32, out: &m
         (Answer::Address { v6: Some(v6), .. }, TYPE_AAAA) => Some(v6.octets().to_vec()),
         _ => None,
     };
-    let (count_at, owner, rtype, data) = match address {
-        Some(data) => (7, wire::HEADER_BYTES, query.qtype, data),
-        None => {
-            // RFC 2308 §3: the SOA says for how long there is nothing. Its owner is the name; above it, if there is no name.
-            let label = usize::from(query.question[0]);
-            let above = if answer == Answer::NxDomain && label > 0 { label + 1 } else { 0 };
-            let mut data = b"\x09localhost\x00\x0ahostmaster\x09localhost\x00".to_vec();
-            for number in [1, 3600, 600, 86_400, ttl] {
-                data.extend_from_slice(&u32::to_be_bytes(number));
-            }
-            (9, wire::HEADER_BYTES + above, TYPE_SOA, data)
+    let (count_at, owner, rtype, data) = if let Some(data) = address {
+        (7, wire::HEADER_BYTES, query.qtype, data)
+    } else {
+        // RFC 2308 §3: the SOA says for how long there is nothing. Its owner is the name; above it, if there is no name.
+        let label = usize::from(query.question[0]);
+        let above = if answer == Answer::NxDomain && label > 0 { label + 1 } else { 0 };
+        let mut data = b"\x09localhost\x00\x0ahostmaster\x09localhost\x00".to_vec();
+        for number in [1, 3600, 600, 86_400, ttl] {
+            data.extend_from_slice(&u32::to_be_bytes(number));
         }
+        (9, wire::HEADER_BYTES + above, TYPE_SOA, data)
     };
     out[count_at] = 1;
     let pointer = 0xc000 | u16::try_from(owner).unwrap_or(12);

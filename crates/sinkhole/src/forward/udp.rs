@@ -6,7 +6,7 @@
 //! same address (`SO_REUSEPORT`); the system spreads clients over them.
 
 use std::io::{self, IoSlice, IoSliceMut};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
+use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -228,10 +228,10 @@ fn receive(
 
 fn address_of(peer: &SockaddrStorage) -> Option<SocketAddr> {
     if let Some(v4) = peer.as_sockaddr_in() {
-        return Some(SocketAddrV4::new(Ipv4Addr::from(v4.ip()), v4.port()).into());
+        return Some(SocketAddrV4::new(v4.ip(), v4.port()).into());
     }
     let v6 = peer.as_sockaddr_in6()?;
-    Some(SocketAddrV6::new(Ipv6Addr::from(v6.ip()), v6.port(), v6.flowinfo(), v6.scope_id()).into())
+    Some(SocketAddrV6::new(v6.ip(), v6.port(), v6.flowinfo(), v6.scope_id()).into())
 }
 
 /// Puts the bit that asks for TCP in place of an answer that is too long for its client.

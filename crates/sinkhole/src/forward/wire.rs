@@ -102,7 +102,7 @@ impl<'a> Reader<'a> {
             match self.u8()? {
                 0 => return Some(()),
                 length if usize::from(length) <= LABEL_BYTES_MAX => {
-                    self.take(usize::from(length)).map(drop)?
+                    self.take(usize::from(length)).map(drop)?;
                 }
                 pointer if pointer >= 0xc0 => return self.u8().map(drop),
                 _ => return None,

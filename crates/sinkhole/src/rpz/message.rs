@@ -166,6 +166,21 @@ fn parts<'a>((bytes, ends): (&'a [u8], &'a [usize])) -> impl Iterator<Item = Raw
     starts.zip(ends).map(move |(start, end)| Raw(&bytes[start..*end]))
 }
 
+/// A refusal of a signature, with the error that RFC 8945 §5.2.2 asks for.
+///
+/// `domain` 0.12.3 says FORMERR in the TSIG record where a signature does not verify. The record stands last and is not signed; its
+/// last six bytes are the original id, the error, and that no other data follows.
+fn told_rightly(mut reply: Vec<u8>) -> Vec<u8> {
+    const FORMERR: [u8; 4] = [0, 1, 0, 0];
+    const BADSIG: [u8; 4] = [0, 16, 0, 0];
+    let is_refusal = reply.get(3).is_some_and(|flags| flags & 0x0f == Rcode::NOTAUTH.to_int());
+    if is_refusal && reply.ends_with(&FORMERR) {
+        let at = reply.len() - BADSIG.len();
+        reply[at..].copy_from_slice(&BADSIG);
+    }
+    reply
+}
+
 /// Reads a request and checks its signature as of `now`, seconds since 1970.
 pub(crate) fn read(bytes: &[u8], keys: &KeyRing, now: u64) -> Incoming {
     let Ok(mut message) = Message::from_octets(bytes.to_vec()) else { return Incoming::Nothing };
@@ -177,7 +192,7 @@ pub(crate) fn read(bytes: &[u8], keys: &KeyRing, now: u64) -> Incoming {
         Ok(signer) => signer,
         Err(error) => {
             let built = error.build_message(&original, MessageBuilder::new_vec());
-            return built.map_or(Incoming::Nothing, |reply| Incoming::Refused(reply.finish()));
+            return built.map_or(Incoming::Nothing, |reply| Incoming::Refused(told_rightly(reply.finish())));
         }
     };
     let edns = message.opt().is_some();

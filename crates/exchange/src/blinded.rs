@@ -81,8 +81,8 @@ struct Indicator {
     pattern: String,
     pattern_type: String,
     valid_until: Option<Timestamp>,
-    #[serde(default)]
-    indicator_types: Vec<String>,
+    #[serde(default, rename = "indicator_types")]
+    types: Vec<String>,
     #[serde(default)]
     labels: Vec<String>,
 }
@@ -217,8 +217,7 @@ impl Making {
             return Ok(());
         };
         let reference = format!("b-{}", self.references.hide(uuid));
-        let category =
-            indicator.indicator_types.into_iter().chain(indicator.labels).next().unwrap_or_default();
+        let category = indicator.types.into_iter().chain(indicator.labels).next().unwrap_or_default();
         for key in keys {
             let blinded = self.key.blind(&key).to_string();
             let (kind, digest) = blinded.split_once(':').unwrap_or_default();
@@ -262,7 +261,7 @@ fn newest_of(
                     }
                     let version = StixTimestamp::parse(&head.version).ok();
                     if newest.get(&head.id).is_none_or(|known| known.version < version) {
-                        let place = Newest { version, run: run.clone(), index, revoked: head.revoked };
+                        let place = Newest { version, run, index, revoked: head.revoked };
                         newest.insert(head.id, place);
                     }
                 }

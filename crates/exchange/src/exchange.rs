@@ -69,13 +69,16 @@ pub(crate) struct Inner {
     pub(crate) swept: AtomicU64,
     rights: Mutex<HashMap<(Principal, CollectionId), (Epoch, Rights)>>,
     pub(crate) uses: Mutex<HashMap<(Principal, LabelId), (Epoch, Uses)>>,
-    /// What guards may act on unseen, by epoch and number of labels judged.
-    pub(crate) blinded: Mutex<HashMap<Principal, (Epoch, usize, Arc<Grants>)>>,
+    /// What guards may act on unseen.
+    pub(crate) blinded: Mutex<HashMap<Principal, Judged>>,
     /// Every statement about ties.
     pub(crate) recorded: Recorded,
     /// When time last did its work, in microseconds.
     pub(crate) tended: AtomicI64,
 }
+
+/// A reader's grants of one kind, with the epoch and the number of labels for which they were judged.
+pub(crate) type Judged = (Epoch, usize, Arc<Grants>);
 
 /// What a principal may do with a collection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -235,13 +235,12 @@ impl Exchange {
                 still_accepted(turn, &caller)?;
                 // A member's guard may know it by a reference only, and the member learns no more of it here.
                 let named = object.clone();
-                let object = match caller.member() {
-                    Some(_) => inner.meant(turn, &caller, &object)?,
-                    None => {
-                        let is_here = turn.tx().find(&object)?.iter().any(|copy| copy.left.is_none());
-                        // What is confirmed can be taken back when the object is gone.
-                        (is_here || what == "dismissed").then_some(object)
-                    }
+                let object = if caller.member().is_some() {
+                    inner.meant(turn, &caller, &object)?
+                } else {
+                    let is_here = turn.tx().find(&object)?.iter().any(|copy| copy.left.is_none());
+                    // What is confirmed can be taken back when the object is gone.
+                    (is_here || what == "dismissed").then_some(object)
                 };
                 let object = object.ok_or_else(|| AdminError::NoSuchObject(named.clone()))?;
                 let snapshot = inner.store.snapshot()?;

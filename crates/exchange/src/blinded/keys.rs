@@ -48,12 +48,12 @@ fn key_of(equality: &Equality<'_>) -> Option<Key> {
 /// A name with all below it, unless that would be everybody's: `co.uk`, `github.io`. A guard could not see that itself.
 fn name(text: &str) -> Option<Key> {
     let key = Key::name(text, Scope::Subdomains).ok()?;
-    match &key {
-        Key::Name(canonical, _) if psl::suffix_str(canonical.as_str()) == Some(canonical.as_str()) => {
-            Key::name(canonical.as_str(), Scope::Exact).ok()
-        }
-        _ => Some(key),
+    if let Key::Name(canonical, _) = &key
+        && psl::suffix_str(canonical.as_str()) == Some(canonical.as_str())
+    {
+        return Key::name(canonical.as_str(), Scope::Exact).ok();
     }
+    Some(key)
 }
 
 #[cfg(test)]

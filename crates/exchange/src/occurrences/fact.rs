@@ -63,14 +63,16 @@ struct Sighting {
     first_seen: Timestamp,
     last_seen: Timestamp,
     count: u64,
-    sighting_of_ref: String,
+    #[serde(rename = "sighting_of_ref")]
+    object: String,
     extensions: BTreeMap<String, Extension>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Extension {
-    extension_type: String,
+    #[serde(rename = "extension_type")]
+    kind: String,
     countermeasure: Countermeasure,
     action: Action,
 }
@@ -99,7 +101,7 @@ pub(super) fn read(object: &Value, now: Timestamp) -> Result<Fact, String> {
         return Err("it is not a `sighting` of STIX 2.1".to_owned());
     }
     let id = uuid_of(id, "sighting--").ok_or("`id` is not that of a sighting")?;
-    if uuid_of(&sighting.sighting_of_ref, "indicator--").is_none() {
+    if uuid_of(&sighting.object, "indicator--").is_none() {
         return Err("`sighting_of_ref` is not the id of an indicator".to_owned());
     }
     let hour = *first_seen;
@@ -120,11 +122,11 @@ pub(super) fn read(object: &Value, now: Timestamp) -> Result<Fact, String> {
     let (Some((extension, said)), None) = (extensions.next(), extensions.next()) else {
         return Err("`extensions` has to be the one of facts of occurrence".to_owned());
     };
-    if extension != OCCURRENCE_EXTENSION || said.extension_type != "property-extension" {
+    if extension != OCCURRENCE_EXTENSION || said.kind != "property-extension" {
         return Err(format!("`extensions` has to be `{OCCURRENCE_EXTENSION}`, a property extension"));
     }
     let (countermeasure, action) = (said.countermeasure, said.action);
-    Ok(Fact { id, object: sighting.sighting_of_ref, hour, count: sighting.count, countermeasure, action })
+    Ok(Fact { id, object: sighting.object, hour, count: sighting.count, countermeasure, action })
 }
 
 /// The UUID behind a prefix, spelled as STIX has it.

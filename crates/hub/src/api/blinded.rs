@@ -41,13 +41,12 @@ pub(crate) async fn get(
         }
     });
     let (serial, body): (String, Option<Bytes>) = read.await?;
-    let mut response = match body {
-        Some(body) => answer(StatusCode::OK, JSON_TYPE, body),
-        None => {
-            let mut response = Response::new(Body::empty());
-            *response.status_mut() = StatusCode::NOT_MODIFIED;
-            response
-        }
+    let mut response = if let Some(body) = body {
+        answer(StatusCode::OK, JSON_TYPE, body)
+    } else {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        response
     };
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, NO_STORE);

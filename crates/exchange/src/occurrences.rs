@@ -130,7 +130,7 @@ fn take(
     caller: &Caller,
     member: &MemberId,
     facts: &[(usize, Fact)],
-    mut reported: Reported,
+    mut answer: Reported,
 ) -> Result<Reported, AdminError> {
     let snapshot = inner.store.snapshot()?;
     let mut teller: Reporter = get(snapshot.as_ref(), REPORTER, member.as_str())?.unwrap_or_default();
@@ -140,7 +140,7 @@ fn take(
         let day = day_of(fact.hour);
         let key = format!("{day}/{member}/{}", fact.id);
         if fresh.contains_key(&key) || snapshot.get(FACT, &key)?.is_some() {
-            reported.already += 1;
+            answer.already += 1;
             continue;
         }
         if !meant.contains_key(fact.object.as_str()) {
@@ -157,14 +157,14 @@ fn take(
         };
         if let Some(reason) = reason {
             let id = format!("sighting--{}", fact.id);
-            reported.refused.push(RefusedFact { id, place: *place, reason });
+            answer.refused.push(RefusedFact { id, place: *place, reason });
             continue;
         }
         *so_far += 1;
         fresh.insert(key, Fact { object: object.unwrap_or_default(), ..fact.clone() });
     }
     if fresh.is_empty() {
-        return Ok(reported);
+        return Ok(answer);
     }
     let at = turn.instant(0);
     let mut tallies = Tallies::new(snapshot.as_ref());
@@ -190,8 +190,8 @@ fn take(
         count: u64::try_from(fresh.len()).unwrap_or(u64::MAX),
         sha256: hex::encode(digest.finalize()),
     }))?;
-    reported.accepted = fresh.len();
-    Ok(reported)
+    answer.accepted = fresh.len();
+    Ok(answer)
 }
 
 /// Removes what is too old to be added to: days whose facts would be refused.

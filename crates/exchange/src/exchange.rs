@@ -89,9 +89,6 @@ pub(crate) struct Inner {
     pub(crate) tended: AtomicI64,
 }
 
-/// A reader's grants of one kind, with the epoch and the number of labels for which they were judged.
-pub(crate) type Judged = (Epoch, usize, Arc<Grants>);
-
 /// What a principal may do with a collection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Rights {

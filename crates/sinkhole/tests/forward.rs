@@ -12,7 +12,7 @@ use std::time::Duration;
 use sinkhole::WireName;
 use sinkhole::forward::{
     Action, Answer, Cause, Forwarder, Judge, Rate, Reason, Settings, Sink, StreamLimits, UdpServer, Verdict,
-    serve_https, serve_tcp, serve_udp,
+    serve_https, serve_tcp, serve_tls, serve_udp,
 };
 use support::{dig, peer, random};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -494,4 +494,73 @@ async fn dig_sees_the_reason() {
         "{said}"
     );
     assert!(!said.contains("MALFORMED") && !said.contains("WARNING"), "{said}");
+}
+
+/// A certificate for loopback, and its key.
+fn tls(folder: &std::path::Path) -> sinkhole::forward::SharedTls {
+    use tokio_rustls::rustls::ServerConfig;
+    use tokio_rustls::rustls::pki_types::pem::PemObject;
+    use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+    let [certificate, key] = ["certificate.pem", "key.pem"].map(|file| folder.join(file));
+    let made = std::process::Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-days",
+            "1",
+        ])
+        .args(["-subj", "/CN=localhost", "-keyout"])
+        .arg(&key)
+        .arg("-out")
+        .arg(&certificate)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let chain = vec![CertificateDer::from_pem_file(&certificate).unwrap()];
+    let mut config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(chain, PrivateKeyDer::from_pem_file(&key).unwrap())
+        .unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"dot".to_vec()];
+    Arc::new(std::sync::RwLock::new(Arc::new(config)))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kdig_asks_over_tls_and_https() {
+    if peer("kdig").is_none() || peer("openssl").is_none() {
+        return;
+    }
+    let scene = Scene::open().await;
+    let folder = tempfile::tempdir().unwrap();
+    let tls = tls(folder.path());
+    let (over_tls, over_https) = (
+        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap(),
+        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap(),
+    );
+    let ports = [&over_tls, &over_https].map(|listener| listener.local_addr().unwrap().port().to_string());
+    tokio::spawn(serve_tls(
+        Arc::clone(&scene.forwarder),
+        over_tls,
+        Arc::clone(&tls),
+        StreamLimits::default(),
+    ));
+    tokio::spawn(serve_https(Arc::clone(&scene.forwarder), over_https, Some(tls), StreamLimits::default()));
+    for (way, port) in ["+tls", "+https"].into_iter().zip(ports) {
+        for (name, want) in [("blocked.example.com", "192.0.2.80"), ("good.example.com", "198.51.100.7")] {
+            let port = port.clone();
+            let said = tokio::task::spawn_blocking(move || {
+                let said =
+                    std::process::Command::new("kdig").args(["@127.0.0.1", "-p", &port, way, name]).output();
+                String::from_utf8_lossy(&said.unwrap().stdout).into_owned()
+            });
+            let said = said.await.unwrap();
+            assert!(said.contains(want) && said.contains("TLS session"), "{way} {name}: {said}");
+        }
+    }
 }

@@ -95,8 +95,8 @@ async fn answer(
     }
     let query = match *request.method() {
         Method::GET => {
-            let mut encoded = request.uri().query().unwrap_or_default().split('&');
-            let encoded = encoded.find_map(|pair| pair.strip_prefix("dns=")).unwrap_or_default();
+            let mut pairs = request.uri().query().unwrap_or_default().split('&');
+            let encoded = pairs.find_map(|pair| pair.strip_prefix("dns=")).unwrap_or_default();
             match BASE64.decode(encoded) {
                 Ok(query) if query.len() <= QUERY_BYTES_MAX => query,
                 _ => return plain(StatusCode::BAD_REQUEST),

@@ -103,7 +103,8 @@ struct Active {
 }
 
 type Outcome = Option<Arc<Truth>>;
-/// Questions under way, with those who wait for the answer.
+
+/// Who waits for which answer.
 type UnderWay = HashMap<Box<[u8]>, Vec<oneshot::Sender<Outcome>>>;
 
 /// What came of a question, and the seconds for which that holds.

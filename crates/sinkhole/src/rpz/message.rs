@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use domain::base::MessageBuilder;
-use domain::base::iana::{Class, Opcode, Rcode, Rtype};
+use domain::base::iana::{Class, Opcode, Rcode, Rtype, TsigRcode};
 use domain::base::record::ComposeRecord;
 use domain::base::wire::Composer;
 use domain::base::{Message, Name as DomainName, ParsedName, ToName};
@@ -166,21 +166,6 @@ fn parts<'a>((bytes, ends): (&'a [u8], &'a [usize])) -> impl Iterator<Item = Raw
     starts.zip(ends).map(move |(start, end)| Raw(&bytes[start..*end]))
 }
 
-/// A refusal of a signature, with the error that RFC 8945 §5.2.2 asks for.
-///
-/// `domain` 0.12.3 says FORMERR in the TSIG record where a signature does not verify. The record stands last and is not signed; its
-/// last six bytes are the original id, the error, and that no other data follows.
-fn told_rightly(mut reply: Vec<u8>) -> Vec<u8> {
-    const FORMERR: [u8; 4] = [0, 1, 0, 0];
-    const BADSIG: [u8; 4] = [0, 16, 0, 0];
-    let is_refusal = reply.get(3).is_some_and(|flags| flags & 0x0f == Rcode::NOTAUTH.to_int());
-    if is_refusal && reply.ends_with(&FORMERR) {
-        let at = reply.len() - BADSIG.len();
-        reply[at..].copy_from_slice(&BADSIG);
-    }
-    reply
-}
-
 /// Reads a request and checks its signature as of `now`, seconds since 1970.
 pub(crate) fn read(bytes: &[u8], keys: &KeyRing, now: u64) -> Incoming {
     let Ok(mut message) = Message::from_octets(bytes.to_vec()) else { return Incoming::Nothing };
@@ -191,8 +176,10 @@ pub(crate) fn read(bytes: &[u8], keys: &KeyRing, now: u64) -> Incoming {
     let signer = match ServerSequence::request(&keys.0, &mut message, Time48::from_u64(now)) {
         Ok(signer) => signer,
         Err(error) => {
+            let code = error.error();
             let built = error.build_message(&original, MessageBuilder::new_vec());
-            return built.map_or(Incoming::Nothing, |reply| Incoming::Refused(told_rightly(reply.finish())));
+            return built
+                .map_or(Incoming::Nothing, |reply| Incoming::Refused(with_right_code(reply.finish(), code)));
         }
     };
     let edns = message.opt().is_some();
@@ -214,6 +201,20 @@ pub(crate) fn read(bytes: &[u8], keys: &KeyRing, now: u64) -> Incoming {
     }
     (request.name, request.qtype) = (name, qtype);
     Incoming::Request(Box::new(request))
+}
+
+/// RFC 8945 §5.2.2: a signature that is wrong is BADSIG. `domain` 0.12.3 puts FORMERR into the TSIG record.
+fn with_right_code(mut reply: Vec<u8>, code: TsigRcode) -> Vec<u8> {
+    let is_notauth = reply.get(3).is_some_and(|byte| byte & 0x0f == Rcode::NOTAUTH.to_int());
+    // The record ends with the code and an empty field's length.
+    let at = reply.len().saturating_sub(4);
+    if code == TsigRcode::FORMERR
+        && is_notauth
+        && let Some(bytes) = reply.get_mut(at..at + 2)
+    {
+        bytes.copy_from_slice(&TsigRcode::BADSIG.to_int().to_be_bytes());
+    }
+    reply
 }
 
 impl Request {
@@ -321,5 +322,86 @@ impl Notice {
             None => true,
             Some(signer) => signer.answer(&mut message, Time48::from_u64(now)).is_ok(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::tsig::ValidationError;
+
+    use super::*;
+
+    const NOW: u64 = 1_700_000_000;
+
+    fn key(name: &str, fill: u8) -> TsigKey {
+        TsigKey::new(name.parse().unwrap(), TsigAlgorithm::HmacSha512, &[fill; 64]).unwrap()
+    }
+
+    /// A question for the SOA of `z`, signed at `when`.
+    fn signed(key: &TsigKey, when: u64) -> (Vec<u8>, ClientTransaction<Arc<Key>>) {
+        let mut question = MessageBuilder::new_vec().question();
+        question.push((DomainName::vec_from_str("z").unwrap(), Rtype::SOA)).unwrap();
+        let mut additional = question.additional();
+        let signer =
+            ClientTransaction::request(Arc::clone(&key.key), &mut additional, Time48::from_u64(when))
+                .unwrap();
+        (additional.finish(), signer)
+    }
+
+    #[test]
+    fn a_signature_has_its_name_its_secret_and_its_time() {
+        let ring = KeyRing::new(&[key("k", 1)]);
+        let cases = [
+            // key, when, what the secondary makes of the answer; nothing if it is one
+            (key("k", 1), NOW, None),
+            (key("k", 1), NOW - 300, None),
+            (key("k", 1), NOW - 301, Some(TsigRcode::BADTIME)),
+            (key("k", 1), NOW + 301, Some(TsigRcode::BADTIME)),
+            (key("k", 2), NOW, Some(TsigRcode::BADSIG)),
+            (key("other", 1), NOW, Some(TsigRcode::BADKEY)),
+        ];
+        for (key, when, want) in cases {
+            let (bytes, signer) = signed(&key, when);
+            match read(&bytes, &ring, NOW) {
+                Incoming::Request(mut request) => {
+                    assert_eq!((want, request.key()), (None, Some("k".parse().unwrap())));
+                    let answer = request.reply(&Reply::error(Rcode::REFUSED), NOW);
+                    let mut answer = Message::from_octets(answer).unwrap();
+                    signer.answer(&mut answer, Time48::from_u64(when)).unwrap();
+                }
+                Incoming::Refused(reply) => {
+                    let mut reply = Message::from_octets(reply).unwrap();
+                    let heard = signer.answer(&mut reply, Time48::from_u64(when));
+                    let right = match heard {
+                        // The one error that is signed: it tells the primary's time.
+                        Err(ValidationError::ServerBadTime { server, .. }) => {
+                            assert_eq!(server, Time48::from_u64(NOW));
+                            want == Some(TsigRcode::BADTIME)
+                        }
+                        Err(ValidationError::ServerBadSig) => want == Some(TsigRcode::BADSIG),
+                        Err(ValidationError::ServerBadKey) => want == Some(TsigRcode::BADKEY),
+                        _ => false,
+                    };
+                    assert!(right, "{heard:?}, not {want:?}");
+                }
+                Incoming::Nothing => panic!("an answer to {want:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_notice_is_acknowledged_by_its_answer_alone() {
+        let zone: Name = "z".parse().unwrap();
+        let soa = b"\xc0\x0c\x00\x06\x00\x01\x00\x00\x00\x1e\x00\x16\x00\x00\x00\x00\x00\x07\x00\x00\x00\x01\x00\x00\x00\x01\x00\x00\x00\x01\x00\x00\x00\x01";
+        let plain = notice(7, zone.as_wire(), soa, None, NOW);
+        let mut answer = plain.bytes.clone();
+        assert!(!plain.is_answered_by(&answer, NOW), "its own echo");
+        answer[2] |= 0x80;
+        assert!(plain.is_answered_by(&answer, NOW));
+        answer[1] ^= 1;
+        assert!(!plain.is_answered_by(&answer, NOW), "another identifier");
+        let signed = notice(7, zone.as_wire(), soa, Some(&key("k", 1)), NOW);
+        answer[1] ^= 1;
+        assert!(!signed.is_answered_by(&answer, NOW), "an answer without a signature");
     }
 }

@@ -287,7 +287,8 @@ fn what_vetting_means_is_checked() {
 #[test]
 fn limits_are_checked_on_both_sides() {
     for (value, fine) in [("24", true), ("23", false), ("8_760", true), ("8_761", false)] {
-        let files = edited("programme.toml", "hours = 24", &format!("hours = {value}"));
+        let (from, to) = ("status_retention_hours = 24", format!("status_retention_hours = {value}"));
+        let files = edited("programme.toml", from, &to);
         assert_eq!(Programme::from_files(&files).is_ok(), fine, "{value}");
     }
     let files = edited("programme.toml", "[limits]", "[limits]\n#");

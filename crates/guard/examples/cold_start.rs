@@ -21,6 +21,10 @@ use guard::secrets::Secrets;
 use model::{Clock, SystemClock};
 use serde_json::json;
 
+/// As the program has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const PER_FRAME: usize = 2_000;
 
 fn main() {

@@ -26,8 +26,8 @@ use crate::config::{Config, Feed, Mode};
 use crate::customers::Customers;
 use crate::follow::{BlindFeed, BlindLine, Cursor, Me, News, Received};
 use crate::frequency::Counts as Frequencies;
-use crate::hold::{Frame, Hold, HoldError, Kept};
-use crate::indicator::{self, Object, Rights, id_of};
+use crate::hold::{Frame, Hold, HoldError, Kept, KeptRef};
+use crate::indicator::{self, Object, ObjectRef, Rights, id_of};
 use crate::judge::{Hit, Judge};
 use crate::lease::{Lease, Standing};
 use crate::occurrence::Facts;
@@ -44,6 +44,8 @@ const DUE_MAX: usize = 2_000;
 const HITS_MAX: usize = 10_000;
 /// Without a word of a lease from hub or site, nothing ends by silence.
 const NO_LEASE: Duration = Duration::from_secs(u64::MAX / 4);
+/// Room is made at most for so many indicators before they are seen.
+const EXPECTED_MAX: usize = 2_000_000;
 /// After so long without news what is gone is taken off the disk.
 const QUIET: Duration = Duration::from_secs(5);
 
@@ -231,7 +233,8 @@ impl Engine {
             let Some(feed) = by_alias.get(frame.feed.as_str()).copied() else { return };
             let is_indicator = |kept: &Kept| kept.object.indicator().is_some();
             let put = frame.put.into_iter().filter(is_indicator).collect();
-            self.put(feed, steps(&self.set, feed, put));
+            let put: Vec<Kept> = put;
+            self.put(feed, steps(&self.set, feed, put.iter().map(Kept::borrowed)));
         })
     }
 
@@ -402,7 +405,7 @@ impl Engine {
             state.cursor = cursor;
         }
         if self.is_loaded {
-            self.is_untidy |= self.put(feed, steps(&self.set, feed, frame.put));
+            self.is_untidy |= self.put(feed, steps(&self.set, feed, frame.put.iter().map(Kept::borrowed)));
         }
         Ok(())
     }
@@ -413,7 +416,7 @@ impl Engine {
         let mut entering: Vec<Entering> = Vec::with_capacity(steps.len());
         for step in steps {
             match step {
-                Step::Come(one) => entering.push(*one),
+                Step::Come(one) => entering.push(one),
                 Step::Go(id) => {
                     self.come(feed, &mut entering);
                     self.go(feed, [id]);
@@ -444,7 +447,7 @@ impl Engine {
             return;
         }
         let entering = std::mem::take(entering);
-        if self.zones.is_none() {
+        if self.zones.is_none() && !self.is_loaded {
             self.set.fill(feed, entering, self.clock.now());
             return;
         }
@@ -529,17 +532,22 @@ impl Engine {
         let began = Instant::now();
         let by_alias = by_alias(&self.config);
         let mut cursors = vec![Cursor::default(); self.feeds.len()];
+        let mut is_first = true;
         // All cores decrypt, read and compile; this thread lists.
         self.hold.each_parallel(
             |frame| {
-                let feed = by_alias.get(frame.feed.as_str()).copied();
+                let feed = by_alias.get(frame.feed).copied();
                 let steps = feed.map(|feed| steps(&self.set, feed, frame.put));
-                (feed, frame.cursor, steps, frame.gone)
+                (feed, frame.cursor.map(Cursor::from_text), steps, frame.gone)
             },
             |(feed, cursor, steps, gone)| {
                 let (Some(feed), Some(steps)) = (feed, steps) else { return };
-                if let (Some(place), Some(text)) = (cursors.get_mut(usize::from(feed)), cursor) {
-                    *place = Cursor::from_text(&text);
+                if let (Some(place), Some(cursor)) = (cursors.get_mut(usize::from(feed)), cursor) {
+                    *place = cursor;
+                }
+                if std::mem::take(&mut is_first) {
+                    // Pages are mostly of one size.
+                    self.set.expect(steps.len().saturating_mul(self.hold.pages()).min(EXPECTED_MAX));
                 }
                 self.put(feed, steps);
                 self.go(feed, gone);
@@ -606,8 +614,9 @@ impl Engine {
 }
 
 /// One object of a feed, compiled: what it means for the set.
+#[expect(clippy::large_enum_variant, reason = "nearly all are indicators, and boxes would be a million allocations")]
 enum Step {
-    Come(Box<Entering>),
+    Come(Entering),
     Go(Uuid),
     Pap { id: String, is_passive: bool },
     Recall(Vec<Uuid>),
@@ -615,20 +624,19 @@ enum Step {
 }
 
 /// Compiles what was read of a feed.
-fn steps(set: &Set, feed: u16, kept: Vec<Kept>) -> Vec<Step> {
-    let entry = set.entry(feed);
+fn steps<'k>(set: &Set, feed: u16, kept: impl IntoIterator<Item = KeptRef<'k>>) -> Vec<Step> {
+    let mut entry = set.entry(feed);
     let steps = kept.into_iter().filter_map(|one| match one.object {
-        Object::Indicator(indicator) => {
-            let id = indicator.id;
+        ObjectRef::Indicator(indicator) => {
             let rights = Rights::from_bits(one.rights);
-            let entering = if indicator.revoked { None } else { entry.enter(*indicator, rights) };
+            let entering = if indicator.revoked { None } else { entry.enter(&indicator, rights) };
             // A version that cannot be used ends the one before it.
-            Some(entering.map_or(Step::Go(id), |one| Step::Come(Box::new(one))))
+            Some(entering.map_or(Step::Go(indicator.id), Step::Come))
         }
-        Object::Pap { id, is_passive } => Some(Step::Pap { id, is_passive }),
-        Object::Recall(ids) => Some(Step::Recall(ids.iter().filter_map(|id| id_of(id)).collect())),
-        Object::FalsePositive { by, of, stands } => Some(Step::FalsePositive { by, of, stands }),
-        Object::Other => None,
+        ObjectRef::Pap { id, is_passive } => Some(Step::Pap { id, is_passive }),
+        ObjectRef::Recall(ids) => Some(Step::Recall(ids.iter().filter_map(|id| id_of(id)).collect())),
+        ObjectRef::FalsePositive { by, of, stands } => Some(Step::FalsePositive { by, of, stands }),
+        ObjectRef::Other => None,
     });
     steps.collect()
 }

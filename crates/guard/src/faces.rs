@@ -51,7 +51,12 @@ pub async fn serve(
     let config = guard.config();
     let customers = guard.judge().customers();
     let opened = faces.open(&config, &customers).await?;
-    faces.put(opened, &config);
+    // Resolvers keep what they have until the zones are open; the forwarder's clients have nothing else.
+    let (zones, others) = opened.apart();
+    faces.put(others, &config);
+    let opening = Arc::clone(&guard);
+    spawn_blocking(move || opening.open_zones()).await.map_err(|_| panicked())??;
+    faces.run_all(zones);
     is_up();
     // Ends only when it is told to; a face that fails says so, and the others go on.
     loop {
@@ -109,6 +114,15 @@ struct Running {
 struct Opened {
     sockets: Vec<(Place, Socket)>,
     tls: Option<Arc<ServerConfig>>,
+}
+
+impl Opened {
+    /// The zones' sockets, and all else.
+    fn apart(self) -> (Vec<(Place, Socket)>, Self) {
+        let (zones, sockets) =
+            self.sockets.into_iter().partition(|(_, socket)| matches!(socket, Socket::Zones(..)));
+        (zones, Self { sockets, tls: self.tls })
+    }
 }
 
 /// All sockets that are served.
@@ -211,7 +225,11 @@ impl Faces {
         for listening in self.running.values().filter_map(|running| running.flows.as_ref()) {
             listening.reload(config, &customers);
         }
-        for (place, socket) in opened.sockets {
+        self.run_all(opened.sockets);
+    }
+
+    fn run_all(&mut self, sockets: Vec<(Place, Socket)>) {
+        for (place, socket) in sockets {
             info!(?place, "it is served");
             let running = self.run(socket, &place);
             self.running.insert(place, running);
@@ -295,7 +313,7 @@ impl Faces {
             ),
             Err(error) => {
                 error!("the configuration stays as it was: {error}");
-                self.guard.reloads().refused(vec![error.to_string()]);
+                self.guard.refused(vec![error.to_string()]);
             }
         }
     }

@@ -35,9 +35,9 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
 
-use crate::indicator::{Object, id_of};
+use crate::indicator::{Object, ObjectRef, id_of};
 
-const MAGIC: &[u8; 8] = b"rfhold01";
+const MAGIC: &[u8; 8] = b"rfhold02";
 const HEAD_BYTES: usize = 24;
 /// The largest frame that is read: a page of the largest objects is far below.
 const FRAME_BYTES_MAX: usize = 256 << 20;
@@ -161,6 +161,36 @@ pub struct Kept {
     pub rights: u8,
     /// What it is.
     pub object: Object,
+}
+
+/// A [`Frame`] as it lies in a buffer.
+#[derive(Clone, Debug, Deserialize)]
+#[expect(missing_docs, reason = "as the fields of `Frame`")]
+pub struct FrameRef<'a> {
+    pub feed: &'a str,
+    pub cursor: Option<&'a str>,
+    pub heard: i64,
+    pub anew: bool,
+    #[serde(borrow)]
+    pub put: Vec<KeptRef<'a>>,
+    pub gone: Vec<Uuid>,
+}
+
+/// A [`Kept`] as it lies in a buffer.
+#[derive(Clone, Debug, Deserialize)]
+#[expect(missing_docs, reason = "as the fields of `Kept`")]
+pub struct KeptRef<'a> {
+    pub rights: u8,
+    #[serde(borrow)]
+    pub object: ObjectRef<'a>,
+}
+
+impl Kept {
+    /// The same without a copy.
+    #[must_use]
+    pub fn borrowed(&self) -> KeptRef<'_> {
+        KeptRef { rights: self.rights, object: self.object.borrowed() }
+    }
 }
 
 /// The open store.
@@ -330,7 +360,7 @@ impl Hold {
     /// As [`Hold::each`]; what came before the fault has been taken.
     pub fn each_parallel<T: Send>(
         &self,
-        read: impl Fn(Frame) -> T + Sync,
+        read: impl Fn(FrameRef<'_>) -> T + Sync,
         mut take: impl FnMut(T),
     ) -> Result<(), HoldError> {
         let threads = thread::available_parallelism().map_or(1, usize::from).min(READERS_MAX);
@@ -348,7 +378,7 @@ impl Hold {
                         if number >= self.frames() {
                             return;
                         }
-                        let one = self.frame(&cipher, number).map(read);
+                        let one = self.frame_with(&cipher, number, read);
                         if sender.send((number, one)).is_err() {
                             return;
                         }
@@ -409,10 +439,24 @@ impl Hold {
     }
 
     fn frame(&self, cipher: &XChaCha20Poly1305, number: u64) -> Result<Frame, HoldError> {
+        let plain = self.plain(cipher, number)?;
+        postcard::from_bytes(&plain).map_err(|_| self.damaged(number))
+    }
+
+    fn frame_with<T>(
+        &self,
+        cipher: &XChaCha20Poly1305,
+        number: u64,
+        read: impl Fn(FrameRef<'_>) -> T,
+    ) -> Result<T, HoldError> {
+        let plain = self.plain(cipher, number)?;
+        postcard::from_bytes(&plain).map(read).map_err(|_| self.damaged(number))
+    }
+
+    fn plain(&self, cipher: &XChaCha20Poly1305, number: u64) -> Result<Vec<u8>, HoldError> {
         let place = usize::try_from(number).ok().and_then(|number| self.places.get(number));
         let (at, length) = place.copied().ok_or_else(|| self.damaged(number))?;
-        let plain = self.part(cipher, 2 * number, at, length)?;
-        plain.and_then(|plain| postcard::from_bytes(&plain).ok()).ok_or_else(|| self.damaged(number))
+        self.part(cipher, 2 * number, at, length)?.ok_or_else(|| self.damaged(number))
     }
 
     /// What is sealed at a place; nothing if it is not what this key sealed there.
@@ -474,6 +518,12 @@ impl Hold {
         anew.bytes_live = anew.bytes;
         *self = anew;
         Ok(())
+    }
+
+    /// How many frames there are.
+    #[must_use]
+    pub fn pages(&self) -> usize {
+        self.places.len()
     }
 
     /// How many bytes the file has.

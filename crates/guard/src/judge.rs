@@ -284,7 +284,7 @@ feeds = { quiet = "monitor" }
 
     fn list(judge: &Judge, feed: u16, id: u128, pattern: &str) {
         let indicator = Indicator { pattern: pattern.to_owned(), ..Indicator::empty(Uuid::from_u128(id)) };
-        let entering = judge.set().enter(feed, indicator, Rights::ALL).into_iter().collect();
+        let entering = judge.set().enter(feed, &indicator, Rights::ALL).into_iter().collect();
         let change = judge.set().coming(feed, entering, "2026-01-15".parse().unwrap());
         judge.set().commit(change);
     }

@@ -41,11 +41,6 @@ impl Reloads {
         self.faults.clear();
     }
 
-    /// A configuration had faults, and the one before it stays in force.
-    pub fn refused(&mut self, faults: Vec<String>) {
-        self.refused += 1;
-        self.faults = faults;
-    }
 }
 
 /// A configuration with all that it names, ready to be taken.
@@ -60,6 +55,14 @@ pub struct Prepared {
 }
 
 impl Guard {
+    /// A configuration had faults, and the one before it stays in force.
+    pub fn refused(&self, faults: Vec<String>) {
+        self.note_reload(|reloads| {
+            reloads.refused += 1;
+            reloads.faults = faults;
+        });
+    }
+
     /// Reads all that a configuration names. Nothing changes.
     ///
     /// # Errors
@@ -92,7 +95,8 @@ impl Guard {
         let judged = engine.reload(Arc::clone(&config), is_other.then_some(allowed));
         let planned = self.zones().take(&config, plan, &set);
         drop(engine);
-        self.reloads().took(self.clock().now(), &needs_restart);
+        let now = self.clock().now();
+        self.note_reload(|reloads| reloads.took(now, &needs_restart));
         judged?;
         planned?;
         Ok(())

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -88,6 +88,8 @@ pub struct Guard {
     engine: Arc<Mutex<Engine>>,
     judge: Arc<Judge>,
     zones: Arc<RpzZones>,
+    /// What zones there are to be, until they are open.
+    plan: Mutex<Option<Plan>>,
     hub: Hub,
     secrets: Arc<Secrets>,
     clock: Arc<dyn Clock>,
@@ -141,10 +143,7 @@ impl Guard {
         )?;
         engine.set_programme_allows(programme);
         engine.begin()?;
-        // Only now: the zones go on with their serials if what is held is what they stood for.
         let zones = Arc::new(zones(&config, &secrets, clock));
-        zones.take(&config, plan, judge.set())?;
-        engine.set_zones(Box::new(Arc::clone(&zones)));
         let stop = Arc::new(AtomicBool::new(false));
         let engine = Arc::new(Mutex::new(engine));
         let guard = Self {
@@ -153,6 +152,7 @@ impl Guard {
             engine,
             judge,
             zones,
+            plan: Mutex::new(Some(plan)),
             secrets,
             clock: Arc::clone(clock),
             shelf: Shelf::default(),
@@ -162,6 +162,23 @@ impl Guard {
         };
         guard.follow()?;
         Ok(guard)
+    }
+
+    /// Opens the zones on what is held: they go on with their serials if that is what they stood for. All else is served
+    /// before, for with a million names this takes its time.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a journal cannot be used.
+    pub fn open_zones(&self) -> Result<(), StartError> {
+        let plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // Nothing changes meanwhile.
+        let mut engine = self.engine();
+        if let Some(plan) = plan {
+            self.zones.take(&self.config(), plan, self.judge.set())?;
+            engine.set_zones(Box::new(Arc::clone(&self.zones)));
+        }
+        Ok(())
     }
 
     /// Begins to follow every feed.
@@ -210,8 +227,13 @@ impl Guard {
     }
 
     /// What became of configurations that were read since the start.
-    pub fn reloads(&self) -> MutexGuard<'_, Reloads> {
-        self.reloads.lock().unwrap_or_else(PoisonError::into_inner)
+    #[must_use]
+    pub fn reloads(&self) -> Reloads {
+        self.reloads.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn note_reload(&self, note: impl FnOnce(&mut Reloads)) {
+        note(&mut self.reloads.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Who judges.

@@ -13,7 +13,7 @@ use crate::allow::Allowed;
 use crate::compile::compile;
 use crate::config::Feed;
 use crate::faces::rpz::prefixes_in;
-use crate::indicator::{Indicator, Rights, is_passive};
+use crate::indicator::{Indicator, IndicatorRef, Rights, is_passive};
 use crate::record::{Bound, Bounds, Phase, Record};
 
 const DAY_MICROS: i64 = 86_400_000_000;
@@ -23,10 +23,18 @@ const CONFIDENCE_UNTOLD: u8 = 50;
 /// An indicator that comes in, compiled. Making one needs no lock.
 #[derive(Clone, Debug)]
 pub struct Entering {
-    indicator: Indicator,
-    rights: Rights,
-    keys: Vec<Key>,
+    id: Uuid,
+    modified: Timestamp,
+    from: Timestamp,
     until: Option<Timestamp>,
+    confidence: Option<u8>,
+    category: Arc<str>,
+    rights: Rights,
+    /// A marking that STIX or PAP defines forbids action.
+    is_passive: bool,
+    /// Markings that only their definitions tell about.
+    markings: Vec<String>,
+    keys: Box<[Key]>,
 }
 
 /// An indicator that may be enforced and not read.
@@ -82,14 +90,20 @@ pub(crate) struct PrefixChange {
 impl Set {
     /// Compiles an indicator of a feed. What cannot be compiled, is allowed or is benign is counted with its reason, and
     /// gives `None`.
-    pub fn enter(&self, feed: u16, indicator: Indicator, rights: Rights) -> Option<Entering> {
-        self.entry(feed).enter(indicator, rights)
+    pub fn enter(&self, feed: u16, indicator: &Indicator, rights: Rights) -> Option<Entering> {
+        self.entry(feed).enter(&indicator.borrowed(), rights)
     }
 
     /// The way in for many indicators of a feed.
     #[must_use]
     pub fn entry(&self, feed: u16) -> Entry<'_> {
-        Entry { set: self, feed, settings: self.feeds().get(usize::from(feed)).cloned(), allowed: self.allowed() }
+        Entry {
+            set: self,
+            feed,
+            settings: self.feeds().get(usize::from(feed)).cloned(),
+            allowed: self.allowed(),
+            category: Arc::from(""),
+        }
     }
 }
 
@@ -99,25 +113,22 @@ pub struct Entry<'s> {
     feed: u16,
     settings: Option<Feed>,
     allowed: Arc<Allowed>,
+    /// The category before: those that come together are mostly of one.
+    category: Arc<str>,
 }
 
 impl Entry<'_> {
     /// As [`Set::enter`].
-    pub fn enter(&self, indicator: Indicator, rights: Rights) -> Option<Entering> {
-        let until = ends(self.settings.as_ref()?, &indicator);
-        let refuse = |reason: &str, words: String| {
-            if let Some(refusals) = self.set.table_mut().refusals.get_mut(usize::from(self.feed)) {
-                refusals.count(indicator.id, reason, words);
-            }
-        };
+    pub fn enter(&mut self, indicator: &IndicatorRef<'_>, rights: Rights) -> Option<Entering> {
+        let until = ends(self.settings.as_ref()?, indicator);
         if indicator.is_benign {
-            refuse("benign", "its creator calls it benign".to_owned());
+            self.refuse(indicator.id, "benign", "its creator calls it benign".to_owned());
             return None;
         }
-        let mut keys = match compile(&indicator.pattern_type, &indicator.pattern) {
+        let mut keys = match compile(indicator.pattern_type, indicator.pattern) {
             Ok(keys) => keys,
             Err(error) => {
-                refuse(error.word(), error.to_string());
+                self.refuse(indicator.id, error.word(), error.to_string());
                 return None;
             }
         };
@@ -129,9 +140,33 @@ impl Entry<'_> {
             stays
         });
         if let Some(list) = by {
-            refuse("allowed", format!("allowed by {list}"));
+            self.refuse(indicator.id, "allowed", format!("allowed by {list}"));
         }
-        (!keys.is_empty()).then_some(Entering { indicator, rights, keys, until })
+        if *self.category != *indicator.category {
+            self.category = indicator.category.into();
+        }
+        let known = |id: &&&str| stix::known(id).is_some();
+        let (known, unknown): (Vec<&str>, Vec<&str>) =
+            indicator.markings.iter().partition(|id| known(&id));
+        let forbids = |id: &&str| matches!(stix::known(id), Some(Marking::Pap(level)) if is_passive(level));
+        (!keys.is_empty()).then(|| Entering {
+            id: indicator.id,
+            modified: indicator.modified,
+            from: indicator.from,
+            until,
+            confidence: indicator.confidence,
+            category: Arc::clone(&self.category),
+            rights,
+            is_passive: known.iter().any(forbids),
+            markings: unknown.into_iter().map(str::to_owned).collect(),
+            keys: keys.into(),
+        })
+    }
+
+    fn refuse(&self, id: Uuid, reason: &str, words: String) {
+        if let Some(refusals) = self.set.table_mut().refusals.get_mut(usize::from(self.feed)) {
+            refusals.count(id, reason, words);
+        }
     }
 }
 
@@ -145,7 +180,8 @@ impl Set {
         self.shared.with(|matcher| {
             let mut table = self.table_mut();
             for one in entering {
-                let key = (feed, one.indicator.id);
+                let key = (feed, one.id);
+                // Once one waits, so do those after it: their order counts.
                 if !again.is_empty() || table.by_id.contains_key(&key) {
                     again.push(one);
                     continue;
@@ -165,6 +201,13 @@ impl Set {
         if !again.is_empty() {
             self.commit(self.coming(feed, again, now));
         }
+    }
+
+    /// Makes room for so many indicators that [`Set::fill`] will put in.
+    pub fn expect(&self, indicators: usize) {
+        let mut table = self.table_mut();
+        table.slots.reserve(indicators);
+        table.by_id.reserve(indicators);
     }
 
     /// All is in that [`Set::fill`] puts in: from here on, time is looked after.
@@ -191,12 +234,12 @@ impl Set {
         let mut table = self.table_mut();
         let mut change = Change::default();
         for one in entering {
-            let key = (feed, one.indicator.id);
+            let key = (feed, one.id);
             let known = table.by_id.get(&key).copied();
             if let Some(slot) = known {
                 let pending = change.to.get(&slot).and_then(Option::as_ref);
                 let held = pending.or_else(|| table.get(slot)).map(|record| record.modified);
-                if held.is_some_and(|held| held > one.indicator.modified) {
+                if held.is_some_and(|held| held > one.modified) {
                     continue;
                 }
             }
@@ -428,24 +471,24 @@ fn record_of(
     entering: Entering,
     now: Timestamp,
 ) -> Record {
-    let Entering { indicator, rights, keys, until } = entering;
     let mut bounds = Bounds::default();
-    bounds.set(Bound::Rights, !rights.may_enforce());
-    bounds.set(Bound::Pap, indicator.markings.iter().any(|id| forbids_action(table, id)));
-    bounds.set(Bound::Confidence, indicator.confidence.unwrap_or(CONFIDENCE_UNTOLD) < confidence_min);
-    bounds.set(Bound::FalsePositive, table.false_positives.contains(&indicator.id));
-    bounds.set(Bound::Site, table.quieted.contains(&indicator.id));
+    bounds.set(Bound::Rights, !entering.rights.may_enforce());
+    let is_passive = entering.is_passive || entering.markings.iter().any(|id| forbids_action(table, id));
+    bounds.set(Bound::Pap, is_passive);
+    bounds.set(Bound::Confidence, entering.confidence.unwrap_or(CONFIDENCE_UNTOLD) < confidence_min);
+    bounds.set(Bound::FalsePositive, table.false_positives.contains(&entering.id));
+    bounds.set(Bound::Site, table.quieted.contains(&entering.id));
     let mut record = Record {
-        id: indicator.id,
+        id: entering.id,
         feed,
-        modified: indicator.modified,
-        from: indicator.from,
-        until,
-        category: table.category(&indicator.category),
-        rights,
+        modified: entering.modified,
+        from: entering.from,
+        until: entering.until,
+        category: table.category(&entering.category),
+        rights: entering.rights,
         bounds,
         phase: Phase::Waiting,
-        keys: keys.into(),
+        keys: entering.keys,
         blinded: Box::default(),
     };
     record.phase = record.phase_at(now);
@@ -453,7 +496,7 @@ fn record_of(
 }
 
 /// The earlier of what an indicator says and what the site says.
-fn ends(feed: &Feed, indicator: &Indicator) -> Option<Timestamp> {
+fn ends(feed: &Feed, indicator: &IndicatorRef<'_>) -> Option<Timestamp> {
     let site =
         feed.days_max.map(|days| indicator.from.plus_micros(i64::from(days).saturating_mul(DAY_MICROS)));
     match (indicator.until, site) {
@@ -463,10 +506,7 @@ fn ends(feed: &Feed, indicator: &Indicator) -> Option<Timestamp> {
 }
 
 fn forbids_action(table: &Table, marking: &str) -> bool {
-    match stix::known(marking) {
-        Some(Marking::Pap(level)) => is_passive(level),
-        Some(_) | None => table.pap.get(marking).copied().unwrap_or(false),
-    }
+    table.pap.get(marking).copied().unwrap_or(false)
 }
 
 fn reserve(table: &mut Table, key: (u16, Uuid)) -> u32 {
@@ -574,7 +614,7 @@ mod tests {
     }
 
     fn come(set: &Set, feed: u16, indicator: Indicator, now: &str) {
-        let entering = set.enter(feed, indicator, Rights::ALL).into_iter().collect();
+        let entering = set.enter(feed, &indicator, Rights::ALL).into_iter().collect();
         let change = set.coming(feed, entering, at(now));
         set.commit(change);
     }
@@ -673,7 +713,7 @@ mod tests {
         let set = set(None);
         let mut strange = indicator(1, "x");
         strange.pattern = "[mutex:name = 'x']".to_owned();
-        assert!(set.enter(0, strange, Rights::ALL).is_none());
+        assert!(set.enter(0, &strange, Rights::ALL).is_none());
         let report = set.report(|_| true);
         assert_eq!(report.feeds[0].refused.get("property"), Some(&1));
     }

@@ -117,7 +117,7 @@ fn reload_on_signal(
                     for fault in &faults {
                         tracing::error!("the configuration stays as it was: {fault}");
                     }
-                    guard.reloads().refused(faults);
+                    guard.refused(faults);
                 }
             }
         }

@@ -328,6 +328,7 @@ impl Faces {
         let adopted = spawn_blocking(move || guard.adopt(prepared)).await.map_err(|_| panicked())?;
         self.put(opened, &config);
         self.end_others(&config).await;
+        self.guard.took(&needs_restart);
         adopted?;
         Ok(needs_restart)
     }

@@ -44,10 +44,10 @@ impl Reloads {
 }
 
 /// A configuration with all that it names, ready to be taken.
-pub struct Prepared {
+pub(crate) struct Prepared {
     pub(crate) config: Arc<Config>,
     /// What it would need a restart for, and has its old value.
-    pub needs_restart: Vec<&'static str>,
+    pub(crate) needs_restart: Vec<&'static str>,
     pub(crate) customers: Customers,
     token: String,
     allowed: Allowed,
@@ -63,12 +63,18 @@ impl Guard {
         });
     }
 
+    /// A configuration is in force, with all its sockets.
+    pub(crate) fn took(&self, needs_restart: &[&'static str]) {
+        let now = self.clock().now();
+        self.note_reload(|reloads| reloads.took(now, needs_restart));
+    }
+
     /// Reads all that a configuration names. Nothing changes.
     ///
     /// # Errors
     ///
     /// Says what cannot be used.
-    pub fn prepare(&self, config: Config) -> Result<Prepared, StartError> {
+    pub(crate) fn prepare(&self, config: Config) -> Result<Prepared, StartError> {
         let before = self.config();
         let (config, needs_restart) = merged(&before, config);
         let token = read_token(&config.hub.token_file)?;
@@ -84,8 +90,8 @@ impl Guard {
     /// # Errors
     ///
     /// Fails if a store or a journal does; the configuration is in force all the same.
-    pub fn adopt(&self, prepared: Prepared) -> Result<(), StartError> {
-        let Prepared { config, needs_restart, token, allowed, plan, .. } = prepared;
+    pub(crate) fn adopt(&self, prepared: Prepared) -> Result<(), StartError> {
+        let Prepared { config, token, allowed, plan, .. } = prepared;
         // One after the other: whoever comes between would be judged half by each.
         let mut engine = self.engine();
         self.set_config(Arc::clone(&config));
@@ -95,8 +101,6 @@ impl Guard {
         let judged = engine.reload(Arc::clone(&config), is_other.then_some(allowed));
         let planned = self.zones().take(&config, plan, &set);
         drop(engine);
-        let now = self.clock().now();
-        self.note_reload(|reloads| reloads.took(now, &needs_restart));
         judged?;
         planned?;
         Ok(())

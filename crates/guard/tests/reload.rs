@@ -72,7 +72,8 @@ fn ask(socket: &UdpSocket, server: SocketAddr, name: &str, id: u16) -> Option<Ip
     loop {
         let length = socket.recv(&mut answer).ok()?;
         if answer[..2] == id.to_be_bytes() {
-            let found = answer[..length].windows(6).find(|bytes| bytes[..2] == [0, 4])?;
+            let records = answer.get(query.len()..length).filter(|_| answer[6..8] != [0, 0])?;
+            let found = records.windows(6).find(|bytes| bytes[..2] == [0, 4])?;
             return Some(Ipv4Addr::new(found[2], found[3], found[4], found[5]));
         }
     }
@@ -274,7 +275,9 @@ fn sockets_come_and_go_and_a_configuration_that_cannot_be_had_changes_nothing() 
 
     site.reload("data = \"data\"", "data = \"elsewhere\"");
     assert_eq!(site.guard.reloads().needs_restart, ["data", "key_file"]);
-    site.reload(&listen(&[port, other]), &format!("{}\n[status]\nlisten = \"127.0.0.1:{status}\"", listen(&[port])));
+    let upstreams = format!("upstreams = [\"{world}\"]");
+    site.text = site.text.replace(&listen(&[port, other]), &listen(&[port]));
+    site.reload(&upstreams, &format!("{upstreams}\n[status]\nlisten = \"127.0.0.1:{status}\""));
     assert_eq!(ask(&socket, local(other), "evil.example", 3), None, "nobody listens there any more");
     let mut page = String::new();
     let mut stream = TcpStream::connect(local(status)).unwrap();

@@ -4,19 +4,20 @@
 //! what holds now, and they are empty when the lease is over or the feed is gone. What a customer may not be given stands in
 //! no file where the site has customers, and what is only monitored stands in those formats only that can say so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use feeds::{Action, Entry, Feed, Format, Item, Output, Reader, Rpz, Rule, etag, replace};
-use matcher::Key;
+use matcher::{Key, Scope};
 use model::Timestamp;
 use time::OffsetDateTime;
 use tracing::{info, warn};
 
+use crate::allow::Allowed;
 use crate::config::{Config, Export, ExportFormat, Mode};
 use crate::judge::Judge;
 use crate::record::reference;
@@ -38,21 +39,49 @@ pub struct Served {
 /// What is served below `/export/`, by name.
 pub type Shelf = Arc<RwLock<BTreeMap<String, Served>>>;
 
-/// Writes exports until `stop` is set.
-pub fn run(config: &Config, judge: &Judge, salt: [u8; 16], shelf: &Shelf, stop: &AtomicBool) {
-    let mut written: Option<u64> = None;
+/// Writes exports until `stop` is set, as the configuration in force says.
+pub fn run(
+    current: &dyn Fn() -> Arc<Config>,
+    judge: &Judge,
+    salt: [u8; 16],
+    shelf: &Shelf,
+    stop: &AtomicBool,
+) {
+    let mut written: Option<(u64, Arc<Config>)> = None;
     while !stop.load(Ordering::Relaxed) {
-        let revision = judge.set().revision();
-        if written != Some(revision) {
+        let (revision, config) = (judge.set().revision(), current());
+        let same = |(known, by): &(u64, Arc<Config>)| *known == revision && Arc::ptr_eq(by, &config);
+        if !written.as_ref().is_some_and(same) {
             for export in &config.exports {
-                match write(config, judge, salt, export, revision) {
+                match write(&config, judge, salt, export, revision) {
                     Ok(output) => tell(export, &output, shelf),
                     Err(why) => warn!(path = %export.path.display(), "an export cannot be written: {why}"),
                 }
             }
-            written = Some(revision);
+            if let Some((_, before)) = &written {
+                let_go(before, &config, shelf);
+            }
+            written = Some((revision, config));
         }
-        thread::sleep(LOOK);
+        let since = Instant::now();
+        while since.elapsed() < LOOK && !stop.load(Ordering::Relaxed) {
+            thread::sleep(LOOK / 10);
+        }
+    }
+}
+
+/// What is no longer exported is no longer served. Its files stay where they are, and go stale: the site is told.
+fn let_go(before: &Config, config: &Config, shelf: &Shelf) {
+    for export in &before.exports {
+        let now = config.exports.iter().find(|other| other.path == export.path);
+        if now.is_none() {
+            warn!(path = %export.path.display(), "this export is written no more; remove it where it is read");
+        }
+        if export.serve && !now.is_some_and(|now| now.serve) {
+            let base = export.path.file_name().map(PathBuf::from).unwrap_or_default();
+            let mut shelf = shelf.write().unwrap_or_else(PoisonError::into_inner);
+            shelf.retain(|name, _| !Path::new(name).starts_with(&base));
+        }
     }
 }
 
@@ -93,6 +122,30 @@ fn listed(config: &Config, judge: &Judge, salt: [u8; 16], export: &Export) -> Ve
     all
 }
 
+/// No format but a policy zone can let pass a part of what it blocks. So a name with something allowed below it is listed by
+/// itself, and a network with something allowed in it is not listed.
+fn open_up(listed: &mut Vec<Listed>, allowed: &Allowed) -> usize {
+    let before = listed.len();
+    listed.retain(|one| !matches!(&one.key, Key::Prefix(prefix) if allowed.has_within(prefix)));
+    let left_out = before - listed.len();
+    let wide = listed.iter().filter_map(|one| match &one.key {
+        Key::Name(name, Scope::Subdomains) => Some(name.as_str()),
+        _ => None,
+    });
+    let wide: Vec<&str> = wide.collect();
+    let opened: BTreeSet<String> = allowed.opened(&wide).into_iter().map(str::to_owned).collect();
+    let mut narrowed = 0;
+    for one in listed.iter_mut() {
+        if let Key::Name(name, scope @ Scope::Subdomains) = &mut one.key
+            && opened.contains(name.as_str())
+        {
+            *scope = Scope::Exact;
+            narrowed += 1;
+        }
+    }
+    left_out + narrowed
+}
+
 fn write(
     config: &Config,
     judge: &Judge,
@@ -100,7 +153,11 @@ fn write(
     export: &Export,
     revision: u64,
 ) -> Result<Output, String> {
-    let listed = listed(config, judge, salt, export);
+    let mut listed = listed(config, judge, salt, export);
+    let narrowed = open_up(&mut listed, &judge.set().allowed());
+    if narrowed > 0 {
+        info!(path = %export.path.display(), narrowed, "entries are narrowed or left out, since something allowed lies within");
+    }
     let entries = listed.iter().map(|one| Entry {
         item: Item::Plain(&one.key),
         reference: &one.reference,

@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::io::Read;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use taxii::{Credentials, Secret};
 use thiserror::Error;
@@ -51,6 +53,18 @@ pub struct Me {
 pub struct Programme {
     /// The STIX identity under which it publishes.
     pub identity: String,
+    /// What it is called.
+    #[serde(default)]
+    pub name: String,
+}
+
+/// What no guard of the programme may act on.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct AllowList {
+    /// Which state of it this is.
+    pub serial: String,
+    /// Names, addresses and networks.
+    pub values: Vec<String>,
 }
 
 /// What of a collection may be enforced and not read.
@@ -109,7 +123,8 @@ impl Me {
 pub struct Hub {
     url: String,
     origin: String,
-    token: String,
+    /// Shared by all copies, so that a new one counts at once.
+    token: Arc<RwLock<String>>,
     trusted: Option<Vec<u8>>,
     agent: Agent,
     stream_agent: Agent,
@@ -150,11 +165,20 @@ impl Hub {
         Ok(Self {
             url: url.to_owned(),
             origin: url[..origin_end].to_owned(),
-            token: token.trim().to_owned(),
+            token: Arc::new(RwLock::new(token.trim().to_owned())),
             trusted,
             agent: agent(None, Some(TIMEOUT)),
             stream_agent: agent(Some(STREAM_MAX), None),
         })
+    }
+
+    /// Takes another token from the next request on.
+    pub fn set_token(&self, token: &str) {
+        *self.token.write().unwrap_or_else(PoisonError::into_inner) = token.trim().to_owned();
+    }
+
+    fn token(&self) -> String {
+        self.token.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -166,7 +190,7 @@ impl Hub {
     }
 
     pub(crate) fn credentials(&self) -> Credentials {
-        Credentials::Bearer { token: Secret::new(self.token.clone()) }
+        Credentials::Bearer { token: Secret::new(self.token()) }
     }
 
     /// As whom the hub knows the guard; `None` if it is another kind of server.
@@ -204,7 +228,15 @@ impl Hub {
     ///
     /// Fails if there is no answer, or one that cannot be read.
     pub fn blinded(&self, collection: &str, known: Option<&str>) -> Result<Option<BlindFeed>, HubError> {
-        let path = format!("/api/blinded?collection={}", taxii::encode_component(collection));
+        self.if_changed(&format!("/api/blinded?collection={}", taxii::encode_component(collection)), known)
+    }
+
+    /// What a path has, unless that is what `known` says.
+    fn if_changed<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        known: Option<&str>,
+    ) -> Result<Option<T>, HubError> {
         let mut request = self.agent.get(format!("{}{path}", self.origin));
         request = request.header(header::AUTHORIZATION, self.authorization());
         if let Some(known) = known {
@@ -222,6 +254,15 @@ impl Hub {
         read.map(Some).map_err(|error| {
             HubError::Failed(format!("the hub answered {path} with something else: {error}"))
         })
+    }
+
+    /// What the programme allows; `None` if that is still what `known` says, or the hub has no such list.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no answer, or one that cannot be read.
+    pub fn allowed(&self, known: Option<&str>) -> Result<Option<AllowList>, HubError> {
+        self.if_changed("/api/allow", known)
     }
 
     /// A short request for JSON.
@@ -287,7 +328,7 @@ impl Hub {
     }
 
     fn authorization(&self) -> String {
-        format!("Bearer {}", self.token)
+        format!("Bearer {}", self.token())
     }
 }
 

@@ -11,6 +11,11 @@ use crate::config::{Config, Customer, Feed, Mode, Service};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CustomerId(u16);
 
+impl CustomerId {
+    /// The only one, of [`Customers::everybody`].
+    pub const ONLY: Self = Self(0);
+}
+
 /// All customers.
 #[derive(Clone, Debug)]
 pub struct Customers {
@@ -50,6 +55,23 @@ impl Customers {
             each.push(One::new(customer, &config.feeds));
         }
         Self { networks: by_length.into_iter().rev().collect(), keys, listeners, each }
+    }
+
+    /// One customer who is everybody, with a mode for each feed and every countermeasure.
+    #[must_use]
+    pub fn everybody(modes: impl IntoIterator<Item = Option<Mode>>) -> Self {
+        let one = One {
+            name: String::new(),
+            modes: modes.into_iter().collect(),
+            services: vec![Service::Sinkhole, Service::Quarantine, Service::Flow],
+            reports: false,
+        };
+        Self {
+            networks: Vec::new(),
+            keys: BTreeMap::new(),
+            listeners: BTreeMap::new(),
+            each: vec![one],
+        }
     }
 
     /// Whose client asks from an address.

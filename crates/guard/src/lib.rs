@@ -20,6 +20,8 @@ pub mod lease;
 pub mod occurrence;
 pub mod record;
 pub mod reporter;
+pub mod rules;
 pub mod run;
 pub mod secrets;
 pub mod set;
+pub mod sight;

@@ -24,6 +24,8 @@ use uuid::Uuid;
 use crate::allow::Allowed;
 use crate::config::Feed;
 use crate::record::{Phase, Record};
+use crate::rules::Rules;
+use crate::sight::Kinds;
 
 pub use changing::{BlindEntry, Change, Entering};
 pub use report::{FeedReport, Refusals, Report};
@@ -31,6 +33,10 @@ pub use report::{FeedReport, Refusals, Report};
 /// Everything that is looked up.
 pub struct Set {
     pub(crate) shared: Shared,
+    /// Patterns that are no look-up.
+    pub(crate) rules: Rules,
+    /// What is met at all, so that patterns about other things are told as what cannot be computed.
+    kinds: Kinds,
     table: RwLock<Table>,
     /// What is never acted on.
     pub allowed: Allowed,
@@ -83,12 +89,26 @@ impl Set {
         let table = RwLock::new(Table { refusals, ..Table::default() });
         Self {
             shared: Shared::new(Matcher::new(random)),
+            rules: Rules::new(random),
+            kinds: Kinds::MET,
             table,
             allowed,
             feeds,
             revision: AtomicU64::new(0),
             blind: Mutex::default(),
         }
+    }
+
+    /// For whoever meets other things than countermeasures do.
+    #[must_use]
+    pub fn meeting(self, kinds: Kinds) -> Self {
+        Self { kinds, ..self }
+    }
+
+    /// Patterns that are no look-up.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
+        &self.rules
     }
 
     /// Counts the changes.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use flows::{
-    Client, Collector, Hit, Judge as FlowJudge, Origin, Settings, Shown, Sink, Target, hand_out, listen,
+    Client, Collector, Flow, Hit, Judge as FlowJudge, Origin, Settings, Shown, Sink, Target, hand_out, listen,
     write,
 };
 use model::Clock;
@@ -17,6 +17,7 @@ use crate::customers::CustomerId;
 use crate::judge::Judge;
 use crate::occurrence::Action;
 use crate::run::StartError;
+use crate::sight::{Sight, instant};
 
 /// How many alerts may wait for each place where they are written.
 const ALERTS_WAITING: usize = 10_000;
@@ -29,6 +30,7 @@ const FACILITY: u8 = 4;
 struct FlowFace {
     judge: Arc<Judge>,
     customer: CustomerId,
+    clock: Arc<dyn Clock>,
 }
 
 impl FlowJudge for FlowFace {
@@ -39,6 +41,15 @@ impl FlowJudge for FlowFace {
     fn endpoint(&self, _client: &Client<'_>, address: IpAddr, port: u16, slots: &mut Vec<u32>) {
         let decided = self.judge.port(self.customer, Service::Flow, address, port);
         slots.extend(decided.map(|decided| decided.slot));
+    }
+
+    fn flow(&self, _client: &Client<'_>, flow: &Flow, slots: &mut Vec<u32>) {
+        if !self.judge.wants_flow([flow.source, flow.destination]) {
+            return;
+        }
+        let ends = ((flow.source, flow.source_port), (flow.destination, flow.destination_port));
+        let sight = Sight::flow(ends.0, ends.1, flow.protocol, Some(instant(self.clock.now())));
+        self.judge.met(self.customer, Service::Flow, sight, |decided| slots.push(decided.slot));
     }
 
     fn reference(&self, slot: u32) -> String {
@@ -114,7 +125,7 @@ pub async fn open(
                 reason: "is nobody's listener; name it in one customer's `listeners`".to_owned(),
             });
         };
-        let face = Arc::new(FlowFace { judge: Arc::clone(judge), customer });
+        let face = Arc::new(FlowFace { judge: Arc::clone(judge), customer, clock: judge.clock() });
         let exporters = &settings.exporters;
         let collecting = Settings {
             exporters: (!exporters.is_empty()).then(|| exporters.iter().copied().collect()),

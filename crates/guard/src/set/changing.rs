@@ -1,7 +1,7 @@
 //! How the set changes: objects that come, objects that go, and the passing of time.
 
 use std::collections::BTreeMap;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use matcher::{BlindKey, BlindSetId, Blinded, Change as Listing, Key, Scope};
 use model::Timestamp;
@@ -9,10 +9,11 @@ use stix::Marking;
 use uuid::Uuid;
 
 use super::{Set, Standing, Table, better};
-use crate::compile::compile;
+use crate::compile::{Plan, compile};
 use crate::config::Feed;
 use crate::indicator::{Indicator, Rights, is_passive};
 use crate::record::{Bound, Bounds, Phase, Record};
+use crate::rules::{ALWAYS_MAX, Rule};
 
 const DAY_MICROS: i64 = 86_400_000_000;
 /// What an indicator without a confidence counts as.
@@ -23,7 +24,7 @@ const CONFIDENCE_UNTOLD: u8 = 50;
 pub struct Entering {
     indicator: Indicator,
     rights: Rights,
-    keys: Vec<Key>,
+    plan: Plan,
     until: Option<Timestamp>,
 }
 
@@ -84,15 +85,28 @@ impl Set {
             refuse("benign", "its creator calls it benign".to_owned());
             return None;
         }
-        let mut keys = match compile(&indicator.pattern_type, &indicator.pattern) {
-            Ok(keys) => keys,
+        let mut plan = match compile(&indicator.pattern_type, &indicator.pattern, self.kinds) {
+            Ok(plan) => plan,
             Err(error) => {
                 refuse(error.word(), error.to_string());
                 return None;
             }
         };
+        if let Some(rule) = &plan.rule {
+            let needles = rule.needles();
+            if needles.is_empty() && self.rules.extent().1 >= ALWAYS_MAX {
+                let why = format!("nothing in it can be looked up first, and there are {ALWAYS_MAX} like it already");
+                refuse("crowd", why);
+                return None;
+            }
+            let by = needles.iter().map(|key| self.allowed.allows(key)).collect::<Option<Vec<_>>>();
+            if let Some(list) = by.and_then(|lists| lists.first().copied()) {
+                refuse("allowed", format!("allowed by {list}"));
+                return None;
+            }
+        }
         let mut by = None;
-        keys.retain(|key| {
+        plan.keys.retain(|key| {
             let list = self.allowed.allows(key).map(str::to_owned);
             let stays = list.is_none();
             by = by.take().or(list);
@@ -101,7 +115,8 @@ impl Set {
         if let Some(list) = by {
             refuse("allowed", format!("allowed by {list}"));
         }
-        (!keys.is_empty()).then_some(Entering { indicator, rights, keys, until })
+        let is_met = !plan.keys.is_empty() || plan.rule.is_some();
+        is_met.then_some(Entering { indicator, rights, plan, until })
     }
 
     /// What it means that these indicators come into a feed, as of `now`: newer versions take the place of older ones, and
@@ -167,6 +182,7 @@ impl Set {
                 bounds,
                 phase: Phase::Waiting,
                 keys: Box::default(),
+                rule: None,
                 blinded: values.into(),
             };
             record.phase = record.phase_at(now);
@@ -255,14 +271,19 @@ impl Set {
     /// Makes a change.
     pub fn commit(&self, change: Change) {
         let mut listings = Vec::new();
+        let mut rules = Vec::new();
         let mut freed = Vec::new();
         {
             let mut table = self.table_mut();
             for (slot, to) in change.to {
+                rules.extend(rule_change(table.get(slot), to.as_ref()).map(|rule| (slot, rule)));
                 turn(&mut table, slot, to, &mut listings, &mut freed);
             }
         }
         self.shared.apply(listings);
+        for (slot, rule) in rules {
+            self.rules.set(slot, rule);
+        }
         if !freed.is_empty() {
             self.table_mut().free.extend(freed);
         }
@@ -300,7 +321,7 @@ impl Set {
     }
 
     fn record_of(&self, table: &mut Table, feed: u16, entering: Entering, now: Timestamp) -> Record {
-        let Entering { indicator, rights, keys, until } = entering;
+        let Entering { indicator, rights, plan, until } = entering;
         let mut bounds = Bounds::default();
         bounds.set(Bound::Rights, !rights.may_enforce());
         bounds.set(Bound::Pap, indicator.markings.iter().any(|id| forbids_action(table, id)));
@@ -318,7 +339,8 @@ impl Set {
             rights,
             bounds,
             phase: Phase::Waiting,
-            keys: keys.into(),
+            keys: plan.keys.into(),
+            rule: plan.rule,
             blinded: Box::default(),
         };
         record.phase = record.phase_at(now);
@@ -350,6 +372,19 @@ fn reserve(table: &mut Table, key: (u16, Uuid)) -> u32 {
     });
     table.by_id.insert(key, slot);
     slot
+}
+
+/// The pattern that a slot is to have from now on, if that is another than before.
+fn rule_change(before: Option<&Record>, to: Option<&Record>) -> Option<Option<Arc<Rule>>> {
+    let evaluated = |record: Option<&Record>| match record {
+        Some(record) if record.is_active() => record.rule.clone(),
+        Some(_) | None => None,
+    };
+    match (evaluated(before), evaluated(to)) {
+        (None, None) => None,
+        (Some(old), Some(new)) if Arc::ptr_eq(&old, &new) => None,
+        (_, new) => Some(new),
+    }
 }
 
 /// Makes one slot what it is to be.

@@ -44,6 +44,8 @@ pub struct FeedReport {
     pub waiting: u64,
     /// Those that have ended.
     pub ended: u64,
+    /// Active ones whose patterns are evaluated, since no look-up will do. They stand in no zone and no export.
+    pub evaluated: u64,
     /// Active ones that only monitor, by reason.
     pub monitored: BTreeMap<&'static str, u64>,
     /// What was not taken, by reason.
@@ -75,7 +77,9 @@ impl Set {
             let count = |phase| phases.get(&phase).copied().unwrap_or(0);
             let is_active = |record: &&Record| record.feed == number && record.is_active();
             let mut monitored = BTreeMap::new();
+            let mut evaluated = 0;
             for record in table.slots.iter().flatten().filter(is_active) {
+                evaluated += u64::from(record.rule.is_some());
                 for bound in record.bounds.iter() {
                     *monitored.entry(Bound::words(bound)).or_default() += 1;
                 }
@@ -88,6 +92,7 @@ impl Set {
                 active: count(Phase::Active),
                 waiting: count(Phase::Waiting),
                 ended: count(Phase::Ended),
+                evaluated,
                 monitored,
                 refused: refusals.counts,
                 samples: samples.collect(),

@@ -41,7 +41,7 @@ const DUE_MAX: usize = 2_000;
 /// How many hits one turn takes.
 const HITS_MAX: usize = 10_000;
 /// Without a word of a lease from hub or site, nothing ends by silence.
-const NO_LEASE: Duration = Duration::from_secs(u64::MAX / 4);
+pub(crate) const NO_LEASE: Duration = Duration::from_secs(u64::MAX / 4);
 /// After so long without news what is gone is taken off the disk.
 const QUIET: Duration = Duration::from_secs(5);
 

@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 pub mod allow;
+pub mod at_rest;
 pub mod compile;
 pub mod config;
 pub mod customers;

@@ -47,7 +47,9 @@ pub enum AtRestError {
         reason: String,
     },
     /// The lease is over.
-    #[error("the lease is over: the hub was not heard since {0}; what the guard holds may not be used before it is")]
+    #[error(
+        "the lease is over: the hub was not heard since {0}; what the guard holds may not be used before it is"
+    )]
     Lease(String),
     /// There is no such customer.
     #[error("the configuration has no customer `{0}`")]
@@ -250,8 +252,13 @@ mod tests {
         assert!(matches!(load(None), Err(AtRestError::Key { .. })));
         let secrets = Secrets::load_or_make(&config.key_file, [9; 32]).unwrap();
         let mut hold = Hold::open(folder.path(), secrets.hold_key(), [1; 16], |_| {}).unwrap();
-        let kept = |bytes: &[u8]| Kept { rights: Rights::ALL.bits(), object: indicator::read(bytes).unwrap() };
-        let objects = [indicator(1, "[domain-name:value = 'evil.example']"), indicator(2, "[mutex:name = 'x']"), indicator(3, "[domain-name:value = 'gone.example']")];
+        let kept =
+            |bytes: &[u8]| Kept { rights: Rights::ALL.bits(), object: indicator::read(bytes).unwrap() };
+        let objects = [
+            indicator(1, "[domain-name:value = 'evil.example']"),
+            indicator(2, "[mutex:name = 'x']"),
+            indicator(3, "[domain-name:value = 'gone.example']"),
+        ];
         let frame = Frame {
             feed: "one".to_owned(),
             heard: clock.now().as_micros(),
@@ -260,7 +267,8 @@ mod tests {
         };
         hold.append(&frame, &objects).unwrap();
         let gone = vec![id_of("indicator--00000000-0000-4000-8000-000000000003").unwrap()];
-        let frame = Frame { feed: "one".to_owned(), heard: clock.now().as_micros(), gone, ..Frame::default() };
+        let frame =
+            Frame { feed: "one".to_owned(), heard: clock.now().as_micros(), gone, ..Frame::default() };
         hold.append(&frame, &[]).unwrap();
         let judge = load(None).unwrap();
         assert_eq!(met(&judge, "www.evil.example"), Some(Mode::Enforce));

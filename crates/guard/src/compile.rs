@@ -169,7 +169,9 @@ fn needle(equality: &Equality<'_>) -> Option<Key> {
         }
         ("url", "value") => Key::url(text).ok(),
         ("email-addr", "value") => Key::email(text).ok(),
-        ("email-message", "from_ref.value" | "sender_ref.value" | "to_refs[*].value") => Key::email(text).ok(),
+        ("email-message", "from_ref.value" | "sender_ref.value" | "to_refs[*].value") => {
+            Key::email(text).ok()
+        }
         ("email-message", "subject") => Key::subject(text).ok(),
         ("file", "name") => Key::file_name(text).ok(),
         _ => None,
@@ -248,8 +250,7 @@ fn endpoint(alternative: &[Equality<'_>]) -> Result<Key, NoLookUp> {
         let text = text.trim_matches('\'');
         match (equality.object_type, equality.property.as_str()) {
             ("network-traffic", "dst_ref.value") if address.is_none() => {
-                let parsed =
-                    text.parse().map_err(|_| NoLookUp::Value(format!("`{text}` is no address")))?;
+                let parsed = text.parse().map_err(|_| NoLookUp::Value(format!("`{text}` is no address")))?;
                 address = Some(parsed);
             }
             ("network-traffic", "dst_port") if port.is_none() => {
@@ -334,7 +335,10 @@ mod tests {
                 Ok(&["needle url http://a.example/", "needle url http://b.example/"]),
             ),
             ("[url:value = 'http://a.example/'] FOLLOWEDBY [url:value LIKE '%b%']", Ok(&[])),
-            ("[domain-name:value = 'a.example' AND domain-name:value LIKE 'a%']", Ok(&["needle name a.example"])),
+            (
+                "[domain-name:value = 'a.example' AND domain-name:value LIKE 'a%']",
+                Ok(&["needle name a.example"]),
+            ),
             ("[domain-name:value = ", Err("syntax")),
         ];
         for (pattern, expected) in cases {
@@ -342,6 +346,9 @@ mod tests {
             let expected = expected.map(|keys| keys.iter().map(ToString::to_string).collect::<Vec<_>>());
             assert_eq!(found, expected, "{pattern}");
         }
-        assert_eq!(compile("yara", "rule x {}", Kinds::MET).map(|_| ()).map_err(|error| error.word()), Err("language"));
+        assert_eq!(
+            compile("yara", "rule x {}", Kinds::MET).map(|_| ()).map_err(|error| error.word()),
+            Err("language")
+        );
     }
 }

@@ -66,12 +66,7 @@ impl Customers {
             services: vec![Service::Sinkhole, Service::Quarantine, Service::Flow],
             reports: false,
         };
-        Self {
-            networks: Vec::new(),
-            keys: BTreeMap::new(),
-            listeners: BTreeMap::new(),
-            each: vec![one],
-        }
+        Self { networks: Vec::new(), keys: BTreeMap::new(), listeners: BTreeMap::new(), each: vec![one] }
     }
 
     /// Whose client asks from an address.

@@ -411,12 +411,16 @@ feeds = { quiet = "monitor" }
         let (judge, _hits) = judge();
         list(&judge, 0, 1, "[domain-name:value = 'evil.example']");
         list(&judge, 1, 2, "[domain-name:value LIKE '%.evil.example']");
-        list(&judge, 1, 3, "[network-traffic:dst_ref.value ISSUBSET '192.0.2.0/24' AND network-traffic:dst_port > 80]");
+        list(
+            &judge,
+            1,
+            3,
+            "[network-traffic:dst_ref.value ISSUBSET '192.0.2.0/24' AND network-traffic:dst_port > 80]",
+        );
         let both = customer(&judge, "10.0.0.1");
         let quiet = customer(&judge, "11.0.0.1");
-        let asked = |who, name: &[u8]| {
-            judge.name_wire(who, Service::Sinkhole, name).map(|one| (one.slot, one.mode))
-        };
+        let asked =
+            |who, name: &[u8]| judge.name_wire(who, Service::Sinkhole, name).map(|one| (one.slot, one.mode));
         assert_eq!(asked(both, b"\x01x\x04Evil\x07example\x00"), Some((1, Mode::Enforce)));
         assert_eq!(asked(quiet, b"\x01x\x04evil\x07example\x00"), Some((0, Mode::Monitor)));
         assert_eq!(asked(both, b"\x04evil\x07example\x00"), Some((0, Mode::Monitor)));

@@ -178,7 +178,11 @@ impl Rules {
 
     fn count(&self, rule: &Rule, change: impl Fn(&AtomicUsize)) {
         let counts = if rule.needles.is_empty() { &self.without } else { &self.with_needles };
-        Kind::ALL.into_iter().zip(counts).filter(|(kind, _)| rule.kinds.has(*kind)).for_each(|(_, it)| change(it));
+        Kind::ALL
+            .into_iter()
+            .zip(counts)
+            .filter(|(kind, _)| rule.kinds.has(*kind))
+            .for_each(|(_, it)| change(it));
     }
 
     /// Whether any pattern is asked of a kind.
@@ -230,7 +234,13 @@ impl Rules {
     }
 
     /// Whether a slot's pattern matches now that this was met too.
-    pub(crate) fn holds(&self, slot: u32, customer: CustomerId, sight: &Sight, observation: &Observation) -> bool {
+    pub(crate) fn holds(
+        &self,
+        slot: u32,
+        customer: CustomerId,
+        sight: &Sight,
+        observation: &Observation,
+    ) -> bool {
         let Some(rule) = self.listed().rules.get(&slot).cloned() else { return false };
         if rule.compiled.is_single() {
             return self.established(rule.compiled.evaluate([observation], STEPS_MAX));
@@ -365,7 +375,12 @@ mod tests {
         assert_eq!(rules.candidates(&Sight::question("b.example", at(0))), [1]);
         assert_eq!(met(&rules, &Sight::question("b.top", at(0))), [1]);
         let flow = |port| {
-            Sight::flow(("10.0.0.1".parse().unwrap(), 40_000), ("192.0.2.1".parse().unwrap(), port), 6, Some(at(0)))
+            Sight::flow(
+                ("10.0.0.1".parse().unwrap(), 40_000),
+                ("192.0.2.1".parse().unwrap(), port),
+                6,
+                Some(at(0)),
+            )
         };
         assert_eq!(met(&rules, &flow(8_443)), [2]);
         assert_eq!(met(&rules, &flow(443)), NOTHING);

@@ -21,7 +21,9 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde_json::{Map, Value, json};
-use stix_pattern::{Comparison, ComparisonExpression, Instant, Observation, ObservationExpression, Operator, Step};
+use stix_pattern::{
+    Comparison, ComparisonExpression, Instant, Observation, ObservationExpression, Operator, Step,
+};
 
 /// What something that was met is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -150,9 +152,9 @@ fn satisfiable(expression: &ObservationExpression, met: Kinds) -> Result<Kinds, 
             let kinds = of_one(inside).and(met);
             if kinds.is_empty() { Err(first_unseen(inside, met)) } else { Ok(kinds) }
         }
-        ObservationExpression::And(members) | ObservationExpression::FollowedBy(members) => members
-            .iter()
-            .try_fold(Kinds::default(), |kinds, member| Ok(kinds.or(satisfiable(member, met)?))),
+        ObservationExpression::And(members) | ObservationExpression::FollowedBy(members) => {
+            members.iter().try_fold(Kinds::default(), |kinds, member| Ok(kinds.or(satisfiable(member, met)?)))
+        }
         ObservationExpression::Or(members) => {
             let mut first = None;
             let mut kinds = Kinds::default();
@@ -175,9 +177,7 @@ fn satisfiable(expression: &ObservationExpression, met: Kinds) -> Result<Kinds, 
 fn of_one(expression: &ComparisonExpression) -> Kinds {
     match expression {
         ComparisonExpression::Comparison(comparison) => Kinds::of(|kind| sees(kind, comparison)),
-        ComparisonExpression::And(members) => {
-            members.iter().map(of_one).fold(Kinds::ALL, Kinds::and)
-        }
+        ComparisonExpression::And(members) => members.iter().map(of_one).fold(Kinds::ALL, Kinds::and),
         ComparisonExpression::Or(members) => members.iter().map(of_one).fold(Kinds::default(), Kinds::or),
     }
 }
@@ -245,7 +245,15 @@ impl Sight {
     #[must_use]
     pub fn new(kind: Kind, at: Option<Instant>) -> Self {
         let instant = at.unwrap_or(Instant::from_unix(0, 0));
-        Self { kind, objects: Vec::new(), valued: BTreeMap::new(), first: instant, last: instant, count: 1, is_dated: at.is_some() }
+        Self {
+            kind,
+            objects: Vec::new(),
+            valued: BTreeMap::new(),
+            first: instant,
+            last: instant,
+            count: 1,
+            is_dated: at.is_some(),
+        }
     }
 
     /// A question for a name, in lower case and without a dot at its end.
@@ -275,7 +283,8 @@ impl Sight {
             132 => Some("sctp"),
             _ => None,
         });
-        let mut traffic = json!({"type": "network-traffic", "src_ref": from, "dst_ref": to, "protocols": protocols});
+        let mut traffic =
+            json!({"type": "network-traffic", "src_ref": from, "dst_ref": to, "protocols": protocols});
         // A protocol without ports has none; zero stands for what the exporter did not tell.
         for (key, port) in [("src_port", source.1), ("dst_port", destination.1)] {
             if port != 0 {
@@ -465,7 +474,10 @@ mod tests {
         let sight = Sight::flow(ends.0, ends.1, 6, Some(Instant::from_unix(0, 0)));
         let observation = sight.observation();
         for (pattern, want) in [
-            ("[network-traffic:dst_ref.value = '2001:db8::1' AND network-traffic:dst_port = 443]", Verdict::Match),
+            (
+                "[network-traffic:dst_ref.value = '2001:db8::1' AND network-traffic:dst_port = 443]",
+                Verdict::Match,
+            ),
             ("[network-traffic:protocols[*] = 'tcp']", Verdict::Match),
             ("[network-traffic:src_ref.value ISSUBSET '192.0.2.0/24']", Verdict::Match),
             ("[network-traffic:src_port = 443]", Verdict::NoMatch),

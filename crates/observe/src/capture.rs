@@ -36,7 +36,11 @@ pub(crate) fn read(
     let ended = if is_new { pcapng(source, &mut looking) } else { pcap(source, &mut looking) };
     if ended.is_none() {
         let number = looking.number + 1;
-        looking.summary.trouble(Reason::Broken, Unit::Packet(number), "the capture breaks off, or lies about a length");
+        looking.summary.trouble(
+            Reason::Broken,
+            Unit::Packet(number),
+            "the capture breaks off, or lies about a length",
+        );
     }
 }
 
@@ -178,7 +182,11 @@ struct Looking<'a> {
 
 impl Looking<'_> {
     fn unknown_link(&mut self, link: u32) {
-        self.summary.trouble(Reason::Link, Unit::Whole, &format!("captures of link type {link} are not read"));
+        self.summary.trouble(
+            Reason::Link,
+            Unit::Whole,
+            &format!("captures of link type {link} are not read"),
+        );
     }
 
     fn packet(&mut self, link: u32, bytes: &[u8], at: Option<i64>) {
@@ -210,15 +218,13 @@ impl Looking<'_> {
         match asked {
             Asked::Dns(name) => self.tell(Seen::Name { name, by: By::Dns, at }),
             Asked::Tls(name) => self.tell(Seen::Name { name, by: By::Tls, at }),
-            Asked::Http(request) => {
-                match &request.url {
-                    Some(url) => self.tell(Seen::Url { url, at }),
-                    None if request.host.parse::<IpAddr>().is_err() => {
-                        self.tell(Seen::Name { name: &request.host, by: By::Http, at });
-                    }
-                    None => {}
+            Asked::Http(request) => match &request.url {
+                Some(url) => self.tell(Seen::Url { url, at }),
+                None if request.host.parse::<IpAddr>().is_err() => {
+                    self.tell(Seen::Name { name: &request.host, by: By::Http, at });
                 }
-            }
+                None => {}
+            },
         }
     }
 
@@ -231,7 +237,11 @@ impl Looking<'_> {
             watcher.see(&place, Seen::Flow { exporter, flow: *flow, at });
         });
         for _ in 0..decoded.without_template {
-            self.summary.trouble(Reason::NoTemplate, Unit::Packet(self.number), "flows came without their template");
+            self.summary.trouble(
+                Reason::NoTemplate,
+                Unit::Packet(self.number),
+                "flows came without their template",
+            );
         }
     }
 
@@ -251,10 +261,13 @@ mod tests {
 
     /// A capture without link headers, of packets that come a second apart.
     fn pcap_of(packets: &[Vec<u8>]) -> Vec<u8> {
-        let mut file = vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 101, 0, 0, 0];
+        let mut file =
+            vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 101, 0, 0, 0];
         for (second, packet) in (1_700_000_000_u32..).zip(packets) {
             let length = u32::try_from(packet.len()).unwrap().to_le_bytes();
-            file.extend([&second.to_le_bytes()[..], &500_000_u32.to_le_bytes(), &length, &length, packet].concat());
+            file.extend(
+                [&second.to_le_bytes()[..], &500_000_u32.to_le_bytes(), &length, &length, packet].concat(),
+            );
         }
         file
     }
@@ -265,7 +278,8 @@ mod tests {
             let length = u32::try_from(body.len() + 12).unwrap().to_be_bytes();
             [&kind.to_be_bytes()[..], &length, &body, &length].concat()
         };
-        let mut file = block(0x0a0d_0d0a, &[0x1a, 0x2b, 0x3c, 0x4d, 0, 1, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255]);
+        let mut file =
+            block(0x0a0d_0d0a, &[0x1a, 0x2b, 0x3c, 0x4d, 0, 1, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255]);
         // Raw IP, with a clock in nanoseconds.
         file.extend(block(1, &[0, 101, 0, 0, 0, 4, 0, 0, 0, 9, 0, 1, 9, 0, 0, 0, 0, 0, 0, 0]));
         file.extend(block(5, &[1, 2, 3, 4]));

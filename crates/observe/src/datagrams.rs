@@ -25,7 +25,11 @@ pub(crate) fn read(source: &mut Source<'_>, summary: &mut Summary, watcher: &mut
         }
         number += 1;
         let Some(length) = length_of(bytes).filter(|length| *length <= bytes.len()) else {
-            summary.trouble(Reason::Broken, Unit::Datagram(number), "a packet breaks off, or is none of an exporter");
+            summary.trouble(
+                Reason::Broken,
+                Unit::Datagram(number),
+                "a packet breaks off, or is none of an exporter",
+            );
             return;
         };
         let place = summary.place(Unit::Datagram(number));
@@ -95,7 +99,12 @@ mod tests {
             });
             (told, summary.troubles.len())
         };
-        let want = ["f: datagram 1 203.0.113.1", "f: datagram 2 203.0.113.2", "f: datagram 3 203.0.113.5", "f: datagram 4 203.0.113.3"];
+        let want = [
+            "f: datagram 1 203.0.113.1",
+            "f: datagram 2 203.0.113.2",
+            "f: datagram 3 203.0.113.5",
+            "f: datagram 4 203.0.113.3",
+        ];
         assert_eq!(told(&file), (want.map(ToOwned::to_owned).to_vec(), 0));
         assert_eq!(told(&file[..file.len() - 5]), (want[..3].iter().map(ToString::to_string).collect(), 1));
     }

@@ -194,7 +194,11 @@ pub fn read(name: &str, reader: impl Read, limits: &Limits, watcher: &mut dyn Wa
         Format::Mbox => mailbox::mbox(&mut source, limits, &mut summary, watcher),
         Format::Stix => stixdata::read(&mut source, limits, &mut summary, watcher),
         Format::Text => lines::read(&mut source, limits, &mut summary, watcher),
-        Format::Nfcapd => summary.trouble(Reason::Unknown, Unit::Whole, "it is nfcapd's own format; replay it with nfreplay into a capture"),
+        Format::Nfcapd => summary.trouble(
+            Reason::Unknown,
+            Unit::Whole,
+            "it is nfcapd's own format; replay it with nfreplay into a capture",
+        ),
         Format::Empty => {}
     }
     summary.bytes = source.consumed();

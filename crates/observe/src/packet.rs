@@ -120,13 +120,8 @@ fn above(
     is_later_fragment: bool,
     layers: usize,
 ) -> Option<Packet<'_>> {
-    let bare = Packet {
-        source: (ends.0, 0),
-        destination: (ends.1, 0),
-        protocol,
-        sequence: None,
-        payload: &[],
-    };
+    let bare =
+        Packet { source: (ends.0, 0), destination: (ends.1, 0), protocol, sequence: None, payload: &[] };
     if is_later_fragment {
         return Some(bare);
     }
@@ -196,7 +191,10 @@ pub(crate) mod tests {
     fn told(link: u32, bytes: &[u8]) -> Option<(String, Vec<u8>)> {
         parse(link, bytes).map(|packet| {
             let Packet { source, destination, protocol, payload, .. } = packet;
-            (format!("{}:{} {}:{} {protocol}", source.0, source.1, destination.0, destination.1), payload.to_vec())
+            (
+                format!("{}:{} {}:{} {protocol}", source.0, source.1, destination.0, destination.1),
+                payload.to_vec(),
+            )
         })
     }
 
@@ -230,7 +228,10 @@ pub(crate) mod tests {
         six.extend([44, 0, 1, 4, 0, 0, 0, 0]);
         six.extend([17, 0, 0, 1, 0, 0, 0, 7]);
         six.extend(&inner[20..]);
-        assert_eq!(told(101, &six), Some(("2001:db8::1:4000 2001:db8::2:53 17".to_owned(), b"hello".to_vec())));
+        assert_eq!(
+            told(101, &six),
+            Some(("2001:db8::1:4000 2001:db8::2:53 17".to_owned(), b"hello".to_vec()))
+        );
         six[50] = 1; // a later fragment has no ports
         assert_eq!(told(101, &six).map(|it| it.0), Some("2001:db8::1:0 2001:db8::2:0 17".to_owned()));
     }

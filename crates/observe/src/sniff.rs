@@ -69,7 +69,8 @@ pub(crate) fn are_flows(head: &[u8]) -> bool {
         Some(9) => {
             number(2).is_some_and(|count| count > 0)
                 && number(20).is_some_and(|id| id <= 1 || id >= 256)
-                && number(22).is_some_and(|length| length >= 4 && usize::from(length) + 20 <= head.len().max(24))
+                && number(22)
+                    .is_some_and(|length| length >= 4 && usize::from(length) + 20 <= head.len().max(24))
         }
         Some(10) => {
             number(2).is_some_and(|length| length >= 20 && usize::from(length) <= head.len())
@@ -140,7 +141,8 @@ mod tests {
 
     #[test]
     fn content_decides() {
-        let mail = b"Return-Path: <a@b.example>\r\nReceived: from x\r\n\tby y\r\nSubject: z\r\n\r\nbody".as_slice();
+        let mail =
+            b"Return-Path: <a@b.example>\r\nReceived: from x\r\n\tby y\r\nSubject: z\r\n\r\nbody".as_slice();
         let mbox = [b"From a@b.example Thu Jan  1 00:00:00 2026\n".as_slice(), mail].concat();
         let ipfix = [&[0, 10, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 2, 0, 4][..], &[0; 4]].concat();
         let cases: &[(&[u8], Format)] = &[

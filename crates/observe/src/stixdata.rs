@@ -22,7 +22,11 @@ pub(crate) fn read(
 ) {
     let bytes = source.want(limits.stix_bytes_max.saturating_add(1));
     if bytes.len() > limits.stix_bytes_max {
-        summary.trouble(Reason::TooLarge, Unit::Whole, "it is too large to be read as STIX, and was read as text");
+        summary.trouble(
+            Reason::TooLarge,
+            Unit::Whole,
+            "it is too large to be read as STIX, and was read as text",
+        );
         return lines::read(source, limits, summary, watcher);
     }
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
@@ -116,13 +120,16 @@ mod tests {
 
     fn told(text: &str) -> (Vec<(String, Vec<String>)>, Vec<&'static str>) {
         let mut told = Vec::new();
-        let summary = read("x.json", text.as_bytes(), &Limits::default(), &mut |place: &Place, seen: Seen<'_>| match seen {
-            Seen::Observed { objects, .. } => {
-                told.push((place.to_string(), objects.iter().map(|(id, _)| id.clone()).collect()));
-            }
-            Seen::Lines(_) => told.push(("text".to_owned(), vec![])),
-            _ => panic!("{seen:?}"),
-        });
+        let summary =
+            read("x.json", text.as_bytes(), &Limits::default(), &mut |place: &Place, seen: Seen<'_>| {
+                match seen {
+                    Seen::Observed { objects, .. } => {
+                        told.push((place.to_string(), objects.iter().map(|(id, _)| id.clone()).collect()));
+                    }
+                    Seen::Lines(_) => told.push(("text".to_owned(), vec![])),
+                    _ => panic!("{seen:?}"),
+                }
+            });
         (told, summary.troubles.keys().map(|reason| reason.word()).collect())
     }
 

@@ -57,10 +57,12 @@ pub(crate) fn unpacked<'r>(reader: Bytes<'r>, limits: &Limits) -> Bytes<'r> {
                 Ok(decoder) => decoder,
                 Err(error) => return Box::new(Failing(Some(error))),
             },
-            Some(Packing::Xz) => match Stream::new_auto_decoder(XZ_MEMORY_BYTES_MAX, liblzma::stream::CONCATENATED) {
-                Ok(stream) => Box::new(XzDecoder::new_stream(BufReader::new(whole), stream)),
-                Err(error) => return Box::new(Failing(Some(error.into()))),
-            },
+            Some(Packing::Xz) => {
+                match Stream::new_auto_decoder(XZ_MEMORY_BYTES_MAX, liblzma::stream::CONCATENATED) {
+                    Ok(stream) => Box::new(XzDecoder::new_stream(BufReader::new(whole), stream)),
+                    Err(error) => return Box::new(Failing(Some(error.into()))),
+                }
+            }
         };
         depth += 1;
         reader = Box::new(Rated {
@@ -103,9 +105,10 @@ pub(crate) fn reason_of(error: &io::Error) -> Reason {
     }
     #[expect(clippy::wildcard_enum_match_arm, reason = "what decoders say; all else is the disk's")]
     match error.kind() {
-        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof | io::ErrorKind::Other => {
-            Reason::Packing
-        }
+        io::ErrorKind::InvalidData
+        | io::ErrorKind::InvalidInput
+        | io::ErrorKind::UnexpectedEof
+        | io::ErrorKind::Other => Reason::Packing,
         _ => Reason::Io,
     }
 }

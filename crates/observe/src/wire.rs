@@ -144,7 +144,8 @@ pub(crate) fn request(bytes: &[u8]) -> Told<Request> {
     if is_over && !version.is_some_and(|version| version.starts_with("HTTP/")) {
         return Told::Nothing;
     }
-    let host = lines.filter_map(|line| line.split_once(':')).find(|(name, _)| name.eq_ignore_ascii_case("host"));
+    let host =
+        lines.filter_map(|line| line.split_once(':')).find(|(name, _)| name.eq_ignore_ascii_case("host"));
     let host = host.map(|(_, host)| host.trim().to_owned());
     let authority = |authority: &str| {
         let without_user = authority.rsplit('@').next().unwrap_or_default();
@@ -240,10 +241,18 @@ pub(crate) mod tests {
 
     #[test]
     fn a_request_says_what_is_asked_for() {
-        let is = |url: Option<&str>, host: &str| Told::Is(Request { url: url.map(ToOwned::to_owned), host: host.to_owned() });
+        let is = |url: Option<&str>, host: &str| {
+            Told::Is(Request { url: url.map(ToOwned::to_owned), host: host.to_owned() })
+        };
         let cases = [
-            ("GET /gate.php?a=1 HTTP/1.1\r\nAccept: */*\r\nHost: Evil.Example:8080\r\n\r\n", is(Some("http://Evil.Example:8080/gate.php?a=1"), "evil.example")),
-            ("GET http://evil.example/x HTTP/1.1\r\nHost: proxy\r\n\r\n", is(Some("http://evil.example/x"), "evil.example")),
+            (
+                "GET /gate.php?a=1 HTTP/1.1\r\nAccept: */*\r\nHost: Evil.Example:8080\r\n\r\n",
+                is(Some("http://Evil.Example:8080/gate.php?a=1"), "evil.example"),
+            ),
+            (
+                "GET http://evil.example/x HTTP/1.1\r\nHost: proxy\r\n\r\n",
+                is(Some("http://evil.example/x"), "evil.example"),
+            ),
             ("CONNECT evil.example:443 HTTP/1.1\r\n\r\n", is(None, "evil.example")),
             ("CONNECT [2001:db8::1]:443 HTTP/1.1\r\n\r\n", is(None, "2001:db8::1")),
             ("GET / HTTP/1.1\r\nHost: evil.exa", Told::NeedsMore),

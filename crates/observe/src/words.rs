@@ -25,10 +25,12 @@ const WORDS_MAX: usize = 256;
 
 /// What a line tells of, in its order.
 pub fn words(line: &str) -> impl Iterator<Item = Word<'_>> {
-    line.split(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | '(' | ')' | '{' | '}' | '|' | ';' | ','))
-        .flat_map(pieces)
-        .filter_map(word)
-        .take(WORDS_MAX)
+    line.split(|c: char| {
+        c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | '(' | ')' | '{' | '}' | '|' | ';' | ',')
+    })
+    .flat_map(pieces)
+    .filter_map(word)
+    .take(WORDS_MAX)
 }
 
 /// `key=value` is two, unless it belongs to a URL.
@@ -47,7 +49,10 @@ fn pieces(text: &str) -> impl Iterator<Item = &str> {
 fn word(piece: &str) -> Option<Word<'_>> {
     let is_mark = |c: char| matches!(c, '.' | ':' | '[' | ']' | '!' | '?' | '#');
     if let Some(at) = piece.find("://") {
-        let is_scheme = at > 0 && piece[..at].bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));
+        let is_scheme = at > 0
+            && piece[..at]
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));
         return is_scheme.then_some(Word::Url(piece));
     }
     if let Some(address) = address(piece) {
@@ -79,7 +84,10 @@ fn address(piece: &str) -> Option<IpAddr> {
     if let Ok(address) = piece.trim_end_matches(['.', ']']).parse() {
         return Some(address);
     }
-    let (host, port) = piece.trim_end_matches([':', '.', ']']).rsplit_once(':').unwrap_or((piece.trim_end_matches(':'), "0"));
+    let (host, port) = piece
+        .trim_end_matches([':', '.', ']'])
+        .rsplit_once(':')
+        .unwrap_or((piece.trim_end_matches(':'), "0"));
     port.parse::<u16>().ok()?;
     host.parse::<std::net::Ipv4Addr>().ok().map(IpAddr::V4)
 }
@@ -148,7 +156,10 @@ fn digits(text: &str, from: usize, to: usize) -> Option<i64> {
 /// `2026-01-15T10:00:00` or with a blank.
 fn iso(text: &str) -> Option<i64> {
     let marks = text.as_bytes();
-    if marks.get(4) != Some(&b'-') || marks.get(7) != Some(&b'-') || !matches!(marks.get(10), Some(b'T' | b't' | b' ')) {
+    if marks.get(4) != Some(&b'-')
+        || marks.get(7) != Some(&b'-')
+        || !matches!(marks.get(10), Some(b'T' | b't' | b' '))
+    {
         return None;
     }
     let day = days(digits(text, 0, 4)?, digits(text, 5, 7)?, digits(text, 8, 10)?)?;

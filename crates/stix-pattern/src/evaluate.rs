@@ -117,9 +117,9 @@ impl Compiled {
     #[must_use]
     pub fn concerns(&self, observation: &Observation, budget: u64) -> bool {
         let mut meter = Meter::new(budget);
-        self.leaves.iter().any(|leaf| {
-            satisfies(leaf, observation, &mut meter).map_or(true, |truth| truth != Truth::False)
-        })
+        self.leaves
+            .iter()
+            .any(|leaf| satisfies(leaf, observation, &mut meter).map_or(true, |truth| truth != Truth::False))
     }
 }
 

@@ -37,15 +37,12 @@ pub fn judge_pattern(document: &Document<'_>) -> PatternJudgement {
         Ok(pattern) if pattern.findings().is_empty() => PatternJudgement::Fine,
         Ok(pattern) => {
             let findings = pattern.findings();
-            let mut remark = String::from("/pattern: ");
-            for (nth, finding) in findings.iter().take(REMARKS_MAX).enumerate() {
-                let separator = if nth == 0 { "" } else { "; " };
-                remark.push_str(&format!("{separator}{finding}"));
-            }
-            if findings.len() > REMARKS_MAX {
-                remark.push_str(&format!(" (and {} more)", findings.len() - REMARKS_MAX));
-            }
-            PatternJudgement::Remark(remark)
+            let first: Vec<String> = findings.iter().take(REMARKS_MAX).map(ToString::to_string).collect();
+            let more = match findings.len().saturating_sub(REMARKS_MAX) {
+                0 => String::new(),
+                more => format!(" (and {more} more)"),
+            };
+            PatternJudgement::Remark(format!("/pattern: {}{more}", first.join("; ")))
         }
         Err(error) => {
             let message = format!(
@@ -68,8 +65,7 @@ mod tests {
 
     fn judged(kind: &str, language: &str, pattern: &str, more: &str) -> PatternJudgement {
         let pattern = serde_json::to_string(pattern).unwrap();
-        let text =
-            format!(r#"{{"type":"{kind}","pattern_type":"{language}","pattern":{pattern}{more}}}"#);
+        let text = format!(r#"{{"type":"{kind}","pattern_type":"{language}","pattern":{pattern}{more}}}"#);
         judge_pattern(&Document::parse(text.as_bytes(), &Limits::default()).unwrap())
     }
 

@@ -297,7 +297,8 @@ fn remarks_on_taken(
     }
     let refused: BTreeSet<(&str, &str)> =
         refused.iter().map(|(id, version, _)| (id.as_str(), version.as_str())).collect();
-    let is_taken = |(id, version, _): &&(String, String, String)| !refused.contains(&(id.as_str(), version.as_str()));
+    let is_taken =
+        |(id, version, _): &&(String, String, String)| !refused.contains(&(id.as_str(), version.as_str()));
     remarks.iter().filter(is_taken).cloned().collect()
 }
 

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use flows::{
-    Client, Collector, Flow, Hit, Judge as FlowJudge, Origin, Settings, Shown, Sink, Target, hand_out, listen,
-    write,
+    Client, Collector, Flow, Hit, Judge as FlowJudge, Origin, Settings, Shown, Sink, Target, hand_out,
+    listen, write,
 };
 use model::Clock;
 use tokio::net::UdpSocket;

@@ -87,7 +87,8 @@ impl MailJudge for MailFace {
 
     fn judge_whole(&self, _client: &Client<'_>, whole: &Whole, findings: &mut Vec<Finding>) {
         let sight = sight_of(whole, Some(instant(self.judge.clock().now())));
-        self.judge.met(self.customer, Service::Quarantine, sight, |decided| self.find(Some(decided), findings));
+        self.judge
+            .met(self.customer, Service::Quarantine, sight, |decided| self.find(Some(decided), findings));
     }
 
     fn reference(&self, slot: u32) -> String {
@@ -99,7 +100,8 @@ impl MailJudge for MailFace {
 #[must_use]
 pub fn sight_of(whole: &Whole, at: Option<stix_pattern::Instant>) -> Sight {
     let mut sight = Sight::new(SightKind::Mail, at);
-    let mut message = serde_json::json!({"type": "email-message", "subject": whole.subject, "body": whole.text});
+    let mut message =
+        serde_json::json!({"type": "email-message", "subject": whole.subject, "body": whole.text});
     let mut to = Vec::new();
     for (role, address, name) in &whole.mailboxes {
         let id = sight.mailbox(address);
@@ -270,7 +272,10 @@ mod tests {
         let whole = taker.0.lock().unwrap().take().unwrap();
         let observation = sight_of(&whole, Some(Instant::from_unix(0, 0))).observation();
         for (pattern, want) in [
-            ("[email-message:from_ref.value = 'Billing@shop.example' AND email-message:subject LIKE '%invoice%']", true),
+            (
+                "[email-message:from_ref.value = 'Billing@shop.example' AND email-message:subject LIKE '%invoice%']",
+                true,
+            ),
             ("[email-message:from_ref.display_name = 'Billing']", true),
             ("[email-message:sender_ref.value = 'desk@other.example']", true),
             ("[email-message:to_refs[*].value LIKE '%@victim.example']", true),

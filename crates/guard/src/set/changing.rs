@@ -95,7 +95,9 @@ impl Set {
         if let Some(rule) = &plan.rule {
             let needles = rule.needles();
             if needles.is_empty() && self.rules.extent().1 >= ALWAYS_MAX {
-                let why = format!("nothing in it can be looked up first, and there are {ALWAYS_MAX} like it already");
+                let why = format!(
+                    "nothing in it can be looked up first, and there are {ALWAYS_MAX} like it already"
+                );
                 refuse("crowd", why);
                 return None;
             }

@@ -99,10 +99,12 @@ impl Match {
             None => Arc::new(SystemClock::default()),
         };
         let mut random = [0; 32];
-        getrandom::fill(&mut random).map_err(|error| anyhow::anyhow!("the system gives no randomness: {error}"))?;
+        getrandom::fill(&mut random)
+            .map_err(|error| anyhow::anyhow!("the system gives no randomness: {error}"))?;
         if let Some(path) = &self.config {
-            let config = Config::load(path)
-                .map_err(|error| anyhow::anyhow!("{}", error.problems().first().map(ToString::to_string).unwrap_or_default()))?;
+            let config = Config::load(path).map_err(|error| {
+                anyhow::anyhow!("{}", error.problems().first().map(ToString::to_string).unwrap_or_default())
+            })?;
             return Ok(at_rest::held(&config, self.customer.as_deref(), clock, random)?);
         }
         let mut bundles = Vec::new();
@@ -121,8 +123,8 @@ impl Match {
         };
         let mut files = Vec::new();
         for (name, bytes) in &bundles {
-            let objects =
-                stix::split(bytes, &limits).map_err(|error| anyhow::anyhow!("`{name}` is no STIX: {error}"))?;
+            let objects = stix::split(bytes, &limits)
+                .map_err(|error| anyhow::anyhow!("`{name}` is no STIX: {error}"))?;
             let objects: Vec<&[u8]> = objects.iter().collect();
             for object in &objects {
                 names.extend(named(object));

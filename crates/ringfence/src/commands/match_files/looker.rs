@@ -13,9 +13,7 @@ use guard::sight::{Kind as SightKind, SeenFile, Sight};
 use matcher::{Algorithm, Kind};
 use observe::{By, Chunk, Place, Seen, Summary, Unit, Watcher, Word, time_of_line, words};
 use quarantine::inspect::{Limits as MailLimits, Mail, inspect};
-use quarantine::judge::{
-    Algorithm as MailAlgorithm, Client, Finding, Judge as MailJudge, Observable, Whole,
-};
+use quarantine::judge::{Algorithm as MailAlgorithm, Client, Finding, Judge as MailJudge, Observable, Whole};
 use serde_json::Value;
 use stix_pattern::Instant;
 
@@ -82,6 +80,19 @@ impl<'j> Looker<'j> {
     }
 
     fn lines(&mut self, place: &Place, chunk: Chunk<'_>) {
+        let mut hits = self.listed_in(chunk);
+        if self.judge.wants(SightKind::Line) {
+            self.lines_as_wholes(chunk, &mut hits);
+            hits.sort_by_key(|hit| hit.line);
+        }
+        for hit in hits {
+            let place = Place { unit: Unit::Line(hit.line), ..place.clone() };
+            self.hit(&place, hit.decided, hit.kind, &hit.what, hit.at);
+        }
+    }
+
+    /// What is listed in lines, in their order.
+    fn listed_in(&self, chunk: Chunk<'_>) -> Vec<LineHit> {
         let mut met = Vec::new();
         self.judge.scan(WHO, SERVICE, chunk.bytes, |decided, one| {
             // One line is one record: what goes over its end is in none.
@@ -91,29 +102,25 @@ impl<'j> Looker<'j> {
         });
         met.sort_by_key(|(span, decided, _)| (span.start, decided.slot, span.end));
         let (mut line, mut counted) = (chunk.first, 0);
-        let mut told = Vec::new();
+        let (mut told, mut hits) = (Vec::new(), Vec::new());
         for (span, decided, kind) in met {
-            let breaks = memchr_count(&chunk.bytes[counted..span.start]);
+            let breaks = line_breaks(&chunk.bytes[counted..span.start]);
             if breaks > 0 {
                 told.clear();
             }
             line += breaks;
             counted = span.start;
             // A URL and its host are one hit of one indicator.
-            if told.contains(&decided.slot) {
-                continue;
+            if !told.contains(&decided.slot) {
+                told.push(decided.slot);
+                let what = String::from_utf8_lossy(&chunk.bytes[span]).into_owned();
+                hits.push(LineHit { line, decided, kind: kind.word(), what, at: None });
             }
-            told.push(decided.slot);
-            let place = Place { unit: Unit::Line(line), ..place.clone() };
-            let what = String::from_utf8_lossy(&chunk.bytes[span]).into_owned();
-            self.hit(&place, decided, kind.word(), &what, None);
         }
-        if self.judge.wants(SightKind::Line) {
-            self.lines_as_wholes(place, chunk);
-        }
+        hits
     }
 
-    fn lines_as_wholes(&mut self, place: &Place, chunk: Chunk<'_>) {
+    fn lines_as_wholes(&self, chunk: Chunk<'_>, hits: &mut Vec<LineHit>) {
         for (number, line) in (chunk.first..).zip(chunk.bytes.split(|byte| *byte == b'\n')) {
             let line = String::from_utf8_lossy(line);
             let at = time_of_line(&line);
@@ -131,8 +138,10 @@ impl<'j> Looker<'j> {
                 }
             }
             if !sight.is_empty() {
-                let place = Place { unit: Unit::Line(number), ..place.clone() };
-                self.whole(&place, sight, line.trim(), at);
+                self.judge.met(WHO, SERVICE, sight, |decided| {
+                    let what = line.trim().to_owned();
+                    hits.push(LineHit { line: number, decided, kind: PATTERN, what, at });
+                });
             }
         }
     }
@@ -245,7 +254,16 @@ impl Watcher for Looker<'_> {
     }
 }
 
-fn memchr_count(bytes: &[u8]) -> u64 {
+/// A hit in a line.
+struct LineHit {
+    line: u64,
+    decided: Decided,
+    kind: &'static str,
+    what: String,
+    at: Option<i64>,
+}
+
+fn line_breaks(bytes: &[u8]) -> u64 {
     bytes.iter().filter(|byte| **byte == b'\n').count() as u64
 }
 
@@ -268,7 +286,9 @@ fn listed(judge: &Judge, object: &Value) -> Vec<(Decided, Kind, String)> {
             let address = value.split('/').next().unwrap_or_default().parse().ok();
             take(address.and_then(|address| judge.address(WHO, SERVICE, address)), Kind::Prefix, value);
         }
-        "url" => judge.scan(WHO, SERVICE, value.as_bytes(), |decided, met| take(Some(decided), met.kind, value)),
+        "url" => {
+            judge.scan(WHO, SERVICE, value.as_bytes(), |decided, met| take(Some(decided), met.kind, value))
+        }
         "email-addr" => {
             take(judge.text_of(WHO, SERVICE, Kind::Email, value), Kind::Email, value);
             if let Some((_, host)) = value.rsplit_once('@') {
@@ -342,7 +362,9 @@ impl MailJudge for AtRest<'_> {
                 self.exact(Kind::Subject, text);
             }
             Observable::Url(text) => self.exact(Kind::Url, text),
-            Observable::Name(text) => self.found(self.judge.name(WHO, SERVICE, text), Kind::Name.word(), text),
+            Observable::Name(text) => {
+                self.found(self.judge.name(WHO, SERVICE, text), Kind::Name.word(), text)
+            }
             Observable::FileName(text) => self.exact(Kind::FileName, text),
             Observable::Hash(algorithm, bytes) => {
                 let algorithm = match algorithm {
@@ -375,4 +397,3 @@ impl MailJudge for AtRest<'_> {
         self.judge.reference(slot)
     }
 }
-

@@ -74,7 +74,9 @@ impl Report {
         }
         if !self.is_json {
             let mut text = format!("looking for {}", count(active, "indicator", "indicators"));
-            for (number, words) in [(evaluated, "evaluated"), (waiting, "not valid yet"), (ended, "no longer valid")] {
+            for (number, words) in
+                [(evaluated, "evaluated"), (waiting, "not valid yet"), (ended, "no longer valid")]
+            {
                 if number > 0 {
                     text.push_str(&format!("; {} {words}", grouped(number)));
                 }

@@ -80,7 +80,7 @@ pub fn held(
     let feeds: BTreeMap<&str, u16> =
         config.feeds.iter().map(|feed| feed.alias.as_str()).zip(0_u16..).collect();
     let mut heard = None;
-    Hold::peek(&config.data, secrets.hold_key(), |frame| {
+    Hold::peek(&config.data, &secrets.hold_key(), |frame| {
         heard = heard.max((frame.heard > 0).then(|| Timestamp::from_micros(frame.heard)));
         let Some(feed) = feeds.get(frame.feed.as_str()).copied() else { return };
         for kept in frame.put {
@@ -156,12 +156,11 @@ impl Loading {
             Object::Indicator(indicator) => {
                 let (id, revoked) = (indicator.id, indicator.revoked);
                 let entering = if revoked { None } else { self.set.enter(feed, *indicator, rights) };
-                match entering {
-                    Some(entering) => self.entering.push(entering),
-                    None => {
-                        self.come();
-                        self.go(feed, [id]);
-                    }
+                if let Some(entering) = entering {
+                    self.entering.push(entering);
+                } else {
+                    self.come();
+                    self.go(feed, [id]);
                 }
             }
             Object::Pap { id, is_passive } => {

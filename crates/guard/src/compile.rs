@@ -21,7 +21,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use matcher::{Algorithm, Key, KeyError, Scope};
-use stix_pattern::{ComparisonExpression, Equality, ObservationExpression, Operator, Pattern, Wanted};
+use stix_pattern::{ComparisonExpression, Equality, ObservationExpression, Operator, Pattern, Wanted, plain};
 use thiserror::Error;
 
 use crate::rules::{KEPT_PER_RULE_MAX, Rule};
@@ -74,6 +74,12 @@ impl CannotCompile {
     }
 }
 
+impl From<KeyError> for CannotCompile {
+    fn from(error: KeyError) -> Self {
+        Self::Value(error.to_string())
+    }
+}
+
 /// Why a pattern is no look-up.
 enum NoLookUp {
     /// Something of it has to be evaluated.
@@ -96,6 +102,12 @@ impl From<KeyError> for NoLookUp {
 pub fn compile(pattern_type: &str, text: &str, met: Kinds) -> Result<Plan, CannotCompile> {
     if pattern_type != "stix" {
         return Err(CannotCompile::Language(pattern_type.chars().take(40).collect()));
+    }
+    // Nearly all are that; to read a million of them with a parser takes seconds.
+    if let Some(plain) = plain(text)
+        && let Some(key) = key(plain.object_type, plain.property, plain.value)
+    {
+        return Ok(Plan { keys: vec![key?], rule: None });
     }
     let pattern = Pattern::parse(text).map_err(|error| CannotCompile::Syntax(error.to_string()))?;
     match keys_of(&pattern) {
@@ -148,7 +160,9 @@ fn needles_of(expression: &ObservationExpression, all: &mut Option<Vec<Key>>) {
         ObservationExpression::And(members)
         | ObservationExpression::Or(members)
         | ObservationExpression::FollowedBy(members) => {
-            members.iter().for_each(|member| needles_of(member, all));
+            for member in members {
+                needles_of(member, all);
+            }
         }
         ObservationExpression::Qualified { inner, .. } => needles_of(inner, all),
     }
@@ -191,32 +205,42 @@ fn key_of(alternative: &[Equality<'_>]) -> Result<Key, NoLookUp> {
 }
 
 fn algorithm(equality: &Equality<'_>) -> Option<Algorithm> {
-    if !matches!(equality.object_type, "file" | "artifact") {
+    algorithm_of(equality.object_type, &equality.property)
+}
+
+fn algorithm_of(object_type: &str, property: &str) -> Option<Algorithm> {
+    if !matches!(object_type, "file" | "artifact") {
         return None;
     }
-    let name = equality.property.strip_prefix("hashes.")?;
+    let name = property.strip_prefix("hashes.")?;
     Algorithm::parse(name.trim_matches('\''))
 }
 
 fn single(equality: &Equality<'_>) -> Result<Key, NoLookUp> {
     let text = equality.wanted.text().ok_or(NoLookUp::Evaluate)?;
-    if let Some(algorithm) = algorithm(equality) {
-        return Ok(Key::hash(algorithm.name(), text)?);
+    let key = key(equality.object_type, &equality.property, text).ok_or(NoLookUp::Evaluate)?;
+    Ok(key?)
+}
+
+/// What a property with a text is looked up as; `None` if no table holds it.
+fn key(object_type: &str, property: &str, text: &str) -> Option<Result<Key, KeyError>> {
+    if let Some(algorithm) = algorithm_of(object_type, property) {
+        return Some(Key::hash(algorithm.name(), text));
     }
-    Ok(match (equality.object_type, equality.property.as_str()) {
-        ("domain-name", "value") => name(text)?,
-        ("ipv4-addr" | "ipv6-addr", "value") => Key::parse_prefix(text)?,
+    Some(match (object_type, property) {
+        ("domain-name", "value") => name(text),
+        ("ipv4-addr" | "ipv6-addr", "value") => Key::parse_prefix(text),
         ("network-traffic", "dst_ref.value" | "src_ref.value") => {
-            Key::parse_prefix(text).or_else(|_| name(text))?
+            Key::parse_prefix(text).or_else(|_| name(text))
         }
-        ("url", "value") => Key::url(text)?,
+        ("url", "value") => Key::url(text),
         ("email-addr", "value") | ("email-message", "from_ref.value" | "sender_ref.value") => {
-            Key::email(text)?
+            Key::email(text)
         }
-        ("email-message", "subject") => Key::subject(text)?,
-        ("file", "name") => Key::file_name(text)?,
-        (kind, path) if is_text(kind, path) => Key::text(text)?,
-        _ => return Err(NoLookUp::Evaluate),
+        ("email-message", "subject") => Key::subject(text),
+        ("file", "name") => Key::file_name(text),
+        (kind, path) if is_text(kind, path) => Key::text(text),
+        _ => return None,
     })
 }
 

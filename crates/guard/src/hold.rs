@@ -175,7 +175,7 @@ impl Hold {
     /// # Errors
     ///
     /// As [`Hold::open`]; also if there is no store.
-    pub fn peek(folder: &Path, key: HoldKey, mut take: impl FnMut(Frame)) -> Result<(), HoldError> {
+    pub fn peek(folder: &Path, key: &HoldKey, mut take: impl FnMut(Frame)) -> Result<(), HoldError> {
         let path = folder.join("indicators.hold");
         let bytes = fs::read(&path).map_err(io_error("read", &path))?;
         let damaged = |frame| HoldError::Damaged { path: path.display().to_string(), frame };
@@ -184,7 +184,7 @@ impl Hold {
         if &bytes[..8] != MAGIC {
             return Err(damaged(0));
         }
-        let cipher = cipher(&key);
+        let cipher = cipher(key);
         let (mut at, mut number) = (HEAD_BYTES, 0_u64);
         while let Some((read, _, end)) = next_frame(&bytes, at) {
             let frame = unseal(&cipher, &generation, 2 * number, read);

@@ -200,7 +200,9 @@ impl Rules {
     /// Whether a flow between two addresses may concern any pattern.
     pub(crate) fn wants_flow(&self, ends: [IpAddr; 2]) -> bool {
         self.may_concern(Kind::Flow, |needles, hit| {
-            ends.into_iter().for_each(|end| needles.address(end, |_| *hit = true));
+            for end in ends {
+                needles.address(end, |_| *hit = true);
+            }
         })
     }
 
@@ -243,7 +245,7 @@ impl Rules {
     ) -> bool {
         let Some(rule) = self.listed().rules.get(&slot).cloned() else { return false };
         if rule.compiled.is_single() {
-            return self.established(rule.compiled.evaluate([observation], STEPS_MAX));
+            return self.established(&rule.compiled.evaluate([observation], STEPS_MAX));
         }
         if !rule.compiled.concerns(observation, STEPS_MAX) {
             return false;
@@ -256,14 +258,14 @@ impl Rules {
         let mut windows = self.windows();
         windows.keep(key, &rule, sight.last(), observation.clone());
         let kept = windows.kept.get(&key).into_iter().flatten().map(|(_, observation)| observation);
-        let matches = self.established(rule.compiled.evaluate(kept, STEPS_MAX));
+        let matches = self.established(&rule.compiled.evaluate(kept, STEPS_MAX));
         if matches {
             windows.drop_window(key);
         }
         matches
     }
 
-    fn established(&self, verdict: Verdict) -> bool {
+    fn established(&self, verdict: &Verdict) -> bool {
         match verdict {
             Verdict::Match => true,
             Verdict::NoMatch => false,
@@ -303,7 +305,9 @@ impl Windows {
 
     fn forget(&mut self, slot: u32) {
         let of_slot: Vec<_> = self.kept.keys().filter(|(of, _)| *of == slot).copied().collect();
-        of_slot.into_iter().for_each(|key| self.drop_window(key));
+        for key in of_slot {
+            self.drop_window(key);
+        }
     }
 }
 

@@ -200,7 +200,9 @@ fn each_comparison<'p>(expression: &'p ObservationExpression, visit: &mut dyn Fn
         ObservationExpression::And(members)
         | ObservationExpression::Or(members)
         | ObservationExpression::FollowedBy(members) => {
-            members.iter().for_each(|member| each_comparison(member, visit));
+            for member in members {
+                each_comparison(member, visit);
+            }
         }
         ObservationExpression::Qualified { inner, .. } => each_comparison(inner, visit),
     }
@@ -210,7 +212,9 @@ fn each_inside<'p>(expression: &'p ComparisonExpression, visit: &mut dyn FnMut(&
     match expression {
         ComparisonExpression::Comparison(comparison) => visit(comparison),
         ComparisonExpression::And(members) | ComparisonExpression::Or(members) => {
-            members.iter().for_each(|member| each_inside(member, visit));
+            for member in members {
+                each_inside(member, visit);
+            }
         }
     }
 }

@@ -230,10 +230,10 @@ impl Looking<'_> {
 
     fn exported(&mut self, packet: &Packet<'_>, at: Option<i64>) {
         let place = self.summary.place(Unit::Packet(self.number));
-        let Some(decoder) = &mut self.flows else { return };
+        let Some(reader) = &mut self.flows else { return };
         let watcher = &mut *self.watcher;
         let from = SocketAddr::new(packet.source.0, packet.source.1);
-        let decoded = decoder.decode(from, packet.payload, &mut |exporter, flow| {
+        let decoded = reader.decode(from, packet.payload, &mut |exporter, flow| {
             watcher.see(&place, Seen::Flow { exporter, flow: *flow, at });
         });
         for _ in 0..decoded.without_template {

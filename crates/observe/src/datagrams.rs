@@ -14,7 +14,7 @@ use crate::{Seen, Watcher};
 const PACKET_BYTES_MAX: usize = 65_535;
 
 pub(crate) fn read(source: &mut Source<'_>, summary: &mut Summary, watcher: &mut dyn Watcher) {
-    let Ok(mut decoder) = Decoder::new(&DecodeLimits::default()) else { return };
+    let Ok(mut reader) = Decoder::new(&DecodeLimits::default()) else { return };
     // Who sent them is not in the file; so they are all one's.
     let from = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
     let mut number = 0;
@@ -33,7 +33,7 @@ pub(crate) fn read(source: &mut Source<'_>, summary: &mut Summary, watcher: &mut
             return;
         };
         let place = summary.place(Unit::Datagram(number));
-        let decoded = decoder.decode(from, &bytes[..length], &mut |exporter, flow| {
+        let decoded = reader.decode(from, &bytes[..length], &mut |exporter, flow| {
             watcher.see(&place, Seen::Flow { exporter, flow: *flow, at: None });
         });
         summary.pieces += 1;

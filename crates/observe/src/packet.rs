@@ -1,6 +1,6 @@
 //! From the bytes of a network to who talked to whom, and what was said.
 //!
-//! Only what leads to TCP and UDP over IP is followed: Ethernet with tags and labels, PPPoE, Linux's cooked captures, IP in
+//! Only what leads to TCP and UDP over IP is followed: Ethernet with tags and labels, `PPPoE`, Linux's cooked captures, IP in
 //! IP. Of a packet in fragments the first one says who and where; of the others only the addresses count.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

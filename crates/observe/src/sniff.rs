@@ -100,6 +100,18 @@ fn is_mbox(head: &[u8]) -> bool {
     memchr::memchr(b'\n', rest).is_some_and(|end| header_name(&rest[end + 1..]).is_some())
 }
 
+/// Headers that mails have and little else does.
+const OF_MAIL: [&[u8]; 8] = [
+    b"received",
+    b"return-path",
+    b"delivered-to",
+    b"message-id",
+    b"mime-version",
+    b"from",
+    b"dkim-signature",
+    b"authentication-results",
+];
+
 /// A mail has lines like `Name: value`, an empty one behind them, and among the names some that every mail has.
 fn is_mail(head: &[u8]) -> bool {
     let (mut usual, mut known, mut rest) = (0, 0, head);
@@ -111,16 +123,6 @@ fn is_mail(head: &[u8]) -> bool {
         if !(usual > 0 && matches!(rest.first(), Some(b' ' | b'\t'))) {
             let Some(name) = header_name(rest) else { return false };
             let name = name.to_ascii_lowercase();
-            const OF_MAIL: [&[u8]; 8] = [
-                b"received",
-                b"return-path",
-                b"delivered-to",
-                b"message-id",
-                b"mime-version",
-                b"from",
-                b"dkim-signature",
-                b"authentication-results",
-            ];
             known += usize::from(OF_MAIL.contains(&name.as_slice()));
             usual += 1;
         }
@@ -132,7 +134,7 @@ fn is_mail(head: &[u8]) -> bool {
 pub(crate) fn header_name(line: &[u8]) -> Option<&[u8]> {
     let end = memchr::memchr(b':', &line[..line.len().min(80)])?;
     let name = &line[..end];
-    (!name.is_empty() && name.iter().all(|byte| byte.is_ascii_graphic())).then_some(name)
+    (!name.is_empty() && name.iter().all(u8::is_ascii_graphic)).then_some(name)
 }
 
 #[cfg(test)]

@@ -127,7 +127,11 @@ mod tests {
                         told.push((place.to_string(), objects.iter().map(|(id, _)| id.clone()).collect()));
                     }
                     Seen::Lines(_) => told.push(("text".to_owned(), vec![])),
-                    _ => panic!("{seen:?}"),
+                    Seen::Mail { .. }
+                    | Seen::Name { .. }
+                    | Seen::Url { .. }
+                    | Seen::Connection { .. }
+                    | Seen::Flow { .. } => panic!("{seen:?}"),
                 }
             });
         (told, summary.troubles.keys().map(|reason| reason.word()).collect())

@@ -80,7 +80,7 @@ impl Streams {
                 let is_full = known.bytes.len() >= BEGINNING_BYTES_MAX;
                 match tell(&known.bytes, packet.destination.1) {
                     Told::NeedsMore if !is_full => return None,
-                    told => {
+                    told @ (Told::Is(_) | Told::NeedsMore | Told::Nothing) => {
                         self.beginnings.remove(&key);
                         (told, None)
                     }

@@ -51,7 +51,10 @@ fn push_label(name: &mut String, label: &[u8]) {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') {
             name.push(char::from(byte.to_ascii_lowercase()));
         } else {
-            name.push_str(&format!("\\{byte:03}"));
+            name.push('\\');
+            for digit in [byte / 100, byte / 10 % 10, byte % 10] {
+                name.push(char::from(b'0' + digit));
+            }
         }
     }
 }

@@ -40,11 +40,25 @@ fn read(text: &str, counts: &mut BTreeMap<&'static str, usize>) {
     let single = simple.as_ref().is_some_and(|simple| simple.single().is_some());
     let normalised = pattern.findings().iter().any(|finding| finding.matter.is_normalised());
     let noticed = pattern.findings().iter().any(|finding| !finding.matter.is_normalised());
+    let compiled = pattern.compile();
+    assert_eq!(compiled.evaluate(&[], BUDGET), Verdict::NoMatch, "{text}");
+    let plain = stix_pattern::plain(text);
+    if let Some(plain) = plain {
+        let equality = simple.as_ref().and_then(|simple| simple.single()).unwrap();
+        let is_same = equality.object_type == plain.object_type && equality.property == plain.property;
+        assert!(is_same && equality.wanted.text() == Some(plain.value), "{text}");
+        assert_eq!(pattern.findings(), [], "{text}");
+    }
     for (name, is) in [
         ("patterns", true),
+        ("plain", plain.is_some()),
         ("single", single),
         ("simple", simple.is_some()),
         ("needles", pattern.needles().is_some()),
+        ("evaluated, for no look-up will do", simple.is_none()),
+        ("several observations", !compiled.is_single()),
+        ("cannot be evaluated", !compiled.limitations().is_empty()),
+        ("findings", !pattern.findings().is_empty()),
         ("normalised", normalised),
         ("noticed", noticed),
     ] {
@@ -65,6 +79,8 @@ fn every_published_pattern_is_read() {
     // 98.65 % are one equality.
     assert!(counts["single"] * 10_000 >= counts["patterns"] * 9_860, "{counts:?}");
     assert!(counts["simple"] > counts["single"]);
+    // Those are read without a parser.
+    assert!(counts["plain"] * 100 >= counts["patterns"] * 90, "{counts:?}");
     // `sha256`, ports and certificates' dates as texts; and those are a small part.
     assert!((100..500).contains(&counts["normalised"]), "{counts:?}");
 }

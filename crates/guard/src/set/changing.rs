@@ -278,7 +278,10 @@ impl Set {
         {
             let mut table = self.table_mut();
             for (slot, to) in change.to {
-                rules.extend(rule_change(table.get(slot), to.as_ref()).map(|rule| (slot, rule)));
+                let (old, new) = (evaluated(table.get(slot)), evaluated(to.as_ref()));
+                if old.as_ref().map(Arc::as_ptr) != new.as_ref().map(Arc::as_ptr) {
+                    rules.push((slot, new));
+                }
                 turn(&mut table, slot, to, &mut listings, &mut freed);
             }
         }
@@ -376,17 +379,9 @@ fn reserve(table: &mut Table, key: (u16, Uuid)) -> u32 {
     slot
 }
 
-/// The pattern that a slot is to have from now on, if that is another than before.
-fn rule_change(before: Option<&Record>, to: Option<&Record>) -> Option<Option<Arc<Rule>>> {
-    let evaluated = |record: Option<&Record>| match record {
-        Some(record) if record.is_active() => record.rule.clone(),
-        Some(_) | None => None,
-    };
-    match (evaluated(before), evaluated(to)) {
-        (None, None) => None,
-        (Some(old), Some(new)) if Arc::ptr_eq(&old, &new) => None,
-        (_, new) => Some(new),
-    }
+/// The pattern that is evaluated for a record, if there is one and it is its time.
+fn evaluated(record: Option<&Record>) -> Option<Arc<Rule>> {
+    record.filter(|record| record.is_active()).and_then(|record| record.rule.clone())
 }
 
 /// Makes one slot what it is to be.

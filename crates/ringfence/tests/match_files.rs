@@ -8,6 +8,11 @@ use std::path::Path;
 use std::process::{Output, Stdio};
 
 use common::{ringfence, text};
+use guard::config::Config;
+use guard::hold::{Frame, Hold, Kept};
+use guard::indicator::Rights;
+use guard::secrets::Secrets;
+use model::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
 fn indicator(n: u32, name: &str, pattern: &str) -> Value {
@@ -209,4 +214,51 @@ fn stdin_is_read_and_people_get_a_line_for_each_hit() {
     );
     assert_eq!(out.lines().count(), 4);
     assert!(String::from_utf8_lossy(&output.stderr).contains("4 hits of 4 indicators in 1 of 1 file"));
+}
+
+/// What a guard holds, written as a guard writes it.
+fn held(dir: &Path, indicators: &[Value]) -> std::path::PathBuf {
+    let config = dir.join("guard.toml");
+    let text = "data = \"state\"\n[hub]\nurl = \"https://hub.example\"\ntoken_file = \"token\"\nlease_hours = 1\n\
+        [[feed]]\ncollection = \"loud\"\nmode = \"enforce\"\n[allow]\nvalues = [\"good.evil.example\"]\n";
+    std::fs::write(&config, text).unwrap();
+    let read = Config::load(&config).unwrap();
+    std::fs::create_dir_all(&read.data).unwrap();
+    let secrets = Secrets::load_or_make(&read.key_file, [9; 32]).unwrap();
+    let mut hold = Hold::open(&read.data, secrets.hold_key(), [1; 16], |_| {}).unwrap();
+    let objects: Vec<Vec<u8>> = indicators.iter().map(|one| one.to_string().into_bytes()).collect();
+    let kept = |bytes: &Vec<u8>| Kept { rights: Rights::ALL.bits(), object: guard::indicator::read(bytes).unwrap() };
+    let frame = Frame {
+        feed: "loud".to_owned(),
+        heard: SystemClock::default().now().as_micros(),
+        put: objects.iter().map(kept).collect(),
+        ..Frame::default()
+    };
+    hold.append(&frame, &objects).unwrap();
+    config
+}
+
+#[test]
+fn what_a_guard_holds_is_looked_for_with_its_allow_lists_and_modes() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = held(dir.path(), &[indicator(1, "", "[domain-name:value = 'evil.example']")]);
+    let log = dir.path().join("log");
+    std::fs::write(&log, "www.evil.example\nwww.good.evil.example\n").unwrap();
+    let run = |config: &Path| {
+        ringfence().args(["match", "--json", "--config"]).arg(config).arg(&log).output().unwrap()
+    };
+    let output = run(&config);
+    let lines: Vec<Value> = String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert_eq!((lines.len(), &lines[0]["line"], &lines[0]["mode"]), (2, &json!(1), &json!("enforce")));
+    assert_eq!(lines[0]["feed"], "loud");
+    // A configuration without a store beside it.
+    let other = dir.path().join("other.toml");
+    std::fs::write(&other, std::fs::read_to_string(&config).unwrap().replace("state", "none")).unwrap();
+    let output = run(&other);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("has the guard ever run?"), "{}", text(&output));
 }

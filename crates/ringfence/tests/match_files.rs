@@ -127,7 +127,7 @@ fn mails_captures_and_observed_data_are_told_by_content() {
         {"type": "file", "id": "file--1", "name": "b.scr", "size": 10},
     ]});
     // What it is not called says nothing either.
-    let files: [(&str, Vec<u8>, &str, Vec<(u64, &str, &str)>); 4] = [
+    let files = [
         (
             "a",
             mail.as_bytes().to_vec(),
@@ -227,7 +227,8 @@ fn held(dir: &Path, indicators: &[Value]) -> std::path::PathBuf {
     let secrets = Secrets::load_or_make(&read.key_file, [9; 32]).unwrap();
     let mut hold = Hold::open(&read.data, secrets.hold_key(), [1; 16], |_| {}).unwrap();
     let objects: Vec<Vec<u8>> = indicators.iter().map(|one| one.to_string().into_bytes()).collect();
-    let kept = |bytes: &Vec<u8>| Kept { rights: Rights::ALL.bits(), object: guard::indicator::read(bytes).unwrap() };
+    let kept =
+        |bytes: &Vec<u8>| Kept { rights: Rights::ALL.bits(), object: guard::indicator::read(bytes).unwrap() };
     let frame = Frame {
         feed: "loud".to_owned(),
         heard: SystemClock::default().now().as_micros(),

@@ -13,7 +13,7 @@ use observe::{Place, Summary, Unit};
 use serde_json::{Value, json};
 
 use crate::client::printable;
-use crate::output::{Exit, Output, count, grouped};
+use crate::output::{Exit, Output, add, count, grouped};
 
 /// The longest that is shown of what was met.
 const WHAT_CHARS_MAX: usize = 300;
@@ -78,11 +78,11 @@ impl Report {
                 [(evaluated, "evaluated"), (waiting, "not valid yet"), (ended, "no longer valid")]
             {
                 if number > 0 {
-                    text.push_str(&format!("; {} {words}", grouped(number)));
+                    add!(text, "; {} {words}", grouped(number));
                 }
             }
             for (reason, count) in &refused {
-                text.push_str(&format!("; {} not: {reason}", grouped(*count)));
+                add!(text, "; {} not: {reason}", grouped(*count));
             }
             eprintln!("{text}");
             for (id, why) in report.feeds.iter().flat_map(|feed| &feed.samples) {

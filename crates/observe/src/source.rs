@@ -5,6 +5,9 @@ use std::io::{self, Read};
 /// How much of the beginning decides what it is.
 pub(crate) const HEAD_BYTES: usize = 64 * 1024;
 
+/// So much more than wanted is read at most.
+const AHEAD_BYTES_MAX: usize = 1024 * 1024;
+
 /// Bytes that were read and not consumed yet, and those behind them.
 pub(crate) struct Source<'r> {
     reader: Box<dyn Read + 'r>,
@@ -41,9 +44,11 @@ impl<'r> Source<'r> {
             self.buffer.drain(..self.at);
             self.at = 0;
             let mut filled = self.buffer.len();
-            // In steps, so that a lying length does not take the memory before the bytes are there.
-            while filled < bytes && !self.is_ended {
-                self.buffer.resize((filled + HEAD_BYTES).min(bytes.max(HEAD_BYTES)), 0);
+            // Ahead of what is wanted, so that little by little is not moved each time; and in steps, so that a lying length
+            // does not take the memory before the bytes are there.
+            let goal = bytes.saturating_add(bytes.min(AHEAD_BYTES_MAX)).max(HEAD_BYTES);
+            while filled < goal && !self.is_ended {
+                self.buffer.resize(filled + HEAD_BYTES, 0);
                 match self.reader.read(&mut self.buffer[filled..]) {
                     Ok(0) => self.is_ended = true,
                     Ok(read) => filled += read,

@@ -81,7 +81,7 @@ pub use occurrences::{
     COUNT_BUCKETS, Giving, IndicatorHits, OCCURRENCE_EXTENSION, OWN_MAX, OwnObject, REPORT_MAX, RefusedFact,
     Reported,
 };
-pub use publish::{ItemFate, PublishOptions, Submission};
+pub use publish::{ItemFate, PatternJudgement, PublishOptions, Submission, judge_pattern};
 pub use read::{
     CollectionView, ObjectsAnswer, RecordsAnswer, Served, StatusView, StreamBatch, Streamed, Unless,
 };

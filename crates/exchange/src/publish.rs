@@ -9,6 +9,7 @@ mod building;
 mod deciding;
 mod deleting;
 mod ends;
+mod pattern;
 mod prepare;
 mod storing;
 
@@ -21,6 +22,7 @@ use taxii::Status;
 
 pub(crate) use self::building::Building;
 pub(crate) use self::ends::intern;
+pub use self::pattern::{PatternJudgement, judge_pattern};
 use self::prepare::{Prepared, prepare};
 use crate::error::{PublishError, ReadError};
 use crate::exchange::Exchange;

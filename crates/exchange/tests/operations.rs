@@ -47,6 +47,37 @@ fn good_objects_are_kept_and_bad_ones_are_named() {
 }
 
 #[test]
+fn what_is_wrong_with_a_pattern_is_told_and_refuses_only_what_cannot_be_read() {
+    let world = World::new(1);
+    let with = |n: u64, pattern: &str| {
+        let good = format!("[domain-name:value = 'host-{n}.example']");
+        String::from_utf8(indicator(n, 0, &[])).unwrap().replace(&good, pattern).into_bytes()
+    };
+    let objects = [
+        indicator(0, 0, &[]),
+        with(1, "[domain-name:value = 'a.example' OR]"),
+        with(2, "[network-traffic:dst_port = 'https']"),
+        with(3, "[file:hashes.sha256 = 'aec070645fe53ee3b3763059376134f058cc337247c978add178b6ccdfb0019f']"),
+    ];
+    let told = world.publish("indicators", &objects);
+    assert_eq!((told.status.success_count, told.status.failure_count), (3, 1));
+    let failure = &told.status.failures[0];
+    assert_eq!(failure.id, indicator_id(1));
+    let message = failure.message.as_deref().unwrap();
+    assert!(message.starts_with("/pattern, line 1, column 36: "), "{message}");
+    // Those that were taken have remarks, and these stay with the status.
+    for status in [told.status.clone(), world.exchange.status(&world.operator, &told.status.id).unwrap()] {
+        let remarks = status.custom["x_ringfence_remarks"].as_array().unwrap();
+        let ids: Vec<_> = remarks.iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(ids, [indicator_id(2), indicator_id(3)]);
+        assert!(remarks[0]["message"].as_str().unwrap().contains("dst_port"), "{remarks:?}");
+        assert!(remarks[1]["message"].as_str().unwrap().contains("`SHA-256`"), "{remarks:?}");
+    }
+    let told = world.publish("indicators", &[indicator(9, 0, &[])]);
+    assert!(told.status.custom.is_empty());
+}
+
+#[test]
 fn a_status_is_its_submitters_and_is_kept_for_a_day() {
     let world = World::new(2);
     let (_, provider) = world.member("one", &["programme"]);

@@ -248,6 +248,11 @@ impl Look<'_> {
     fn flow(&mut self, exporter: Exporter, flow: &Flow) {
         self.end(exporter, flow, Direction::ToListed);
         self.end(exporter, flow, Direction::FromListed);
+        let client = Client { listener: self.listener, exporter };
+        self.slots.clear();
+        self.collector.judge.flow(&client, flow, self.slots);
+        // Which end such an indicator is about nobody can say; where somebody went to is the better guess.
+        self.hits(Direction::ToListed, exporter, flow);
     }
 
     fn end(&mut self, exporter: Exporter, flow: &Flow, direction: Direction) {
@@ -259,6 +264,10 @@ impl Look<'_> {
         self.slots.clear();
         self.collector.judge.address(&client, address, self.slots);
         self.collector.judge.endpoint(&client, address, port, self.slots);
+        self.hits(direction, exporter, flow);
+    }
+
+    fn hits(&mut self, direction: Direction, exporter: Exporter, flow: &Flow) {
         if self.slots.is_empty() {
             return;
         }

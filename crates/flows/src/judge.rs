@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use model::Timestamp;
 
-use crate::flow::Exporter;
+use crate::flow::{Exporter, Flow};
 
 /// Where a flow was seen: a guard may watch for several customers, by exporter or by listener.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +22,11 @@ pub trait Judge: Send + Sync {
 
     /// Appends the slots of indicators of this address with this port.
     fn endpoint(&self, client: &Client<'_>, address: IpAddr, port: u16, slots: &mut Vec<u32>);
+
+    /// Appends the slots of indicators that ask for several things of a flow at once.
+    fn flow(&self, client: &Client<'_>, flow: &Flow, slots: &mut Vec<u32>) {
+        let _: (&Client<'_>, &Flow, &mut Vec<u32>) = (client, flow, slots);
+    }
 
     /// An indicator's opaque reference.
     fn reference(&self, slot: u32) -> String;

@@ -11,6 +11,11 @@ use crate::config::{Config, Customer, Feed, Mode, Service};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CustomerId(u16);
 
+impl CustomerId {
+    /// The only one, of [`Customers::everybody`].
+    pub const ONLY: Self = Self(0);
+}
+
 /// All customers.
 #[derive(Clone, Debug)]
 pub struct Customers {
@@ -69,6 +74,18 @@ impl Customers {
         Self { networks: by_length.into_iter().rev().collect(), keys, listeners, domains, each }
     }
 
+    /// One customer who is everybody, with a mode for each feed and every countermeasure.
+    #[must_use]
+    pub fn everybody(modes: impl IntoIterator<Item = Option<Mode>>) -> Self {
+        let one = One {
+            name: String::new(),
+            modes: modes.into_iter().collect(),
+            services: vec![Service::Sinkhole, Service::Quarantine, Service::Flow],
+            reports: false,
+        };
+        Self { networks: Vec::new(), keys: BTreeMap::new(), listeners: BTreeMap::new(), each: vec![one] }
+    }
+
     /// Whose client asks from an address.
     #[must_use]
     pub fn of_address(&self, address: IpAddr) -> Option<CustomerId> {
@@ -94,9 +111,7 @@ impl Customers {
         let (_, domain) = address.rsplit_once('@')?;
         let domain = domain.trim_end_matches('.').to_ascii_lowercase();
         let parents = domain.match_indices('.').map(|(at, _)| &domain[at + 1..]);
-        std::iter::once(domain.as_str())
-            .chain(parents)
-            .find_map(|domain| self.domains.get(domain).copied())
+        std::iter::once(domain.as_str()).chain(parents).find_map(|domain| self.domains.get(domain).copied())
     }
 
     /// Whose a mail is: each recipient's customer once, and for recipients of nobody's domain the listener's. `None` stands
@@ -107,8 +122,7 @@ impl Customers {
         if self.domains.is_empty() || recipients.is_empty() {
             return vec![otherwise];
         }
-        let whose: BTreeSet<_> =
-            recipients.iter().map(|one| self.of_recipient(one).or(otherwise)).collect();
+        let whose: BTreeSet<_> = recipients.iter().map(|one| self.of_recipient(one).or(otherwise)).collect();
         whose.into_iter().collect()
     }
 
@@ -228,7 +242,8 @@ secret_file = "k"
         let wide = before.of_address("10.2.0.1".parse().unwrap()).unwrap();
         let (head, tail) = TEXT.split_once("[[customer]]\nname = \"wide\"").unwrap();
         let (_, tail) = tail.split_once("[[customer]]").unwrap();
-        let without = format!("{head}[[customer]]\nname = \"new\"\nnetworks = [\"11.0.0.0/8\"]\n[[customer]]{tail}");
+        let without =
+            format!("{head}[[customer]]\nname = \"new\"\nnetworks = [\"11.0.0.0/8\"]\n[[customer]]{tail}");
         let after = Customers::after(&config(&without), Some(&before));
         assert_eq!(after.of_address("10.1.0.1".parse().unwrap()), Some(narrow));
         assert_eq!(after.of_address("10.2.0.1".parse().unwrap()), None);

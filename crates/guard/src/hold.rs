@@ -259,6 +259,33 @@ impl Hold {
         Ok(Self { path, key, file, generation, places, bytes: at, bytes_live: at })
     }
 
+    /// Gives every frame of a folder's store to `take`, in order, and changes nothing: a guard may be writing it meanwhile. What
+    /// is not wholly written yet is not given.
+    ///
+    /// # Errors
+    ///
+    /// As [`Hold::open`]; also if there is no store.
+    pub fn peek(folder: &Path, key: &HoldKey, mut take: impl FnMut(Frame)) -> Result<(), HoldError> {
+        let path = folder.join("indicators.hold");
+        let bytes = fs::read(&path).map_err(io_error("read", &path))?;
+        let damaged = |frame| HoldError::Damaged { path: path.display().to_string(), frame };
+        let generation: [u8; 16] =
+            bytes.get(8..HEAD_BYTES).and_then(|head| head.try_into().ok()).ok_or_else(|| damaged(0))?;
+        if &bytes[..8] != MAGIC {
+            return Err(damaged(0));
+        }
+        let cipher = cipher(key);
+        let (mut at, mut number) = (HEAD_BYTES, 0_u64);
+        while let Some((read, _, end)) = next_frame(&bytes, at) {
+            let frame = unseal(&cipher, &generation, 2 * number, read);
+            let frame = frame.and_then(|plain| postcard::from_bytes(&plain).ok());
+            take(frame.ok_or_else(|| damaged(number))?);
+            at = end;
+            number += 1;
+        }
+        Ok(())
+    }
+
     fn create(path: PathBuf, key: HoldKey, generation: [u8; 16]) -> Result<Self, HoldError> {
         let mut file = private(&path).map_err(io_error("made", &path))?;
         // A head that was not wholly written is none.
@@ -744,7 +771,9 @@ mod tests {
         let path = folder.path().join("indicators.hold");
         let good = fs::read(&path).unwrap();
         // Swapped frames do not pass either.
-        let first = usize::try_from(next_place(&hold.file, HEAD_BYTES as u64, hold.bytes).unwrap().unwrap().1).unwrap();
+        let first =
+            usize::try_from(next_place(&hold.file, HEAD_BYTES as u64, hold.bytes).unwrap().unwrap().1)
+                .unwrap();
         fs::write(&path, [&good[..HEAD_BYTES], &good[first..], &good[HEAD_BYTES..first]].concat()).unwrap();
         assert!(matches!(read(folder.path(), KEY), Err(HoldError::Damaged { frame: 0, .. })));
         let mut flipped = good.clone();

@@ -17,6 +17,7 @@ use crate::customers::{CustomerId, Customers};
 use crate::occurrence::Action;
 use crate::record::reference;
 use crate::set::Set;
+use crate::sight::{Kind as SightKind, Sight, instant};
 
 /// What was decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +30,34 @@ pub struct Decided {
     pub category: u16,
     /// The feed.
     pub feed: u16,
+}
+
+impl Decided {
+    /// The one that counts of two: the harder, and of equals the older.
+    fn harder(self, other: Self) -> Self {
+        if (other.mode, self.slot) > (self.mode, other.slot) { other } else { self }
+    }
+}
+
+/// A name in wire format as text in lower case, if all of it is printable ASCII.
+fn text_of_wire(wire: &[u8]) -> Option<String> {
+    let mut name = String::with_capacity(wire.len());
+    let mut rest = wire;
+    while let [length, following @ ..] = rest {
+        if *length == 0 {
+            break;
+        }
+        let (label, behind) = following.split_at_checked(usize::from(*length))?;
+        if !label.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'.') {
+            return None;
+        }
+        if !name.is_empty() {
+            name.push('.');
+        }
+        name.extend(label.iter().map(|byte| char::from(byte.to_ascii_lowercase())));
+        rest = behind;
+    }
+    Some(name)
 }
 
 /// A hit: nothing of whom it concerned but whose customer it was, which stays here.
@@ -97,6 +126,12 @@ impl Judge {
         *self.customers.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(customers);
     }
 
+    /// What time it is.
+    #[must_use]
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
+    }
+
     /// Lets nothing be met, or everything that is loaded.
     pub fn set_idle(&self, is_idle: bool) {
         self.is_idle.store(is_idle, Ordering::Relaxed);
@@ -125,7 +160,9 @@ impl Judge {
     pub fn name_wire(&self, customer: CustomerId, service: Service, name: &[u8]) -> Option<Decided> {
         let decided = self.best(customer, service, |visit| {
             self.set.shared.read().names_wire(name, |hit| visit(hit.slot));
-        })?;
+        });
+        let by_pattern = self.question(customer, service, name);
+        let decided = decided.into_iter().chain(by_pattern).reduce(Decided::harder)?;
         (!self.set.allowed().passes_wire(name)).then_some(decided)
     }
 
@@ -205,6 +242,71 @@ impl Judge {
         }
     }
 
+    /// What the patterns say that are no look-up, of a name that is asked for.
+    fn question(&self, customer: CustomerId, service: Service, wire: &[u8]) -> Option<Decided> {
+        if !self.set.rules.wants(SightKind::Question) {
+            return None;
+        }
+        let name = text_of_wire(wire)?;
+        if !self.set.rules.wants_name(&name) {
+            return None;
+        }
+        let mut best: Option<Decided> = None;
+        let sight = Sight::question(&name, instant(self.clock.now()));
+        self.met(customer, service, sight, |decided| {
+            best = Some(best.map_or(decided, |best| best.harder(decided)));
+        });
+        best
+    }
+
+    /// Whether any pattern is asked of such things as a whole: only then is it worth putting them together.
+    #[must_use]
+    pub fn wants(&self, kind: SightKind) -> bool {
+        !self.is_idle.load(Ordering::Relaxed) && self.set.rules.wants(kind)
+    }
+
+    /// Whether any pattern may be about a flow between two addresses.
+    #[must_use]
+    pub fn wants_flow(&self, ends: [IpAddr; 2]) -> bool {
+        !self.is_idle.load(Ordering::Relaxed) && self.set.rules.wants_flow(ends)
+    }
+
+    /// Everything that the patterns say which are no look-up, of something that was met as a whole. What is allowed does not
+    /// count as seen.
+    pub fn met(
+        &self,
+        customer: CustomerId,
+        service: Service,
+        mut sight: Sight,
+        mut visit: impl FnMut(Decided),
+    ) {
+        if self.is_idle.load(Ordering::Relaxed) || !self.set.rules.wants(sight.kind()) {
+            return;
+        }
+        let allowed = self.set.allowed();
+        sight.retain(|object| {
+            let value = object["value"].as_str().unwrap_or_default();
+            match object["type"].as_str() {
+                Some("domain-name") => !allowed.passes_name(value),
+                Some("ipv4-addr" | "ipv6-addr") => {
+                    !value.parse().is_ok_and(|address| allowed.passes_address(address))
+                }
+                Some(_) | None => true,
+            }
+        });
+        let candidates = self.set.rules.candidates(&sight);
+        if candidates.is_empty() {
+            return;
+        }
+        let observation = sight.observation();
+        for slot in candidates {
+            let Some(decided) = self.best(customer, service, |visit| visit(slot)) else { continue };
+            if self.set.rules.holds(slot, customer, &sight, &observation) {
+                visit(decided);
+            }
+        }
+    }
+
     /// Counts a hit.
     pub fn hit(&self, customer: CustomerId, service: Service, slot: u32, action: Action) {
         let hit = Hit { slot, service, action, customer, at: self.clock.now() };
@@ -229,10 +331,7 @@ impl Judge {
             let Some(record) = table.get(slot).filter(|record| record.is_active()) else { return };
             let Some(mode) = customers.mode(customer, record.feed, service) else { return };
             let one = Decided { slot, mode: record.mode(mode), category: record.category, feed: record.feed };
-            let is_better = best.is_none_or(|best| (one.mode, best.slot) > (best.mode, one.slot));
-            if is_better {
-                best = Some(one);
-            }
+            best = Some(best.map_or(one, |best| best.harder(one)));
         });
         best
     }
@@ -321,6 +420,39 @@ feeds = { quiet = "monitor" }
         let mut met = 0;
         judge.scan(who, Service::Quarantine, b"good.evil.example and bad.evil.example", |_, _| met += 1);
         assert_eq!(met, 1);
+    }
+
+    #[test]
+    fn patterns_that_are_no_lookup_are_judged_beside_those_that_are() {
+        let (judge, _hits) = judge();
+        list(&judge, 0, 1, "[domain-name:value = 'evil.example']");
+        list(&judge, 1, 2, "[domain-name:value LIKE '%.evil.example']");
+        list(
+            &judge,
+            1,
+            3,
+            "[network-traffic:dst_ref.value ISSUBSET '192.0.2.0/24' AND network-traffic:dst_port > 80]",
+        );
+        let both = customer(&judge, "10.0.0.1");
+        let quiet = customer(&judge, "11.0.0.1");
+        let asked =
+            |who, name: &[u8]| judge.name_wire(who, Service::Sinkhole, name).map(|one| (one.slot, one.mode));
+        assert_eq!(asked(both, b"\x01x\x04Evil\x07example\x00"), Some((1, Mode::Enforce)));
+        assert_eq!(asked(quiet, b"\x01x\x04evil\x07example\x00"), Some((0, Mode::Monitor)));
+        assert_eq!(asked(both, b"\x04evil\x07example\x00"), Some((0, Mode::Monitor)));
+        assert_eq!(asked(both, b"\x04good\x04evil\x07example\x00"), None, "it is allowed");
+        let flow = |last: u8| {
+            let ends = (([10, 0, 0, 1].into(), 4_000), ([192, 0, 2, last].into(), 443));
+            let mut slots = Vec::new();
+            let sight = Sight::flow(ends.0, ends.1, 6, Some(instant("2026-01-15".parse().unwrap())));
+            judge.met(both, Service::Flow, sight, |one| slots.push(one.slot));
+            slots
+        };
+        assert_eq!(flow(8), vec![2]);
+        assert!(flow(9).is_empty(), "what is allowed does not count as seen");
+        assert_eq!(judge.set().report(|_| true).feeds[1].evaluated, 2);
+        judge.set_idle(true);
+        assert_eq!(asked(both, b"\x01x\x04evil\x07example\x00"), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 pub mod allow;
+pub mod at_rest;
 pub mod compile;
 pub mod config;
 pub mod customers;
@@ -21,6 +22,8 @@ pub mod occurrence;
 pub mod record;
 pub mod reload;
 pub mod reporter;
+pub mod rules;
 pub mod run;
 pub mod secrets;
 pub mod set;
+pub mod sight;

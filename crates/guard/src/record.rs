@@ -1,5 +1,7 @@
 //! One indicator as the guard knows it, and what may be done on its account.
 
+use std::sync::Arc;
+
 use matcher::{BlindSetId, Blinded, Key};
 use model::Timestamp;
 use sha2::{Digest as _, Sha256};
@@ -7,6 +9,7 @@ use uuid::Uuid;
 
 use crate::config::Mode;
 use crate::indicator::Rights;
+use crate::rules::Rule;
 
 /// Why an indicator does nothing, or less than its feed says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -114,6 +117,8 @@ pub struct Record {
     pub phase: Phase,
     /// What is looked up.
     pub keys: Box<[Key]>,
+    /// What is evaluated instead, where it is no look-up.
+    pub rule: Option<Arc<Rule>>,
     /// What is looked up without being known here.
     pub blinded: Box<[(BlindSetId, Blinded)]>,
 }

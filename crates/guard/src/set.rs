@@ -24,6 +24,8 @@ use uuid::Uuid;
 use crate::allow::Allowed;
 use crate::config::Feed;
 use crate::record::Record;
+use crate::rules::Rules;
+use crate::sight::Kinds;
 
 pub use changing::{BlindEntry, Change, Entering, Entry};
 pub use report::{FeedReport, Refusals, Report};
@@ -36,6 +38,10 @@ const CATEGORY_CHARACTERS_MAX: usize = 60;
 /// Everything that is looked up.
 pub struct Set {
     pub(crate) shared: Shared,
+    /// Patterns that are no look-up.
+    pub(crate) rules: Rules,
+    /// What is met at all, so that patterns about other things are told as what cannot be computed.
+    kinds: Kinds,
     table: RwLock<Table>,
     allowed: RwLock<Arc<Allowed>>,
     feeds: RwLock<Arc<[Feed]>>,
@@ -95,12 +101,26 @@ impl Set {
         let table = RwLock::new(Table { refusals, ..Table::default() });
         Self {
             shared: Shared::new(Matcher::new(random)),
+            rules: Rules::new(random),
+            kinds: Kinds::MET,
             table,
             allowed: RwLock::new(Arc::new(allowed)),
             feeds: RwLock::new(feeds.into()),
             revision: AtomicU64::new(0),
             blind: Mutex::default(),
         }
+    }
+
+    /// For whoever meets other things than countermeasures do.
+    #[must_use]
+    pub fn meeting(self, kinds: Kinds) -> Self {
+        Self { kinds, ..self }
+    }
+
+    /// Patterns that are no look-up.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
+        &self.rules
     }
 
     /// Counts the changes.

@@ -93,6 +93,36 @@ pub enum Observable<'a> {
     Text(&'a str),
 }
 
+/// A file in a mail: an attachment, or a file of an archive.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WholeFile {
+    /// Its name, if it has one.
+    pub name: Option<String>,
+    /// How many bytes it has, if they were looked at.
+    pub size: Option<usize>,
+    /// Its digests, if they were made.
+    pub hashes: Vec<(Algorithm, Vec<u8>)>,
+}
+
+/// A mail as a whole, for indicators that ask for several things of it at once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Whole {
+    /// The outermost subject, decoded.
+    pub subject: String,
+    /// E-mail addresses, by where they stood, with the name beside a sender's.
+    pub mailboxes: Vec<(Role, String, Option<String>)>,
+    /// Links.
+    pub urls: Vec<String>,
+    /// Names of hosts.
+    pub names: Vec<String>,
+    /// Addresses.
+    pub addresses: Vec<IpAddr>,
+    /// Files.
+    pub files: Vec<WholeFile>,
+    /// The text, as far as it is kept.
+    pub text: String,
+}
+
 /// For whom a mail is judged: a guard may protect several customers.
 #[derive(Clone, Copy, Debug)]
 pub struct Client<'a> {
@@ -118,6 +148,16 @@ pub trait Judge: Send + Sync {
     /// Has the last word when a mail was looked at whole: what each indicator asks for, by slot.
     fn settle(&self, findings: &mut BTreeMap<u32, Action>) {
         let _ = findings;
+    }
+
+    /// Whether it asks about mails as wholes; only then are they put together.
+    fn wants_whole(&self) -> bool {
+        false
+    }
+
+    /// Appends the indicators that a mail hits as a whole, when all of it has been looked at.
+    fn judge_whole(&self, client: &Client<'_>, whole: &Whole, findings: &mut Vec<Finding>) {
+        let _: (&Client<'_>, &Whole, &mut Vec<Finding>) = (client, whole, findings);
     }
 
     /// An indicator's opaque reference, which may be told to the sender: printable ASCII, at most 100 bytes.

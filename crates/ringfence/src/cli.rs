@@ -18,7 +18,8 @@ Exit codes:
   1  it failed; one line on stderr says why
   2  the command line is wrong
   3  done in part: some objects were refused, and the summary names them
-  4  checked, and found wrong";
+  4  checked, and found wrong
+`ringfence match` has its own: 0 nothing was found, 1 something was, 2 something could not be looked at.";
 
 /// Everything that was said on the command line.
 #[derive(Debug, Parser)]
@@ -44,6 +45,8 @@ pub(crate) enum Command {
     Hub(commands::hub::Hub),
     /// Protect customers with what a hub shares
     Guard(commands::guard::Guard),
+    /// Look for indicators in logs, mails, captures and flows at rest
+    Match(commands::match_files::Match),
     /// List, show, release and delete the mail that a guard keeps
     Held(commands::held::Held),
     /// Add and list members, and change their standing
@@ -80,6 +83,7 @@ impl Command {
             Self::Check(command) => command.run(output),
             Self::Hub(command) => command.run(output),
             Self::Guard(command) => command.run(output),
+            Self::Match(command) => Ok(command.run(output)),
             Self::Held(command) => command.run(output),
             Self::Member(command) => command.run(output),
             Self::Vet(command) => command.run(output),
@@ -119,7 +123,7 @@ mod tests {
                     flag.into_iter().chain(["x".to_owned()]).collect::<Vec<_>>()
                 })
                 .collect();
-            if command.get_name() == "recall" {
+            if matches!(command.get_name(), "recall" | "match") {
                 continue; // one of its flags is required, whichever
             }
             let mut line = vec!["ringfence".to_owned(), command.get_name().to_owned(), "--json".to_owned()];

@@ -9,6 +9,7 @@ pub(crate) mod held;
 pub(crate) mod hub;
 pub(crate) mod init;
 pub(crate) mod ledger;
+pub(crate) mod match_files;
 pub(crate) mod member;
 pub(crate) mod publish;
 pub(crate) mod pull;

@@ -26,6 +26,10 @@ pub(crate) enum Exit {
     Failed,
     InPart,
     Wrong,
+    /// Of `match`: something was found.
+    Found,
+    /// Of `match`: nothing was found, but not everything was looked at.
+    Unsure,
 }
 
 impl From<Exit> for ExitCode {
@@ -33,7 +37,8 @@ impl From<Exit> for ExitCode {
         // 2 is what clap answers to a wrong command line.
         Self::from(match exit {
             Exit::Done => 0,
-            Exit::Failed => 1,
+            Exit::Failed | Exit::Found => 1,
+            Exit::Unsure => 2,
             Exit::InPart => 3,
             Exit::Wrong => 4,
         })

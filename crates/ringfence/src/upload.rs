@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use model::{MemberId, Timestamp};
 use serde::Serialize;
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 use taxii::Status;
 
 use crate::client::{Api, ApiError, printable, segment};
@@ -49,6 +49,8 @@ pub(crate) struct Sent {
     pub(crate) retries: u64,
     /// The refusals by reason.
     pub(crate) reasons: BTreeMap<String, Refusals>,
+    /// What authors should know of objects that were taken, by reason.
+    pub(crate) remarks: BTreeMap<String, Refusals>,
 }
 
 /// Objects refused for one reason.
@@ -59,14 +61,23 @@ pub(crate) struct Refusals {
     pub(crate) first: Vec<(String, String)>,
 }
 
+impl Refusals {
+    fn count(&mut self, what: &str, message: &str) {
+        self.count += 1;
+        if self.first.len() < PLACES_KEPT {
+            self.first.push((printable(what), printable(message)));
+        }
+    }
+}
+
 impl Sent {
     pub(crate) fn refuse(&mut self, what: &str, message: &str) {
         self.refused += 1;
-        let refusals = self.reasons.entry(class_of(message)).or_default();
-        refusals.count += 1;
-        if refusals.first.len() < PLACES_KEPT {
-            refusals.first.push((printable(what), printable(message)));
-        }
+        self.reasons.entry(class_of(message)).or_default().count(what, message);
+    }
+
+    pub(crate) fn remark(&mut self, what: &str, message: &str) {
+        self.remarks.entry(class_of(message)).or_default().count(what, message);
     }
 }
 
@@ -187,6 +198,11 @@ impl<'a> Uploader<'a> {
         for failure in &status.failures {
             self.sent.refuse(&failure.id, failure.message.as_deref().unwrap_or("no reason given"));
         }
+        let remarks = status.custom.get("x_ringfence_remarks").and_then(Value::as_array);
+        for remark in remarks.into_iter().flatten() {
+            let text = |key| remark.get(key).and_then(Value::as_str).unwrap_or_default();
+            self.sent.remark(text("id"), text("message"));
+        }
         // A hub may shorten the list of a batch that is wrong from end to end.
         let named = u64::try_from(status.failures.len()).unwrap_or(u64::MAX);
         self.sent.refused += status.failure_count.saturating_sub(named);
@@ -202,6 +218,11 @@ fn is_about_content(error: &ApiError) -> bool {
 fn class_of(message: &str) -> String {
     let message = match message.split_once(": ") {
         Some((place, rest)) if place.starts_with('/') || place == "the object" => rest,
+        Some(_) | None => message,
+    };
+    // Where in a pattern it is does not make it another reason.
+    let message = match message.strip_prefix("at byte ").and_then(|rest| rest.split_once(": ")) {
+        Some((at, rest)) if at.bytes().all(|byte| byte.is_ascii_digit()) => rest,
         Some(_) | None => message,
     };
     let message = match message.rfind("] (and ") {
@@ -226,6 +247,11 @@ mod tests {
                 "/pattern: `[x` is no pattern [pattern-syntax, STIX 2.1 section 9] (and 2 more)",
                 "`…` is no pattern [pattern-syntax, STIX 2.1 section 9]",
             ),
+            (
+                "/pattern, line 2, column 9: expected `]`; add it [pattern-syntax, STIX 2.1 section 9]",
+                "expected `…`; add it [pattern-syntax, STIX 2.1 section 9]",
+            ),
+            ("/pattern: at byte 15: the key `a` needs quotes", "the key `…` needs quotes"),
             ("the object: is too deep", "is too deep"),
             ("another version of `a` is here: `b`", "another version of `…` is here: `…`"),
         ];

@@ -99,6 +99,30 @@ impl Compiled {
     }
 }
 
+impl Compiled {
+    /// Whether the pattern is about one observation, so that none need be kept for later ones.
+    #[must_use]
+    pub fn is_single(&self) -> bool {
+        matches!(self.root.kind, NodeKind::Leaf(_))
+    }
+
+    /// How many observations a match takes at least, each counted as often as it was made.
+    #[must_use]
+    pub fn observations_min(&self) -> u64 {
+        self.root.least
+    }
+
+    /// Whether an observation can have a part in a match: whether it satisfies one of the pattern's brackets, or whether
+    /// that cannot be told within the budget. Whoever keeps observations for later ones keeps these, and no others.
+    #[must_use]
+    pub fn concerns(&self, observation: &Observation, budget: u64) -> bool {
+        let mut meter = Meter::new(budget);
+        self.leaves
+            .iter()
+            .any(|leaf| satisfies(leaf, observation, &mut meter).map_or(true, |truth| truth != Truth::False))
+    }
+}
+
 /// Whether one of the observations satisfies the expression.
 fn any<'o>(
     expression: &Expression,

@@ -19,7 +19,7 @@
 //!   [`Finding`]; only a text without a reading is refused, with the place and the remedy. `Display` writes the canonical
 //!   text, which parses to the same pattern.
 //! - [`Pattern::simple`] tells the patterns that a table can look up, which nearly all are, from those that need
-//!   evaluation.
+//!   evaluation; [`plain`] tells the plainest of them without a parser.
 //!   [`Pattern::needles`] tells of many of the others what must hold before they are worth evaluating.
 //! - [`Pattern::compile`] prepares evaluation: regular expressions are built and keys hashed, once.
 //! - [`Compiled::evaluate`] is total: any pattern on any observations ends, within a budget, in a match, in no match, or in
@@ -44,6 +44,7 @@ mod literal;
 mod meter;
 mod observation;
 mod parser;
+mod plain;
 mod schema;
 mod search;
 mod simple;
@@ -58,4 +59,5 @@ pub use instant::{Instant, Timestamp};
 pub use literal::Literal;
 pub use observation::{NESTING_MAX, Observation, ObservedDataError};
 pub use parser::{DEPTH_MAX, PATTERN_MAX_BYTES, Pattern};
+pub use plain::{Plain, plain};
 pub use simple::{Equality, Simple, Wanted};

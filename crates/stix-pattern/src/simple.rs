@@ -159,12 +159,24 @@ pub(crate) fn needles(root: &ObservationExpression) -> Option<Vec<Equality<'_>>>
 }
 
 fn needles_inside(expression: &ComparisonExpression) -> Option<Vec<Equality<'_>>> {
-    match expression {
-        ComparisonExpression::Comparison(comparison) => {
-            equalities(comparison).map(|all| all.into_iter().flatten().collect())
+    expression.needles(&|_| true)
+}
+
+impl ComparisonExpression {
+    /// Equalities of which at least one holds of an object whenever the expression does, out of those that count: a caller
+    /// names what its tables can look up. `None` if there are none to be relied on; an empty list if it never holds.
+    #[must_use]
+    pub fn needles(&self, counts: &dyn Fn(&Equality<'_>) -> bool) -> Option<Vec<Equality<'_>>> {
+        match self {
+            Self::Comparison(comparison) => {
+                let all: Vec<_> = equalities(comparison)?.into_iter().flatten().collect();
+                all.iter().all(counts).then_some(all)
+            }
+            Self::Or(members) => all_of(members.iter().map(|member| member.needles(counts))),
+            Self::And(members) => {
+                members.iter().filter_map(|member| member.needles(counts)).min_by_key(Vec::len)
+            }
         }
-        ComparisonExpression::Or(members) => all_of(members.iter().map(needles_inside)),
-        ComparisonExpression::And(members) => members.iter().filter_map(needles_inside).min_by_key(Vec::len),
     }
 }
 
@@ -236,6 +248,24 @@ mod tests {
         };
         assert_eq!(alternatives(10), Some(1024));
         assert_eq!(alternatives(40), None);
+    }
+
+    #[test]
+    fn needles_are_chosen_among_those_that_count() {
+        let cases: &[(&str, Option<&[&str]>)] = &[
+            ("[file:size = 1 AND file:name IN ('b', 'c')]", Some(&["name", "name"])),
+            ("[file:size = 1 OR file:name = 'b']", None),
+            ("[file:size = 1]", None),
+        ];
+        for (text, want) in cases {
+            let pattern = Pattern::parse(text).unwrap();
+            let crate::ObservationExpression::Observation(inside) = pattern.root() else { panic!() };
+            let found = inside.needles(&|equality| equality.property == "name");
+            let found: Option<Vec<String>> =
+                found.map(|all| all.into_iter().map(|equality| equality.property).collect());
+            let want: Option<Vec<String>> = want.map(|all| all.iter().map(ToString::to_string).collect());
+            assert_eq!(found, want, "{text}");
+        }
     }
 
     #[test]

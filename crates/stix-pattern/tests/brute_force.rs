@@ -496,7 +496,7 @@ fn comparisons_are_what_brute_force_finds() {
 #[test]
 fn assignments_are_what_brute_force_finds() {
     let mut chance = Chance(2);
-    let mut matched = 0;
+    let (mut matched, mut dropped) = (0, 0);
     let zero = Instant::parse(&timestamp(0)).expect("a timestamp");
     for _ in 0..40_000 {
         let text = observations(&mut chance, 2);
@@ -523,7 +523,15 @@ fn assignments_are_what_brute_force_finds() {
         if want {
             check_needles(&pattern, &prepared);
         }
+        // Whoever keeps only what concerns the pattern misses nothing.
+        let compiled = pattern.compile();
+        let kept = prepared.iter().filter(|observation| compiled.concerns(observation, BUDGET));
+        let kept: Vec<Observation> = kept.cloned().collect();
+        assert_eq!(verdict(&pattern, &kept), want, "{text} on what concerns it");
+        dropped += prepared.len() - kept.len();
+        assert!(!want || compiled.observations_min() <= world.copies.len() as u64, "{text}");
         matched += usize::from(want);
     }
+    assert!(dropped > 10_000, "{dropped}: everything concerns every pattern");
     assert!((4_000..36_000).contains(&matched), "{matched} of 40000 match: the question is too easy");
 }

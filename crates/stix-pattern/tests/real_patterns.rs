@@ -40,11 +40,25 @@ fn read(text: &str, counts: &mut BTreeMap<&'static str, usize>) {
     let single = simple.as_ref().is_some_and(|simple| simple.single().is_some());
     let normalised = pattern.findings().iter().any(|finding| finding.matter.is_normalised());
     let noticed = pattern.findings().iter().any(|finding| !finding.matter.is_normalised());
+    let compiled = pattern.compile();
+    assert_eq!(compiled.evaluate(&[], BUDGET), Verdict::NoMatch, "{text}");
+    let plain = stix_pattern::plain(text);
+    if let Some(plain) = plain {
+        let equality = simple.as_ref().and_then(|simple| simple.single()).unwrap();
+        let is_same = equality.object_type == plain.object_type && equality.property == plain.property;
+        assert!(is_same && equality.wanted.text() == Some(plain.value), "{text}");
+        assert_eq!(pattern.findings(), [], "{text}");
+    }
     for (name, is) in [
         ("patterns", true),
+        ("plain", plain.is_some()),
         ("single", single),
         ("simple", simple.is_some()),
         ("needles", pattern.needles().is_some()),
+        ("evaluated, for no look-up will do", simple.is_none()),
+        ("several observations", !compiled.is_single()),
+        ("cannot be evaluated", !compiled.limitations().is_empty()),
+        ("findings", !pattern.findings().is_empty()),
         ("normalised", normalised),
         ("noticed", noticed),
     ] {
@@ -65,15 +79,20 @@ fn every_published_pattern_is_read() {
     // 98.65 % are one equality.
     assert!(counts["single"] * 10_000 >= counts["patterns"] * 9_860, "{counts:?}");
     assert!(counts["simple"] > counts["single"]);
+    // Those are read without a parser.
+    assert!(counts["plain"] * 100 >= counts["patterns"] * 90, "{counts:?}");
     // `sha256`, ports and certificates' dates as texts; and those are a small part.
     assert!((100..500).contains(&counts["normalised"]), "{counts:?}");
 }
 
 #[test]
 fn every_indicator_of_public_bundles_is_read() {
-    let mut counts = BTreeMap::new();
-    for name in ["amnesty-investigations", "oasis-json-schemas-examples"] {
-        let Some(path) = data(&format!("bundles/{name}.tar.xz")) else { return };
+    let mut total = 0;
+    for name in
+        ["bundles/amnesty-investigations", "bundles/oasis-json-schemas-examples", "misp/misp-stix-tests"]
+    {
+        let mut counts = BTreeMap::new();
+        let Some(path) = data(&format!("{name}.tar.xz")) else { return };
         let bytes = unpacked(&path);
         let mut archive = tar::Archive::new(bytes.as_slice());
         for entry in archive.entries().unwrap() {
@@ -84,18 +103,22 @@ fn every_indicator_of_public_bundles_is_read() {
             }
             let mut bytes = Vec::new();
             entry.read_to_end(&mut bytes).unwrap();
+            // Beside the bundles lie events of MISP.
             let bundle: Value = serde_json::from_slice(&bytes).unwrap();
             for object in bundle["objects"].as_array().into_iter().flatten() {
-                if let (Some("indicator"), Some(pattern)) =
-                    (object["type"].as_str(), object["pattern"].as_str())
+                let is_stix = object["pattern_type"].as_str().is_none_or(|language| language == "stix");
+                if let (Some("indicator"), Some(pattern), true) =
+                    (object["type"].as_str(), object["pattern"].as_str(), is_stix)
                 {
                     read(pattern, &mut counts);
                 }
             }
         }
+        eprintln!("{name}: {counts:?}");
+        total += counts["patterns"];
+        assert_eq!(counts["cannot be evaluated"], 0, "{name}: {counts:?}");
     }
-    eprintln!("{counts:?}");
-    assert!(counts["patterns"] > 4_000, "{counts:?}");
+    assert!(total > 4_000, "{total}");
 }
 
 /// A value with this one where the path leads; what is referred to on the way becomes an object of its own.

@@ -9,6 +9,7 @@ use stix::{Document, Head, Limits, Objects, ValidateOptions};
 use store::HeadRecord;
 
 use super::PublishOptions;
+use super::pattern::{PatternJudgement, judge_pattern};
 use crate::error::PublishError;
 use crate::labelling::{Resolver, Terms, draft};
 use crate::registry::Registry;
@@ -37,6 +38,8 @@ pub(super) struct Prepared {
     pub(super) drafts: Vec<Label>,
     pub(super) items: Vec<Item>,
     pub(super) refused: Vec<(String, String, String)>,
+    /// What authors should know of objects that are taken.
+    pub(super) remarks: Vec<(String, String, String)>,
     pub(super) markings: Vec<(String, Demands)>,
     pub(super) total: usize,
 }
@@ -79,6 +82,7 @@ pub(super) fn prepare(
         by_refs: HashMap::new(),
         items: Vec::new(),
         refused: Vec::new(),
+        remarks: Vec::new(),
     };
     let checks = ValidateOptions { limits: stix_limits, warnings: false, findings_max: 20 };
     let total = objects.len();
@@ -97,8 +101,8 @@ pub(super) fn prepare(
         let date = options.dates.as_ref().and_then(|dates| dates.get(index).copied());
         drafting.object(bytes, offset, date, &checks);
     }
-    let Drafting { resolver, drafts, items, refused, .. } = drafting;
-    Ok(Prepared { body, drafts, items, refused, markings: resolver.into_brought(), total })
+    let Drafting { resolver, drafts, items, refused, remarks, .. } = drafting;
+    Ok(Prepared { body, drafts, items, refused, remarks, markings: resolver.into_brought(), total })
 }
 
 pub(super) fn mentions_definition(bytes: &[u8]) -> bool {
@@ -118,10 +122,17 @@ pub(super) struct Drafting<'r> {
     by_refs: HashMap<String, usize>,
     items: Vec<Item>,
     refused: Vec<(String, String, String)>,
+    remarks: Vec<(String, String, String)>,
 }
 
 /// How much of an id and of a message a refusal repeats: enough to find the object again.
 const REFUSAL_CHARS_MAX: usize = 300;
+/// How many remarks a status keeps: a feed that is written wrongly is wrong in every object.
+const REMARKS_MAX: usize = 1_000;
+
+fn cut(text: &str) -> String {
+    text.chars().take(REFUSAL_CHARS_MAX).collect()
+}
 
 impl Drafting<'_> {
     fn bring(&mut self, bytes: &[u8], limits: &Limits) {
@@ -134,8 +145,13 @@ impl Drafting<'_> {
     }
 
     fn refuse(&mut self, id: &str, version: &str, message: &str) {
-        let cut = |text: &str| text.chars().take(REFUSAL_CHARS_MAX).collect::<String>();
         self.refused.push((cut(id), cut(version), cut(message)));
+    }
+
+    fn remark(&mut self, id: &str, version: &str, message: &str) {
+        if self.remarks.len() < REMARKS_MAX {
+            self.remarks.push((cut(id), cut(version), cut(message)));
+        }
     }
 
     fn object(&mut self, bytes: &[u8], offset: usize, date: Option<Timestamp>, checks: &ValidateOptions) {
@@ -165,6 +181,11 @@ impl Drafting<'_> {
         }
         if let Some(message) = self.impersonates(head.created_by_ref.as_deref()) {
             return self.refuse(&head.id, version, &message);
+        }
+        match judge_pattern(&document) {
+            PatternJudgement::Fine => {}
+            PatternJudgement::Remark(message) => self.remark(&head.id, version, &message),
+            PatternJudgement::Unreadable(message) => return self.refuse(&head.id, version, &message),
         }
         let record = HeadRecord {
             id: head.id.clone().into_owned(),

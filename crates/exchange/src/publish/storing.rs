@@ -67,6 +67,7 @@ impl Storing<'_, '_, '_> {
             total: u64::try_from(self.prepared.total).unwrap_or(u64::MAX),
             accepted: accepted_ranges,
             already: self.already,
+            remarks: remarks_on_taken(&self.prepared.remarks, &self.refused),
             refused: self.refused,
         };
         self.turn.put_json(STATUS, &id, &record)?;
@@ -284,6 +285,21 @@ impl Storing<'_, '_, '_> {
         }
         Ok(())
     }
+}
+
+/// The remarks on objects that were not refused after all.
+fn remarks_on_taken(
+    remarks: &[(String, String, String)],
+    refused: &[(String, String, String)],
+) -> Vec<(String, String, String)> {
+    if remarks.is_empty() {
+        return Vec::new();
+    }
+    let refused: BTreeSet<(&str, &str)> =
+        refused.iter().map(|(id, version, _)| (id.as_str(), version.as_str())).collect();
+    let is_taken =
+        |(id, version, _): &&(String, String, String)| !refused.contains(&(id.as_str(), version.as_str()));
+    remarks.iter().filter(is_taken).cloned().collect()
 }
 
 /// A status id begins with its time (a UUID of version 7), so that old ones lie together and are swept together.

@@ -23,6 +23,9 @@ pub(crate) struct StatusRecord {
     pub(crate) accepted: Vec<(u32, u64, u32, u32)>,
     pub(crate) already: Vec<(String, String)>,
     pub(crate) refused: Vec<(String, String, String)>,
+    /// What authors should know of objects that were taken.
+    #[serde(default)]
+    pub(crate) remarks: Vec<(String, String, String)>,
 }
 
 pub(super) fn envelope(
@@ -103,6 +106,9 @@ pub(super) fn stream_batch(
     Ok(StreamBatch { objects, after: chosen.served.last, lost: None })
 }
 
+/// The property of a status that tells authors what they should know of objects that were taken: a list like `failures`.
+const REMARKS: &str = "x_ringfence_remarks";
+
 /// The status resource of a record; with a snapshot, the accepted objects are named too.
 pub(crate) fn status_resource(
     id: &str,
@@ -129,15 +135,19 @@ pub(crate) fn status_resource(
             successes.push(StatusDetail { id: id.clone(), version: version_or(version.clone()), message });
         }
     }
-    let failures: Vec<_> = record
-        .refused
-        .iter()
-        .map(|(id, version, message)| StatusDetail {
-            id: id.clone(),
-            version: version_or(version.clone()),
-            message: Some(message.clone()),
-        })
-        .collect();
+    let detail = |(id, version, message): &(String, String, String)| StatusDetail {
+        id: id.clone(),
+        version: version_or(version.clone()),
+        message: Some(message.clone()),
+    };
+    let failures: Vec<_> = record.refused.iter().map(detail).collect();
+    let mut custom = taxii::Custom::default();
+    if !record.remarks.is_empty() {
+        let remarks: Vec<StatusDetail> = record.remarks.iter().map(detail).collect();
+        let remarks = serde_json::to_value(remarks)
+            .map_err(|error| StoreError::Damaged(format!("status `{id}`: {error}")))?;
+        custom.insert(REMARKS.to_owned(), remarks);
+    }
     let failure_count = u64::try_from(failures.len()).unwrap_or(u64::MAX);
     Ok(Status {
         id: id.to_owned(),
@@ -150,6 +160,6 @@ pub(crate) fn status_resource(
         failures,
         pending_count: 0,
         pendings: Vec::new(),
-        custom: taxii::Custom::default(),
+        custom,
     })
 }

@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use flows::{
-    Alert, Client, Collector, Hit, Judge as FlowJudge, Origin, Settings, Shown, Sink, Target, hand_out, listen,
-    write,
+    Alert, Client, Collector, Flow, Hit, Judge as FlowJudge, Origin, Settings, Shown, Sink, Target, hand_out,
+    listen, write,
 };
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
@@ -17,6 +17,7 @@ use crate::customers::{CustomerId, Customers};
 use crate::judge::Judge;
 use crate::occurrence::Action;
 use crate::run::StartError;
+use crate::sight::{Sight, instant};
 
 /// How many alerts may wait for each place where they are written.
 const ALERTS_WAITING: usize = 10_000;
@@ -46,6 +47,15 @@ impl FlowJudge for FlowFace {
     fn endpoint(&self, _client: &Client<'_>, address: IpAddr, port: u16, slots: &mut Vec<u32>) {
         let decided = self.judge.port(self.customer(), Service::Flow, address, port);
         slots.extend(decided.map(|decided| decided.slot));
+    }
+
+    fn flow(&self, _client: &Client<'_>, flow: &Flow, slots: &mut Vec<u32>) {
+        if !self.judge.wants_flow([flow.source, flow.destination]) {
+            return;
+        }
+        let ends = ((flow.source, flow.source_port), (flow.destination, flow.destination_port));
+        let sight = Sight::flow(ends.0, ends.1, flow.protocol, Some(instant(self.judge.clock().now())));
+        self.judge.met(self.customer(), Service::Flow, sight, |decided| slots.push(decided.slot));
     }
 
     fn reference(&self, slot: u32) -> String {

@@ -12,7 +12,7 @@ use matcher::{Algorithm, Kind};
 use model::Clock;
 use quarantine::judge::{
     Action as MailAct, Algorithm as MailAlgorithm, Client, Finding, Hit, Judge as MailJudge, Observable,
-    Sink, SiteEntry, SiteLog,
+    Role, Sink, SiteEntry, SiteLog, Whole,
 };
 use quarantine::server::{Choices, Listener, Parts, Quarantine};
 use quarantine::settings::{Otherwise, Settings};
@@ -25,6 +25,7 @@ use crate::judge::{Decided, Judge};
 use crate::occurrence::Action;
 use crate::run::StartError;
 use crate::secrets::Secrets;
+use crate::sight::{Kind as SightKind, SeenFile, Sight, instant};
 
 /// The most that held mail may take on the disk.
 const STORE_BYTES_MAX: u64 = 10 << 30;
@@ -63,6 +64,14 @@ impl MailFace {
 impl MailJudge for MailFace {
     fn judge(&self, client: &Client<'_>, observable: &Observable<'_>, findings: &mut Vec<Finding>) {
         self.one_mail(client).judge(client, observable, findings);
+    }
+
+    fn wants_whole(&self) -> bool {
+        self.judge.wants(SightKind::Mail)
+    }
+
+    fn judge_whole(&self, client: &Client<'_>, whole: &Whole, findings: &mut Vec<Finding>) {
+        self.one_mail(client).judge_whole(client, whole, findings);
     }
 
     fn for_mail(&self, client: &Client<'_>) -> Option<Box<dyn MailJudge>> {
@@ -129,7 +138,8 @@ impl MailOf {
                 judge.text_of(who, service, Kind::Email, text)
             }
             Observable::Subject(text) => {
-                judge.scan(who, service, text.as_bytes(), |decided, _| self.find(at, Some(decided), findings));
+                judge
+                    .scan(who, service, text.as_bytes(), |decided, _| self.find(at, Some(decided), findings));
                 judge.text_of(who, service, Kind::Subject, text)
             }
             Observable::Url(text) => judge.text_of(who, service, Kind::Url, text),
@@ -145,7 +155,8 @@ impl MailOf {
             }
             Observable::Address(address) => judge.address(who, service, *address),
             Observable::Text(text) | Observable::SenderName(text) => {
-                judge.scan(who, service, text.as_bytes(), |decided, _| self.find(at, Some(decided), findings));
+                judge
+                    .scan(who, service, text.as_bytes(), |decided, _| self.find(at, Some(decided), findings));
                 None
             }
         };
@@ -170,9 +181,61 @@ impl MailJudge for MailOf {
         }
     }
 
+    fn wants_whole(&self) -> bool {
+        self.judge.wants(SightKind::Mail)
+    }
+
+    fn judge_whole(&self, _client: &Client<'_>, whole: &Whole, findings: &mut Vec<Finding>) {
+        let sight = sight_of(whole, Some(instant(self.judge.clock().now())));
+        for (at, who) in self.whose.iter().enumerate() {
+            if let Some(who) = who {
+                let sight = sight.clone();
+                self.judge
+                    .met(*who, Service::Quarantine, sight, |decided| self.find(at, Some(decided), findings));
+            }
+        }
+    }
+
     fn reference(&self, slot: u32) -> String {
         self.judge.reference(slot)
     }
+}
+
+/// A mail in the words of the standard.
+#[must_use]
+pub fn sight_of(whole: &Whole, at: Option<stix_pattern::Instant>) -> Sight {
+    let mut sight = Sight::new(SightKind::Mail, at);
+    let mut message =
+        serde_json::json!({"type": "email-message", "subject": whole.subject, "body": whole.text});
+    let mut to = Vec::new();
+    for (role, address, name) in &whole.mailboxes {
+        let id = sight.mailbox(address);
+        if let Some(name) = name {
+            sight.describe(&id, "display_name", name);
+        }
+        match role {
+            Role::From if message.get("from_ref").is_none() => message["from_ref"] = id.into(),
+            Role::Sender if message.get("sender_ref").is_none() => message["sender_ref"] = id.into(),
+            Role::Recipient => to.push(serde_json::Value::from(id)),
+            Role::From | Role::Sender | Role::EnvelopeSender | Role::ReplyTo => {}
+        }
+    }
+    message["to_refs"] = to.into();
+    sight.add(message);
+    for file in &whole.files {
+        let name = |algorithm: &MailAlgorithm| match algorithm {
+            MailAlgorithm::Md5 => "MD5",
+            MailAlgorithm::Sha1 => "SHA-1",
+            MailAlgorithm::Sha256 => "SHA-256",
+        };
+        let hashes = file.hashes.iter().map(|(algorithm, digest)| (name(algorithm), hex::encode(digest)));
+        let size = file.size.and_then(|size| u64::try_from(size).ok());
+        sight.file(&SeenFile { name: file.name.as_deref(), size, hashes: hashes.collect() });
+    }
+    whole.urls.iter().for_each(|url| drop(sight.url(url)));
+    whole.names.iter().for_each(|name| drop(sight.name(name)));
+    whole.addresses.iter().for_each(|address| drop(sight.address(*address)));
+    sight
 }
 
 /// The site's own log, with whom it concerned: only if the site asked for it.
@@ -319,5 +382,67 @@ fn act(action: MailAction) -> MailAct {
         MailAction::Hold => MailAct::Hold,
         MailAction::Store => MailAct::Store,
         MailAction::Reject => MailAct::Reject,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stix_pattern::{BUDGET, Instant, Pattern, Verdict};
+
+    /// Takes the mail as a whole, and nothing else.
+    struct Taker(std::sync::Mutex<Option<Whole>>);
+
+    impl MailJudge for Taker {
+        fn judge(&self, _client: &Client<'_>, _observable: &Observable<'_>, _findings: &mut Vec<Finding>) {}
+
+        fn wants_whole(&self) -> bool {
+            true
+        }
+
+        fn judge_whole(&self, _client: &Client<'_>, whole: &Whole, findings: &mut Vec<Finding>) {
+            *self.0.lock().unwrap() = Some(whole.clone());
+            findings.push(Finding { slot: 7, action: MailAct::Hold });
+        }
+
+        fn reference(&self, _slot: u32) -> String {
+            String::new()
+        }
+    }
+
+    #[test]
+    fn a_mail_is_told_in_the_words_of_the_standard() {
+        let mail = b"From: \"Billing\" <Billing@shop.example>\r\nSender: desk@other.example\r\n\
+            To: <me@victim.example>\r\nSubject: Your invoice\r\n\
+            Content-Type: multipart/mixed; boundary=x\r\n\r\n\
+            --x\r\nContent-Type: text/plain\r\n\r\nsee http://pay.example/gate.php?id=3 now\r\n\
+            --x\r\nContent-Type: application/octet-stream; name=\"invoice.scr\"\r\n\r\nMZ-not-really\r\n--x--\r\n";
+        let client = Client { listener: "test", peer: Some([192, 0, 2, 7].into()), recipients: &[] };
+        let taker = Taker(std::sync::Mutex::default());
+        let mail =
+            quarantine::inspect::Mail { client, sender: "bounce@shop.example", bytes: mail, is_cut: false };
+        let report = quarantine::inspect::inspect(&mail, &taker, &quarantine::inspect::Limits::default());
+        assert_eq!(report.findings.keys().copied().collect::<Vec<_>>(), [7]);
+        let whole = taker.0.lock().unwrap().take().unwrap();
+        let observation = sight_of(&whole, Some(Instant::from_unix(0, 0))).observation();
+        for (pattern, want) in [
+            (
+                "[email-message:from_ref.value = 'Billing@shop.example' AND email-message:subject LIKE '%invoice%']",
+                true,
+            ),
+            ("[email-message:from_ref.display_name = 'Billing']", true),
+            ("[email-message:sender_ref.value = 'desk@other.example']", true),
+            ("[email-message:to_refs[*].value LIKE '%@victim.example']", true),
+            ("[email-message:body MATCHES 'gate\\\\.php']", true),
+            ("[url:value MATCHES '^http://pay\\\\.example/gate\\\\.php\\\\?id=[0-9]+$']", true),
+            ("[file:name LIKE '%.scr' AND file:size = 13]", true),
+            ("[file:name LIKE '%.scr' AND file:size = 14]", false),
+            ("[file:name LIKE '%.scr' AND file:hashes.MD5 = '00000000000000000000000000000000']", false),
+            ("[domain-name:value = 'pay.example']", true),
+            ("[ipv4-addr:value = '192.0.2.7']", true),
+        ] {
+            let found = Pattern::parse(pattern).unwrap().compile().evaluate([&observation], BUDGET);
+            assert_eq!(found == Verdict::Match, want, "{pattern}: {whole:?}");
+        }
     }
 }

@@ -10,11 +10,12 @@ use uuid::Uuid;
 
 use super::{Set, Standing, Table, better};
 use crate::allow::Allowed;
-use crate::compile::compile;
+use crate::compile::{Plan, compile};
 use crate::config::Feed;
 use crate::faces::rpz::prefixes_in;
 use crate::indicator::{Indicator, IndicatorRef, Rights, is_passive};
 use crate::record::{Bound, Bounds, Phase, Record};
+use crate::rules::{ALWAYS_MAX, Rule};
 
 const DAY_MICROS: i64 = 86_400_000_000;
 /// What an indicator without a confidence counts as.
@@ -34,7 +35,7 @@ pub struct Entering {
     is_passive: bool,
     /// Markings that only their definitions tell about.
     markings: Vec<String>,
-    keys: Box<[Key]>,
+    plan: Plan,
 }
 
 /// An indicator that may be enforced and not read.
@@ -125,15 +126,31 @@ impl Entry<'_> {
             self.refuse(indicator.id, "benign", "its creator calls it benign".to_owned());
             return None;
         }
-        let mut keys = match compile(indicator.pattern_type, indicator.pattern) {
-            Ok(keys) => keys,
+        let mut plan = match compile(indicator.pattern_type, indicator.pattern, self.set.kinds) {
+            Ok(plan) => plan,
             Err(error) => {
                 self.refuse(indicator.id, error.word(), error.to_string());
                 return None;
             }
         };
+        if let Some(rule) = &plan.rule {
+            let needles = rule.needles();
+            if needles.is_empty() && self.set.rules.extent().1 >= ALWAYS_MAX {
+                let why = format!(
+                    "nothing in it can be looked up first, and there are {ALWAYS_MAX} like it already"
+                );
+                self.refuse(indicator.id, "crowd", why);
+                return None;
+            }
+            let by = needles.iter().map(|key| self.allowed.allows(key)).collect::<Option<Vec<_>>>();
+            if let Some(list) = by.and_then(|lists| lists.first().copied()) {
+                let why = format!("allowed by {list}");
+                self.refuse(indicator.id, "allowed", why);
+                return None;
+            }
+        }
         let mut by = None;
-        keys.retain(|key| {
+        plan.keys.retain(|key| {
             let list = self.allowed.allows(key).map(str::to_owned);
             let stays = list.is_none();
             by = by.take().or(list);
@@ -146,10 +163,10 @@ impl Entry<'_> {
             self.category = indicator.category.into();
         }
         let known = |id: &&&str| stix::known(id).is_some();
-        let (known, unknown): (Vec<&str>, Vec<&str>) =
-            indicator.markings.iter().partition(|id| known(&id));
+        let (known, unknown): (Vec<&str>, Vec<&str>) = indicator.markings.iter().partition(|id| known(&id));
         let forbids = |id: &&str| matches!(stix::known(id), Some(Marking::Pap(level)) if is_passive(level));
-        (!keys.is_empty()).then(|| Entering {
+        let is_met = !plan.keys.is_empty() || plan.rule.is_some();
+        is_met.then(|| Entering {
             id: indicator.id,
             modified: indicator.modified,
             from: indicator.from,
@@ -159,7 +176,7 @@ impl Entry<'_> {
             rights,
             is_passive: known.iter().any(forbids),
             markings: unknown.into_iter().map(str::to_owned).collect(),
-            keys: keys.into(),
+            plan,
         })
     }
 
@@ -175,6 +192,7 @@ impl Set {
     /// there already take the usual way.
     pub fn fill(&self, feed: u16, entering: Vec<Entering>, now: Timestamp) {
         let mut again = Vec::new();
+        let mut rules = Vec::new();
         let confidence_min = self.confidence_min(feed);
         // The matcher first: lookers hold it while they read the table.
         self.shared.with(|matcher| {
@@ -193,11 +211,17 @@ impl Set {
                         matcher.insert(key, slot);
                     }
                 }
+                if let Some(rule) = evaluated(Some(&record)) {
+                    rules.push((slot, rule));
+                }
                 if let Some(place) = usize::try_from(slot).ok().and_then(|at| table.slots.get_mut(at)) {
                     *place = Some(record);
                 }
             }
         });
+        for (slot, rule) in rules {
+            self.rules.set(slot, Some(rule));
+        }
         if !again.is_empty() {
             self.commit(self.coming(feed, again, now));
         }
@@ -293,6 +317,7 @@ impl Set {
                 bounds,
                 phase: Phase::Waiting,
                 keys: Box::default(),
+                rule: None,
                 blinded: values.into(),
             };
             record.phase = record.phase_at(now);
@@ -369,11 +394,7 @@ impl Set {
     }
 
     /// The same for each prefix of addresses.
-    pub(crate) fn prefixes_of(
-        &self,
-        change: &Change,
-        counts: &dyn Fn(&Record) -> bool,
-    ) -> Vec<PrefixChange> {
+    pub(crate) fn prefixes_of(&self, change: &Change, counts: &dyn Fn(&Record) -> bool) -> Vec<PrefixChange> {
         let mut prefixes: BTreeMap<Prefix, (Vec<u32>, Option<u32>)> = BTreeMap::new();
         let table = self.table();
         for (slot, to) in &change.to {
@@ -419,14 +440,22 @@ impl Set {
     /// Makes a change.
     pub fn commit(&self, change: Change) {
         let mut listings = Vec::new();
+        let mut rules = Vec::new();
         let mut freed = Vec::new();
         {
             let mut table = self.table_mut();
             for (slot, to) in change.to {
+                let (old, new) = (evaluated(table.get(slot)), evaluated(to.as_ref()));
+                if old.as_ref().map(Arc::as_ptr) != new.as_ref().map(Arc::as_ptr) {
+                    rules.push((slot, new));
+                }
                 turn(&mut table, slot, to, &mut listings, &mut freed);
             }
         }
         self.shared.apply(listings);
+        for (slot, rule) in rules {
+            self.rules.set(slot, rule);
+        }
         if !freed.is_empty() {
             self.table_mut().free.extend(freed);
         }
@@ -464,13 +493,7 @@ impl Set {
     }
 }
 
-fn record_of(
-    table: &mut Table,
-    feed: u16,
-    confidence_min: u8,
-    entering: Entering,
-    now: Timestamp,
-) -> Record {
+fn record_of(table: &mut Table, feed: u16, confidence_min: u8, entering: Entering, now: Timestamp) -> Record {
     let mut bounds = Bounds::default();
     bounds.set(Bound::Rights, !entering.rights.may_enforce());
     let is_passive = entering.is_passive || entering.markings.iter().any(|id| forbids_action(table, id));
@@ -488,7 +511,8 @@ fn record_of(
         rights: entering.rights,
         bounds,
         phase: Phase::Waiting,
-        keys: entering.keys,
+        keys: entering.plan.keys.into(),
+        rule: entering.plan.rule,
         blinded: Box::default(),
     };
     record.phase = record.phase_at(now);
@@ -516,6 +540,11 @@ fn reserve(table: &mut Table, key: (u16, Uuid)) -> u32 {
     });
     table.by_id.insert(key, slot);
     slot
+}
+
+/// The pattern that is evaluated for a record, if there is one and it is its time.
+fn evaluated(record: Option<&Record>) -> Option<Arc<Rule>> {
+    record.filter(|record| record.is_active()).and_then(|record| record.rule.clone())
 }
 
 /// Makes one slot what it is to be.

@@ -56,6 +56,8 @@ pub struct FeedReport {
     pub ends_last: Option<Timestamp>,
     /// Active ones without an end.
     pub endless: u64,
+    /// Active ones whose patterns are evaluated, since no look-up will do. They stand in no zone and no export.
+    pub evaluated: u64,
     /// Active ones that only monitor, by reason.
     pub monitored: BTreeMap<&'static str, u64>,
     /// What was not taken, by reason.
@@ -75,6 +77,7 @@ impl FeedReport {
             return;
         }
         self.blinded += u64::from(!record.blinded.is_empty());
+        self.evaluated += u64::from(record.rule.is_some());
         match record.until {
             Some(until) => {
                 self.ends_first = Some(self.ends_first.map_or(until, |other| other.min(until)));
@@ -104,8 +107,10 @@ impl Set {
     #[must_use]
     pub fn report(&self, may_name: impl Fn(Uuid) -> bool) -> Report {
         let settings = self.feeds();
-        let mut feeds: Vec<FeedReport> =
-            settings.iter().map(|feed| FeedReport { feed: feed.alias.clone(), ..FeedReport::default() }).collect();
+        let mut feeds: Vec<FeedReport> = settings
+            .iter()
+            .map(|feed| FeedReport { feed: feed.alias.clone(), ..FeedReport::default() })
+            .collect();
         let mut from = 0;
         loop {
             // A part at a time: a change that waits for a walk over a million would keep every question waiting.

@@ -20,6 +20,7 @@ mod decode;
 mod html;
 mod links;
 mod mime;
+mod whole;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -30,7 +31,7 @@ use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-use crate::judge::{Action, Algorithm, Client, Finding, Judge, Observable, Role};
+use crate::judge::{Action, Algorithm, Client, Finding, Judge, Observable, Role, Whole};
 
 /// How much of a mail is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,6 +170,7 @@ pub fn inspect(mail: &Mail<'_>, judge: &dyn Judge, limits: &Limits) -> Report {
         limits,
         report: Report::default(),
         found: Vec::new(),
+        whole: judge.wants_whole().then(Whole::default),
         parts: 0,
         members: 0,
         unpacked_bytes: 0,
@@ -183,6 +185,10 @@ pub fn inspect(mail: &Mail<'_>, judge: &dyn Judge, limits: &Limits) -> Report {
     }
     walk.mailbox(Role::EnvelopeSender, mail.sender);
     walk.mail(mail.bytes, 0, mail.is_cut);
+    if let Some(whole) = walk.whole.take() {
+        judge.judge_whole(&mail.client, &whole, &mut walk.found);
+        walk.take_findings();
+    }
     walk.report
 }
 
@@ -193,6 +199,8 @@ struct Walk<'a> {
     limits: &'a Limits,
     report: Report,
     found: Vec<Finding>,
+    /// The mail as a whole, if somebody asks about it.
+    whole: Option<Whole>,
     parts: usize,
     members: usize,
     unpacked_bytes: usize,
@@ -202,7 +210,14 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn see(&mut self, observable: &Observable<'_>) {
+        if let Some(whole) = &mut self.whole {
+            whole.note(observable);
+        }
         self.judge.judge(self.client, observable, &mut self.found);
+        self.take_findings();
+    }
+
+    fn take_findings(&mut self) {
         for finding in self.found.drain(..) {
             let action = self.report.findings.entry(finding.slot).or_insert(finding.action);
             *action = finding.action.max(*action);
@@ -277,6 +292,9 @@ impl Walk<'_> {
         // The digest of nothing stands in many lists by mistake.
         if bytes.is_empty() || !self.may_work(bytes.len()) {
             return;
+        }
+        if let Some(whole) = &mut self.whole {
+            whole.file(bytes.len());
         }
         self.see(&Observable::Hash(Algorithm::Md5, &Md5::digest(bytes)));
         self.see(&Observable::Hash(Algorithm::Sha1, &Sha1::digest(bytes)));

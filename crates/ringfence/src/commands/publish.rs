@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
+use exchange::{PatternJudgement, judge_pattern};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use intake::{Item, Summary};
 use model::{Clock as _, SystemClock, Timestamp};
@@ -242,7 +243,7 @@ impl Check {
         let options = stix::ValidateOptions { warnings: false, ..stix::ValidateOptions::default() };
         let report = stix::validate(bytes, &options);
         match report.musts().next() {
-            None => self.0.accepted += 1,
+            None => self.look_at_pattern(bytes, place),
             Some(first) => {
                 let message = format!(
                     "{}: {} [{}, STIX 2.1 section {}]",
@@ -251,6 +252,20 @@ impl Check {
                 self.0.refuse(&place.to_string(), &message);
             }
         }
+    }
+}
+
+impl Check {
+    fn look_at_pattern(&mut self, bytes: &[u8], place: &intake::Place) {
+        let judged = stix::Document::parse(bytes, &stix::Limits::default()).map(|it| judge_pattern(&it));
+        match judged {
+            Ok(PatternJudgement::Unreadable(message)) => {
+                return self.0.refuse(&place.to_string(), &message);
+            }
+            Ok(PatternJudgement::Remark(message)) => self.0.remark(&place.to_string(), &message),
+            Ok(PatternJudgement::Fine) | Err(_) => {}
+        }
+        self.0.accepted += 1;
     }
 }
 
@@ -320,6 +335,13 @@ fn describe(report: &Report) -> String {
         let _ = writeln!(text, "\n{} objects {who}:", grouped(sent.refused));
         for (reason, refusals) in &sent.reasons {
             list(&mut text, reason, refusals.count, &refusals.first);
+        }
+    }
+    let remarks: u64 = sent.remarks.values().map(|remarks| remarks.count).sum();
+    if remarks > 0 {
+        let _ = writeln!(text, "\n{} with a remark:", count(remarks, "object", "objects"));
+        for (reason, remarks) in &sent.remarks {
+            list(&mut text, reason, remarks.count, &remarks.first);
         }
     }
     text

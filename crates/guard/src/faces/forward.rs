@@ -8,8 +8,8 @@ use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use sinkhole::WireName;
 use sinkhole::forward::{
-    Action as DnsAct, Answer, Cause, Forwarder, Judge as DnsJudge, Rate, Reason, Settings, SharedTls, Sink, Slot,
-    StreamLimits, UdpServer, Verdict, serve_https, serve_tcp, serve_tls, serve_udp,
+    Action as DnsAct, Answer, Cause, Forwarder, Judge as DnsJudge, Rate, Reason, Settings, SharedTls, Sink,
+    Slot, StreamLimits, UdpServer, Verdict, serve_https, serve_tcp, serve_tls, serve_udp,
 };
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;

@@ -21,6 +21,9 @@ const CHANGES_BIND: usize = 10;
 const ENDING: usize = 50;
 /// How long these hold: long enough to be seen.
 const HOLDS: Duration = Duration::from_millis(800);
+/// How long it is looked at what a recall brings, and how long nothing comes before, so that it begins.
+const AFTER_RECALL: Duration = Duration::from_secs(15);
+const QUIET: Duration = Duration::from_millis(5_050);
 /// Names in one large change.
 const MANY: usize = 1_000;
 /// What the issue allows for a change, and for a gap, in milliseconds.
@@ -38,6 +41,9 @@ impl Times {
     }
 
     fn told(&mut self) -> String {
+        if let [only] = self.0.as_slice() {
+            return format!("{} ms", short(only.as_secs_f64() * 1e3));
+        }
         let [middle, late, most] = [50, 99, 100].map(|percent| short(self.percentile(percent)));
         format!("p50 {middle} ms, p99 {late} ms, most {most} ms of {}", self.0.len())
     }
@@ -89,6 +95,7 @@ pub(super) fn measure(site: &Site, guard: &mut Driven, reload: Option<&Reload>) 
     let (mut came, mut went) = single(guard, site.unbound, CHANGES)?;
     let mut ended = ending(guard, site.unbound)?;
     let many = many(site, guard)?;
+    let recalled = after_recall(site, guard);
     let gaps = watches.end()?;
     let row = |what: &str, times: &mut Times| {
         let worst = times.percentile(99);
@@ -103,6 +110,9 @@ pub(super) fn measure(site: &Site, guard: &mut Driven, reload: Option<&Reload>) 
         row("from an indicator's end until Unbound answers truly, p99 in ms", &mut ended),
         row("1,000 new indicators in one page until Unbound blocks the last, ms", &mut Times(vec![many])),
     ];
+    rows.push(
+        recalled.unwrap_or_else(|why| Row::missing("new indicators in the seconds after a recall", &why)),
+    );
     let noise = format!("a bare socket at the same time: {} ms", short(millis(gaps[2])));
     for (what, gap) in [("the forwarder", gaps[0]), ("Unbound behind our zone", gaps[1])] {
         let ours = format!("{} ms, {} answers", short(millis(gap)), gap.answers);
@@ -111,6 +121,32 @@ pub(super) fn measure(site: &Site, guard: &mut Driven, reload: Option<&Reload>) 
         rows.push(row.judged(millis(gap), Bound::AtMost(GAP_MS), None));
     }
     Ok(rows)
+}
+
+/// What is recalled leaves the disk, too: some seconds later the whole store is written anew. Changes go on meanwhile.
+fn after_recall(site: &Site, guard: &mut Driven) -> Result<Row> {
+    let mut client = Client::new(site.unbound)?;
+    let recalled = name("recalled", 0);
+    guard.add(&recalled, None)?;
+    client.wait(&recalled, true, EFFECT)?;
+    guard.recall(&recalled)?;
+    client.wait(&recalled, false, EFFECT)?;
+    let (begun, mut times) = (Instant::now(), Vec::new());
+    // News comes rarely enough that the guard finds the time.
+    while begun.elapsed() < AFTER_RECALL {
+        std::thread::sleep(if times.is_empty() { QUIET } else { Duration::from_millis(20) });
+        let name = name("after", times.len());
+        let begun = Instant::now();
+        guard.add(&name, None)?;
+        times.push(client.wait(&name, true, EFFECT)?.duration_since(begun));
+    }
+    let mut times = Times(times);
+    let row = Row::told(
+        "new indicators in the seconds after a recall until Unbound blocks them, most in ms",
+        times.told(),
+        "",
+    );
+    Ok(row.judged(times.percentile(100), Bound::AtMost(EFFECT_MS), None))
 }
 
 /// The same way to BIND, which is told and not judged: most of it is BIND's own work.

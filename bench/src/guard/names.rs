@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
+use crate::units::{float, short};
+
 /// What resolvers answer themselves, before any policy is asked.
 const RESERVED: [&str; 9] =
     ["test", "invalid", "onion", "localhost", "local", "arpa", "home", "internal", "alt"];
@@ -78,8 +80,9 @@ impl Names {
 
     /// In a sentence, for the table.
     pub(super) fn told(&self) -> String {
-        let made = self.listed.len() - self.published;
-        format!("{} names of a published list and {made} made-up ones", self.published)
+        let count = |names: usize| short(float(u64::try_from(names).unwrap_or(0)));
+        let made = count(self.listed.len() - self.published);
+        format!("{} names of a published list and {made} made-up ones", count(self.published))
     }
 }
 

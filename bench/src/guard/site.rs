@@ -124,6 +124,11 @@ impl Driven {
         self.say(&format!("revoke {name}"))
     }
 
+    /// Takes the programme's recall of one indicator.
+    pub(super) fn recall(&mut self, name: &str) -> Result<()> {
+        self.say(&format!("recall {name}"))
+    }
+
     /// Says what to do, and waits until it is done.
     fn say(&mut self, line: &str) -> Result<()> {
         self.stdin.write_all(format!("{line}\n").as_bytes())?;
@@ -189,6 +194,7 @@ fn obey(guard: &Guard, now: Timestamp, line: &str) -> Result<()> {
         ["add", name] => news(guard, now, vec![indicator(name, now, None, false)])?,
         ["add", name, until] => news(guard, now, vec![indicator(name, now, Some(until), false)])?,
         ["revoke", name] => news(guard, now, vec![indicator(name, now, None, true)])?,
+        ["recall", name] => news(guard, now, vec![recall(name)])?,
         _ => bail!("the guard does not know `{line}`"),
     }
     Ok(())
@@ -204,10 +210,9 @@ fn news(guard: &Guard, now: Timestamp, objects: Vec<Vec<u8>>) -> Result<()> {
 
 /// An indicator of a name, as feeds publish them, of some 700 bytes. It is always the same one, and later words are newer.
 fn indicator(name: &str, now: Timestamp, until: Option<&str>, revoked: bool) -> Vec<u8> {
-    let id = Uuid::new_v5(&Uuid::NAMESPACE_DNS, name.as_bytes());
     let from = now.plus_micros(-MINUTE_MICROS).to_string();
     let mut object = json!({
-        "type": "indicator", "spec_version": "2.1", "id": format!("indicator--{id}"),
+        "type": "indicator", "spec_version": "2.1", "id": id_of(name),
         "created_by_ref": "identity--8e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f",
         "created": from, "modified": now.to_string(), "valid_from": from,
         "name": name, "description": "Seen as a command and control server of a made-up family.",
@@ -219,6 +224,18 @@ fn indicator(name: &str, now: Timestamp, until: Option<&str>, revoked: bool) -> 
         object["valid_until"] = json!(until);
     }
     object.to_string().into_bytes()
+}
+
+/// The programme's notice that an indicator is to be let go of.
+fn recall(name: &str) -> Vec<u8> {
+    let note = format!("note--{}", Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes()));
+    json!({"type": "note", "id": note, "x_ringfence_recall": {"objects": [{"id": id_of(name)}]}})
+        .to_string()
+        .into_bytes()
+}
+
+fn id_of(name: &str) -> String {
+    format!("indicator--{}", Uuid::new_v5(&Uuid::NAMESPACE_DNS, name.as_bytes()))
 }
 
 /// How long a page may take to be enforced everywhere.

@@ -93,6 +93,8 @@ const ARROWS: &[(&str, &[&str])] = &[
         "bench",
         &[
             "exchange",
+            "flows",
+            "guard",
             "hub",
             "intake",
             "ledger",
@@ -102,6 +104,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "programme",
             "release",
             "stix",
+            "stix-pattern",
             "store",
             "store-sqlite",
             "taxii",

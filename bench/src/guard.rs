@@ -32,6 +32,9 @@ pub(crate) use self::site::{RunArguments, run as run_guard};
 use crate::report::{End, Report, Row};
 use crate::units::short;
 
+/// A load average above which a machine is not quiet.
+const QUIET_LOAD: f64 = 1.0;
+
 /// What to measure.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -69,6 +72,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         names.told()
     );
     let mut report = Report::new("Guard", command, setting);
+    report.notes.extend(busy(&fs::read_to_string("/proc/loadavg")?));
     let folder = tempfile::tempdir()?;
     measure(folder.path(), &binary, &names.listed, &mut report);
     for kind in [Kind::Unbound, Kind::Bind] {
@@ -77,6 +81,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let took_seconds = begun.elapsed().as_secs();
     let Arguments { quick, strict, .. } = *arguments;
     report.finish(here, &End { out: arguments.out.as_deref(), quick, strict, took_seconds })
+}
+
+/// What to know of a run on a machine that has other work, by the load average before it.
+fn busy(load: &str) -> Option<String> {
+    let load: f64 = load.split_whitespace().next()?.parse().ok()?;
+    let told = "**Taken on a busy machine**: what is timed on the clock (changes in effect, gaps, transfers, cold start, \
+                reloads) is an upper bound, and CPU times are longer by what others take of the caches";
+    (load > QUIET_LOAD).then(|| format!("{told}. The load average was {load} before the run"))
 }
 
 fn measure(home: &Path, binary: &Path, names: &[String], report: &mut Report) {
@@ -175,4 +187,16 @@ fn changes(site: &Site, names: &[String], reload: Option<&Reload>) -> Result<Vec
     });
     rows.push(bind.unwrap_or_else(|why| Row::missing("BIND behind the guard", &why)));
     Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_busy_machine_is_told() {
+        for (load, want) in [("0.31 0.2 0.1 1/99 7", false), ("13.7 2 1 9/99 7", true), ("", false)] {
+            assert_eq!(busy(load).is_some(), want, "{load}");
+        }
+    }
 }

@@ -16,7 +16,7 @@ use crate::units::{per_second, short};
 /// Single changes of each kind.
 const CHANGES: usize = 100;
 /// Changes that BIND is asked about; it takes seconds for each.
-const CHANGES_BIND: usize = 10;
+const CHANGES_BIND: usize = 5;
 /// Indicators that end by themselves.
 const ENDING: usize = 50;
 /// How long these hold: long enough to be seen.

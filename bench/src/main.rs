@@ -60,10 +60,13 @@ struct Arguments {
 enum Part {
     /// The arithmetic of ties, beside differential-dataflow, `DuckDB`, scipy and networkx
     Ties(ties::Arguments),
-    /// What a guard is made of: the set of indicators, beside grep
-    Guard,
+    /// The guard with a million indicators, beside Unbound, BIND, grep, ripgrep and the reference matcher of patterns
+    Guard(guard::Arguments),
     /// Names: how often a proposal is right, and what it costs to find
     Names,
+    /// A guard in a process of its own that takes its news from the measures
+    #[command(hide = true)]
+    GuardRun(guard::RunArguments),
     /// What the kernel says of one graph, in a process of its own, as each peer is
     #[command(hide = true)]
     TiesKernel(ties::kernel::Arguments),
@@ -85,7 +88,8 @@ fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
     match &arguments.part {
         Some(Part::Ties(ties)) => return ties::run(ties),
-        Some(Part::Guard) => return guard::run(),
+        Some(Part::Guard(guard)) => return guard::run(guard),
+        Some(Part::GuardRun(run)) => return guard::run_guard(run),
         Some(Part::Names) => return names::run(),
         Some(Part::TiesKernel(kernel)) => return ties::kernel::run(kernel),
         Some(Part::TiesRegistry(registry)) => return ties::registry::run(registry),

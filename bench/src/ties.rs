@@ -13,7 +13,7 @@ pub(crate) mod hub;
 pub(crate) mod kernel;
 mod lines;
 mod local;
-mod peers;
+pub(crate) mod peers;
 mod random;
 mod reference;
 pub(crate) mod registry;

@@ -10,47 +10,21 @@ use anyhow::{Context as _, Result, ensure};
 use matcher::{Algorithm, BlindKey, Key, Matcher, Scope};
 use nix::sys::resource::{UsageWho, getrusage};
 
+use super::names::Numbers;
 use crate::process::own_cpu;
 use crate::report::{Bound, Row};
 use crate::units::short;
 
-const NAMES: u32 = 1_000_000;
 const ASKED: u32 = 1_000_000;
 /// Of each other kind, where they are listed too.
 const OTHERS: u32 = 100_000;
 const STRINGS: u32 = 10_000;
 const TEXT_BYTES: usize = 64 << 20;
-/// What grep is given: at its pace the whole would take minutes. Most of its run is building, of which ours has none, so its rate rises with the text;
-/// the row says so, and no ratio is judged.
+/// What grep and ripgrep are given: at their pace the whole would take minutes. Most of their run is building, of which ours has none, so
+/// their rates rise with the text; the row says so, and no ratio is judged.
 const PEER_TEXT_BYTES: usize = 16 << 20;
-
-/// Marsaglia's xorshift: the same numbers in every run.
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, limit: u32) -> u32 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        u32::try_from(self.0 % u64::from(limit)).unwrap_or(0)
-    }
-
-    fn choice<'c, T>(&mut self, choices: &'c [T]) -> &'c T {
-        &choices[self.below(u32::try_from(choices.len()).unwrap_or(1)) as usize]
-    }
-
-    fn word(&mut self, shortest: u32, spread: u32) -> String {
-        let length = shortest + self.below(spread);
-        (0..length).map(|_| char::from(*self.choice(b"abcdefghijklmnopqrstuvwxyz0123456789"))).collect()
-    }
-
-    fn name(&mut self) -> String {
-        let ends: [&str; 8] = ["com", "net", "org", "info", "ru", "top", "xyz", "de"];
-        let end = ends[self.below(8) as usize];
-        let before = if self.below(10) < 4 { format!("{}.", self.word(2, 6)) } else { String::new() };
-        format!("{before}{}.{end}", self.word(8, 14))
-    }
-}
+/// What ripgrep takes for a million names, nearly; on a machine with less it is left out, by name.
+const RIPGREP_KILOBYTES: u64 = 12_000_000;
 
 /// Text as of mails, one line in five hundred with a listed name; gives how many.
 fn mail_text(numbers: &mut Numbers, names: &[String]) -> Result<(String, usize)> {
@@ -85,7 +59,7 @@ fn mail_text(numbers: &mut Numbers, names: &[String]) -> Result<(String, usize)>
     Ok((text, planted))
 }
 
-fn timed(work: impl FnOnce()) -> Result<Duration> {
+pub(super) fn timed(work: impl FnOnce()) -> Result<Duration> {
     let before = own_cpu()?;
     work();
     Ok(own_cpu()?.saturating_sub(before))
@@ -100,9 +74,9 @@ fn megabytes_a_second(bytes: usize, took: Duration) -> f64 {
     bytes as f64 / took.as_secs_f64() / 1e6
 }
 
-pub(super) fn measure() -> Result<Vec<Row>> {
+/// Gives the rows, and the bytes that a name takes where it is looked up.
+pub(super) fn measure(names: &[String]) -> Result<(Vec<Row>, f64)> {
     let mut numbers = Numbers(0x1234_5678_9abc_def1);
-    let names: Vec<String> = (0..NAMES).map(|_| numbers.name()).collect();
     let keys: Vec<Key> =
         names.iter().map(|name| Key::name(name, Scope::Subdomains)).collect::<Result<_, _>>()?;
     let mut matcher = Matcher::new(*b"a secret for measuring, the same");
@@ -111,13 +85,16 @@ pub(super) fn measure() -> Result<Vec<Row>> {
             matcher.insert(key, slot);
         }
     })?;
-    let mut rows =
-        vec![Row::told("matcher: listing a name", format!("{} ns", short(nanos_each(took, NAMES))), "")];
-    rows.push(memory(&matcher)?);
-    rows.extend(look_ups(&mut matcher, &mut numbers, &names, &keys)?);
-    let (text, planted) = mail_text(&mut numbers, &names)?;
+    let each = nanos_each(took, u32::try_from(names.len())?);
+    let mut rows = vec![Row::told("matcher: listing a name", format!("{} ns", short(each)), "")];
+    let bytes_each = bytes_each(&matcher)?;
+    let row = Row::told("matcher: memory for a name", format!("{} B", short(bytes_each)), "");
+    rows.push(row.judged(bytes_each, Bound::AtMost(60.0), Some(Bound::AtMost(35.0))));
+    rows.extend(look_ups(&mut matcher, &mut numbers, names, &keys)?);
+    drop(keys);
+    let (text, planted) = mail_text(&mut numbers, names)?;
     let rate = scan(&matcher, &text, planted)?;
-    rows.push(beside_grep(&names, &text, rate)?);
+    rows.push(beside_grep(names, &text, rate)?);
     list_others(&mut matcher, &mut numbers)?;
     rows.push(Row::told(
         "matcher: the same with 100,000 each of addresses, hashes, URLs and e-mail addresses listed",
@@ -133,18 +110,12 @@ pub(super) fn measure() -> Result<Vec<Row>> {
         format!("{} MB/s", short(scan(&matcher, &text, planted)?)),
         "",
     ));
-    Ok(rows)
+    Ok((rows, bytes_each))
 }
 
-fn memory(matcher: &Matcher) -> Result<Row> {
+fn bytes_each(matcher: &Matcher) -> Result<f64> {
     let extent = matcher.extent();
-    let each = f64::from(u32::try_from(extent.names_bytes)?) / f64::from(u32::try_from(extent.names)?);
-    Ok(Row::told(
-        "matcher: memory for a name",
-        format!("{} B", short(each)),
-        "measured before, not in this run: Unbound 1,100 B, BIND 540 B",
-    )
-    .judged(each, Bound::AtMost(60.0), Some(Bound::AtMost(35.0))))
+    Ok(f64::from(u32::try_from(extent.names_bytes)?) / f64::from(u32::try_from(extent.names)?))
 }
 
 fn look_ups(
@@ -192,29 +163,45 @@ fn scan(matcher: &Matcher, text: &str, planted: usize) -> Result<f64> {
 
 /// Names as patterns, without regard to where words end: what a shell has for this.
 fn beside_grep(names: &[String], text: &str, ours: f64) -> Result<Row> {
-    let work = Path::new(env!("CARGO_MANIFEST_DIR")).join("work");
-    std::fs::create_dir_all(&work)?;
-    let (patterns, sample) = (work.join("names.txt"), work.join("mail.txt"));
+    let work = tempfile::tempdir()?;
+    let (patterns, sample) = (work.path().join("names"), work.path().join("mail"));
     std::fs::write(&patterns, names.join("\n"))?;
     std::fs::write(&sample, &text[..PEER_TEXT_BYTES])?;
+    let mut told = Vec::new();
+    for (peer, program, options) in
+        [("grep -F -f", "grep", &["-F", "-c", "-f"][..]), ("ripgrep", "rg", &["-j1", "-F", "-c", "-f"][..])]
+    {
+        told.push(match peer_rate(program, options, &patterns, &sample) {
+            Ok(rate) => format!("{peer}: {} MB/s, {} times slower", short(rate), short(ours / rate)),
+            Err(why) => format!("{peer}: not measured ({why:#})"),
+        });
+    }
+    let row = Row::told(
+        "matcher: mail text, MB a CPU-s",
+        format!("{} MB/s", short(ours)),
+        format!("over 16 MB, its whole run: {}", told.join("; ")),
+    );
+    Ok(row.judged(ours, Bound::AtLeast(250.0), None))
+}
+
+/// Megabytes a second of CPU time.
+fn peer_rate(program: &str, options: &[&str], patterns: &Path, sample: &Path) -> Result<f64> {
+    if program == "rg" {
+        let memory = std::fs::read_to_string("/proc/meminfo")?;
+        let line = memory.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+        let free: u64 = line.and_then(|line| line.split_whitespace().next()).unwrap_or("0").parse()?;
+        ensure!(free > RIPGREP_KILOBYTES, "it takes 10 GB, and {} MB are free", free / 1_000);
+    }
     let before = children_cpu()?;
-    let status = Command::new("grep")
-        .args(["-F", "-c", "-f"])
-        .args([&patterns, &sample])
+    let status = Command::new(program)
+        .args(options)
+        .args([patterns, sample])
         .env("LC_ALL", "C")
         .stdout(Stdio::null())
         .status()
-        .context("running grep")?;
-    ensure!(status.success(), "grep found nothing");
-    let rate = megabytes_a_second(PEER_TEXT_BYTES, children_cpu()?.saturating_sub(before));
-    std::fs::remove_file(patterns)?;
-    std::fs::remove_file(sample)?;
-    let row = Row::told(
-        "matcher: mail text with a million names",
-        format!("{} MB/s", short(ours)),
-        format!("grep -F -f over 16 MB, its whole run: {} MB/s", short(rate)),
-    );
-    Ok(row.judged(ours, Bound::AtLeast(250.0), None))
+        .with_context(|| format!("running {program}"))?;
+    ensure!(status.success(), "{program} found nothing");
+    Ok(megabytes_a_second(PEER_TEXT_BYTES, children_cpu()?.saturating_sub(before)))
 }
 
 /// What children that have ended took of processors.

@@ -97,6 +97,8 @@ const ARROWS: &[(&str, &[&str])] = &[
         "bench",
         &[
             "exchange",
+            "flows",
+            "guard",
             "hub",
             "intake",
             "ledger",
@@ -106,6 +108,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "programme",
             "release",
             "stix",
+            "stix-pattern",
             "store",
             "store-sqlite",
             "taxii",

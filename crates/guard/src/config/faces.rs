@@ -98,6 +98,8 @@ pub struct Forwarder {
     pub tls: Option<(PathBuf, PathBuf)>,
     /// How many answers are kept.
     pub cache_entries_max: usize,
+    /// What one client network (IPv4 /24, IPv6 /56) may ask a second over UDP, in the long run; 0 for no limit.
+    pub queries_per_second: u32,
 }
 
 /// The landing service.
@@ -275,6 +277,7 @@ pub(super) struct WrittenForwarder {
     pub(super) tls_cert: Option<PathBuf>,
     pub(super) tls_key: Option<PathBuf>,
     pub(super) cache_entries_max: Option<usize>,
+    pub(super) queries_per_second: Option<u32>,
 }
 
 #[derive(Debug, Deserialize)]

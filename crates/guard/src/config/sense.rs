@@ -85,6 +85,8 @@ const DEFAULT_POLL: Duration = Duration::from_mins(1);
 const DEFAULT_TTL_SECONDS: u64 = 30;
 const DEFAULT_KEEP_DAYS: u64 = 30;
 const DEFAULT_CACHE_ENTRIES: usize = 100_000;
+/// Many times what an office asks for; a forged sender's victim gets no more than this.
+const DEFAULT_QUERIES_PER_SECOND: u32 = 300;
 const TSIG_ALGORITHMS: [&str; 2] = ["hmac-sha256", "hmac-sha512"];
 
 struct Checker<'a> {
@@ -451,6 +453,7 @@ impl Checker<'_> {
             upstreams: written.upstreams.into_inner(),
             tls: tls.map(|(cert, key)| (self.path(cert), self.path(key))),
             cache_entries_max: written.cache_entries_max.unwrap_or(DEFAULT_CACHE_ENTRIES),
+            queries_per_second: written.queries_per_second.unwrap_or(DEFAULT_QUERIES_PER_SECOND),
         }
     }
 

@@ -8,8 +8,8 @@ use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use sinkhole::WireName;
 use sinkhole::forward::{
-    Action as DnsAct, Answer, Cause, Forwarder, Judge as DnsJudge, Reason, Settings, SharedTls, Sink, Slot,
-    StreamLimits, UdpServer, Verdict, serve_https, serve_tcp, serve_tls, serve_udp,
+    Action as DnsAct, Answer, Cause, Forwarder, Judge as DnsJudge, Rate, Reason, Settings, SharedTls, Sink,
+    Slot, StreamLimits, UdpServer, Verdict, serve_https, serve_tcp, serve_tls, serve_udp,
 };
 use tokio::net::TcpListener;
 use tracing::info;
@@ -22,6 +22,8 @@ use crate::run::StartError;
 
 /// Bytes of the cache for each answer that it may hold; most are far shorter.
 const BYTES_PER_ANSWER: usize = 512;
+/// How many seconds' worth of queries a client network may send at once after a rest.
+const BURST_SECONDS: u32 = 3;
 /// Threads that answer over UDP.
 const UDP_THREADS: usize = 2;
 
@@ -156,6 +158,10 @@ fn settings(config: &Arc<Config>, settled: &Settled, judge: &Arc<Judge>) -> Sett
     let aliases = config.feeds.iter().map(|feed| Arc::from(feed.alias.as_str())).collect();
     let face = Arc::new(DnsFace { judge: Arc::clone(judge), config: Arc::clone(config), aliases });
     Settings {
+        rate: Rate {
+            per_second: settled.queries_per_second,
+            burst: settled.queries_per_second.saturating_mul(BURST_SECONDS),
+        },
         block_ttl: u32::try_from(config.sinkhole.ttl.as_secs()).unwrap_or(30),
         ..Settings::new(settled.upstreams.clone(), Arc::clone(&face) as Arc<dyn DnsJudge>, face)
     }

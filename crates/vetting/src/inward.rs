@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use ties::derive::What;
 use ties::kernel::{Certainty, Line, Node, Part, Through};
@@ -145,8 +146,9 @@ impl<'a, 's> Inward<'a, 's> {
                 || matches!(party.nature.kind, EntityKind::Person | EntityKind::Unknown)
                 || ground.cone.open_ends.binary_search(ground.entity(node)).is_ok()
         };
-        for graph in PARTS {
-            for (node, through) in ground.holdings(graph).look_through_by(0, &wanted) {
+        for &graph in ground.parts() {
+            let found = ground.inside(graph).map(|inside| inside.look_through_by(&wanted));
+            for (node, through) in found.into_iter().flatten() {
                 let more = Held::of(&through, graph);
                 held.entry(node).and_modify(|held| *held = held.or(more)).or_insert(more);
             }
@@ -348,8 +350,8 @@ impl<'a, 's> Inward<'a, 's> {
         {
             return self.held(*node).at(certainty);
         }
-        let held = PARTS.into_iter().filter_map(|graph| {
-            let through = self.ground.holdings(graph).look_through_to(nodes, 0)?;
+        let held = self.ground.parts().iter().filter_map(|&graph| {
+            let through = self.ground.inside(graph)?.look_through(nodes);
             Some(Held::of(&through, graph))
         });
         held.reduce(Held::or).unwrap_or(NOTHING).at(certainty)
@@ -483,10 +485,10 @@ impl<'a, 's> Inward<'a, 's> {
 
     /// Rights that need no shares: appointments, options.
     fn rights(&self, facts: &mut Facts) {
-        for known in self.scene.picture.ties_into(self.entity) {
+        for known in self.scene.ties_into(self.entity).iter() {
             let Some(name) = right(&known.tie.kind) else { continue };
             let theirs = self.scene.nature(&known.tie.from);
-            let step = || tie_step(self.scene, &known).because([theirs.belongs.clone()]);
+            let step = || tie_step(self.scene, known).because([theirs.belongs.clone()]);
             facts.flag(name, theirs.foreign.min(known.truth), step);
         }
     }
@@ -547,7 +549,7 @@ impl<'a, 's> Inward<'a, 's> {
 
     /// The ties by which a company upstream has anything to do with the entity: without them, what is said of it would
     /// be nobody's concern.
-    fn leads_here(&self, company: &EntityId) -> Vec<Step> {
+    fn leads_here(&self, company: &EntityId) -> Vec<Arc<Step>> {
         let Some(node) = self.ground.cone.node(company).filter(|node| *node != 0) else { return Vec::new() };
         let chains = [Graph::Control, Graph::Money]
             .map(|graph| self.ground.chain_steps(self.scene, graph, &[node], Certainty::Possible));

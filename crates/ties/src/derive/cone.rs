@@ -310,8 +310,7 @@ impl<P: Picture + ?Sized> Graph for Named<'_, P> {
         if let Some(about) = self.about.get(&entity) {
             return *about;
         }
-        let said = self.picture.entity(&self.names[entity as usize]);
-        let about = About::of(said.as_ref(), self.picture.as_of().day);
+        let about = self.picture.about(&self.names[entity as usize]);
         self.about.insert(entity, about);
         about
     }

@@ -81,6 +81,11 @@ pub trait Picture {
     /// The ties that run to it: who has influence on it.
     fn ties_into(&self, id: &EntityId) -> Vec<KnownTie>;
 
+    /// Shows each of them, which a picture that remembers them need not copy for that.
+    fn each_tie_into(&self, id: &EntityId, see: &mut dyn FnMut(&KnownTie)) {
+        self.ties_into(id).iter().for_each(see);
+    }
+
     /// The ties that run from it: on whom it has influence.
     fn ties_out_of(&self, id: &EntityId) -> Vec<KnownTie>;
 

@@ -8,7 +8,7 @@
 //! most restricted tie is the least restricted is told, and among those the better believed sources are.
 
 use std::cell::OnceCell;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -44,6 +44,8 @@ pub(crate) struct Ground {
     votes: Option<Holdings>,
     /// Votes and money laid out for looking through.
     inside: [OnceCell<Option<Inside>>; 2],
+    /// Of whom no holder is known, though somebody must own them; by node.
+    open_ends: Vec<bool>,
     /// Whether everybody has as much of the money as of the votes, everywhere.
     alike: OnceCell<bool>,
     /// What single parties amount to, as far as it was asked for.
@@ -63,7 +65,11 @@ impl Ground {
 
     fn of(cone: Cone) -> Self {
         let (votes, inside) = (votes_alone(&cone), <[OnceCell<_>; 2]>::default());
-        Self { votes, inside, alike: OnceCell::new(), cone, memory: Memory::default() }
+        let mut open_ends = vec![false; cone.entities().len()];
+        for node in cone.open_ends.iter().filter_map(|id| cone.node(id)) {
+            open_ends[node as usize] = true;
+        }
+        Self { votes, inside, open_ends, alike: OnceCell::new(), cone, memory: Memory::default() }
     }
 
     pub(crate) fn entities(&self) -> &[EntityId] {
@@ -94,6 +100,11 @@ impl Ground {
     pub(crate) fn inside(&self, graph: Graph) -> Option<&Inside> {
         let place = usize::from(graph == Graph::Money);
         self.inside[place].get_or_init(|| self.holdings(graph).inside(0)).as_ref()
+    }
+
+    /// Whether somebody must own it and no holder is known.
+    pub(crate) fn is_open_end(&self, node: Node) -> bool {
+        self.open_ends.get(node as usize).is_some_and(|is_open| *is_open)
     }
 
     /// The node in which the register of the entity itself is counted.
@@ -248,36 +259,39 @@ impl Ground {
     /// The edges, holder and company, by which anything comes from some holders down to the entity.
     fn chains(&self, graph: Graph, from: &[Node], certainty: Certainty) -> Vec<(Node, Node)> {
         let holdings = self.holdings(graph);
-        let from: HashSet<Node> = from.iter().copied().collect();
-        let mut down = Vec::new();
-        let mut seen = from.clone();
-        let mut open: Vec<Node> = from.iter().copied().collect();
+        let nodes = holdings.nodes() as usize;
+        let mut is_source = vec![false; nodes];
+        for &source in from {
+            is_source[source as usize] = true;
+        }
+        let mut down: Vec<(Node, Node)> = Vec::new();
+        let mut seen = is_source.clone();
+        let mut open: Vec<Node> = (0..holdings.nodes()).filter(|node| seen[*node as usize]).collect();
         while let Some(holder) = open.pop() {
             for &company in holdings.companies(holder) {
                 // What is held of a source is held of what counts in full already.
-                if !from.contains(&company) && carries(holdings, holder, company, certainty) {
+                if !is_source[company as usize] && carries(holdings, holder, company, certainty) {
                     down.push((holder, company));
-                    if company != 0 && seen.insert(company) {
+                    if company != 0 && !std::mem::replace(&mut seen[company as usize], true) {
                         open.push(company);
                     }
                 }
             }
         }
         // Only what leads on to the entity.
-        let mut above: HashMap<Node, Vec<Node>> = HashMap::new();
-        for (holder, company) in &down {
-            above.entry(*company).or_default().push(*holder);
-        }
-        let mut leads: HashSet<Node> = HashSet::from([0]);
+        down.sort_unstable_by_key(|&(holder, company)| (company, holder));
+        let mut leads = vec![false; nodes];
+        leads[0] = true;
         let mut open = vec![0];
         while let Some(company) = open.pop() {
-            for holder in above.get(&company).into_iter().flatten() {
-                if leads.insert(*holder) {
-                    open.push(*holder);
+            let first = down.partition_point(|&(_, of)| of < company);
+            for &(holder, _) in down[first..].iter().take_while(|&&(_, of)| of == company) {
+                if !std::mem::replace(&mut leads[holder as usize], true) {
+                    open.push(holder);
                 }
             }
         }
-        down.retain(|(_, company)| leads.contains(company));
+        down.retain(|&(_, company)| leads[company as usize]);
         down.sort_unstable();
         down
     }

@@ -1,6 +1,6 @@
 //! Inward facts: who stands behind the entity, and how much of it is theirs.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -115,7 +115,8 @@ pub(crate) struct Inward<'a, 's> {
     pub(crate) ground: &'a Ground,
     pub(crate) entity: &'a EntityId,
     upstream: Vec<Upstream>,
-    held: HashMap<Node, Held>,
+    /// By node.
+    held: Vec<Option<Held>>,
 }
 
 pub(crate) fn look(scene: &Scene<'_>, ground: &Ground, entity: &EntityId, facts: &mut Facts) {
@@ -138,26 +139,26 @@ impl<'a, 's> Inward<'a, 's> {
             .skip(1)
             .map(|(node, id)| Upstream { node, nature: scene.nature(id) })
             .collect();
-        let mut held: HashMap<Node, Held> = HashMap::new();
+        let mut held: Vec<Option<Held>> = vec![None; upstream.len() + 1];
         // INVARIANT: upstream stands in the order of the nodes, from 1.
         let wanted = |node: Node| {
             let party = &upstream[node as usize - 1];
             party.nature.matters()
                 || matches!(party.nature.kind, EntityKind::Person | EntityKind::Unknown)
-                || ground.cone.open_ends.binary_search(ground.entity(node)).is_ok()
+                || ground.is_open_end(node)
         };
         for &graph in ground.parts() {
             let found = ground.inside(graph).map(|inside| inside.look_through_by(&wanted));
             for (node, through) in found.into_iter().flatten() {
-                let more = Held::of(&through, graph);
-                held.entry(node).and_modify(|held| *held = held.or(more)).or_insert(more);
+                let (so_far, more) = (&mut held[node as usize], Held::of(&through, graph));
+                *so_far = Some(so_far.map_or(more, |held| held.or(more)));
             }
         }
         Self { scene, ground, entity, upstream, held }
     }
 
     fn held(&self, node: Node) -> Held {
-        self.held.get(&node).copied().unwrap_or(NOTHING)
+        self.held[node as usize].unwrap_or(NOTHING)
     }
 
     /// Sets a number to the largest part of those that count, each as certainly as `counts` says.
@@ -595,7 +596,7 @@ impl Upstream {
 
 impl Inward<'_, '_> {
     pub(crate) fn is_open_end(&self, node: Node) -> bool {
-        self.ground.cone.open_ends.binary_search(self.ground.entity(node)).is_ok()
+        self.ground.is_open_end(node)
     }
 }
 

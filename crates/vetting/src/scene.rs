@@ -4,10 +4,11 @@
 //! who is what, with the reason, and remembers it: a party that a thousand members have to do with is looked at once.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use programme::VettingSettings;
 use ties::derive::About;
 use ties::kernel::{Certainty, Line};
@@ -86,6 +87,7 @@ struct Remembered {
     ties: Cell<usize>,
     abouts: RefCell<HashMap<EntityId, About>>,
     steps: RefCell<HashMap<TieId, Option<Arc<Step>>>>,
+    costs: RefCell<HashMap<TieId, u64>>,
 }
 
 /// How many cones of ties a scene keeps at hand.
@@ -199,7 +201,17 @@ impl<'s> Scene<'s> {
 
     /// What a tie costs in a proof.
     pub(crate) fn cost(&self, id: &TieId) -> u64 {
-        self.picture.tie(id).map_or(0, |known| ground::cost(known.source.evidence, known.source.confidence))
+        if let Some(known) = self.remembered.costs.borrow().get(id) {
+            return *known;
+        }
+        let cost = |known: KnownTie| ground::cost(known.source.evidence, known.source.confidence);
+        let cost = self.picture.tie(id).map_or(0, cost);
+        let mut costs = self.remembered.costs.borrow_mut();
+        if costs.len() >= TIES_MAX {
+            costs.clear();
+        }
+        costs.insert(id.clone(), cost);
+        cost
     }
 
     fn look_at(&self, id: &EntityId) -> Nature {
@@ -329,6 +341,10 @@ impl Picture for Remembering<'_, '_> {
 
     fn ties_into(&self, id: &EntityId) -> Vec<KnownTie> {
         self.0.ties_into(id).to_vec()
+    }
+
+    fn each_tie_into(&self, id: &EntityId, see: &mut dyn FnMut(&KnownTie)) {
+        self.0.ties_into(id).iter().for_each(see);
     }
 
     fn ties_out_of(&self, id: &EntityId) -> Vec<KnownTie> {

@@ -145,6 +145,10 @@ impl Holdings {
         if nodes.is_empty() {
             return None;
         }
+        if nodes.len() == self.nodes() as usize && (0..).zip(&nodes).all(|(number, &node)| number == node) {
+            // All of it lies upstream, and in this order already.
+            return Some((self.clone(), nodes));
+        }
         let numbers: NodeMap<Node> = (0..).zip(&nodes).map(|(number, &node)| (node, number)).collect();
         let mut builder = Builder::new(number(nodes.len()));
         for (number, &company) in (0..).zip(&nodes) {

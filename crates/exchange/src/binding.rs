@@ -200,6 +200,7 @@ fn bind(turn: &Hand<'_>, dossier: &mut Dossier, entity: EntityId) {
     if dossier.entity.as_ref() != Some(&entity) {
         // What it told was about another.
         dossier.told = None;
+        dossier.was.extend(dossier.entity.take());
     }
     dossier.rebinding = None;
     dossier.entity = Some(entity);

@@ -17,6 +17,9 @@ use vetting::Party;
 pub struct Dossier {
     /// The entity that the member is. Without one, only people decide on it.
     pub entity: Option<EntityId>,
+    /// The entities that it was before; it may have been one several times.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub was: BTreeSet<EntityId>,
     /// The last decision on each tier.
     pub decided: BTreeMap<Tier, Decided>,
     /// The reviews that are open.
@@ -56,6 +59,9 @@ pub struct Decided {
     pub at: Timestamp,
     /// The SHA-256 of the decision with its proof, in hex.
     pub sha256: String,
+    /// The SHA-256 of what it says and why, without the day, in hex: another one is another decision.
+    #[serde(default)]
+    pub content: String,
 }
 
 /// Something that a person has to look at.

@@ -11,7 +11,7 @@ use model::{Caller, MemberId, Principal, Tier, Timestamp};
 use programme::Instrument;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use ties::{Day, PartialDate, Period};
+use ties::{Day, PartialDate, Period, Said};
 
 use crate::alerts::{self, Alert};
 use crate::dossier::{Answer, AnswerDiff, Appeal, Attestation, Concluded, Done, Dossier, DutyOf, after};
@@ -68,6 +68,7 @@ impl Exchange {
     ) -> Result<Vec<Moved>, AdminError> {
         require(caller, DECIDES, "an operator or an officer")?;
         check_instrument(&instrument)?;
+        self.check_covers(&instrument)?;
         self.change_dossier(caller, member, move |turn, dossier| {
             let registry = Arc::clone(turn.registry);
             let kinds = registry.programme().instruments();
@@ -95,6 +96,31 @@ impl Exchange {
             dossier.instruments.push(Instrument { entity, recorded: Some(turn.now), ..instrument });
             Ok(Filed::new("instrument signed", subject))
         })
+    }
+
+    /// An instrument covers ties that somebody stated, and of which its kind makes something.
+    fn check_covers(&self, instrument: &Instrument) -> Result<(), AdminError> {
+        let registry = self.inner.published.registry();
+        let kinds = registry.programme().instruments();
+        // Whether there is such a kind is asked inside the transaction.
+        let Some(kind) = kinds.iter().find(|kind| kind.kind == instrument.kind) else { return Ok(()) };
+        let recorded = self.inner.recorded.read();
+        for id in &instrument.covers {
+            let history = recorded.history(id);
+            let mut stated = history.iter().filter_map(|statement| match &statement.said {
+                Said::Tie(tie) => Some(tie),
+                Said::Entity(_) | Said::End(_) | Said::Listing(_) | Said::Same { .. } | Said::Retraction { .. } => {
+                    None
+                }
+            });
+            let message = match (stated.clone().next(), stated.any(|tie| vetting::acts_on(kind, tie))) {
+                (None, _) => format!("there is no tie `{id}` to cover"),
+                (Some(_), false) => format!("a {} makes nothing of the tie `{id}`", kind.title),
+                (Some(_), true) => continue,
+            };
+            return Err(AdminError::Invalid(message));
+        }
+        Ok(())
     }
 
     /// Records that an instrument ended on a day.

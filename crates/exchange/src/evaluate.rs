@@ -14,13 +14,15 @@ use model::{Grade, Member, MemberId, Principal, Standing, StandingChange, Tier, 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use store::StoreError;
-use ties::{AsOf, Registry as Ties};
-use vetting::{Decision, FactName, Session, Value};
+use ties::Registry as Ties;
+use vetting::Decision;
 
 use crate::alerts::{self, Alert};
+use crate::deciding::{self, Chosen, Worked};
 use crate::dossier::{Decided, Dossier, DutyOf, Proposal};
 use crate::exchange::{Hand, Inner};
 use crate::members::put_same_identity;
+use crate::past::{self, Past};
 use crate::procedure::{self, Follows, Known};
 use crate::registry::{DECISION, DOSSIER, ReaderGrants};
 use crate::reporting;
@@ -82,13 +84,12 @@ pub(crate) fn evaluate_news(
     at: Timestamp,
 ) -> Result<Vec<Moved>, StoreError> {
     let before = Arc::clone(turn.registry);
-    let picture = ties.picture(AsOf::at(at));
-    let session = Session::new(&before.judge, &picture, None);
     let mut moved = Vec::new();
     let mut changing = Vec::new();
     let chosen = before.dossiers.iter().filter(|(id, _)| who.is_none_or(|who| who.contains(*id)));
-    for (id, dossier) in chosen {
-        let Some(member) = before.members.get(id) else { continue };
+    let chosen: Vec<Chosen<'_>> =
+        chosen.filter_map(|(id, dossier)| Some((before.members.get(id)?, dossier))).collect();
+    deciding::all(&before, ties, at, &chosen, |(member, dossier), worked| {
         let mut one = Changing {
             member: member.clone(),
             dossier: dossier.clone(),
@@ -96,16 +97,16 @@ pub(crate) fn evaluate_news(
             steps: Vec::new(),
             touched: false,
         };
-        let is_talked_about = talked_about.is_none_or(|whom| whom.contains(id));
-        decide(turn, &session, &mut one, is_talked_about, at, &mut moved)?;
+        let is_talked_about = talked_about.is_none_or(|whom| whom.contains(&member.id));
+        follow_all(turn, worked, &mut one, is_talked_about, at, &mut moved)?;
         if !one.steps.is_empty() {
-            one.known = Some(inner.grants_of(&Principal::Member(id.clone()), &before)?);
+            one.known = Some(inner.grants_of(&Principal::Member(member.id.clone()), &before)?);
         }
         if one.touched {
             changing.push(one);
         }
-    }
-    drop(session);
+        Ok(())
+    })?;
     let epoch =
         if changing.iter().any(|one| !one.steps.is_empty()) { turn.begin_epoch() } else { turn.epoch() };
     let mut judging = Judging::all(&before);
@@ -129,59 +130,72 @@ pub(crate) fn evaluate_news(
     Ok(moved)
 }
 
-/// One member, tier by tier.
-fn decide(
+/// What follows for one member, tier by tier.
+fn follow_all(
     turn: &mut Hand<'_>,
-    session: &Session<'_>,
+    worked: Worked,
     one: &mut Changing,
     is_talked_about: bool,
     at: Timestamp,
     moved: &mut Vec<Moved>,
 ) -> Result<(), StoreError> {
-    let Some(party) = one.dossier.party(at) else { return Ok(()) };
-    let mut facts = session.facts(&party);
     let registry = Arc::clone(turn.registry);
     let owed = (one.dossier.told.clone(), one.dossier.duties.len());
     let settings = &registry.programme().settings().vetting;
-    if reporting::compare(&mut one.dossier, reporting::digest(&facts), is_talked_about, at, settings) {
+    if reporting::compare(&mut one.dossier, worked.facts, is_talked_about, at, settings) {
         let text = format!("{}: a change became known that it has to report", one.member.id);
         alerts::put(turn, &Alert::new("duty", Some(&one.member.id), text, at))?;
     }
     one.touched |= owed != (one.dossier.told.clone(), one.dossier.duties.len());
-    for tier in registry.programme().settings().tiers.iter().map(|tier| &tier.name) {
-        let standing = one.member.standing(tier);
-        let applies = matches!(standing, Standing::Applicant | Standing::UnderReview);
-        facts.told(FactName::Applicant, Value::Flag(applies));
-        let decision = session
-            .decide_on(&party, tier, &facts)
-            .map_err(|error| StoreError::failed("deciding by the programme's rules", error))?;
-        let (grade, rules) = (decision.grade, rules_of(&decision));
-        let old = one.dossier.decided.get(tier).cloned();
-        let news = old.as_ref().is_none_or(|old| {
-            (old.grade, old.possible) != (decision.grade, decision.possible) || old.rules != rules
-        });
-        if news {
-            remember(turn, one, tier, &decision, &rules, at)?;
-        }
-        let asking = decision.findings.iter().filter(|finding| finding.grade >= Grade::Review);
-        let asking = asking.map(|finding| finding.rule.clone()).collect();
-        let proposed = follow(turn, one, tier, grade, &asking, at);
-        let to = one.member.standing(tier);
-        if news || to != standing || proposed.is_some() {
-            let told = Moved {
-                member: one.member.id.clone(),
-                name: one.member.name.clone(),
-                tier: tier.clone(),
-                grade_before: old.map(|old| old.grade),
-                grade,
-                from: standing,
-                to,
-                rules,
-                proposed,
-            };
-            alerts::put(turn, &Alert::moved(&told, &decision.verdict(), at))?;
-            moved.push(told);
-        }
+    for decision in worked.decisions {
+        follow_one(turn, &decision, one, at, moved)?;
+    }
+    Ok(())
+}
+
+/// What follows for one member on one tier.
+fn follow_one(
+    turn: &mut Hand<'_>,
+    decision: &Decision,
+    one: &mut Changing,
+    at: Timestamp,
+    moved: &mut Vec<Moved>,
+) -> Result<(), StoreError> {
+    let tier = &decision.tier;
+    let standing = one.member.standing(tier);
+    let (grade, rules) = (decision.grade, rules_of(decision));
+    let old = one.dossier.decided.get(tier).cloned();
+    let news = old.as_ref().is_none_or(|old| {
+        (old.grade, old.possible) != (decision.grade, decision.possible) || old.rules != rules
+    });
+    let content = deciding::content(decision);
+    let is_another = old.as_ref().is_none_or(|old| old.content != content);
+    if news || is_another {
+        remember(turn, one, decision, content, &rules, at)?;
+    }
+    let asking = decision.findings.iter().filter(|finding| finding.grade >= Grade::Review);
+    let asking = asking.map(|finding| finding.rule.clone()).collect();
+    let steps = one.steps.len();
+    let proposed = follow(turn, one, tier, grade, &asking, at);
+    if (news || is_another) && one.steps.len() == steps {
+        // A step is an entry that names its decision; what moves no standing has one of its own.
+        record_decision(turn, one, decision, old.as_ref(), at)?;
+    }
+    let to = one.member.standing(tier);
+    if news || to != standing || proposed.is_some() {
+        let told = Moved {
+            member: one.member.id.clone(),
+            name: one.member.name.clone(),
+            tier: tier.clone(),
+            grade_before: old.map(|old| old.grade),
+            grade,
+            from: standing,
+            to,
+            rules,
+            proposed,
+        };
+        alerts::put(turn, &Alert::moved(&told, &decision.verdict(), at))?;
+        moved.push(told);
     }
     Ok(())
 }
@@ -194,18 +208,19 @@ pub(crate) fn rules_of(decision: &Decision) -> BTreeSet<String> {
 fn remember(
     turn: &mut Hand<'_>,
     one: &mut Changing,
-    tier: &Tier,
     decision: &Decision,
+    content: String,
     rules: &BTreeSet<String>,
     at: Timestamp,
 ) -> Result<(), StoreError> {
+    let tier = &decision.tier;
     let bytes =
         serde_json::to_vec(decision).map_err(|error| StoreError::failed("writing a decision", error))?;
     let sha256 = hex::encode(Sha256::digest(&bytes));
     let key = decision_key(&one.member.id, tier, at);
     turn.write().put(store::Record { kind: DECISION.to_owned(), key, value: bytes })?;
     let (grade, possible) = (decision.grade, decision.possible);
-    let decided = Decided { grade, possible, rules: rules.clone(), at, sha256 };
+    let decided = Decided { grade, possible, rules: rules.clone(), at, sha256, content };
     let old = one.dossier.decided.insert(tier.clone(), decided);
     // Whoever agreed that it come onto the list agreed to that under the rules that applied then.
     if old.is_none_or(|old| old.grade != grade || old.rules != *rules)
@@ -217,6 +232,32 @@ fn remember(
         one.dossier.overrides.remove(tier);
     }
     one.touched = true;
+    Ok(())
+}
+
+/// Writes to the ledger that a decision is another than the last one, where no step does.
+fn record_decision(
+    turn: &mut Hand<'_>,
+    one: &Changing,
+    decision: &Decision,
+    old: Option<&Decided>,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let Decision { tier, grade, .. } = decision;
+    let subject = match old {
+        None => format!("{grade} on {tier}"),
+        Some(old) if old.grade != *grade => format!("{grade} on {tier}, before {}", old.grade),
+        Some(old) if old.rules != rules_of(decision) => format!("{grade} on {tier} as before, by other rules"),
+        Some(_) => format!("{grade} on {tier} as before, for other reasons"),
+    };
+    turn.record(&Body::Vetting(entry::Vetting {
+        at: at.to_string(),
+        member: Some(one.member.id.to_string()),
+        action: "decided".to_owned(),
+        subject,
+        by: THE_RULES.to_owned(),
+        sha256: one.dossier.decided.get(tier).map(|decided| decided.sha256.clone()),
+    }))?;
     Ok(())
 }
 
@@ -365,8 +406,9 @@ pub(crate) fn put_dossier(
     member: &MemberId,
     dossier: &Dossier,
 ) -> Result<(), StoreError> {
+    let before = Past::now(turn.registry, member);
     turn.put_json(DOSSIER, member.as_str(), dossier)?;
     let registry = Arc::make_mut(turn.registry);
     Arc::make_mut(&mut registry.dossiers).insert(member.clone(), dossier.clone());
-    Ok(())
+    past::keep(turn, member, &before)
 }

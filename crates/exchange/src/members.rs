@@ -21,6 +21,7 @@ use crate::dossier::{Concluded, Dossier, Override, Proposal};
 use crate::error::AdminError;
 use crate::evaluate::{THE_RULES, leaves_the_list, put_dossier, record_step};
 use crate::exchange::{Exchange, Hand, name_of, require};
+use crate::past::{self, Past};
 use crate::people;
 use crate::procedure;
 use crate::registry::{CREDENTIAL, MEMBER, ReaderGrants, Registry};
@@ -545,10 +546,11 @@ pub(crate) fn put_member(turn: &mut Hand<'_>, member: &Member) -> Result<(), Sto
 
 /// Writes a member whose STIX identity is what it was; of such, very many may change at once.
 pub(crate) fn put_same_identity(turn: &mut Hand<'_>, member: &Member) -> Result<(), StoreError> {
+    let before = Past::now(turn.registry, &member.id);
     turn.put_json(MEMBER, member.id.as_str(), member)?;
     let registry = Arc::make_mut(turn.registry);
     Arc::make_mut(&mut registry.members).insert(member.id.clone(), member.clone());
-    Ok(())
+    past::keep(turn, &member.id, &before)
 }
 
 fn put_credential(

@@ -34,6 +34,7 @@ pub(crate) const STATUS: &str = "status";
 pub(crate) const FINDING: &str = "finding";
 pub(crate) const STATEMENTS: &str = "statements";
 pub(crate) const DOSSIER: &str = "dossier";
+pub(crate) const PAST: &str = "past";
 pub(crate) const DECISION: &str = "decision";
 pub(crate) const ALERT: &str = "alert";
 pub(crate) const WEBHOOK: &str = "webhook";

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use ledger::Body;
 use ledger::entry::Vetting;
-use model::{Caller, Grade, MemberId, Role, Standing, Tier, Timestamp};
+use model::{Caller, Grade, MemberId, Role, Tier, Timestamp};
 use sha2::{Digest, Sha256};
 use store::{Record, StoreError};
 use ties::{AsOf, EntityId, Evidence, Picture as _, Registry as Ties, Said, Statement, TieId, encode};
@@ -21,6 +21,7 @@ use crate::error::{AdminError, WriteError};
 use crate::evaluate::{Moved, evaluate_news};
 use crate::exchange::{Exchange, Hand, Inner, require};
 use crate::order::{in_order, stamped, without_old_words};
+use crate::past;
 use crate::registry::{Registry, STATEMENTS, batch_key};
 use crate::reporting::talked_about;
 use crate::writer::Instants;
@@ -144,11 +145,9 @@ impl Exchange {
         let now = self.inner.clock.now();
         let mut as_of = question.as_of.unwrap_or(AsOf::at(now));
         as_of.known = as_of.known.min(now);
-        let mut party =
-            dossier.and_then(|(_, dossier)| dossier.party(now)).unwrap_or(Party::new(entity.clone()));
-        // Whoever is not on the list yet is asked as an applicant.
-        let standing = dossier.and_then(|(member, _)| registry.members.get(member)).map(|m| m.standing(tier));
-        party.applicant = standing.is_some_and(|s| matches!(s, Standing::Applicant | Standing::UnderReview));
+        let snapshot = self.inner.store.snapshot()?;
+        let asked = past::asked(snapshot.as_ref(), &registry, entity, as_of, caller.member())?;
+        let party = asked.for_tier(tier);
         let recorded = self.inner.recorded.read();
         let would;
         let looked_at: &Ties = if question.add.is_empty() {

@@ -230,7 +230,7 @@ impl Hub {
 
 #[test]
 fn an_import_that_fails_at_any_step_leaves_nothing_behind() {
-    let faults = ["statements", "decision", "dossier", "member", "transition", "alert"];
+    let faults = ["statements", "decision", "dossier", "past", "member", "transition", "alert"];
     let faults = faults.map(Fault::Put).into_iter().chain([Fault::Entry, Fault::Lost]);
     for fault in faults {
         let hub = hub();

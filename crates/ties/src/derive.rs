@@ -24,7 +24,7 @@ mod sums;
 mod whole;
 
 pub use self::cone::{Cone, Edge, Irregularity};
-pub use self::graph::Outlook;
+pub use self::graph::{About, Outlook};
 pub use self::lay::{Basis, Measure};
 pub use self::register::What;
 pub use self::whole::Whole;

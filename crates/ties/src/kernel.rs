@@ -64,4 +64,4 @@ pub use holdings::{Builder, Finding, Holding, Holdings, Node, Terms, UnknownNode
 pub use line::{Certainty, Line};
 pub use order::Order;
 pub use proof::{Nearness, Proof, Step};
-pub use through::{Part, Side, Through};
+pub use through::{Inside, Part, Side, Through};

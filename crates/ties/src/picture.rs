@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use crate::derive::About;
 use crate::{Day, Entity, EntityId, ListId, Listing, Source, StatementId, Tie, TieId, TieKind, Truth};
 use model::Timestamp;
 
@@ -72,8 +73,18 @@ pub trait Picture {
     /// What is said of the entity, all sources put together; `None` if no statement describes it.
     fn entity(&self, id: &EntityId) -> Option<Entity>;
 
+    /// What of it bears on holdings. Every entity of a cone is asked for it, so a picture may remember.
+    fn about(&self, id: &EntityId) -> About {
+        About::of(self.entity(id).as_ref(), self.as_of().day)
+    }
+
     /// The ties that run to it: who has influence on it.
     fn ties_into(&self, id: &EntityId) -> Vec<KnownTie>;
+
+    /// Shows each of them, which a picture that remembers them need not copy for that.
+    fn each_tie_into(&self, id: &EntityId, see: &mut dyn FnMut(&KnownTie)) {
+        self.ties_into(id).iter().for_each(see);
+    }
 
     /// The ties that run from it: on whom it has influence.
     fn ties_out_of(&self, id: &EntityId) -> Vec<KnownTie>;

@@ -87,18 +87,16 @@ impl Asks {
         self.shrinks |= other.shrinks;
     }
 
-    /// What tells values apart; they stand in the order of [`FactName::ALL`].
-    pub(crate) fn key(&self, values: &[Value]) -> Key {
-        let asked = FactName::ALL.iter().zip(values).filter_map(|(name, value)| {
-            let lines = self.lines.get(name)?;
-            let place = match (value, lines) {
-                (Value::Number(number), Some(lines)) => {
-                    let number = i64::from(*number);
-                    Place::Between(2 * lines.range(..number).count() + usize::from(lines.contains(&number)))
-                }
-                (Value::Number(_) | Value::Flag(_) | Value::Words(_), _) => Place::Is(value.clone()),
+    /// What tells values apart.
+    pub(crate) fn key<'v>(&self, value: &dyn Fn(FactName) -> Option<&'v Value>) -> Key {
+        let asked = self.lines.iter().map(|(name, lines)| {
+            let place = match (value(*name), lines) {
+                (None, Some(lines)) if name.kind() == Kind::Number => between(lines, 0),
+                (Some(Value::Number(number)), Some(lines)) => between(lines, i64::from(*number)),
+                (Some(value), _) => Place::Is(value.clone()),
+                (None, _) => Place::Is(Value::nothing(name.kind())),
             };
-            Some((*name, place))
+            (*name, place)
         });
         asked.collect()
     }
@@ -179,6 +177,11 @@ impl Asks {
     }
 }
 
+/// Where a number lies among lines.
+fn between(lines: &BTreeSet<i64>, number: i64) -> Place {
+    Place::Between(2 * lines.range(..number).count() + usize::from(lines.contains(&number)))
+}
+
 /// The fact that an expression names: `context.foreign_control`, in either spelling.
 fn fact_of(expression: &Json) -> Option<FactName> {
     let access = expression.get(".")?;
@@ -237,10 +240,8 @@ mod tests {
         let mut both = asks("when { context.foreign_holding >= 500 }");
         both.join(&asks("when { context.foreign_holding > 1000 }"));
         let place = |points| {
-            let mut values: Vec<_> = FactName::ALL.iter().map(|name| Value::nothing(name.kind())).collect();
-            let at = FactName::ALL.iter().position(|name| *name == FactName::ForeignHolding).unwrap();
-            values[at] = Value::Number(points);
-            both.key(&values)
+            let value = Value::Number(points);
+            both.key(&|name| (name == FactName::ForeignHolding && points > 0).then_some(&value))
         };
         for (one, other, same) in [
             (0, 499, true),

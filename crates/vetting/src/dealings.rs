@@ -36,12 +36,12 @@ pub(crate) fn look(own: &Own<'_, '_>, entity: &EntityId, facts: &mut Facts) {
     let scene = own.scene;
     let mut revenue = Revenue::default();
     for (ours, _) in own.iter() {
-        for known in scene.picture.ties_into(ours) {
-            let deal = Deal { own, known: &known, ours, other: &known.tie.from };
+        for known in scene.ties_into(ours).iter() {
+            let deal = Deal { own, known, ours, other: &known.tie.from };
             dealing(&deal, facts);
             revenue.add(&deal, facts);
             if ours == entity {
-                people(own, &known, facts);
+                people(own, known, facts);
             }
         }
         for known in scene.picture.ties_out_of(ours) {
@@ -124,13 +124,13 @@ fn plan(deal: &Deal<'_, '_, '_>, facts: &mut Facts) {
     if known.tie.to != **other {
         return;
     }
-    for theirs in scene.picture.ties_into(other) {
+    for theirs in scene.ties_into(other).iter() {
         if matches!(theirs.tie.kind, TieKind::Plans(_) | TieKind::Venture)
             && own.truth(&theirs.tie.from) != Truth::Certain
         {
             let (nature, concern) = (scene.nature(&theirs.tie.from), scene.concern(&theirs.tie.from));
             let truth = deal.truth().min(theirs.truth);
-            let step = |because: Vec<Step>| deal.step([tie_step(scene, &theirs).because(because)]);
+            let step = |because: Vec<Step>| deal.step([tie_step(scene, theirs).because(because)]);
             let foreign = || step(vec![nature.belongs.clone()]);
             facts.flag(FactName::ForeignPlan, truth.min(nature.foreign), foreign);
             facts.flag(FactName::ConcernPlan, truth.min(concern.truth), || step(concern.because.clone()));

@@ -108,8 +108,24 @@ pub struct Decision {
     pub unknown: Vec<String>,
     /// The instruments in force, by name.
     pub instruments: Vec<String>,
+    /// What they make of the ties that they cover.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub covered: Vec<Covered>,
     /// The digest of the programme that decided.
     pub programme: String,
+}
+
+/// A tie that an instrument covers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Covered {
+    /// The instrument.
+    pub instrument: String,
+    /// The tie.
+    pub tie: TieId,
+    /// Whether the instrument makes anything of it.
+    pub counts: bool,
+    /// The tie, and what is left of it, in words.
+    pub text: String,
 }
 
 impl Decision {

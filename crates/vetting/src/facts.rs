@@ -239,6 +239,15 @@ impl Facts {
         self.known.get(&name).map_or_else(|| Value::nothing(name.kind()), |fact| fact.possible.clone())
     }
 
+    /// A value, if it says anything.
+    #[must_use]
+    pub fn value(&self, name: FactName, side: Side) -> Option<&Value> {
+        self.known.get(&name).map(|fact| match side {
+            Side::Certain => &fact.certain,
+            Side::Possible => &fact.possible,
+        })
+    }
+
     /// All values in the order of [`FactName::ALL`]: what a decision depends on, and nothing else.
     #[must_use]
     pub fn values(&self, side: Side) -> Vec<Value> {

@@ -7,11 +7,13 @@
 //! Proofs are chosen for the reader. Every statement says who may see it as evidence; of several proofs the one whose
 //! most restricted tie is the least restricted is told, and among those the better believed sources are.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::cell::OnceCell;
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
 
 use serde::Serialize;
 use ties::derive::{Basis, Cone, Limits, Measure, Options};
-use ties::kernel::{self, Builder, Certainty, Closure, Holdings, Line, Node, Proof};
+use ties::kernel::{self, Builder, Certainty, Closure, Holdings, Inside, Line, Node, Proof};
 use ties::{Bound, Confidence, EntityId, Evidence, Fraction, PartyRole, Picture, TieId, TieKind};
 
 use crate::alone::Memory;
@@ -40,6 +42,12 @@ pub(crate) struct Ground {
     pub(crate) cone: Cone,
     /// The votes alone; left out where the graph of control has nothing else.
     votes: Option<Holdings>,
+    /// Votes and money laid out for looking through.
+    inside: [OnceCell<Option<Inside>>; 2],
+    /// Of whom no holder is known, though somebody must own them; by node.
+    open_ends: Vec<bool>,
+    /// Whether everybody has as much of the money as of the votes, everywhere.
+    alike: OnceCell<bool>,
     /// What single parties amount to, as far as it was asked for.
     pub(crate) memory: Memory,
 }
@@ -56,7 +64,12 @@ impl Ground {
     }
 
     fn of(cone: Cone) -> Self {
-        Self { votes: votes_alone(&cone), cone, memory: Memory::default() }
+        let (votes, inside) = (votes_alone(&cone), <[OnceCell<_>; 2]>::default());
+        let mut open_ends = vec![false; cone.entities().len()];
+        for node in cone.open_ends.iter().filter_map(|id| cone.node(id)) {
+            open_ends[node as usize] = true;
+        }
+        Self { votes, inside, open_ends, alike: OnceCell::new(), cone, memory: Memory::default() }
     }
 
     pub(crate) fn entities(&self) -> &[EntityId] {
@@ -69,6 +82,29 @@ impl Ground {
             Graph::Votes => self.votes.as_ref().unwrap_or(self.cone.holdings(Measure::Control)),
             Graph::Money => self.cone.holdings(Measure::Money),
         }
+    }
+
+    /// The graphs by which one can hold a part; one of them, where the other says the same.
+    pub(crate) fn parts(&self) -> &'static [Graph] {
+        let alike = *self.alike.get_or_init(|| {
+            let (votes, money) = (self.holdings(Graph::Votes), self.holdings(Graph::Money));
+            (0..number(self.entities().len())).all(|company| {
+                votes.terms(company) == money.terms(company)
+                    && votes.holdings_of(company).eq(money.holdings_of(company))
+            })
+        });
+        if alike { &PARTS[..1] } else { &PARTS }
+    }
+
+    /// A graph of parts, laid out for looking through to the entity.
+    pub(crate) fn inside(&self, graph: Graph) -> Option<&Inside> {
+        let place = usize::from(graph == Graph::Money);
+        self.inside[place].get_or_init(|| self.holdings(graph).inside(0)).as_ref()
+    }
+
+    /// Whether somebody must own it and no holder is known.
+    pub(crate) fn is_open_end(&self, node: Node) -> bool {
+        self.open_ends.get(node as usize).is_some_and(|is_open| *is_open)
     }
 
     /// The node in which the register of the entity itself is counted.
@@ -105,15 +141,21 @@ impl Ground {
     }
 
     /// The steps that the ties behind an edge hold.
-    fn edge_steps(&self, scene: &Scene<'_>, graph: Graph, holder: Node, company: Node) -> Vec<Step> {
+    fn edge_steps(
+        &self,
+        scene: &Scene<'_>,
+        graph: Graph,
+        holder: Node,
+        company: Node,
+    ) -> Vec<Arc<Step>> {
         let (ties, basis) = self.edge(graph, holder, company);
-        let mut steps: Vec<Step> = ties.into_iter().filter_map(|tie| scene.tie(tie)).collect();
+        let mut steps: Vec<Arc<Step>> = ties.into_iter().filter_map(|tie| scene.tie(tie)).collect();
         if basis == Some(Basis::Pooled) {
             // A concert holds what its members hold: that they are its members belongs to the proof.
-            let members = scene.picture.ties_into(self.entity(holder)).into_iter();
+            let members = scene.ties_into(self.entity(holder));
             let party = TieKind::PartyTo { role: PartyRole::Party };
-            steps
-                .extend(members.filter(|known| known.tie.kind == party).map(|known| tie_step(scene, &known)));
+            let members = members.iter().filter(|known| known.tie.kind == party);
+            steps.extend(members.map(|known| Arc::new(tie_step(scene, known))));
         }
         steps
     }
@@ -162,7 +204,7 @@ impl Ground {
             return None;
         }
         let group: Vec<EntityId> = carriers().map(|holder| self.entity(holder).clone()).collect();
-        let because: Vec<Step> =
+        let because: Vec<Arc<Step>> =
             carriers().flat_map(|holder| self.edge_steps(scene, graph, holder, step.company)).collect();
         let certain = is_certain(proof.certainty);
         let name = scene.name(&company);
@@ -197,7 +239,7 @@ impl Ground {
         graph: Graph,
         from: &[Node],
         certainty: Certainty,
-    ) -> Vec<Step> {
+    ) -> Vec<Arc<Step>> {
         let edges = self.chains(graph, from, certainty);
         let mut ties: BTreeSet<&TieId> = BTreeSet::new();
         for (holder, company) in edges {
@@ -205,11 +247,11 @@ impl Ground {
                 ties.extend(self.edge(graph, holder, company).0);
             }
         }
-        let mut steps: Vec<Step> =
+        let mut steps: Vec<Arc<Step>> =
             ties.iter().take(TIES_SHOWN_MAX).filter_map(|tie| scene.tie(tie)).collect();
         if ties.len() > TIES_SHOWN_MAX {
             let lines = ties.len() - TIES_SHOWN_MAX;
-            steps.push(Step::new("and more ties, which are left out here", Claim::More { lines }));
+            steps.push(Step::new("and more ties, which are left out here", Claim::More { lines }).into());
         }
         steps
     }
@@ -217,36 +259,39 @@ impl Ground {
     /// The edges, holder and company, by which anything comes from some holders down to the entity.
     fn chains(&self, graph: Graph, from: &[Node], certainty: Certainty) -> Vec<(Node, Node)> {
         let holdings = self.holdings(graph);
-        let from: HashSet<Node> = from.iter().copied().collect();
-        let mut down = Vec::new();
-        let mut seen = from.clone();
-        let mut open: Vec<Node> = from.iter().copied().collect();
+        let nodes = holdings.nodes() as usize;
+        let mut is_source = vec![false; nodes];
+        for &source in from {
+            is_source[source as usize] = true;
+        }
+        let mut down: Vec<(Node, Node)> = Vec::new();
+        let mut seen = is_source.clone();
+        let mut open: Vec<Node> = (0..holdings.nodes()).filter(|node| seen[*node as usize]).collect();
         while let Some(holder) = open.pop() {
             for &company in holdings.companies(holder) {
                 // What is held of a source is held of what counts in full already.
-                if !from.contains(&company) && carries(holdings, holder, company, certainty) {
+                if !is_source[company as usize] && carries(holdings, holder, company, certainty) {
                     down.push((holder, company));
-                    if company != 0 && seen.insert(company) {
+                    if company != 0 && !std::mem::replace(&mut seen[company as usize], true) {
                         open.push(company);
                     }
                 }
             }
         }
         // Only what leads on to the entity.
-        let mut above: HashMap<Node, Vec<Node>> = HashMap::new();
-        for (holder, company) in &down {
-            above.entry(*company).or_default().push(*holder);
-        }
-        let mut leads: HashSet<Node> = HashSet::from([0]);
+        down.sort_unstable_by_key(|&(holder, company)| (company, holder));
+        let mut leads = vec![false; nodes];
+        leads[0] = true;
         let mut open = vec![0];
         while let Some(company) = open.pop() {
-            for holder in above.get(&company).into_iter().flatten() {
-                if leads.insert(*holder) {
-                    open.push(*holder);
+            let first = down.partition_point(|&(_, of)| of < company);
+            for &(holder, _) in down[first..].iter().take_while(|&&(_, of)| of == company) {
+                if !std::mem::replace(&mut leads[holder as usize], true) {
+                    open.push(holder);
                 }
             }
         }
-        down.retain(|(_, company)| leads.contains(company));
+        down.retain(|&(_, company)| leads[company as usize]);
         down.sort_unstable();
         down
     }
@@ -264,13 +309,13 @@ impl Ground {
     }
 
     /// The steps of the ties by which some hold the entity directly.
-    pub(crate) fn direct_steps(&self, scene: &Scene<'_>, graph: Graph, holders: &[Node]) -> Vec<Step> {
+    pub(crate) fn direct_steps(&self, scene: &Scene<'_>, graph: Graph, holders: &[Node]) -> Vec<Arc<Step>> {
         let shown = holders.iter().take(TIES_SHOWN_MAX);
-        let mut steps: Vec<Step> =
+        let mut steps: Vec<Arc<Step>> =
             shown.flat_map(|holder| self.edge_steps(scene, graph, *holder, 0)).collect();
         if holders.len() > TIES_SHOWN_MAX {
             let lines = holders.len() - TIES_SHOWN_MAX;
-            steps.push(Step::new("and more ties, which are left out here", Claim::More { lines }));
+            steps.push(Step::new("and more ties, which are left out here", Claim::More { lines }).into());
         }
         steps
     }
@@ -331,7 +376,7 @@ fn votes_alone(cone: &Cone) -> Option<Holdings> {
         return None;
     }
     let control = cone.holdings(Measure::Control);
-    let entities = u32::try_from(cone.entities().len()).unwrap_or(u32::MAX);
+    let entities = number(cone.entities().len());
     let mut builder = Builder::new(entities);
     for company in 0..entities {
         let register = cone.votes_of(company);
@@ -347,6 +392,11 @@ fn votes_alone(cone: &Cone) -> Option<Holdings> {
         }
     }
     Some(builder.build())
+}
+
+fn number(entities: usize) -> Node {
+    // INVARIANT: a cone numbers its entities with 32 bits.
+    Node::try_from(entities).unwrap_or(Node::MAX)
 }
 
 /// What a tie costs in a proof.

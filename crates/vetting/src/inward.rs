@@ -1,7 +1,8 @@
 //! Inward facts: who stands behind the entity, and how much of it is theirs.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use ties::derive::What;
 use ties::kernel::{Certainty, Line, Node, Part, Through};
@@ -114,7 +115,8 @@ pub(crate) struct Inward<'a, 's> {
     pub(crate) ground: &'a Ground,
     pub(crate) entity: &'a EntityId,
     upstream: Vec<Upstream>,
-    held: HashMap<Node, Held>,
+    /// By node.
+    held: Vec<Option<Held>>,
 }
 
 pub(crate) fn look(scene: &Scene<'_>, ground: &Ground, entity: &EntityId, facts: &mut Facts) {
@@ -137,25 +139,26 @@ impl<'a, 's> Inward<'a, 's> {
             .skip(1)
             .map(|(node, id)| Upstream { node, nature: scene.nature(id) })
             .collect();
-        let mut held: HashMap<Node, Held> = HashMap::new();
+        let mut held: Vec<Option<Held>> = vec![None; upstream.len() + 1];
         // INVARIANT: upstream stands in the order of the nodes, from 1.
         let wanted = |node: Node| {
             let party = &upstream[node as usize - 1];
             party.nature.matters()
                 || matches!(party.nature.kind, EntityKind::Person | EntityKind::Unknown)
-                || ground.cone.open_ends.binary_search(ground.entity(node)).is_ok()
+                || ground.is_open_end(node)
         };
-        for graph in PARTS {
-            for (node, through) in ground.holdings(graph).look_through_by(0, &wanted) {
-                let more = Held::of(&through, graph);
-                held.entry(node).and_modify(|held| *held = held.or(more)).or_insert(more);
+        for &graph in ground.parts() {
+            let found = ground.inside(graph).map(|inside| inside.look_through_by(&wanted));
+            for (node, through) in found.into_iter().flatten() {
+                let (so_far, more) = (&mut held[node as usize], Held::of(&through, graph));
+                *so_far = Some(so_far.map_or(more, |held| held.or(more)));
             }
         }
         Self { scene, ground, entity, upstream, held }
     }
 
     fn held(&self, node: Node) -> Held {
-        self.held.get(&node).copied().unwrap_or(NOTHING)
+        self.held[node as usize].unwrap_or(NOTHING)
     }
 
     /// Sets a number to the largest part of those that count, each as certainly as `counts` says.
@@ -348,8 +351,8 @@ impl<'a, 's> Inward<'a, 's> {
         {
             return self.held(*node).at(certainty);
         }
-        let held = PARTS.into_iter().filter_map(|graph| {
-            let through = self.ground.holdings(graph).look_through_to(nodes, 0)?;
+        let held = self.ground.parts().iter().filter_map(|&graph| {
+            let through = self.ground.inside(graph)?.look_through(nodes);
             Some(Held::of(&through, graph))
         });
         held.reduce(Held::or).unwrap_or(NOTHING).at(certainty)
@@ -483,10 +486,10 @@ impl<'a, 's> Inward<'a, 's> {
 
     /// Rights that need no shares: appointments, options.
     fn rights(&self, facts: &mut Facts) {
-        for known in self.scene.picture.ties_into(self.entity) {
+        for known in self.scene.ties_into(self.entity).iter() {
             let Some(name) = right(&known.tie.kind) else { continue };
             let theirs = self.scene.nature(&known.tie.from);
-            let step = || tie_step(self.scene, &known).because([theirs.belongs.clone()]);
+            let step = || tie_step(self.scene, known).because([theirs.belongs.clone()]);
             facts.flag(name, theirs.foreign.min(known.truth), step);
         }
     }
@@ -547,7 +550,7 @@ impl<'a, 's> Inward<'a, 's> {
 
     /// The ties by which a company upstream has anything to do with the entity: without them, what is said of it would
     /// be nobody's concern.
-    fn leads_here(&self, company: &EntityId) -> Vec<Step> {
+    fn leads_here(&self, company: &EntityId) -> Vec<Arc<Step>> {
         let Some(node) = self.ground.cone.node(company).filter(|node| *node != 0) else { return Vec::new() };
         let chains = [Graph::Control, Graph::Money]
             .map(|graph| self.ground.chain_steps(self.scene, graph, &[node], Certainty::Possible));
@@ -593,7 +596,7 @@ impl Upstream {
 
 impl Inward<'_, '_> {
     pub(crate) fn is_open_end(&self, node: Node) -> bool {
-        self.ground.cone.open_ends.binary_search(self.ground.entity(node)).is_ok()
+        self.ground.is_open_end(node)
     }
 }
 

@@ -186,12 +186,14 @@ fn expression(value: &Value) -> RestrictedExpression {
 }
 
 impl<'j> Sitting<'j> {
-    /// The rules that apply to these values, the worst first, then by name.
-    pub fn ask(&self, values: &[Value]) -> Vec<Applies<'j>> {
-        let key = self.asks.key(values);
+    /// The rules that apply to these values, the worst first, then by name. A fact that has none says nothing.
+    pub fn ask<'v>(&self, value: &dyn Fn(FactName) -> Option<&'v Value>) -> Vec<Applies<'j>> {
+        let key = self.asks.key(value);
         let known = self.remembered.borrow().get(&key).cloned();
         let said = known.unwrap_or_else(|| {
-            let said: Rc<[Said]> = self.evaluate(values).into();
+            let all = FactName::ALL.iter();
+            let values = all.map(|name| value(*name).cloned().unwrap_or(Value::nothing(name.kind())));
+            let said: Rc<[Said]> = self.evaluate(&values.collect::<Vec<_>>()).into();
             let mut remembered = self.remembered.borrow_mut();
             if remembered.len() >= REMEMBERED_MAX {
                 remembered.clear();

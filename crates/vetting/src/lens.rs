@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use programme::{Instrument, InstrumentKind, Transform};
 use ties::{
-    AsOf, Entity, EntityId, EntityKind, KnownListing, KnownTie, ListId, Name, Picture, Source, StatementId,
+    AsOf, Bound, Entity, EntityId, EntityKind, Fraction, Holding, KnownListing, KnownTie, ListId, Name, Picture, Share, Source, StatementId,
     Tie, TieId, TieKind, Truth,
 };
 
@@ -23,6 +23,8 @@ pub struct Lens<'p> {
     ended: Ended<'p>,
     /// Ties that are gone, and nobody has what they carried.
     gone: BTreeSet<TieId>,
+    /// Holdings of which so much is kept at most, and the rest sold.
+    kept: BTreeMap<TieId, Fraction>,
     /// Ties that are as if they were these.
     changed: BTreeMap<TieId, Tie>,
     /// Ties that are as if they had been stated.
@@ -40,6 +42,8 @@ enum Ended<'p> {
 
 /// What an outsider's identifier begins with; the tie that it bought follows.
 const OUTSIDER: &str = "outsider:";
+/// What the identifier of the part of a holding begins with that was sold; the holding's follows.
+const SOLD: &str = "sold:";
 
 impl<'p> Lens<'p> {
     /// The picture as it is.
@@ -49,6 +53,7 @@ impl<'p> Lens<'p> {
             under,
             ended: Ended::These(BTreeSet::new()),
             gone: BTreeSet::new(),
+            kept: BTreeMap::new(),
             changed: BTreeMap::new(),
             added: Vec::new(),
             home: BTreeSet::new(),
@@ -73,6 +78,14 @@ impl<'p> Lens<'p> {
                 }
             }
         }
+        self
+    }
+
+    /// As if of each of these holdings no more than this part of the company had been kept, and the rest been sold to
+    /// somebody eligible.
+    #[must_use]
+    pub fn selling_down(mut self, kept: impl IntoIterator<Item = (TieId, Fraction)>) -> Self {
+        self.kept.extend(kept);
         self
     }
 
@@ -145,7 +158,33 @@ impl<'p> Lens<'p> {
             }
             holding.nominator = None;
             known.tie.from = outsider(&known.tie.id)?;
+        } else if let Some((kept, _)) = self.divided(&known.tie) {
+            known.tie.kind = TieKind::Holds(kept);
         }
+        Some(known)
+    }
+
+    /// What is kept of a holding that is sold down, and what is sold.
+    fn divided(&self, tie: &Tie) -> Option<(Holding, Holding)> {
+        let kept = self.kept.get(&tie.id)?;
+        match &tie.kind {
+            TieKind::Holds(holding) if is_divisible(holding) => divided(holding, *kept),
+            _ => None,
+        }
+    }
+
+    /// The part of a holding that somebody eligible bought.
+    fn sold(&self, mut known: KnownTie) -> Option<KnownTie> {
+        if self.gone.contains(&known.tie.id) || self.has_ended(&known.tie) {
+            return None;
+        }
+        if let Some(changed) = self.changed.get(&known.tie.id) {
+            known.tie = changed.clone();
+        }
+        let (_, sold) = self.divided(&known.tie)?;
+        known.tie.from = outsider(&known.tie.id)?;
+        known.tie.id = format!("{SOLD}{}", known.tie.id).parse().ok()?;
+        known.tie.kind = TieKind::Holds(sold);
         Some(known)
     }
 
@@ -168,6 +207,9 @@ impl<'p> Lens<'p> {
     /// The tie that an outsider bought.
     fn bought_by(&self, id: &EntityId) -> Option<KnownTie> {
         let tie = id.as_str().strip_prefix(OUTSIDER)?.parse().ok()?;
+        if self.kept.contains_key(&tie) {
+            return self.under.tie(&tie).and_then(|known| self.sold(known));
+        }
         self.tie(&tie).filter(|known| known.tie.from == *id)
     }
 }
@@ -182,8 +224,49 @@ pub(crate) fn can_end(kind: &TieKind) -> bool {
     !matches!(kind, TieKind::Governs { .. } | TieKind::Family | TieKind::Succeeds)
 }
 
+/// Whether a part of a holding can be sold: what sums up a chain is sold where the chain is.
+pub(crate) fn is_divisible(holding: &Holding) -> bool {
+    !holding.indirect && holding.components.is_empty()
+}
+
+/// The most that a holding can be, by the measure of which it is more.
+pub(crate) fn most(holding: &Holding) -> Option<Fraction> {
+    [holding.votes, holding.money].into_iter().flatten().map(|share| share.hi().at).max()
+}
+
+/// A holding of which at most `kept` of the company is kept, and what is sold of it. Votes and money are sold in the
+/// proportion in which they are held; of a range whatever exceeds the part that is kept is sold. `None` where digits do
+/// not suffice.
+fn divided(holding: &Holding, kept: Fraction) -> Option<(Holding, Holding)> {
+    let most = most(holding).filter(|most| *most > Fraction::ZERO)?;
+    let part = kept.checked_div(most).map_or(Fraction::ONE, |part| part.min(Fraction::ONE));
+    let divide = |share: Option<Share>| -> Option<(Option<Share>, Option<Share>)> {
+        let Some(share) = share else { return Some((None, None)) };
+        let (lo, hi) = (share.lo(), share.hi());
+        let cap = hi.at.checked_mul(part)?;
+        let least = if lo.at < cap { lo } else { Bound::closed(cap) };
+        let upper = if cap < hi.at { Bound::closed(cap) } else { hi };
+        let over = |bound: Bound| match bound.at.checked_sub(cap) {
+            Some(at) if at > Fraction::ZERO => Bound { at, open: bound.open },
+            Some(_) | None => Bound::closed(Fraction::ZERO),
+        };
+        let kept = Share::between(least, upper).ok()?;
+        Some((Some(kept), Some(Share::between(over(lo), over(hi)).ok()?)))
+    };
+    let ((kept_votes, sold_votes), (kept_money, sold_money)) = (divide(holding.votes)?, divide(holding.money)?);
+    let kept = Holding { votes: kept_votes, money: kept_money, ..holding.clone() };
+    let sold = Holding { votes: sold_votes, money: sold_money, nominator: None, ..holding.clone() };
+    Some((kept, sold))
+}
+
+/// Whether an instrument of a kind makes anything of a tie that it covers.
+#[must_use]
+pub fn acts_on(kind: &InstrumentKind, tie: &Tie) -> bool {
+    transformed(tie.clone(), &kind.transforms).as_ref() != Some(tie)
+}
+
 /// What is left of a tie under an instrument; `None` if nothing.
-fn transformed(mut tie: Tie, transforms: &BTreeSet<Transform>) -> Option<Tie> {
+pub(crate) fn transformed(mut tie: Tie, transforms: &BTreeSet<Transform>) -> Option<Tie> {
     let has = |transform| transforms.contains(&transform);
     match &mut tie.kind {
         TieKind::Holds(holding) if has(Transform::NoVotes) => {
@@ -249,7 +332,10 @@ impl Picture for Lens<'_> {
     fn ties_into(&self, id: &EntityId) -> Vec<KnownTie> {
         let here = self.under.canonical(id);
         let added = self.additions().filter(|known| self.under.canonical(&known.tie.to) == here);
-        self.under.ties_into(id).into_iter().filter_map(|known| self.seen(known)).chain(added).collect()
+        let under = self.under.ties_into(id);
+        let is_sold = |known: &&KnownTie| self.kept.contains_key(&known.tie.id);
+        let sold: Vec<KnownTie> = under.iter().filter(is_sold).filter_map(|known| self.sold(known.clone())).collect();
+        under.into_iter().filter_map(|known| self.seen(known)).chain(added).chain(sold).collect()
     }
 
     fn ties_out_of(&self, id: &EntityId) -> Vec<KnownTie> {
@@ -272,6 +358,10 @@ impl Picture for Lens<'_> {
     }
 
     fn tie(&self, id: &TieId) -> Option<KnownTie> {
+        let whole = id.as_str().strip_prefix(SOLD).and_then(|whole| whole.parse::<TieId>().ok());
+        if let Some(whole) = whole.filter(|whole| self.kept.contains_key(whole)) {
+            return self.under.tie(&whole).and_then(|known| self.sold(known));
+        }
         match self.under.tie(id) {
             Some(known) => self.seen(known),
             None => self.additions().find(|known| known.tie.id == *id),

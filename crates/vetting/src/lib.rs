@@ -37,12 +37,12 @@ mod step;
 mod wording;
 
 pub use cases::{CaseFailure, CaseReport, run_cases};
-pub use decision::{Decision, FactShown, Finding, Party};
+pub use decision::{Covered, Decision, FactShown, Finding, Party};
 pub use facts::{Fact, FactName, Facts, Kind, Near, Side, Value};
 pub use ground::Graph;
 pub use judge::{Applies, Judge, JudgeError, Sitting};
-pub use lens::Lens;
+pub use lens::{Lens, acts_on};
 pub use preview::{Move, moves};
-pub use remedy::{ALTERNATIVES_MAX, InstrumentRemedy, Remedies, Remedy, RemedyBound};
+pub use remedy::{ALTERNATIVES_MAX, InstrumentRemedy, Remedies, Remedy, RemedyBound, Sale, SaleRemedy};
 pub use session::Session;
 pub use step::{Claim, LEVELS_MAX, LineShown, Step};

@@ -143,7 +143,7 @@ impl<'a, 's> Own<'a, 's> {
             self.cut_short.set(true);
             return None;
         }
-        let register = Rc::new(Ground::register(self.scene.picture, company));
+        let register = Rc::new(self.scene.register(company));
         self.registers.borrow_mut().insert(company.clone(), Rc::clone(&register));
         Some(register)
     }
@@ -331,7 +331,7 @@ impl Venture<'_, '_, '_> {
         }
         let company = &self.register.entities()[0];
         let ids: Vec<&EntityId> = holders.iter().map(|node| self.register.entity(*node)).collect();
-        let into = self.scene.picture.ties_into(company);
+        let into = self.scene.ties_into(company);
         let declared = into.iter().find(|known| {
             known.tie.kind == TieKind::Venture
                 && known.truth >= truth_of(self.certainty)
@@ -355,11 +355,11 @@ impl Venture<'_, '_, '_> {
     /// Technology or staff that goes from ours to the venture.
     fn receives(&self, truth: Truth, facts: &mut Facts) {
         let scene = self.scene;
-        for known in scene.picture.ties_into(&self.register.entities()[0]) {
+        for known in scene.ties_into(&self.register.entities()[0]).iter() {
             let from = self.own.truth(&known.tie.from).min(known.truth).min(truth);
             match &known.tie.kind {
                 TieKind::Licenses { technology: true, .. } | TieKind::Seconds => {
-                    let step = || tie_step(scene, &known).because(self.own.why(&known.tie.from, from));
+                    let step = || tie_step(scene, known).because(self.own.why(&known.tie.from, from));
                     facts.flag(FactName::VentureReceives, from, step);
                 }
                 TieKind::Serves { post: Post::Secondee } => {
@@ -368,7 +368,7 @@ impl Venture<'_, '_, '_> {
                             let ours =
                                 self.own.truth(&post.tie.to).min(post.truth).min(known.truth).min(truth);
                             let step = || {
-                                tie_step(scene, &known)
+                                tie_step(scene, known)
                                     .because([tie_step(scene, &post)])
                                     .because(self.own.why(&post.tie.to, ours))
                             };

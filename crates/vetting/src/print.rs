@@ -6,7 +6,7 @@ use model::Grade;
 
 use crate::decision::{Decision, FactShown, Finding};
 use crate::facts::Value;
-use crate::remedy::{Remedies, RemedyBound};
+use crate::remedy::{Remedies, RemedyBound, SaleRemedy};
 use crate::step::Step;
 use crate::wording;
 
@@ -52,6 +52,12 @@ impl Decision {
         }
         for finding in &self.perhaps {
             describe_finding(&mut text, finding);
+        }
+        if !self.covered.is_empty() {
+            text.push_str("\nUnder instruments:\n");
+        }
+        for covered in &self.covered {
+            let _ = writeln!(text, "  {}", covered.text);
         }
         if !self.near.is_empty() {
             text.push_str("\nLines that nobody has certainly reached:\n");
@@ -114,7 +120,7 @@ fn describe_step(text: &mut String, step: &Step) {
         let said = step.statements.iter().map(ties::StatementId::as_str).collect::<Vec<_>>().join(", ");
         let said = if said.is_empty() { said } else { format!("  <{said}>") };
         let _ = writeln!(text, "{indent}- {}{said}", step.text);
-        open.extend(step.because.iter().rev().map(|below| (depth + 1, below)));
+        open.extend(step.because.iter().rev().map(|below| (depth + 1, below.as_ref())));
     }
 }
 
@@ -145,10 +151,33 @@ fn describe_remedies(text: &mut String, remedies: &Remedies) {
             let _ = writeln!(text, "    cancelled instead of sold, the rest rescaled: {}", remedy.cancelled);
         }
     }
+    for remedy in &remedies.sales {
+        describe_sale(text, remedy);
+    }
     for remedy in &remedies.instruments {
-        let _ = writeln!(text, "  sign a {} -> {}", remedy.instrument, remedy.leaves);
+        let _ = writeln!(text, "  sign a {} -> {}, covering", remedy.instrument, remedy.leaves);
+        for tie in &remedy.text {
+            let _ = writeln!(text, "    {tie}");
+        }
     }
     if remedies.cut_short {
         text.push_str("  (time ran out; there may be more)\n");
+    }
+}
+
+fn describe_sale(text: &mut String, remedy: &SaleRemedy) {
+    let sell = remedy.sell.iter().map(|sale| {
+        format!("sell {} by {}, to {} or less", sale.tie, wording::part(sale.sell), wording::part(sale.keep))
+    });
+    let end = remedy.end.iter().map(|tie| format!("end {tie}"));
+    let least = if remedy.least { "a basis point less would not do" } else { "less may do" };
+    let hand = if remedy.in_its_hand { "in its own hand" } else { "in the hand of others" };
+    let what = sell.chain(end).collect::<Vec<_>>().join(" and ");
+    let _ = writeln!(text, "  {what} ({least}; {hand}) -> {}", remedy.leaves);
+    for sale in &remedy.sell {
+        let _ = writeln!(text, "    {}", sale.text);
+    }
+    if !remedy.still.is_empty() {
+        let _ = writeln!(text, "    still: {}", remedy.still.join(", "));
     }
 }

@@ -16,11 +16,14 @@
 //! Ending a tie means selling it to somebody eligible: the others keep their parts. *Cancelling* it is the other
 //! reading, where the rest is rescaled to the whole and may hand control to somebody else; each remedy says what
 //! cancelling would lead to, because every remedy is asked of all rules again, both ways.
+//!
+//! A holding need not always be sold whole: a rule that asks for 10 % is content with 9.99 %. So for each set of ties it
+//! is told how much of its holdings may be *kept*, in basis points, by bisection over what the rules answer.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::{Grade, Tier};
-use programme::Instrument;
+use programme::{Instrument, InstrumentKind};
 use serde::Serialize;
 use ties::kernel::cut::{Clause, Cover, cheapest};
 use ties::{Bound, EntityId, Fraction, Period, Share, Tie, TieId, TieKind};
@@ -28,7 +31,7 @@ use ties::{Bound, EntityId, Fraction, Period, Share, Tie, TieId, TieKind};
 use crate::decision::{Decision, Party};
 use crate::facts::{FactName, Value};
 use crate::judge::JudgeError;
-use crate::lens::{Lens, can_end};
+use crate::lens::{Lens, acts_on, can_end, is_divisible, most};
 use crate::session::{Session, Verdict};
 
 /// How many alternatives are looked for.
@@ -73,13 +76,45 @@ pub enum RemedyBound {
     },
 }
 
+/// A holding of which some has to be sold, and not all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Sale {
+    /// The holding.
+    pub tie: TieId,
+    /// The holding, in words.
+    pub text: String,
+    /// At most so much of the company may be kept, in basis points, by the measure of which more is held.
+    pub keep: u32,
+    /// At least so much of it has to be sold, in basis points.
+    pub sell: u32,
+}
+
+/// Holdings to sell down to a line, and other ties to end, and where that leads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SaleRemedy {
+    /// What is sold in part.
+    pub sell: Vec<Sale>,
+    /// What has to end whole beside it.
+    pub end: BTreeSet<TieId>,
+    /// The grade afterwards, if it is sold to somebody eligible.
+    pub leaves: Grade,
+    /// The rules that still apply then.
+    pub still: Vec<String>,
+    /// Whether the entity, or what it controls, is a party of each of them.
+    pub in_its_hand: bool,
+    /// Whether a basis point more of any of the holdings, kept, would be too much. Not so if time ran out.
+    pub least: bool,
+}
+
 /// An instrument that would suffice.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct InstrumentRemedy {
     /// The instrument's kind.
     pub instrument: String,
-    /// The ties that it would cover.
+    /// The ties that it would have to cover, none of them superfluous.
     pub covers: BTreeSet<TieId>,
+    /// These ties, in words.
+    pub text: Vec<String>,
     /// The grade afterwards.
     pub leaves: Grade,
 }
@@ -89,6 +124,8 @@ pub struct InstrumentRemedy {
 pub struct Remedies {
     /// Sets of ties to end: those in its own hand first, then the smallest.
     pub ties: Vec<Remedy>,
+    /// Holdings of these sets that need not be sold whole: the least that helps, and what is as good as ending them.
+    pub sales: Vec<SaleRemedy>,
     /// Instruments to sign.
     pub instruments: Vec<InstrumentRemedy>,
     /// Whether time ran out before the search ended.
@@ -138,17 +175,25 @@ impl Session<'_> {
             }
         }
         found.instruments = search.instruments(&whole, &mut over)?;
-        found.cut_short = over();
         found.ties.sort_by_key(|remedy| (!remedy.in_its_hand, remedy.end.len(), remedy.leaves));
-        let before = found.ties.len() + found.instruments.len();
+        for remedy in &found.ties {
+            found.sales.extend(search.sales(remedy, &mut over)?);
+        }
+        found.sales.truncate(ALTERNATIVES_MAX);
+        found.cut_short = over();
+        let count = |found: &Remedies| found.ties.len() + found.sales.len() + found.instruments.len();
+        let before = count(&found);
         found.ties.retain(|remedy| self.all_seen(&remedy.end));
+        found.sales.retain(|remedy| {
+            self.all_seen(&remedy.end) && self.all_seen(remedy.sell.iter().map(|sale| &sale.tie))
+        });
         found.instruments.retain(|remedy| self.all_seen(&remedy.covers));
-        found.withheld = before - found.ties.len() - found.instruments.len();
+        found.withheld = before - count(&found);
         Ok(found)
     }
 
-    fn all_seen(&self, ties: &BTreeSet<TieId>) -> bool {
-        let mut known = ties.iter().filter_map(|tie| self.picture().tie(tie));
+    fn all_seen<'t>(&self, ties: impl IntoIterator<Item = &'t TieId>) -> bool {
+        let mut known = ties.into_iter().filter_map(|tie| self.picture().tie(tie));
         known.all(|known| known.source.evidence <= self.may_see())
     }
 }
@@ -410,35 +455,132 @@ impl<'a, 's> Search<'a, 's> {
         lens
     }
 
-    /// Instruments that cover the ties of the proofs and would suffice.
+    /// How far the holdings of a remedy have to be sold: as little as makes the grade better, then as little as makes it
+    /// better still, until it is as good as if they had ended.
+    ///
+    /// What is kept of one holding is found by bisection, the others being sold whole until it is their turn. Each answer
+    /// of the rules is asked for, so what is told leads where it says, also where a sale calms no rule or wakes one.
+    fn sales(&self, remedy: &Remedy, over: &mut dyn FnMut() -> bool) -> Result<Vec<SaleRemedy>, JudgeError> {
+        let picture = self.session.picture();
+        let divisible = |id: &TieId| match picture.tie(id)?.tie.kind {
+            TieKind::Holds(holding) if is_divisible(&holding) => {
+                let most = u32::try_from(most(&holding)?.basis_points_ceil()).ok()?;
+                Some((id.clone(), most))
+            }
+            _ => None,
+        };
+        let holdings: Vec<(TieId, u32)> = remedy.end.iter().filter_map(divisible).collect();
+        let mut found: Vec<SaleRemedy> = Vec::new();
+        let mut worse = self.worse;
+        while !holdings.is_empty() && worse > remedy.leaves && !over() {
+            let Some(sale) = self.sale(remedy, &holdings, worse, over)? else { break };
+            worse = sale.leaves;
+            found.push(sale);
+        }
+        Ok(found)
+    }
+
+    /// The least sale that leads below a grade; `None` if nothing of any holding may be kept.
+    fn sale(
+        &self,
+        remedy: &Remedy,
+        holdings: &[(TieId, u32)],
+        worse: Grade,
+        over: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<SaleRemedy>, JudgeError> {
+        let mut kept: BTreeMap<TieId, u32> = BTreeMap::new();
+        let mut least = true;
+        for (tie, most) in holdings {
+            // INVARIANT: `enough` leads below the grade, and `too_much` does not, or is more than there is.
+            let (mut enough, mut too_much) = (0, most + 1);
+            while too_much - enough > 1 {
+                if over() {
+                    least = false;
+                    break;
+                }
+                let middle = enough.midpoint(too_much);
+                kept.insert(tie.clone(), middle);
+                if self.verdict(&self.selling_down(&remedy.end, &kept))?.grade < worse {
+                    enough = middle;
+                } else {
+                    too_much = middle;
+                }
+            }
+            if enough == 0 { kept.remove(tie) } else { kept.insert(tie.clone(), enough) };
+        }
+        let after = self.verdict(&self.selling_down(&remedy.end, &kept))?;
+        if kept.is_empty() || after.grade >= worse {
+            return Ok(None);
+        }
+        let sell = holdings.iter().filter_map(|(tie, most)| {
+            let (keep, text) = (*kept.get(tie)?, self.session.tie_text(tie));
+            (keep < *most).then(|| Sale { tie: tie.clone(), text, keep, sell: most - keep })
+        });
+        Ok(Some(SaleRemedy {
+            sell: sell.collect(),
+            end: remedy.end.iter().filter(|tie| !kept.contains_key(*tie)).cloned().collect(),
+            leaves: after.grade,
+            still: after.rules.into_iter().collect(),
+            in_its_hand: remedy.in_its_hand,
+            least,
+        }))
+    }
+
+    /// The picture as if some ties had ended, and of these holdings no more than so many basis points been kept.
+    fn selling_down(&self, end: &BTreeSet<TieId>, kept: &BTreeMap<TieId, u32>) -> Lens<'a> {
+        let ended = end.iter().filter(|tie| !kept.contains_key(*tie)).cloned();
+        let kept = kept.iter().map(|(tie, points)| (tie.clone(), Fraction::basis_points(*points)));
+        self.lens().without(ended).selling_down(kept)
+    }
+
+    /// Instruments that would suffice, with the ties of the proofs that they have to cover.
     fn instruments(
         &self,
         decision: &Decision,
         over: &mut dyn FnMut() -> bool,
     ) -> Result<Vec<InstrumentRemedy>, JudgeError> {
-        let covers = decision.ties(self.worse);
+        let proved = decision.ties(self.worse);
         let mut found = Vec::new();
         for kind in self.session.instrument_kinds() {
             if over() {
                 break;
             }
-            let mut party = self.party.clone();
-            party.instruments.push(Instrument {
-                id: format!("if:{}", kind.kind),
-                kind: kind.kind.clone(),
-                entity: party.entity.clone(),
-                covers: covers.clone(),
-                valid: Period::ALWAYS,
-                recorded: None,
-                source: String::new(),
-            });
-            let after = self.session.verdict(&party, self.tier, &self.session.values(&party))?;
-            if after.grade < self.worse {
-                let (instrument, leaves) = (kind.kind.clone(), after.grade);
-                found.push(InstrumentRemedy { instrument, covers: covers.clone(), leaves });
+            let acts = |id: &&TieId| {
+                self.session.picture().tie(id).is_some_and(|known| acts_on(kind, &known.tie))
+            };
+            let mut covers: BTreeSet<TieId> = proved.iter().filter(acts).cloned().collect();
+            let leaves = self.grade_under(kind, &covers)?;
+            if leaves >= self.worse {
+                continue;
             }
+            for tie in covers.clone().into_iter().take(SHRUNK_MAX) {
+                if over() {
+                    break;
+                }
+                covers.remove(&tie);
+                if self.grade_under(kind, &covers)? > leaves {
+                    covers.insert(tie);
+                }
+            }
+            let text = covers.iter().map(|tie| self.session.tie_text(tie)).collect();
+            found.push(InstrumentRemedy { instrument: kind.kind.clone(), covers, text, leaves });
         }
         Ok(found)
+    }
+
+    /// The grade if an instrument of a kind were signed that covers some ties.
+    fn grade_under(&self, kind: &InstrumentKind, covers: &BTreeSet<TieId>) -> Result<Grade, JudgeError> {
+        let mut party = self.party.clone();
+        party.instruments.push(Instrument {
+            id: format!("if:{}", kind.kind),
+            kind: kind.kind.clone(),
+            entity: party.entity.clone(),
+            covers: covers.clone(),
+            valid: Period::ALWAYS,
+            recorded: None,
+            source: String::new(),
+        });
+        Ok(self.session.verdict(&party, self.tier, &self.session.values(&party))?.grade)
     }
 }
 

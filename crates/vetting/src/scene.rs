@@ -3,14 +3,17 @@
 //! "Foreign", "adverse" and "of concern" are the programme's words (`[vetting]` of `programme.toml`). This module says
 //! who is what, with the reason, and remembers it: a party that a thousand members have to do with is looked at once.
 
-use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap};
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::rc::Rc;
+use std::sync::Arc;
 
+use hashbrown::HashMap;
 use programme::VettingSettings;
+use ties::derive::About;
 use ties::kernel::{Certainty, Line};
 use ties::{
-    Entity, EntityId, EntityKind, Evidence, Jurisdiction, KnownListing, KnownTie, ListId, Picture, TieId,
+    AsOf, Entity, EntityId, EntityKind, Evidence, Jurisdiction, KnownListing, KnownTie, ListId, Picture, TieId,
     TieKind, Truth,
 };
 
@@ -73,10 +76,24 @@ pub(crate) struct Scene<'s> {
     parties: Rc<Parties>,
     concerns: RefCell<HashMap<EntityId, Rc<Concern>>>,
     grounds: RefCell<HashMap<EntityId, Rc<Ground>>>,
+    remembered: Remembered,
+}
+
+/// What of the picture is asked for again and again: the large owners stand upstream of very many.
+#[derive(Default)]
+struct Remembered {
+    into: RefCell<HashMap<EntityId, Rc<[KnownTie]>>>,
+    /// How many ties these are.
+    ties: Cell<usize>,
+    abouts: RefCell<HashMap<EntityId, About>>,
+    steps: RefCell<HashMap<TieId, Option<Arc<Step>>>>,
+    costs: RefCell<HashMap<TieId, u64>>,
 }
 
 /// How many cones of ties a scene keeps at hand.
-const GROUNDS_MAX: usize = 256;
+const GROUNDS_MAX: usize = 64;
+/// How many ties, and lines of proofs about ties, a scene keeps at hand: some tens of megabytes.
+const TIES_MAX: usize = 100_000;
 
 impl<'s> Scene<'s> {
     pub(crate) fn new(picture: &'s dyn Picture, settings: &'s VettingSettings, may_see: Evidence) -> Self {
@@ -90,6 +107,7 @@ impl<'s> Scene<'s> {
             parties: Rc::new(Parties { adverse_states, natures: RefCell::default() }),
             concerns: RefCell::default(),
             grounds: RefCell::default(),
+            remembered: Remembered::default(),
         }
     }
 
@@ -106,6 +124,7 @@ impl<'s> Scene<'s> {
             parties: Rc::clone(&self.parties),
             concerns: RefCell::default(),
             grounds: RefCell::default(),
+            remembered: Remembered::default(),
         }
     }
 
@@ -136,7 +155,7 @@ impl<'s> Scene<'s> {
         if let Some(known) = self.grounds.borrow().get(id) {
             return Rc::clone(known);
         }
-        let ground = Rc::new(Ground::upstream(self.picture, id));
+        let ground = Rc::new(Ground::upstream(&Remembering(self), id));
         let mut grounds = self.grounds.borrow_mut();
         if grounds.len() >= GROUNDS_MAX {
             grounds.clear();
@@ -145,14 +164,54 @@ impl<'s> Scene<'s> {
         ground
     }
 
+    /// The register of one entity, without what stands behind its holders.
+    pub(crate) fn register(&self, id: &EntityId) -> Ground {
+        Ground::register(&Remembering(self), id)
+    }
+
+    /// The ties that run to an entity.
+    pub(crate) fn ties_into(&self, id: &EntityId) -> Rc<[KnownTie]> {
+        if let Some(known) = self.remembered.into.borrow().get(id) {
+            return Rc::clone(known);
+        }
+        let ties: Rc<[KnownTie]> = self.picture.ties_into(id).into();
+        let mut into = self.remembered.into.borrow_mut();
+        let count = self.remembered.ties.get() + ties.len() + 1;
+        if count > TIES_MAX {
+            into.clear();
+        }
+        self.remembered.ties.set(if count > TIES_MAX { ties.len() + 1 } else { count });
+        into.insert(id.clone(), Rc::clone(&ties));
+        ties
+    }
+
     /// The step that a tie holds.
-    pub(crate) fn tie(&self, id: &TieId) -> Option<Step> {
-        self.picture.tie(id).map(|known| tie_step(self, &known))
+    pub(crate) fn tie(&self, id: &TieId) -> Option<Arc<Step>> {
+        if let Some(known) = self.remembered.steps.borrow().get(id) {
+            return known.clone();
+        }
+        let step = self.picture.tie(id).map(|known| Arc::new(tie_step(self, &known)));
+        let mut steps = self.remembered.steps.borrow_mut();
+        if steps.len() >= TIES_MAX {
+            steps.clear();
+        }
+        steps.insert(id.clone(), step.clone());
+        step
     }
 
     /// What a tie costs in a proof.
     pub(crate) fn cost(&self, id: &TieId) -> u64 {
-        self.picture.tie(id).map_or(0, |known| ground::cost(known.source.evidence, known.source.confidence))
+        if let Some(known) = self.remembered.costs.borrow().get(id) {
+            return *known;
+        }
+        let cost = |known: KnownTie| ground::cost(known.source.evidence, known.source.confidence);
+        let cost = self.picture.tie(id).map_or(0, cost);
+        let mut costs = self.remembered.costs.borrow_mut();
+        if costs.len() >= TIES_MAX {
+            costs.clear();
+        }
+        costs.insert(id.clone(), cost);
+        cost
     }
 
     fn look_at(&self, id: &EntityId) -> Nature {
@@ -201,7 +260,7 @@ impl<'s> Scene<'s> {
         let mut countries: BTreeSet<String> = entity.countries.iter().cloned().collect();
         countries.extend(id.as_str().strip_prefix("state:").map(ToOwned::to_owned));
         let mut governed = Vec::new();
-        for known in self.picture.ties_into(id) {
+        for known in self.ties_into(id).iter() {
             if let (TieKind::Governs { by }, Some(code)) =
                 (&known.tie.kind, known.tie.from.as_str().strip_prefix("state:"))
                 && known.truth == Truth::Certain
@@ -252,6 +311,64 @@ impl<'s> Scene<'s> {
                 concern.because = self.proofs.then(step).into_iter().collect();
             }
         }
+    }
+}
+
+/// A scene's picture, with what the scene remembers of it.
+struct Remembering<'a, 's>(&'a Scene<'s>);
+
+impl Picture for Remembering<'_, '_> {
+    fn as_of(&self) -> AsOf {
+        self.0.picture.as_of()
+    }
+
+    fn canonical(&self, id: &EntityId) -> EntityId {
+        self.0.picture.canonical(id)
+    }
+
+    fn entity(&self, id: &EntityId) -> Option<Entity> {
+        self.0.picture.entity(id)
+    }
+
+    fn about(&self, id: &EntityId) -> About {
+        if let Some(known) = self.0.remembered.abouts.borrow().get(id) {
+            return *known;
+        }
+        let about = self.0.picture.about(id);
+        self.0.remembered.abouts.borrow_mut().insert(id.clone(), about);
+        about
+    }
+
+    fn ties_into(&self, id: &EntityId) -> Vec<KnownTie> {
+        self.0.ties_into(id).to_vec()
+    }
+
+    fn each_tie_into(&self, id: &EntityId, see: &mut dyn FnMut(&KnownTie)) {
+        self.0.ties_into(id).iter().for_each(see);
+    }
+
+    fn ties_out_of(&self, id: &EntityId) -> Vec<KnownTie> {
+        self.0.picture.ties_out_of(id)
+    }
+
+    fn arrangements(&self, id: &EntityId) -> Vec<KnownTie> {
+        self.0.picture.arrangements(id)
+    }
+
+    fn tie(&self, id: &TieId) -> Option<KnownTie> {
+        self.0.picture.tie(id)
+    }
+
+    fn listings(&self, id: &EntityId) -> Vec<KnownListing> {
+        self.0.picture.listings(id)
+    }
+
+    fn listed_on(&self, list: &ListId) -> Vec<KnownListing> {
+        self.0.picture.listed_on(list)
+    }
+
+    fn lists(&self) -> Vec<ListId> {
+        self.0.picture.lists()
     }
 }
 

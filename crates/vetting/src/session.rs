@@ -13,14 +13,14 @@ use model::{Grade, Tier};
 use programme::{Instrument, InstrumentKind};
 use ties::{AsOf, EntityId, Evidence, Picture, TieId, Truth};
 
-use crate::decision::{Decision, Finding, Party, finding};
+use crate::decision::{Covered, Decision, Finding, Party, finding};
 use crate::facts::{FactName, Facts, Side, Value};
 use crate::judge::{Applies, Judge, JudgeError, Sitting};
-use crate::lens::Lens;
+use crate::lens::{Lens, transformed};
 use crate::outward::Own;
 use crate::scene::Scene;
 use crate::step::{Claim, Step};
-use crate::{dealings, inward, outward};
+use crate::{dealings, inward, outward, wording};
 
 /// One picture and one programme's rules.
 pub struct Session<'s> {
@@ -125,8 +125,8 @@ impl<'s> Session<'s> {
     ) -> Result<Decision, JudgeError> {
         let sitting = self.sitting(tier)?;
         let shown = |applies: &Applies<'_>, side| finding(self.judge, applies, facts, side, may_see);
-        let certain = sitting.ask(&facts.values(Side::Certain));
-        let possible = sitting.ask(&facts.values(Side::Possible));
+        let certain = sitting.ask(&|name| facts.value(name, Side::Certain));
+        let possible = sitting.ask(&|name| facts.value(name, Side::Possible));
         let mut findings: Vec<_> = certain.iter().map(|applies| shown(applies, Side::Certain)).collect();
         findings.extend(self.closed(party, tier, facts));
         findings.sort_by(|a, b| b.grade.cmp(&a.grade).then_with(|| a.rule.cmp(&b.rule)));
@@ -150,13 +150,42 @@ impl<'s> Session<'s> {
             near: near.map(|(near, _)| near.clone()).collect(),
             unknown: unknown.map(|(text, _)| text.clone()).collect(),
             instruments: self.in_force(party).iter().map(|(instrument, _)| instrument.id.clone()).collect(),
+            covered: self.covered(party, may_see),
             programme: self.judge.programme().digest().to_owned(),
         })
     }
 
+    /// What the instruments in force make of the ties that they cover, as far as a reader may see these.
+    fn covered(&self, party: &Party, may_see: Evidence) -> Vec<Covered> {
+        let mut covered = Vec::new();
+        for (instrument, kind) in self.in_force(party) {
+            let known = instrument.covers.iter().filter_map(|tie| self.scene.picture.tie(tie));
+            for known in known.filter(|known| known.source.evidence <= may_see) {
+                let tie = known.tie;
+                let (from, to) = (self.scene.name(&tie.from), self.scene.name(&tie.to));
+                let left = transformed(tie.clone(), &kind.transforms);
+                let counts = left.as_ref() != Some(&tie);
+                let says = match left {
+                    None => "it counts as none".to_owned(),
+                    Some(_) if !counts => "which makes nothing of it".to_owned(),
+                    Some(left) => format!("it counts as if {}", wording::tie(&from, &to, &left.kind)),
+                };
+                let text = format!(
+                    "{} [{}]; under the {} `{}` {says}",
+                    wording::tie(&from, &to, &tie.kind),
+                    tie.id,
+                    kind.title,
+                    instrument.id,
+                );
+                covered.push(Covered { instrument: instrument.id.clone(), tie: tie.id, counts, text });
+            }
+        }
+        covered
+    }
+
     /// The grade alone, and the rules that lead to it.
     pub(crate) fn verdict(&self, party: &Party, tier: &Tier, facts: &Facts) -> Result<Verdict, JudgeError> {
-        let applies = self.sitting(tier)?.ask(&facts.values(Side::Certain));
+        let applies = self.sitting(tier)?.ask(&|name| facts.value(name, Side::Certain));
         let closed = self.closed(party, tier, facts);
         let closed = closed.into_iter().map(|finding| (finding.grade, finding.rule));
         let found = applies.iter().map(|applies| (applies.grade(), applies.rule.id.clone())).chain(closed);
@@ -217,7 +246,7 @@ impl<'s> Session<'s> {
     }
 
     pub(crate) fn tie_text(&self, id: &TieId) -> String {
-        self.scene.tie(id).map_or_else(|| id.to_string(), |step| step.text)
+        self.scene.tie(id).map_or_else(|| id.to_string(), |step| step.text.clone())
     }
 
     pub(crate) fn instrument_kinds(&self) -> &'s [InstrumentKind] {

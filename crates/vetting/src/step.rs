@@ -5,8 +5,9 @@
 //! read and dropped by programs that recurse.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use ties::kernel::{Certainty, Line};
 use ties::{EntityId, Evidence, ListId, StatementId, TieId};
 
@@ -23,11 +24,16 @@ pub struct Step {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub statements: Vec<StatementId>,
     /// What it rests on.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub because: Vec<Step>,
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "shared")]
+    pub because: Vec<Arc<Step>>,
     /// Who may see it: whoever may see the most restricted statement in it.
     #[serde(skip)]
     pub(crate) evidence: Evidence,
+}
+
+/// Lines that many proofs rest on are kept once and written wherever they are needed.
+fn shared<S: Serializer>(steps: &[Arc<Step>], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(steps.iter().map(AsRef::as_ref))
 }
 
 /// How many levels of lines there are below a line at most. Nothing that is built here has more.
@@ -201,8 +207,9 @@ impl Step {
 
     /// The same, resting on `because`.
     #[must_use]
-    pub fn because(mut self, because: impl IntoIterator<Item = Self>) -> Self {
+    pub fn because(mut self, because: impl IntoIterator<Item: Into<Arc<Self>>>) -> Self {
         for step in because {
+            let step = step.into();
             self.evidence = self.evidence.max(step.evidence);
             self.because.push(step);
         }
@@ -227,7 +234,7 @@ impl Step {
         let mut open = vec![self];
         std::iter::from_fn(move || {
             let step = open.pop()?;
-            open.extend(step.because.iter().rev());
+            open.extend(step.because.iter().rev().map(AsRef::as_ref));
             Some(step)
         })
     }

@@ -281,19 +281,21 @@ impl<'p, P: Picture + ?Sized> Named<'p, P> {
 
 impl<P: Picture + ?Sized> Graph for Named<'_, P> {
     fn ins(&mut self, entity: u32) -> Vec<In> {
-        let day = self.picture.as_of().day;
+        let (picture, options) = (self.picture, self.options);
+        let day = picture.as_of().day;
         let mut ins = Vec::new();
-        for known in self.picture.ties_into(&self.names[entity as usize].clone()) {
-            let Some((link, nominator)) = read(&known.tie.kind, self.options.outlook, day) else { continue };
+        let name = self.names[entity as usize].clone();
+        picture.each_tie_into(&name, &mut |known| {
+            let Some((link, nominator)) = read(&known.tie.kind, options.outlook, day) else { return };
             ins.push(In {
                 tie: self.tie(&known.tie.id),
-                name: (self.options.outlook == Outlook::Prospective).then(|| known.tie.id.clone()),
+                name: (options.outlook == Outlook::Prospective).then(|| known.tie.id.clone()),
                 holder: self.number(nominator.unwrap_or(&known.tie.from)),
                 document: self.document(&known.source.document),
                 truth: known.truth,
                 link,
             });
-        }
+        });
         ins
     }
 
@@ -310,8 +312,7 @@ impl<P: Picture + ?Sized> Graph for Named<'_, P> {
         if let Some(about) = self.about.get(&entity) {
             return *about;
         }
-        let said = self.picture.entity(&self.names[entity as usize]);
-        let about = About::of(said.as_ref(), self.picture.as_of().day);
+        let about = self.picture.about(&self.names[entity as usize]);
         self.about.insert(entity, about);
         about
     }

@@ -29,7 +29,7 @@ pub(super) trait Graph {
 
 /// What of an entity bears on holdings.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct About {
+pub struct About {
     pub(super) kind: EntityKind,
     pub(super) register_complete: bool,
     pub(super) own_shares_vote: bool,
@@ -37,7 +37,9 @@ pub(super) struct About {
 }
 
 impl About {
-    pub(super) fn of(entity: Option<&crate::Entity>, day: Day) -> Self {
+    /// What bears on holdings of what is said of an entity, if anything is, on a day.
+    #[must_use]
+    pub fn of(entity: Option<&crate::Entity>, day: Day) -> Self {
         Self {
             kind: entity.map_or(EntityKind::Unknown, |entity| entity.kind),
             register_complete: entity.and_then(|entity| entity.register_complete) == Some(true),

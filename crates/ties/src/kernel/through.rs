@@ -22,9 +22,10 @@
 //! about one company also counts in fractions, as long as 64 bits hold them, and only those are compared with a
 //! line exactly.
 
-use super::holdings::{Holdings, Node};
 mod local;
 
+pub use self::local::Inside;
+use super::holdings::{Holdings, Node};
 use super::line::{Units, Weight};
 use super::order::Order;
 use super::solve::{Link, solve_nearly};

@@ -37,11 +37,28 @@ impl Log {
             let confidence = self.source_head(entry).confidence;
             Reverse((confidence, entry.recorded, self.names.text(entry.name)))
         });
+        if let [row] = *rows
+            && let Some(entity) = self.only_account(id, row)
+        {
+            return Some(entity);
+        }
         let accounts = rows.into_iter().filter_map(|row| {
             let Said::Entity(entity) = self.said(row) else { return None };
             Some((entity, self.source_head(self.row(row)).confidence == Confidence::Low))
         });
         put_together(&EntityId::stored(self.entities.text(id)), accounts)
+    }
+
+    /// What the only account says, where there is nothing in it to put together: nearly always.
+    fn only_account(&self, id: u32, row: u32) -> Option<Entity> {
+        if self.source_head(self.row(row)).confidence == Confidence::Low {
+            return None;
+        }
+        let Said::Entity(mut entity) = self.said(row) else { return None };
+        let lengths =
+            [entity.names.len(), entity.countries.len(), entity.identifiers.len(), entity.sectors.len()];
+        entity.id = EntityId::stored(self.entities.text(id));
+        lengths.iter().all(|length| *length <= 1).then_some(entity)
     }
 
     /// The last description of an entity by the document of `row` that was recorded until `known`.

@@ -75,7 +75,7 @@ fn decide(made: Made) -> Decision {
 
 fn levels(decision: &Decision) -> usize {
     fn below(step: &Step) -> usize {
-        1 + step.because.iter().map(below).max().unwrap_or(0)
+        1 + step.because.iter().map(|step| below(step)).max().unwrap_or(0)
     }
     let shown = decision.findings.iter().chain(&decision.perhaps).flat_map(|finding| &finding.because);
     shown.flat_map(|fact| fact.proof.iter().chain(&fact.also)).map(below).max().unwrap_or(0)

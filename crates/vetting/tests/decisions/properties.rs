@@ -1,9 +1,12 @@
 //! What is so in every world.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::Grade;
-use ties::{EntityId, Picture, Registry, Said, Statement, TieId};
+use ties::{
+    Bound, Entity, EntityId, EntityKind, Fraction, Holding, Picture, Registry, Said, Share, Statement, Tie, TieId,
+    TieKind,
+};
 use vetting::{FactName, Lens, RemedyBound, Session, Side, Value};
 
 use crate::random::{Random, Wild, world};
@@ -128,6 +131,101 @@ fn a_remedy_helps_and_one_that_is_proved_is_least() {
         }
     }
     assert!(proved > 30 && several > 10, "{proved} {several}");
+}
+
+/// The statements as they would be if of each holding no more than so many basis points were kept, and the rest sold; and
+/// if other ties had never been, but for what an eligible buyer has of them.
+fn sold(
+    statements: &[Statement],
+    keep: &BTreeMap<TieId, u32>,
+    end: &BTreeSet<TieId>,
+    home: &str,
+) -> Vec<Statement> {
+    let mut after = Vec::new();
+    for statement in statements {
+        let Said::Tie(tie) = &statement.said else {
+            after.push(statement.clone());
+            continue;
+        };
+        let keep = keep.get(&tie.id).copied().or(end.contains(&tie.id).then_some(0));
+        let (Some(keep), TieKind::Holds(holding)) = (keep, &tie.kind) else {
+            after.extend(keep.is_none().then(|| statement.clone()));
+            continue;
+        };
+        let most = [holding.votes, holding.money].into_iter().flatten().map(|share| share.hi().at).max().unwrap();
+        let split = |share: Share| {
+            let part = Fraction::basis_points(keep).checked_div(most).unwrap().min(Fraction::ONE);
+            let cap = share.hi().at.checked_mul(part).unwrap();
+            let at_most = |bound: Bound| if bound.at < cap { bound } else { Bound::closed(cap) };
+            let upper = if cap < share.hi().at { Bound::closed(cap) } else { share.hi() };
+            let over = |bound: Bound| {
+                let rest = bound.at.checked_sub(cap).unwrap_or(Fraction::ZERO);
+                if rest == Fraction::ZERO { Bound::closed(rest) } else { Bound { at: rest, open: bound.open } }
+            };
+            let kept = Share::between(at_most(share.lo()), upper).unwrap();
+            (kept, Share::between(over(share.lo()), over(share.hi())).unwrap())
+        };
+        let buyer: EntityId = format!("buyer-of-{}", tie.id).parse().unwrap();
+        for (place, (id, from)) in
+            [(tie.id.to_string(), tie.from.clone()), (format!("{}-sold", tie.id), buyer.clone())].into_iter().enumerate()
+        {
+            if place == 0 && keep == 0 {
+                continue;
+            }
+            let of = |share: Option<Share>| share.map(|share| if place == 0 { split(share).0 } else { split(share).1 });
+            let holding = Holding { votes: of(holding.votes), money: of(holding.money), ..holding.clone() };
+            let tie = Tie { id: id.parse().unwrap(), from, kind: TieKind::Holds(holding), ..tie.clone() };
+            after.push(Statement { id: format!("as-if-{id}").parse().unwrap(), said: Said::Tie(tie), ..statement.clone() });
+        }
+        let mut about = Entity::new(buyer, EntityKind::Organisation);
+        about.countries = vec![home.to_owned()];
+        about.publicly_listed = Some(true);
+        let id = format!("about-buyer-of-{}", tie.id).parse().unwrap();
+        after.push(Statement { id, said: Said::Entity(about), ..statement.clone() });
+    }
+    after
+}
+
+#[test]
+fn selling_down_helps_as_told_and_a_basis_point_less_would_not() {
+    let judge = judge();
+    let home = judge.programme().settings().vetting.home.first().unwrap().clone();
+    let mut random = Random(15);
+    let (mut sales, mut several) = (0, 0);
+    for _ in 0..150 {
+        let statements = with_lists(&judge, world(&mut random, Wild::default()));
+        let registry = registry_of(&statements);
+        let picture = registry.picture(day());
+        let session = Session::new(&judge, &picture, None);
+        let decision = session.decide(&member(), &cleared()).unwrap();
+        let remedies = session.remedies(&member(), &decision, &mut || false).unwrap();
+        // Stated as if it had been sold, and not looked at through anything.
+        let grade_after = |keep: &BTreeMap<TieId, u32>, end: &BTreeSet<TieId>| {
+            let registry = registry_of(&sold(&statements, keep, end, &home));
+            let picture = registry.picture(day());
+            Session::new(&judge, &picture, None).decide(&member(), &cleared()).unwrap().grade
+        };
+        let mut worse = decision.grade;
+        for sale in &remedies.sales {
+            assert!(sale.least && !sale.sell.is_empty() && sale.leaves < decision.grade, "{sale:?}");
+            let keep: BTreeMap<TieId, u32> = sale.sell.iter().map(|sale| (sale.tie.clone(), sale.keep)).collect();
+            assert_eq!(grade_after(&keep, &sale.end), sale.leaves, "{sale:?}\n{}", decision.describe(None));
+            // The sales of one set are a ladder; the next set's begins at the top again.
+            let before = if sale.leaves < worse { worse } else { decision.grade };
+            for one in &sale.sell {
+                assert!(one.keep > 0 && one.sell > 0);
+                let mut more = keep.clone();
+                more.insert(one.tie.clone(), one.keep + 1);
+                assert!(grade_after(&more, &sale.end) > sale.leaves, "{sale:?}: {} kept", one.keep + 1);
+            }
+            several += usize::from(before != decision.grade);
+            worse = sale.leaves;
+            sales += 1;
+        }
+        let text = decision.describe(Some(&remedies));
+        assert_eq!(text.contains("a basis point less would not do"), !remedies.sales.is_empty(), "{text}");
+    }
+    assert!(sales > 30 && several > 3, "{sales} {several}");
 }
 
 /// Whether the member, or what it controls, is a party of a tie.

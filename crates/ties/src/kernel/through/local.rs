@@ -8,20 +8,90 @@ use super::super::table::{NodeMap, NodeSet};
 use super::{CIRCULAR_EXACTLY_MAX, Part, Side, Through};
 use crate::Fraction;
 
+/// One company's cone, laid out to be looked through again and again.
+#[derive(Debug)]
+pub struct Inside {
+    small: Holdings,
+    /// The nodes of the whole, in the order of their numbers here; the company is the first.
+    nodes: Vec<Node>,
+    numbers: NodeMap<Node>,
+    order: Order,
+    tight: bool,
+    /// Whether no share is a range, so that the least is the most.
+    exact: bool,
+}
+
+impl Inside {
+    /// What some sources look through to in the company.
+    #[must_use]
+    pub fn look_through(&self, sources: &[Node]) -> Through {
+        let sources: Vec<Node> =
+            sources.iter().filter_map(|source| self.numbers.get(source).copied()).collect();
+        self.both(|side| self.part(&sources, side))
+    }
+
+    /// An answer at both ends of the ranges.
+    fn both(&self, part: impl Fn(Side) -> Part) -> Through {
+        let least = part(Side::Least);
+        let most = if self.exact { least } else { part(Side::Most) };
+        Through { least, most, tight: self.tight }
+    }
+
+    fn part(&self, sources: &[Node], side: Side) -> Part {
+        let near = self.small.look_through(&self.order, sources, side)[0];
+        Part { near, exact: self.small.exact_part(&self.order, sources, side) }
+    }
+
+    /// What each of those upstream whom `wanted` names looks through to in the company, in order of their numbers: for
+    /// each the same as [`look_through`](Self::look_through), in one pass for all who are in no circle. Of those in
+    /// circles the first [`CIRCULAR_EXACTLY_MAX`] are asked one by one; the others get bounds.
+    #[must_use]
+    pub fn look_through_by(&self, wanted: &dyn Fn(Node) -> bool) -> Vec<(Node, Through)> {
+        let Self { small, nodes, order, tight, .. } = self;
+        let tight = *tight;
+        let circular: NodeSet = order.circles().flatten().copied().collect();
+        let least = small.backwards(order, Side::Least);
+        let most = if self.exact { least.clone() } else { small.backwards(order, Side::Most) };
+        let mut one_by_one = 0;
+        let mut short = None;
+        let mut found: Vec<(Node, Through)> = Vec::new();
+        for (number, (&node, (least, most))) in (0..).zip(nodes.iter().zip(least.into_iter().zip(most))) {
+            if number == 0 || most.near <= 0.0 || !wanted(node) {
+                continue;
+            }
+            let mut through = Through { least, most, tight };
+            // A source counts as one, so what comes back to it through a circle does not count again.
+            if circular.contains(&number) || small.holding(number, number).is_some() {
+                one_by_one += 1;
+                if one_by_one <= CIRCULAR_EXACTLY_MAX {
+                    through = self.both(|side| self.part(&[number], side));
+                } else {
+                    let short = short.get_or_insert_with(|| small.by_shortest_chains(&cone_distances(small)));
+                    let least = Part { near: f64::min(short[number as usize], 1.0), exact: None };
+                    through = Through { least, most, tight: false };
+                }
+            }
+            found.push((node, through));
+        }
+        found.sort_unstable_by_key(|(node, _)| *node);
+        found
+    }
+}
+
 impl Holdings {
+    /// The cone of a company, laid out for looking through; `None` for a node that does not exist.
+    #[must_use]
+    pub fn inside(&self, company: Node) -> Option<Inside> {
+        let (small, nodes) = self.within(&self.upstream(company))?;
+        let numbers: NodeMap<Node> = (0..).zip(&nodes).map(|(number, &node)| (node, number)).collect();
+        let (order, tight, exact) = (Order::new(&small), small.is_tight(), small.is_exact());
+        Some(Inside { small, nodes, numbers, order, tight, exact })
+    }
+
     /// What some sources look through to in one company. Walks only what is upstream of it.
     #[must_use]
     pub fn look_through_to(&self, sources: &[Node], company: Node) -> Option<Through> {
-        let cone = self.upstream(company);
-        let (small, nodes) = self.within(&cone)?;
-        let numbers: NodeMap<Node> = (0..).zip(&nodes).map(|(number, &node)| (node, number)).collect();
-        let sources: Vec<Node> = sources.iter().filter_map(|source| numbers.get(source).copied()).collect();
-        let order = Order::new(&small);
-        let part = |side: Side| {
-            let near = small.look_through(&order, &sources, side)[0];
-            Part { near, exact: small.exact_part(&order, &sources, side) }
-        };
-        Some(Through { least: part(Side::Least), most: part(Side::Most), tight: small.is_tight() })
+        self.inside(company).map(|inside| inside.look_through(sources))
     }
 
     /// Who owns a company in the end: everyone upstream who is held by nobody known, with what they look through to,
@@ -42,45 +112,11 @@ impl Holdings {
         owners
     }
 
-    /// What each of those upstream of a company whom `wanted` names looks through to in it, in order of their numbers:
-    /// for each the same as [`look_through_to`](Self::look_through_to), in one pass for all who are in no circle. Of
-    /// those in circles the first [`CIRCULAR_EXACTLY_MAX`] are asked one by one; the others get bounds.
+    /// What each of those upstream of a company whom `wanted` names looks through to in it; see
+    /// [`Inside::look_through_by`].
     #[must_use]
     pub fn look_through_by(&self, company: Node, wanted: &dyn Fn(Node) -> bool) -> Vec<(Node, Through)> {
-        let cone = self.upstream(company);
-        let Some((small, nodes)) = self.within(&cone) else { return Vec::new() };
-        let order = Order::new(&small);
-        let tight = small.is_tight();
-        let circular: NodeSet = order.circles().flatten().copied().collect();
-        let (least, most) = (small.backwards(&order, Side::Least), small.backwards(&order, Side::Most));
-        let mut one_by_one = 0;
-        let mut short = None;
-        let mut found: Vec<(Node, Through)> = Vec::new();
-        for (number, (&node, (least, most))) in (0..).zip(nodes.iter().zip(least.into_iter().zip(most))) {
-            if node == company || most.near <= 0.0 || !wanted(node) {
-                continue;
-            }
-            let mut through = Through { least, most, tight };
-            // A source counts as one, so what comes back to it through a circle does not count again.
-            if circular.contains(&number) || small.holding(number, number).is_some() {
-                one_by_one += 1;
-                if one_by_one <= CIRCULAR_EXACTLY_MAX {
-                    let alone = |side: Side| Part {
-                        near: small.look_through(&order, &[number], side)[0],
-                        exact: small.exact_part(&order, &[number], side),
-                    };
-                    through = Through { least: alone(Side::Least), most: alone(Side::Most), tight };
-                } else {
-                    let short =
-                        short.get_or_insert_with(|| small.by_shortest_chains(&cone_distances(&small)));
-                    let least = Part { near: f64::min(short[number as usize], 1.0), exact: None };
-                    through = Through { least, most, tight: false };
-                }
-            }
-            found.push((node, through));
-        }
-        found.sort_unstable_by_key(|(node, _)| *node);
-        found
+        self.inside(company).map_or_else(Vec::new, |inside| inside.look_through_by(wanted))
     }
 
     /// For every node of a cone, what it contributes to node 0 through chains that come nearer with each link: no more
@@ -109,6 +145,10 @@ impl Holdings {
         if nodes.is_empty() {
             return None;
         }
+        if nodes.len() == self.nodes() as usize && (0..).zip(&nodes).all(|(number, &node)| number == node) {
+            // All of it lies upstream, and in this order already.
+            return Some((self.clone(), nodes));
+        }
         let numbers: NodeMap<Node> = (0..).zip(&nodes).map(|(number, &node)| (node, number)).collect();
         let mut builder = Builder::new(number(nodes.len()));
         for (number, &company) in (0..).zip(&nodes) {
@@ -131,19 +171,34 @@ impl Holdings {
         })
     }
 
+    /// Whether every register counts alike at both ends of the ranges.
+    fn is_exact(&self) -> bool {
+        (0..self.nodes()).all(|company| {
+            let units = self.units(company);
+            units.each_whole || (!units.conflicted && units.total.lo == units.total.hi)
+        })
+    }
+
     /// The part of node 0, in fractions.
     fn exact_part(&self, order: &Order, sources: &[Node], side: Side) -> Option<Fraction> {
         let mut parts = vec![Fraction::ZERO; self.nodes() as usize];
+        let mut is_source = vec![false; self.nodes() as usize];
         for &source in sources {
             parts[source as usize] = Fraction::ONE;
+            is_source[source as usize] = true;
         }
         for component in order.components() {
+            if let [company] = *component
+                && (is_source[company as usize] || self.has_nothing_of(company, &parts))
+            {
+                continue;
+            }
             let places: NodeMap<usize> =
                 component.iter().enumerate().map(|(place, &node)| (node, place)).collect();
             let mut given = vec![Fraction::ZERO; component.len()];
             let mut links = Vec::new();
             for (place, &company) in component.iter().enumerate() {
-                if sources.contains(&company) {
+                if is_source[company as usize] {
                     given[place] = Fraction::ONE;
                     continue;
                 }
@@ -152,12 +207,15 @@ impl Holdings {
                     return None;
                 }
                 for (holder, weight) in self.all_holders(company) {
-                    let weight = units.exact_flow(weight, side)?;
+                    let part = parts[holder as usize];
                     match places.get(&holder) {
-                        Some(&from) => links.push(Link { from, to: place, weight }),
-                        None if units.each_whole => given[place] = given[place].max(parts[holder as usize]),
+                        Some(&from) => {
+                            links.push(Link { from, to: place, weight: units.exact_flow(weight, side)? });
+                        }
+                        None if part == Fraction::ZERO => {}
+                        None if units.each_whole => given[place] = given[place].max(part),
                         None => {
-                            let part = parts[holder as usize].checked_mul(weight)?;
+                            let part = part.checked_mul(units.exact_flow(weight, side)?)?;
                             given[place] = given[place].checked_add(part)?;
                         }
                     }
@@ -170,6 +228,11 @@ impl Holdings {
         Some(parts[0])
     }
 
+    /// Whether nobody who holds something of a company has a part, so that it gets none either.
+    fn has_nothing_of(&self, company: Node, parts: &[Fraction]) -> bool {
+        self.holders(company).all(|holder| parts[holder as usize] == Fraction::ZERO)
+    }
+
     /// For every node of a cone, what it contributes to node 0: the same sum over chains, told from the other end.
     fn backwards(&self, order: &Order, side: Side) -> Vec<Part> {
         let mut near = vec![0.0; self.nodes() as usize];
@@ -177,6 +240,13 @@ impl Holdings {
         near[0] = 1.0;
         exact[0] = Some(Fraction::ONE);
         for component in order.components().rev() {
+            if let [company] = *component
+                && self.holding(company, company).is_none()
+            {
+                // In no circle, it has what it was given.
+                self.pass_back(company, &NodeMap::default(), side, &mut near, &mut exact);
+                continue;
+            }
             let places: NodeMap<usize> =
                 component.iter().enumerate().map(|(place, &node)| (node, place)).collect();
             let given: Vec<f64> = component.iter().map(|&node| near[node as usize]).collect();

@@ -81,6 +81,8 @@ impl fmt::Display for ConfigError {
 const DEFAULT_POLL: Duration = Duration::from_mins(1);
 /// An indicator that has ended is let go of, and resolvers do not ask without end.
 const DEFAULT_TTL_SECONDS: u64 = 30;
+/// A hub that has nothing to say is heard every 15 seconds.
+const LEASE_SECONDS_MIN: u64 = 20;
 const DEFAULT_KEEP_DAYS: u64 = 30;
 const DEFAULT_CACHE_ENTRIES: usize = 100_000;
 const TSIG_ALGORITHMS: [&str; 2] = ["hmac-sha256", "hmac-sha512"];
@@ -166,12 +168,21 @@ impl Checker<'_> {
             let remedy = "use `https://`; plain HTTP is for a hub on this machine";
             self.fault(hub.url.span(), "the token would travel in the clear", remedy);
         }
-        let lease = hub.lease_hours.and_then(|hours| {
+        let hours = hub.lease_hours.and_then(|hours| {
             if *hours.get_ref() == 0 {
                 self.fault(hours.span(), "a lease of no length ends at once", "name hours, or leave it out");
             }
             hours.get_ref().checked_mul(3_600).map(Duration::from_secs)
         });
+        let seconds = hub.lease_seconds.map(|seconds| {
+            if *seconds.get_ref() < LEASE_SECONDS_MIN {
+                let message = format!("a lease of {} s ends while all is well", seconds.get_ref());
+                let remedy = "name 20 s or more: a hub that has nothing to say is heard every 15";
+                self.fault(seconds.span(), message, remedy);
+            }
+            Duration::from_secs(seconds.into_inner())
+        });
+        let lease = hours.into_iter().chain(seconds).min();
         let poll = hub.poll_seconds.map_or(DEFAULT_POLL, |seconds| {
             if *seconds.get_ref() == 0 {
                 self.fault(seconds.span(), "polling without a pause", "name 1 or more seconds; 60 is usual");

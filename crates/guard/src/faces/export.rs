@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use feeds::{Action, Entry, Feed, Format, Item, Output, Reader, Rpz, Rule, etag, replace};
-use matcher::Key;
+use matcher::{Blinded, Key};
 use model::Timestamp;
 use time::OffsetDateTime;
 use tracing::{info, warn};
@@ -56,9 +56,15 @@ pub fn run(config: &Config, judge: &Judge, salt: [u8; 16], shelf: &Shelf, stop: 
     }
 }
 
+/// What an entry is of.
+enum Value {
+    Plain(Key),
+    Blinded(Blinded),
+}
+
 /// An entry with what it borrows.
 struct Listed {
-    key: Key,
+    value: Value,
     reference: String,
     category: String,
     action: Action,
@@ -81,8 +87,11 @@ fn listed(config: &Config, judge: &Judge, salt: [u8; 16], export: &Export) -> Ve
         };
         let category = table.categories.get(usize::from(record.category)).cloned().unwrap_or_default();
         let reference = reference(&salt, record.id);
-        all.extend(record.keys.iter().map(|key| Listed {
-            key: key.clone(),
+        let plain = record.keys.iter().cloned().map(Value::Plain);
+        // No file can have these, and each file's report says so.
+        let blinded = record.blinded.iter().map(|(_, value)| Value::Blinded(*value));
+        all.extend(plain.chain(blinded).map(|value| Listed {
+            value,
             reference: reference.clone(),
             category: category.clone(),
             action,
@@ -102,7 +111,10 @@ fn write(
 ) -> Result<Output, String> {
     let listed = listed(config, judge, salt, export);
     let entries = listed.iter().map(|one| Entry {
-        item: Item::Plain(&one.key),
+        item: match &one.value {
+            Value::Plain(key) => Item::Plain(key),
+            Value::Blinded(value) => Item::Blinded(value),
+        },
         reference: &one.reference,
         category: &one.category,
         action: one.action,

@@ -44,6 +44,8 @@ pub struct FeedReport {
     pub waiting: u64,
     /// Those that have ended.
     pub ended: u64,
+    /// Active ones of which only keyed hashes are known: they are in no zone and no file.
+    pub blinded: u64,
     /// Active ones that only monitor, by reason.
     pub monitored: BTreeMap<&'static str, u64>,
     /// What was not taken, by reason.
@@ -74,8 +76,9 @@ impl Set {
             let phases = counts_by_phase(&table, number);
             let count = |phase| phases.get(&phase).copied().unwrap_or(0);
             let is_active = |record: &&Record| record.feed == number && record.is_active();
-            let mut monitored = BTreeMap::new();
+            let (mut blinded, mut monitored) = (0, BTreeMap::new());
             for record in table.slots.iter().flatten().filter(is_active) {
+                blinded += u64::from(!record.blinded.is_empty());
                 for bound in record.bounds.iter() {
                     *monitored.entry(Bound::words(bound)).or_default() += 1;
                 }
@@ -88,6 +91,7 @@ impl Set {
                 active: count(Phase::Active),
                 waiting: count(Phase::Waiting),
                 ended: count(Phase::Ended),
+                blinded,
                 monitored,
                 refused: refusals.counts,
                 samples: samples.collect(),

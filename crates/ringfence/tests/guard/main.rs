@@ -7,11 +7,11 @@
 mod common;
 
 mod basics;
-//mod blinded;
-//mod doubts;
+mod blinded;
+mod doubts;
 mod kinds;
-//mod members;
+mod members;
 mod peers;
 mod post;
-//mod removal;
+mod removal;
 mod site;

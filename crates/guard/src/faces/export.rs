@@ -77,8 +77,7 @@ fn listed(config: &Config, judge: &Judge, salt: [u8; 16], export: &Export) -> Ve
     let mut all = Vec::new();
     for record in table.slots.iter().flatten().filter(|record| record.is_active()) {
         let Some(feed) = config.feeds.get(usize::from(record.feed)) else { continue };
-        let is_wanted = export.feeds.is_empty() || export.feeds.contains(&feed.alias);
-        if !is_wanted || (config.has_customers && !record.rights.may_redistribute()) {
+        if !export.feeds.is_empty() && !export.feeds.contains(&feed.alias) {
             continue;
         }
         let action = match record.mode(feed.mode) {
@@ -87,7 +86,8 @@ fn listed(config: &Config, judge: &Judge, salt: [u8; 16], export: &Export) -> Ve
         };
         let category = table.categories.get(usize::from(record.category)).cloned().unwrap_or_default();
         let reference = reference(&salt, record.id);
-        let plain = record.keys.iter().cloned().map(Value::Plain);
+        let may_leave = !config.has_customers || record.rights.may_redistribute();
+        let plain = record.keys.iter().filter(|_| may_leave).cloned().map(Value::Plain);
         // No file can have these, and each file's report says so.
         let blinded = record.blinded.iter().map(|(_, value)| Value::Blinded(*value));
         all.extend(plain.chain(blinded).map(|value| Listed {

@@ -83,7 +83,8 @@ listen = "<status>"
     )
 }
 
-/// Whether a word stands anywhere in a process's memory that it can write to; `None` where that cannot be read.
+/// Whether words that begin with q stand anywhere in a process's memory that it can write to, in either case; `None` where
+/// that cannot be read.
 fn in_memory(pid: u32, words: &[&str]) -> Option<Vec<bool>> {
     let maps = fs::read_to_string(format!("/proc/{pid}/maps")).ok()?;
     let mut memory = File::open(format!("/proc/{pid}/mem")).ok()?;
@@ -95,13 +96,11 @@ fn in_memory(pid: u32, words: &[&str]) -> Option<Vec<bool>> {
         memory.seek(SeekFrom::Start(from)).ok()?;
         // A mapping may be gone by now, or be one that cannot be read.
         if memory.read_exact(&mut bytes).is_ok() {
-            for (found, word) in found.iter_mut().zip(words) {
-                let word = word.as_bytes();
-                // The first byte in either case, quickly, and then the rest.
-                let first = [word[0].to_ascii_lowercase(), word[0].to_ascii_uppercase()];
-                *found |= bytes
-                    .windows(word.len())
-                    .any(|window| first.contains(&window[0]) && window.eq_ignore_ascii_case(word));
+            for (at, _) in bytes.iter().enumerate().filter(|(_, byte)| matches!(byte, b'q' | b'Q')) {
+                for (found, word) in found.iter_mut().zip(words) {
+                    let here = bytes.get(at..at + word.len());
+                    *found |= here.is_some_and(|here| here.eq_ignore_ascii_case(word.as_bytes()));
+                }
             }
         }
     }

@@ -48,6 +48,9 @@ pub fn run(
             let pause = Duration::from_millis(200).min(left);
             thread::sleep(pause);
             left -= pause;
+            if reporter.has_fresh_certificate() {
+                break;
+            }
         }
     }
     reporter.keep();
@@ -97,6 +100,11 @@ impl Reporter<'_> {
         if let Err(error) = replace(&self.data.join("facts.json"), &bytes) {
             warn!("facts that wait cannot be kept: {error}");
         }
+    }
+
+    /// The hub waits for a certificate, so it is not kept for the next round.
+    fn has_fresh_certificate(&self) -> bool {
+        self.with(|engine| !engine.certificates().is_empty())
     }
 
     /// Certifies disposals. A certificate stays on the disk until the hub has it.

@@ -74,6 +74,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "hub",
             "intake",
             "ledger",
+            "milter",
             "model",
             "programme",
             "quarantine",

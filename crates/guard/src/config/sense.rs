@@ -551,6 +551,7 @@ mod tests {
 url = "http://hub.example/"
 token_file = "token"
 lease_hours = 0
+lease_seconds = 19
 [[feed]]
 collection = "a b"
 [[feed]]
@@ -566,8 +567,8 @@ origin = "rpz.example"
 "#;
         let problems = parse(text).unwrap_err();
         let told: Vec<_> = problems.problems().iter().map(|p| p.line).collect();
-        assert_eq!(told, [3, 5, 7, 10, 12, 13, 14, 16, 17].map(Some), "{problems}");
-        assert!(problems.to_string().contains("guard.toml:16: 192.0.2.1:53 can be reached"), "{problems}");
+        assert_eq!(told, [3, 5, 6, 8, 11, 13, 14, 15, 17, 18].map(Some), "{problems}");
+        assert!(problems.to_string().contains("guard.toml:17: 192.0.2.1:53 can be reached"), "{problems}");
     }
 
     #[test]

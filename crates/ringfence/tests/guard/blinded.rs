@@ -139,7 +139,8 @@ fn what_may_be_used_and_not_shown_is_met_and_stands_nowhere() {
     for hidden in &mut published[..2] {
         hidden["object_marking_refs"] = json!([MARKING]);
     }
-    let hidden: Vec<String> = published[..2].iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect();
+    let hidden: Vec<String> =
+        published[..2].iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect();
     published.insert(0, netdef_only());
     publish(&hub, &hub.token, dir.path(), &published);
     let readable = objects(&hub, &north, "indicator");
@@ -167,9 +168,7 @@ fn what_may_be_used_and_not_shown_is_met_and_stands_nowhere() {
     let unbound =
         Unbound::start(&dir.path().join("unbound"), guard.port("resolver"), guard.port("rpz"), world);
     let (plain, name) = (format!("{PLAIN}.example.com"), format!("www.{LABEL}.example.com"));
-    eventually("Unbound has the zone", || {
-        dig(guard.port("resolver"), &plain, "127.0.0.1") == Some(SINKHOLE)
-    });
+    eventually("Unbound has the zone", || dig(guard.port("resolver"), &plain, "127.0.0.1") == Some(SINKHOLE));
     assert_eq!(dig(guard.port("resolver"), &name, "127.0.0.1"), Some(TRUE), "a zone would show it");
     assert_eq!(dig(guard.port("forward"), &name, "127.0.0.1"), Some(SINKHOLE));
     let (smtp, back) = (guard.port("smtp"), guard.port("back"));

@@ -55,8 +55,9 @@ fn a_false_positive_that_is_confirmed_passes_everywhere() {
     let id = object["id"].as_str().unwrap();
 
     let world = world();
-    let guards = [("north", &north), ("south", &south)]
-        .map(|(name, member)| Guard::started(&dir.path().join(name), &member.token, &config(&hub.url, world)));
+    let guards = [("north", &north), ("south", &south)].map(|(name, member)| {
+        Guard::started(&dir.path().join(name), &member.token, &config(&hub.url, world))
+    });
     let resolvers = guards.each_ref().map(|guard| {
         eventually("the indicator is taken", || guard.active() == 1);
         Unbound::start(&guard.dir.join("unbound"), guard.port("resolver"), guard.port("rpz"), world)

@@ -31,7 +31,14 @@ const FILE_SHA256: &str = "b4fbe0f919d9d3f48b8cc17ea5bfe8f42de3b7ac3e20032b9546a
 const CLIENT: &str = "127.0.0.77";
 const HOST: Ipv4Addr = Ipv4Addr::new(10, 20, 30, 40);
 const VICTIMS: [&str; 8] = [
-    CLIENT, "10.20.30.40", "victim.example", "sender.example", "alice", "bob@", "acme-customer", "good.example.net",
+    CLIENT,
+    "10.20.30.40",
+    "victim.example",
+    "sender.example",
+    "alice",
+    "bob@",
+    "acme-customer",
+    "good.example.net",
 ];
 
 /// One bundle with an indicator of each kind: what it is called here, and its object.
@@ -220,7 +227,8 @@ fn arrives(site: &Site, mark: &str, mail: &[u8]) {
 #[track_caller]
 fn same(got: &[u8], want: &[u8]) {
     let at = got.iter().zip(want).take_while(|(a, b)| a == b).count();
-    let near = |bytes: &[u8]| bytes[at..].iter().take(200).copied().collect::<Vec<u8>>().escape_ascii().to_string();
+    let near =
+        |bytes: &[u8]| bytes[at..].iter().take(200).copied().collect::<Vec<u8>>().escape_ascii().to_string();
     assert!(got == want, "from byte {at} on it is\n{}\n--- and not ---\n{}", near(got), near(want));
 }
 
@@ -295,7 +303,8 @@ fn a_guard_that_is_killed_in_the_middle_of_a_mail_loses_nothing() {
     let large = letter(SUBJECT, "mark-large", &vec![0x5a; 5_000_000]);
     let sending = site.postfix.sending(&large);
     let drafts = |folder: &Path| {
-        let suffixed = |(path, _): &(std::path::PathBuf, Vec<u8>)| path.extension().is_some_and(|it| it == "draft");
+        let suffixed =
+            |(path, _): &(std::path::PathBuf, Vec<u8>)| path.extension().is_some_and(|it| it == "draft");
         folder.exists() && files(folder).iter().any(suffixed)
     };
     let mail = site.guard.data().join("mail");

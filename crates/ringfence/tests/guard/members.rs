@@ -118,6 +118,9 @@ fn hits_are_told_from_three_members_and_only_of_those_who_consent() {
     // Of what only silent customers met, nobody ever hears.
     let known = facts(&hub);
     assert_eq!(known.as_array().unwrap().len(), 1, "{known}");
-    assert_eq!((&known[0]["object"], &known[0]["facts"], &known[0]["count"]), (&json!(hit), &json!(3), &json!(15)));
+    assert_eq!(
+        (&known[0]["object"], &known[0]["facts"], &known[0]["count"]),
+        (&json!(hit), &json!(3), &json!(15))
+    );
     verified(&hub);
 }

@@ -119,7 +119,14 @@ impl Drop for Postfix {
 fn send(port: u16, file: &Path) -> (bool, String) {
     let sent = Command::new("swaks")
         .args(["--server", "127.0.0.1", "--port", &port.to_string(), "--timeout", "60"])
-        .args(["--helo", "pc7.victim.example", "--from", "alice@sender.example", "--to", "bob@victim.example"])
+        .args([
+            "--helo",
+            "pc7.victim.example",
+            "--from",
+            "alice@sender.example",
+            "--to",
+            "bob@victim.example",
+        ])
         .args(["--suppress-data", "--no-data-fixup", "--data"])
         .arg(format!("@{}", file.display()))
         .stdin(Stdio::null())

@@ -34,8 +34,7 @@ fn hinders_nobody(site: &Site) {
 }
 
 fn sha256(words: &str) -> String {
-    let mut hashing =
-        Command::new("sha256sum").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut hashing = Command::new("sha256sum").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     hashing.stdin.take().unwrap().write_all(words.as_bytes()).unwrap();
     String::from_utf8(hashing.wait_with_output().unwrap().stdout).unwrap()[..64].to_owned()
 }

@@ -300,8 +300,7 @@ impl Wire {
         let listener = TcpListener::bind((LOOPBACK, 0)).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let wire = Self { url, sent: Arc::default(), is_cut: Arc::default(), open: Arc::default() };
-        let (sent, is_cut, open) =
-            (Arc::clone(&wire.sent), Arc::clone(&wire.is_cut), Arc::clone(&wire.open));
+        let (sent, is_cut, open) = (Arc::clone(&wire.sent), Arc::clone(&wire.is_cut), Arc::clone(&wire.open));
         thread::spawn(move || {
             for near in listener.incoming().flatten() {
                 if is_cut.load(Ordering::SeqCst) {

@@ -4,7 +4,7 @@
 //! guard is in this process, and has the story's clock, is otherwise than at a provider.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -50,7 +50,7 @@ pub(super) fn chapter(setting: &Setting, telling: &mut Telling) -> Result<()> {
     fs::create_dir(&folder)?;
     fs::write(folder.join("token"), token)?;
     let begun = Instant::now();
-    let site = Site::start(setting, folder)?;
+    let site = Site::start(setting, &folder)?;
     eventually("the guard takes what is shared", || Ok(site.active() > 0))?;
     comes_up(telling, &site, begun.elapsed())?;
     protects(setting, telling, &site)?;
@@ -117,8 +117,7 @@ fn comes_up(telling: &mut Telling, site: &Site, duration: Duration) -> Result<()
                 took(duration)
             ),
             format!(
-                "{} not taken, for this takes more than a look-up; the guard says so and goes on.",
-                refused
+                "{refused} not taken, for this takes more than a look-up; the guard says so and goes on."
             ),
         ],
         &json!({"active": feed.report.active, "refused": feed.report.refused, "ms": millis(duration)}),
@@ -190,8 +189,8 @@ fn lets_go(setting: &Setting, telling: &mut Telling, site: &Site, member: &Membe
     eventually("the certificate comes", || {
         let dossier: Value = setting.api.get(&path)?;
         let duties = dossier["duties"].as_array().cloned().unwrap_or_default();
-        let texts = duties.iter().filter_map(|duty| duty["done"]["certificate"].as_str());
-        let found = texts.filter_map(|text| serde_json::from_str::<Value>(text).ok()).next();
+        let mut texts = duties.iter().filter_map(|duty| duty["done"]["certificate"].as_str());
+        let found = texts.find_map(|text| serde_json::from_str::<Value>(text).ok());
         certificate = found.unwrap_or_default();
         Ok(!certificate.is_null())
     })?;
@@ -233,7 +232,7 @@ struct Site {
 
 impl Site {
     /// Starts it; it answers when this returns.
-    fn start(setting: &Setting, folder: PathBuf) -> Result<Self> {
+    fn start(setting: &Setting, folder: &Path) -> Result<Self> {
         let world = wire::world()?;
         let mut last = anyhow!("it was not tried");
         for _ in 0..STARTS_MAX {
@@ -247,7 +246,7 @@ impl Site {
                  [quarantine]\nlisten = [\"unix:milter.sock\"]\naction = \"store\"\n",
                 setting.url
             );
-            let config = Config::parse("guard.toml", &text, &folder)?;
+            let config = Config::parse("guard.toml", &text, folder)?;
             let clock = Arc::clone(&setting.clock) as Arc<dyn Clock>;
             let guard = Arc::new(run::Guard::start(config, &clock)?);
             match Self::serve(Arc::clone(&guard)) {

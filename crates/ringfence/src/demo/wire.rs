@@ -11,6 +11,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use milter::{Actions, Command, Frames, Negotiation, Peer, Response, Steps, VERSION};
 
+use crate::output::add;
+
 /// What every name leads to in truth.
 pub(super) const TRUTH: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 7);
 /// How long an answer may take.
@@ -124,9 +126,12 @@ pub(super) fn letter(subject: &str, text: &str) -> Letter {
 impl Letter {
     /// As it goes over the wire.
     pub(super) fn bytes(&self) -> Vec<u8> {
-        let headers: String =
-            self.headers.iter().map(|(name, value)| format!("{name}:{value}\r\n")).collect();
-        format!("{headers}\r\n{}", self.body).into_bytes()
+        let mut text = String::new();
+        for (name, value) in &self.headers {
+            add!(text, "{name}:{value}\r\n");
+        }
+        add!(text, "\r\n{}", self.body);
+        text.into_bytes()
     }
 }
 
@@ -164,13 +169,16 @@ pub(super) fn send(socket: &Path, letter: &Letter) -> Result<Mail> {
     }
     said.extend([Command::EndOfHeaders, Command::Body(letter.body.as_bytes()), Command::EndOfMessage(b"")]);
     server.say(&said)?;
-    let fate = loop {
-        match server.hear()? {
-            Response::Progress => {}
-            Response::Continue | Response::Accept => break Mail::Passes,
-            Response::Discard => break Mail::Taken,
-            _ => break Mail::Other,
-        }
+    let mut last = server.hear()?;
+    while last == Response::Progress {
+        last = server.hear()?;
+    }
+    let fate = if last == Response::Discard {
+        Mail::Taken
+    } else if matches!(last, Response::Continue | Response::Accept) {
+        Mail::Passes
+    } else {
+        Mail::Other
     };
     server.say(&[Command::Quit])?;
     Ok(fate)

@@ -14,13 +14,13 @@ pub(crate) const TRUE: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 7);
 
 /// Whether all of these programs are here; `root` stands for being root.
 pub(crate) fn peers(test: &str, programs: &[&str]) -> bool {
-    let is_there = |program: &str| match program {
-        "root" => Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n"),
-        _ => {
-            let mut found = Command::new("sh");
-            found.args(["-c", &format!("PATH=$PATH:/usr/sbin command -v {program}")]);
-            found.output().is_ok_and(|found| found.status.success())
+    let is_there = |program: &str| {
+        if program == "root" {
+            return Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n");
         }
+        let mut found = Command::new("sh");
+        found.args(["-c", &format!("PATH=$PATH:/usr/sbin command -v {program}")]);
+        found.output().is_ok_and(|found| found.status.success())
     };
     let missing: Vec<&str> = programs.iter().copied().filter(|program| !is_there(program)).collect();
     if missing.is_empty() {

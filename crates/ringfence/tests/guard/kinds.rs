@@ -285,7 +285,24 @@ fn reported(site: &mut Site) {
         }
     }
     assert!(has(&sent, &site.north.token), "the search finds what is there");
+    stays_quiet(site);
     verified(&site.hub);
+}
+
+/// Nobody asked for logs that say whom it concerned, so nothing that the guard wrote or shows does, but its configuration.
+fn stays_quiet(site: &Site) {
+    let config = site.guard.config();
+    for (path, bytes) in files(&site.guard.dir).iter().filter(|(path, _)| *path != config) {
+        for victim in VICTIMS {
+            assert!(!has(bytes, victim), "`{victim}` stands in {}", path.display());
+        }
+    }
+    for path in ["/", "/status.json", "/metrics", "/healthz"] {
+        let page = site.guard.page(path);
+        for victim in VICTIMS {
+            assert!(!has(page.as_bytes(), victim), "`{victim}` stands in {path}: {page}");
+        }
+    }
 }
 
 /// The hub's ledger is whole.

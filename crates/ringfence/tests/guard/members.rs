@@ -6,16 +6,17 @@ use serde_json::{Value, json};
 
 use crate::common::Hub;
 use crate::kinds::verified;
-use crate::peers::{dig, peers, world};
+use crate::peers::{TRUE, dig, peers, world};
 use crate::site::{
     Guard, SINKHOLE, api, eventually, has, hour_that_is_over, indicator, objects, provider, publish,
 };
 
 const HIT: &str = "hit.evil-members.example.com";
 const QUIET: &str = "quiet.evil-members.example.com";
-/// A client of the customer who consents, and one of another who does not.
+/// A client of the customer who consents, one of another who does not, and one of a third who consents and only watches.
 const CONSENTS: &str = "127.0.0.10";
 const SILENT: &str = "127.0.0.20";
+const WATCHES: &str = "127.0.0.30";
 
 fn config(hub: &str, world: SocketAddr) -> String {
     format!(
@@ -35,6 +36,11 @@ report = true
 [[customer]]
 name = "silent"
 networks = ["{SILENT}"]
+[[customer]]
+name = "watches"
+networks = ["{WATCHES}"]
+feeds = {{ indicators = "monitor" }}
+report = true
 [sinkhole]
 addresses = {{ "" = ["{SINKHOLE}"] }}
 [sinkhole.forwarder]
@@ -77,6 +83,11 @@ fn hits_are_told_from_three_members_and_only_of_those_who_consent() {
         };
         eventually("all hits are counted", counted);
         assert_eq!(guard.facts_waiting(), 1, "what the silent customer's clients asked is no fact");
+        if *name == "gamma" {
+            // Who watches is told the truth, and tells that it would have been kept from it.
+            assert_eq!(dig(guard.port("forward"), HIT, WATCHES), Some(TRUE));
+            eventually("it is counted, by itself", || guard.facts_waiting() == 2);
+        }
         guards.push(guard);
     }
     let hour = hour_that_is_over();
@@ -98,6 +109,9 @@ fn hits_are_told_from_three_members_and_only_of_those_who_consent() {
 
     guards[2].start();
     eventually("it is published", || !objects(&hub, &members[0], "sighting").is_empty());
+    eventually("all is reported", || guards[2].facts_waiting() == 0);
+    let actions: Vec<String> = guards[2].reported().iter().map(|one| one["extensions"].to_string()).collect();
+    assert!(actions.len() == 2 && actions.iter().any(|one| one.contains("\"monitored\"")), "{actions:?}");
     let told = objects(&hub, &contributor, "sighting");
     assert_eq!(told.len(), 1);
     assert_eq!((&told[0]["sighting_of_ref"], &told[0]["count"]), (&json!(hit), &json!(10)));
@@ -120,7 +134,7 @@ fn hits_are_told_from_three_members_and_only_of_those_who_consent() {
     assert_eq!(known.as_array().unwrap().len(), 1, "{known}");
     assert_eq!(
         (&known[0]["object"], &known[0]["facts"], &known[0]["count"]),
-        (&json!(hit), &json!(3), &json!(15))
+        (&json!(hit), &json!(4), &json!(16))
     );
     verified(&hub);
 }

@@ -83,6 +83,10 @@ listen = "<status>"
     )
 }
 
+/// Memory is read in pieces: allocators reserve far more than they use.
+const PIECE_BYTES: usize = 1 << 16;
+const OVERLAP_BYTES: usize = 1 << 8;
+
 /// Whether words that begin with q stand anywhere in a process's memory that it can write to, in either case; `None` where
 /// that cannot be read.
 fn in_memory(pid: u32, words: &[&str]) -> Option<Vec<bool>> {
@@ -92,19 +96,25 @@ fn in_memory(pid: u32, words: &[&str]) -> Option<Vec<bool>> {
     for line in maps.lines().filter(|line| line.contains(" rw")) {
         let (from, to) = line.split_whitespace().next()?.split_once('-')?;
         let [from, to] = [from, to].map(|digits| u64::from_str_radix(digits, 16).unwrap());
-        let mut bytes = vec![0; usize::try_from(to - from).unwrap()];
-        memory.seek(SeekFrom::Start(from)).ok()?;
-        // A mapping may be gone by now, or be one that cannot be read.
-        if memory.read_exact(&mut bytes).is_ok() {
-            for (at, _) in bytes.iter().enumerate().filter(|(_, byte)| matches!(byte, b'q' | b'Q')) {
+        // Each piece again begins where a word that the one before cut off may have begun.
+        for at in (from..to).step_by(PIECE_BYTES - OVERLAP_BYTES) {
+            let mut piece = vec![0; PIECE_BYTES.min(usize::try_from(to - at).unwrap())];
+            memory.seek(SeekFrom::Start(at)).ok()?;
+            // It may be gone by now, or be one that cannot be read; most of it was never written to.
+            if memory.read_exact(&mut piece).is_ok() && (piece.contains(&b'q') || piece.contains(&b'Q')) {
                 for (found, word) in found.iter_mut().zip(words) {
-                    let here = bytes.get(at..at + word.len());
-                    *found |= here.is_some_and(|here| here.eq_ignore_ascii_case(word.as_bytes()));
+                    *found |= holds(&piece, word.as_bytes());
                 }
             }
         }
     }
     Some(found)
+}
+
+fn holds(piece: &[u8], word: &[u8]) -> bool {
+    let begins = piece.iter().enumerate().filter(|(_, byte)| byte.eq_ignore_ascii_case(&word[0]));
+    let mut heres = begins.filter_map(|(at, _)| piece.get(at..at + word.len()));
+    heres.any(|here| here.eq_ignore_ascii_case(word))
 }
 
 /// Nothing that the guard wrote or shows has a word of what nobody may read in it.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::common::Hub;
 use crate::kinds::{PROGRAMS, verified};
-use crate::peers::{TRUE, Unbound, dig, peers, world};
+use crate::peers::{Resolver, TRUE, dig, peers, world};
 use crate::post::{Postfix, letter};
 use crate::site::{
     Guard, SINKHOLE, api, eventually, files, has, hour_that_is_over, indicator, objects, provider, publish,
@@ -176,7 +176,7 @@ fn what_may_be_used_and_not_shown_is_met_and_stands_nowhere() {
 
     // It works: where the plain value is not needed.
     let unbound =
-        Unbound::start(&dir.path().join("unbound"), guard.port("resolver"), guard.port("rpz"), world);
+        Resolver::unbound(&dir.path().join("unbound"), guard.port("resolver"), guard.port("rpz"), world);
     let (plain, name) = (format!("{PLAIN}.example.com"), format!("www.{LABEL}.example.com"));
     eventually("Unbound has the zone", || dig(guard.port("resolver"), &plain, "127.0.0.1") == Some(SINKHOLE));
     assert_eq!(dig(guard.port("resolver"), &name, "127.0.0.1"), Some(TRUE), "a zone would show it");

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::common::Hub;
 use crate::kinds::verified;
-use crate::peers::{TRUE, Unbound, dig, peers, world};
+use crate::peers::{Resolver, TRUE, dig, peers, world};
 use crate::site::{Guard, SINKHOLE, api, eventually, indicator, provider, publish};
 
 const NAME: &str = "shared-host.example.com";
@@ -60,7 +60,7 @@ fn a_false_positive_that_is_confirmed_passes_everywhere() {
     });
     let resolvers = guards.each_ref().map(|guard| {
         eventually("the indicator is taken", || guard.active() == 1);
-        Unbound::start(&guard.dir.join("unbound"), guard.port("resolver"), guard.port("rpz"), world)
+        Resolver::unbound(&guard.dir.join("unbound"), guard.port("resolver"), guard.port("rpz"), world)
     });
     let everywhere = |address| {
         let mut ports = guards.iter().flat_map(|guard| [guard.port("resolver"), guard.port("forward")]);

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::common::{Hub, text};
-use crate::peers::{TRUE, Unbound, dig, peers, softflowd, world, write_capture};
+use crate::peers::{Resolver, TRUE, dig, peers, softflowd, world, write_capture};
 use crate::post::{Postfix, letter};
 use crate::site::{
     Guard, Member, SINKHOLE, Wire, api, eventually, files, has, hour_that_is_over, indicator, provider,
@@ -61,7 +61,7 @@ pub(crate) struct Site {
     pub(crate) north: Member,
     pub(crate) guard: Guard,
     pub(crate) postfix: Postfix,
-    _unbound: Unbound,
+    _unbound: Resolver,
     // The last to go: the others' files lie in it.
     pub(crate) dir: TempDir,
 }
@@ -81,7 +81,7 @@ impl Site {
         let count = u64::try_from(indicators.len()).unwrap();
         eventually("the bundle is taken", || guard.active() == count);
         let unbound =
-            Unbound::start(&dir.path().join("unbound"), guard.port("resolver"), guard.port("rpz"), world);
+            Resolver::unbound(&dir.path().join("unbound"), guard.port("resolver"), guard.port("rpz"), world);
         let (smtp, back) = (guard.port("smtp"), guard.port("back"));
         let postfix = Postfix::start(&dir.path().join("postfix"), smtp, back, guard.port("milter"));
         let site = Self { hub, wire, north, guard, postfix, _unbound: unbound, dir };

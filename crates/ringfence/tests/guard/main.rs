@@ -14,4 +14,5 @@ mod members;
 mod peers;
 mod post;
 mod removal;
+mod resolvers;
 mod site;

@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::{self, File};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -80,11 +80,17 @@ fn truth(query: &[u8]) -> Option<Vec<u8>> {
     Some(answer)
 }
 
-/// Unbound, as a secondary of a guard's zones.
-pub(crate) struct Unbound(Child);
+/// The key by which resolvers that can sign do so, as `dig -y` wants it.
+pub(crate) const KEY: &str = "hmac-sha256:transfer.guard:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+/// A guard's zones, in the order in which they count.
+const ZONES: [&str; 2] = ["allow.rpz.guard.example", "indicators.rpz.guard.example"];
 
-impl Unbound {
-    pub(crate) fn start(folder: &Path, port: u16, primary: u16, world: SocketAddr) -> Self {
+/// A resolver, as a secondary of a guard's zones.
+pub(crate) struct Resolver(Child);
+
+impl Resolver {
+    /// Unbound. It cannot sign before 1.24.
+    pub(crate) fn unbound(folder: &Path, port: u16, primary: u16, world: SocketAddr) -> Self {
         fs::create_dir_all(folder).unwrap();
         let mut text = format!(
             "server:\n interface: 127.0.0.1@{port}\n do-daemonize: no\n username: \"\"\n chroot: \"\"\n directory: \"{dir}\"\n \
@@ -94,21 +100,85 @@ impl Unbound {
             dir = folder.display(),
             world = world.port(),
         );
-        for zone in ["allow.rpz.guard.example", "indicators.rpz.guard.example"] {
+        for zone in ZONES {
             write!(text, "rpz:\n name: {zone}\n primary: 127.0.0.1@{primary}\n zonefile: \"{zone}.zone\"\n")
                 .unwrap();
         }
         let config = folder.join("unbound.conf");
         fs::write(&config, text).unwrap();
-        let mut command = program("unbound");
-        command.arg("-d").arg("-c").arg(&config).stdin(Stdio::null()).stdout(Stdio::null());
-        let unbound = Self(command.stderr(Stdio::null()).spawn().unwrap());
-        eventually("Unbound listens", || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok());
-        unbound
+        Self::start(program("unbound").arg("-d").arg("-c").arg(&config), folder, port)
+    }
+
+    /// BIND, which signs.
+    pub(crate) fn bind(folder: &Path, port: u16, primary: u16, world: SocketAddr) -> Self {
+        fs::create_dir_all(folder).unwrap();
+        let mut text = format!(
+            "options {{ directory \"{dir}\"; pid-file \"{dir}/pid\"; session-keyfile \"{dir}/session\"; \
+             listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }}; dnssec-validation no; recursion yes; \
+             forwarders {{ 127.0.0.1 port {world}; }}; forward only; max-cache-ttl 1; max-ncache-ttl 1; \
+             min-refresh-time 1; min-retry-time 1; response-policy {{",
+            dir = folder.display(),
+            world = world.port(),
+        );
+        for zone in ZONES {
+            write!(text, " zone \"{zone}\" min-update-interval 0;").unwrap();
+        }
+        let secret = KEY.rsplit(':').next().unwrap();
+        write!(
+            text,
+            " }} qname-wait-recurse no; }};\ncontrols {{ }};\n\
+             key \"transfer.guard\" {{ algorithm hmac-sha256; secret \"{secret}\"; }};\n"
+        )
+        .unwrap();
+        for zone in ZONES {
+            writeln!(
+                text,
+                "zone \"{zone}\" {{ type secondary; primaries port {primary} {{ 127.0.0.1 key \"transfer.guard\"; }}; \
+                 file \"{zone}.zone\"; }};"
+            )
+            .unwrap();
+        }
+        let config = folder.join("named.conf");
+        fs::write(&config, text).unwrap();
+        Self::start(program("named").arg("-g").arg("-c").arg(&config), folder, port)
+    }
+
+    /// PowerDNS Recursor, which signs, and asks every second instead of being told.
+    pub(crate) fn powerdns(folder: &Path, port: u16, primary: u16, world: SocketAddr) -> Self {
+        fs::create_dir_all(folder).unwrap();
+        let secret = KEY.rsplit(':').next().unwrap();
+        let mut zones = String::new();
+        for zone in ZONES {
+            writeln!(
+                zones,
+                "rpzPrimary(\"127.0.0.1:{primary}\", \"{zone}\", {{refresh=1, tsigname=\"transfer.guard\", \
+                 tsigalgo=\"hmac-sha256\", tsigsecret=\"{secret}\"}})"
+            )
+            .unwrap();
+        }
+        fs::write(folder.join("zones.lua"), zones).unwrap();
+        let text = format!(
+            "local-address=127.0.0.1\nlocal-port={port}\ndaemon=no\nsocket-dir={dir}\nlua-config-file={dir}/zones.lua\n\
+             dnssec=off\nforward-zones-recurse=.=127.0.0.1:{world}\nmax-cache-ttl=1\nmax-negative-ttl=1\n\
+             disable-packetcache=yes\nthreads=1\nquiet=yes\nhint-file=no\n",
+            dir = folder.display(),
+            world = world.port(),
+        );
+        fs::write(folder.join("recursor.conf"), text).unwrap();
+        let config = format!("--config-dir={}", folder.display());
+        Self::start(program("pdns_recursor").arg(config), folder, port)
+    }
+
+    fn start(command: &mut Command, folder: &Path, port: u16) -> Self {
+        let log = File::create(folder.join("output")).unwrap();
+        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        let resolver = Self(command.spawn().unwrap());
+        eventually("the resolver listens", || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok());
+        resolver
     }
 }
 
-impl Drop for Unbound {
+impl Drop for Resolver {
     fn drop(&mut self) {
         let _gone = self.0.kill();
         let _reaped = self.0.wait();

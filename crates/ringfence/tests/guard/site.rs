@@ -138,7 +138,8 @@ pub(crate) fn publish(hub: &Hub, token: &str, dir: &Path, objects: &[Value]) {
 }
 
 /// What a configuration may call its ports.
-const PORTS: [&str; 8] = ["rpz", "forward", "milter", "flow", "status", "resolver", "back", "smtp"];
+const PORTS: [&str; 10] =
+    ["rpz", "forward", "milter", "flow", "status", "resolver", "bind", "powerdns", "back", "smtp"];
 
 /// A guard in a process of its own, in a folder of its own.
 pub(crate) struct Guard {

@@ -20,7 +20,7 @@ thread_local! {
         let apex: Name = "z".parse().expect("a name");
         let key = TsigKey::new("k".parse().expect("a name"), TsigAlgorithm::HmacSha256, &[1; 32]).expect("a key");
         publisher.set_keys(&[key]);
-        let access = Access { keys: vec!["k".parse().expect("a name")], unsigned: vec![Ipv4Addr::LOCALHOST.into()] };
+        let access = Access { keys: vec!["k".parse().expect("a name")], unsigned: vec![Ipv4Addr::LOCALHOST.into()], ..Access::default() };
         let spec = ZoneSpec { access, ..ZoneSpec::new(apex.clone(), Triggers::Names) };
         let content = Arc::new(MemoryContent::default());
         publisher.add_zone(spec, Arc::clone(&content) as _).expect("a new zone");

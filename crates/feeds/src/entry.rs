@@ -230,8 +230,13 @@ impl<'e> Writing<'e> {
 
 /// Keeps prefixes that are not too wide.
 pub(crate) fn narrow_enough(prefix: &Prefix) -> Result<(), Reason> {
-    let least = if prefix.network().is_ipv4() { PREFIX4_LENGTH_MIN } else { PREFIX6_LENGTH_MIN };
-    if prefix.length() < least { Err(Reason::TooWide) } else { Ok(()) }
+    if is_narrow(prefix) { Ok(()) } else { Err(Reason::TooWide) }
+}
+
+/// Whether a prefix is narrow enough for anything that blocks: at least /8, or /16 of IPv6.
+#[must_use]
+pub fn is_narrow(prefix: &Prefix) -> bool {
+    prefix.length() >= if prefix.network().is_ipv4() { PREFIX4_LENGTH_MIN } else { PREFIX6_LENGTH_MIN }
 }
 
 /// The prefix that is listed, if one is.

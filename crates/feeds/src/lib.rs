@@ -42,7 +42,7 @@ mod stix;
 mod suricata;
 mod zeek;
 
-pub use entry::{Action, Entry, Feed, File, Item, Output, Reason, Rejected, Report};
+pub use entry::{Action, Entry, Feed, File, Item, Output, Reason, Rejected, Report, is_narrow};
 pub use file::{ReplaceError, Replaced, etag, replace};
 pub use rpz::{Reader, Rpz, Rule};
 

@@ -91,12 +91,13 @@ pub struct Counts {
 pub struct Collector {
     judge: Arc<dyn Judge>,
     sink: Arc<dyn Sink>,
-    settings: Settings,
     alerts: mpsc::Sender<Alert>,
     inner: Mutex<Inner>,
 }
 
 struct Inner {
+    exporters: Option<BTreeSet<IpAddr>>,
+    shown: Shown,
     decoder: Decoder,
     book: AlertBook,
     counts: Counts,
@@ -105,7 +106,7 @@ struct Inner {
 
 impl fmt::Debug for Collector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Collector").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("Collector").finish_non_exhaustive()
     }
 }
 
@@ -126,8 +127,17 @@ impl Collector {
             book: AlertBook::new(settings.alerts),
             counts: Counts::default(),
             slots: Vec::new(),
+            exporters: settings.exporters,
+            shown: settings.shown,
         };
-        Ok(Arc::new(Self { judge, sink, settings, alerts, inner: Mutex::new(inner) }))
+        Ok(Arc::new(Self { judge, sink, alerts, inner: Mutex::new(inner) }))
+    }
+
+    /// Takes other exporters, and says other things of who took part, from the next packet on. What exporters have told of
+    /// their templates stays.
+    pub fn reload(&self, exporters: Option<BTreeSet<IpAddr>>, shown: Shown) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        (inner.exporters, inner.shown) = (exporters, shown);
     }
 
     /// What was done since the start.
@@ -140,14 +150,14 @@ impl Collector {
     /// Takes one packet.
     pub fn packet(&self, listener: &str, from: SocketAddr, packet: &[u8], now: Timestamp) {
         let inner = &mut *self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let Inner { decoder, book, counts, slots } = inner;
+        let Inner { exporters, shown, decoder, book, counts, slots } = inner;
         counts.packets += 1;
-        if self.settings.exporters.as_ref().is_some_and(|known| !known.contains(&from.ip().to_canonical())) {
+        if exporters.as_ref().is_some_and(|known| !known.contains(&from.ip().to_canonical())) {
             counts.strangers += 1;
             return;
         }
         let from = SocketAddr::new(from.ip().to_canonical(), from.port());
-        let mut look = Look { collector: self, listener, book, counts, slots, now };
+        let mut look = Look { collector: self, listener, shown: *shown, book, counts, slots, now };
         let decoded = decoder.decode(from, packet, &mut |exporter, flow| look.flow(exporter, flow));
         counts.flows += decoded.flows;
         counts.without_template += decoded.without_template;
@@ -227,6 +237,7 @@ pub async fn listen(address: SocketAddr) -> io::Result<UdpSocket> {
 struct Look<'a> {
     collector: &'a Collector,
     listener: &'a str,
+    shown: Shown,
     book: &'a mut AlertBook,
     counts: &'a mut Counts,
     slots: &'a mut Vec<u32>,
@@ -265,7 +276,7 @@ impl Look<'_> {
         self.counts.hits += 1;
         let judge = &self.collector.judge;
         let detail = || {
-            (self.collector.settings.shown == Shown::Ends)
+            (self.shown == Shown::Ends)
                 .then(|| detail(flow, direction, judge.may_show(slot)))
         };
         let reference = || judge.reference(slot);

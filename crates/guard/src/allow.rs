@@ -8,13 +8,15 @@
 //! `hostname`, `string` and `cidr` are read; `substring` and `regex` would make the guard search where it looks up, and
 //! are passed over and told.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use matcher::{Key, Matcher, Scope};
+use matcher::{Key, Matcher, Prefix, Scope};
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 /// Why an allow list cannot be used. It stops the guard: without its allow lists it would do harm.
@@ -52,6 +54,11 @@ pub struct Allowed {
     /// The names of the lists; a slot is an index.
     lists: Vec<String>,
     values: usize,
+    /// The names and prefixes of the site and the programme, for zones; those of warning lists are too many.
+    own_names: BTreeSet<String>,
+    own_prefixes: BTreeSet<Prefix>,
+    has_warning_lists: bool,
+    fingerprint: Sha256,
     /// Warning lists of types that are not read.
     passed_over: Vec<String>,
 }
@@ -69,15 +76,29 @@ impl Allowed {
     /// Nothing is allowed yet. `random` is the secret of the tables.
     #[must_use]
     pub fn new(random: [u8; 32]) -> Self {
-        Self { matcher: Matcher::new(random), lists: Vec::new(), values: 0, passed_over: Vec::new() }
+        Self {
+            matcher: Matcher::new(random),
+            lists: Vec::new(),
+            values: 0,
+            own_names: BTreeSet::new(),
+            own_prefixes: BTreeSet::new(),
+            has_warning_lists: false,
+            fingerprint: Sha256::new(),
+            passed_over: Vec::new(),
+        }
     }
 
-    /// Adds all that a configuration names.
+    /// Adds all that a configuration names, and the programme's list.
     ///
     /// # Errors
     ///
-    /// Fails at the first list that cannot be used.
-    pub fn load(&mut self, allow: &crate::config::Allow) -> Result<(), AllowError> {
+    /// Fails at the first list of the site that cannot be used.
+    pub fn load(&mut self, allow: &crate::config::Allow, programme: &[String]) -> Result<(), AllowError> {
+        let theirs = self.list("the programme");
+        for value in programme {
+            // The hub has checked it; a value of a kind that this guard does not know must not stop it.
+            let _unknown = self.value("the programme", value, theirs);
+        }
         let site = self.list("the configuration");
         for value in &allow.values {
             self.value("the configuration", value, site)?;
@@ -93,6 +114,18 @@ impl Allowed {
         Ok(())
     }
 
+    fn note(&mut self, list: u32, value: &str) {
+        self.fingerprint.update(list.to_be_bytes());
+        self.fingerprint.update(value);
+        self.fingerprint.update([0]);
+    }
+
+    /// The same for the same values of the same lists, and for no others.
+    #[must_use]
+    pub fn fingerprint(&self) -> [u8; 32] {
+        self.fingerprint.clone().finalize().into()
+    }
+
     fn list(&mut self, name: &str) -> u32 {
         self.lists.push(name.to_owned());
         u32::try_from(self.lists.len() - 1).unwrap_or(0)
@@ -103,7 +136,19 @@ impl Allowed {
             place: place.to_owned(),
             text: text.chars().take(80).collect(),
         })?;
+        self.note(list, text);
         self.values += usize::from(self.matcher.insert(&key, list));
+        match key {
+            Key::Name(name, _) => drop(self.own_names.insert(name.as_str().to_owned())),
+            Key::Prefix(prefix) => drop(self.own_prefixes.insert(prefix)),
+            Key::Endpoint(..)
+            | Key::Digest(_)
+            | Key::Email(_)
+            | Key::Url(_)
+            | Key::FileName(_)
+            | Key::Subject(_)
+            | Key::Text(_) => {}
+        }
         Ok(())
     }
 
@@ -130,11 +175,13 @@ impl Allowed {
             return Ok(());
         }
         let list = self.list(&read.name);
+        self.has_warning_lists = true;
         let scope = if read.kind == "hostname" { Scope::Subdomains } else { Scope::Exact };
         for value in &read.list {
             // Public lists hold the odd line that is nothing; the others of it still count.
             let key = Key::parse_prefix(value).or_else(|_| Key::name(value.trim_start_matches('.'), scope));
             if let Some(key) = key.ok().or_else(|| any_key(value)) {
+                self.note(list, value);
                 self.values += usize::from(self.matcher.insert(&key, list));
             }
         }
@@ -195,6 +242,22 @@ impl Allowed {
     /// Allowed names, for zones and exports that have to let them pass below what they block.
     pub fn names_below(&self, parents: &[&str], visit: impl FnMut(&str)) {
         self.matcher.below(parents, visit);
+    }
+
+    /// The names that the site and the programme allow, with all below them.
+    pub fn own_names(&self) -> impl Iterator<Item = &str> {
+        self.own_names.iter().map(String::as_str)
+    }
+
+    /// The addresses that the site and the programme allow.
+    pub fn own_prefixes(&self) -> impl Iterator<Item = &Prefix> {
+        self.own_prefixes.iter()
+    }
+
+    /// Whether there are names besides those.
+    #[must_use]
+    pub fn has_warning_lists(&self) -> bool {
+        self.has_warning_lists
     }
 
     /// How many values are allowed, and the warning lists that were passed over.
@@ -300,13 +363,13 @@ mod tests {
         let config =
             crate::config::Allow { values: vec![], files: vec![site.clone()], warning_lists: vec![lists] };
         let mut allowed = Allowed::new([1; 32]);
-        allowed.load(&config).unwrap();
+        allowed.load(&config, &[]).unwrap();
         let name = Key::name("www.popular.example", Scope::Subdomains).unwrap();
         assert_eq!(allowed.allows(&name), Some("Top"));
         assert!(allowed.passes_name("x.ours.example"));
         assert_eq!(allowed.extent(), (3, ["Re (regex)".to_owned()].as_slice()));
         fs::write(&site, "fine.example\nnot fine\n").unwrap();
-        let told = Allowed::new([1; 32]).load(&config).unwrap_err().to_string();
+        let told = Allowed::new([1; 32]).load(&config, &[]).unwrap_err().to_string();
         assert!(told.contains("site.txt:2: `not fine`"), "{told}");
     }
 }

@@ -77,6 +77,9 @@ pub fn compile(pattern_type: &str, text: &str) -> Result<Vec<Key>, CannotCompile
     if pattern_type != "stix" {
         return Err(CannotCompile::Language(pattern_type.chars().take(40).collect()));
     }
+    if let Some(key) = quick(text) {
+        return Ok(vec![key]);
+    }
     let pattern = Pattern::parse(text).map_err(|error| CannotCompile::Syntax(error.to_string()))?;
     let Some(simple) = pattern.simple() else { return text_of(pattern.root()) };
     let mut keys = Vec::with_capacity(simple.alternatives.len());
@@ -86,6 +89,24 @@ pub fn compile(pattern_type: &str, text: &str) -> Result<Vec<Key>, CannotCompile
     keys.sort_unstable();
     keys.dedup();
     Ok(keys)
+}
+
+/// The commonest patterns, one plain equality, without a parse: a start compiles a million of them. Whatever is not exactly of
+/// this form, or has no key, takes the long way.
+fn quick(text: &str) -> Option<Key> {
+    let (property, rest) = text.strip_prefix('[')?.split_once(" = '")?;
+    let value = rest.strip_suffix("']")?;
+    if value.is_empty() || value.contains(['\'', '\\']) {
+        return None;
+    }
+    match property {
+        "domain-name:value" => name(value).ok(),
+        "ipv4-addr:value" | "ipv6-addr:value" => Key::parse_prefix(value).ok(),
+        "url:value" => Key::url(value).ok(),
+        "file:hashes.'SHA-256'" => Key::hash("SHA-256", value).ok(),
+        "file:hashes.MD5" => Key::hash("MD5", value).ok(),
+        _ => None,
+    }
 }
 
 fn key_of(alternative: &[Equality<'_>]) -> Result<Key, CannotCompile> {
@@ -203,6 +224,46 @@ mod tests {
     fn compiled(pattern: &str) -> Result<Vec<String>, &'static str> {
         let keys = compile("stix", pattern).map_err(|error| error.word())?;
         Ok(keys.iter().map(|key| format!("{} {key}", key.kind().word())).collect())
+    }
+
+    #[test]
+    fn the_short_way_leads_where_the_long_one_does() {
+        let sha256 = "Ab".repeat(32);
+        let values = [
+            "Evil.Example",
+            "co.uk",
+            "192.0.2.0/24",
+            "2001:db8::1",
+            "http://A.example/x?y=%41",
+            &sha256,
+            "é.example",
+            "a b",
+        ];
+        let kinds = [
+            "domain-name:value",
+            "ipv4-addr:value",
+            "ipv6-addr:value",
+            "url:value",
+            "file:hashes.'SHA-256'",
+            "file:hashes.MD5",
+        ];
+        let mut found = 0;
+        for (kind, value) in kinds.iter().flat_map(|kind| values.iter().map(move |value| (kind, value))) {
+            let text = format!("[{kind} = '{value}']");
+            if let Some(key) = quick(&text) {
+                // A space more, and the parser has to do it.
+                assert_eq!(Ok(vec![key]), compile("stix", &format!("[ {kind} = '{value}']")), "{text}");
+                found += 1;
+            }
+        }
+        assert!(found >= 9, "{found}");
+        for text in [
+            "[url:value = 'a\\'b']",
+            "[domain-name:value = 'a.example'] OR [domain-name:value = 'b.example']",
+            "[domain-name:value = '']",
+        ] {
+            assert_eq!(quick(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -124,6 +124,8 @@ pub struct Customer {
     pub keys: Vec<String>,
     /// The listeners that are its own.
     pub listeners: Vec<String>,
+    /// The domains whose mail is its own, with all below them.
+    pub domains: Vec<String>,
     /// What it subscribes to, by alias, with its own mode.
     pub feeds: BTreeMap<String, Mode>,
     /// Which countermeasures it takes.
@@ -256,6 +258,8 @@ struct WrittenCustomer {
     keys: Vec<Spanned<String>>,
     #[serde(default)]
     listeners: Vec<String>,
+    #[serde(default)]
+    domains: Vec<Spanned<String>>,
     feeds: Option<BTreeMap<Spanned<String>, Mode>>,
     services: Option<Vec<Service>>,
     #[serde(default)]

@@ -1,13 +1,13 @@
 //! Who asks, and what their subscription lets happen to them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
 use crate::config::{Config, Customer, Feed, Mode, Service};
 
-/// A customer, as an index into the configuration's.
+/// A customer: a number that stays its own as long as the guard runs, also when another configuration is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CustomerId(u16);
 
@@ -18,6 +18,8 @@ pub struct Customers {
     networks: Vec<(u8, HashMap<IpNet, CustomerId>)>,
     keys: BTreeMap<String, Vec<CustomerId>>,
     listeners: BTreeMap<String, CustomerId>,
+    domains: HashMap<String, CustomerId>,
+    /// By number. Who is no customer any more leaves its number behind, and has subscribed to nothing.
     each: Vec<One>,
 }
 
@@ -28,17 +30,27 @@ struct One {
     modes: Vec<Option<Mode>>,
     services: Vec<Service>,
     reports: bool,
+    is_gone: bool,
 }
 
 impl Customers {
     /// The customers of a configuration.
     #[must_use]
     pub fn new(config: &Config) -> Self {
+        Self::after(config, None)
+    }
+
+    /// The customers of a configuration that takes the place of another: those of one name keep their number, so that no
+    /// question under way is answered, and no hit counted, as somebody else's.
+    #[must_use]
+    pub fn after(config: &Config, before: Option<&Self>) -> Self {
         let mut by_length: BTreeMap<u8, HashMap<IpNet, CustomerId>> = BTreeMap::new();
         let mut keys: BTreeMap<String, Vec<CustomerId>> = BTreeMap::new();
-        let mut listeners = BTreeMap::new();
-        let mut each = Vec::new();
-        for (index, customer) in config.customers.iter().enumerate() {
+        let (mut listeners, mut domains) = (BTreeMap::new(), HashMap::new());
+        let gone = |one: &One| One { is_gone: true, services: Vec::new(), reports: false, ..one.clone() };
+        let mut each: Vec<One> = before.iter().flat_map(|before| &before.each).map(gone).collect();
+        for customer in &config.customers {
+            let index = each.iter().position(|one| one.name == customer.name).unwrap_or(each.len());
             let id = CustomerId(u16::try_from(index).unwrap_or(u16::MAX));
             for network in &customer.networks {
                 by_length.entry(network.prefix_len()).or_default().insert(network.trunc(), id);
@@ -47,9 +59,14 @@ impl Customers {
                 keys.entry(key.clone()).or_default().push(id);
             }
             listeners.extend(customer.listeners.iter().map(|listener| (listener.clone(), id)));
-            each.push(One::new(customer, &config.feeds));
+            domains.extend(customer.domains.iter().map(|domain| (domain.clone(), id)));
+            let one = One::new(customer, &config.feeds);
+            match each.get_mut(index) {
+                Some(place) => *place = one,
+                None => each.push(one),
+            }
         }
-        Self { networks: by_length.into_iter().rev().collect(), keys, listeners, each }
+        Self { networks: by_length.into_iter().rev().collect(), keys, listeners, domains, each }
     }
 
     /// Whose client asks from an address.
@@ -68,10 +85,43 @@ impl Customers {
         self.listeners.get(listener).copied()
     }
 
+    /// Whose mail a recipient's is: the longest domain counts.
+    #[must_use]
+    pub fn of_recipient(&self, address: &str) -> Option<CustomerId> {
+        if self.domains.is_empty() {
+            return None;
+        }
+        let (_, domain) = address.rsplit_once('@')?;
+        let domain = domain.trim_end_matches('.').to_ascii_lowercase();
+        let parents = domain.match_indices('.').map(|(at, _)| &domain[at + 1..]);
+        std::iter::once(domain.as_str()).chain(parents).find_map(|domain| self.domains.get(domain).copied())
+    }
+
+    /// Whose a mail is: each recipient's customer once, and for recipients of nobody's domain the listener's. `None` stands
+    /// for recipients that are no customer's.
+    #[must_use]
+    pub fn of_mail(&self, listener: &str, recipients: &[String]) -> Vec<Option<CustomerId>> {
+        let otherwise = self.of_listener(listener).or_else(|| self.only());
+        if self.domains.is_empty() || recipients.is_empty() {
+            return vec![otherwise];
+        }
+        let whose: BTreeSet<_> = recipients.iter().map(|one| self.of_recipient(one).or(otherwise)).collect();
+        whose.into_iter().collect()
+    }
+
     /// The only customer there is, if there is but one.
     #[must_use]
     pub fn only(&self) -> Option<CustomerId> {
-        (self.each.len() == 1).then_some(CustomerId(0))
+        let mut those = (0..).zip(&self.each).filter(|(_, one)| !one.is_gone);
+        let first = those.next().map(|(index, _)| CustomerId(index));
+        first.filter(|_| those.next().is_none())
+    }
+
+    /// Whether the sinkhole enforces a feed for whoever asks from an address.
+    #[must_use]
+    pub fn enforces_at(&self, address: IpAddr, feed: u16) -> bool {
+        let customer = self.of_address(address);
+        customer.and_then(|id| self.mode(id, feed, Service::Sinkhole)) == Some(Mode::Enforce)
     }
 
     /// The TSIG keys whose holders take a feed's zone: those of customers that have it enforced by the sinkhole.
@@ -112,6 +162,7 @@ impl One {
             modes: feeds.iter().map(|feed| customer.feeds.get(&feed.alias).copied()).collect(),
             services: customer.services.clone(),
             reports: customer.report,
+            is_gone: false,
         }
     }
 }
@@ -164,6 +215,27 @@ secret_file = "k"
             let found = customers.of_address(address.parse().unwrap());
             assert_eq!(found.map(|id| customers.name(id)), expected, "{address}");
         }
+    }
+
+    #[test]
+    fn numbers_stay_with_their_customers() {
+        let config = |text: &str| Config::parse("guard.toml", text, Path::new(".")).unwrap();
+        let before = Customers::new(&config(TEXT));
+        let narrow = before.of_address("10.1.0.1".parse().unwrap()).unwrap();
+        let wide = before.of_address("10.2.0.1".parse().unwrap()).unwrap();
+        let (head, tail) = TEXT.split_once("[[customer]]\nname = \"wide\"").unwrap();
+        let (_, tail) = tail.split_once("[[customer]]").unwrap();
+        let without =
+            format!("{head}[[customer]]\nname = \"new\"\nnetworks = [\"11.0.0.0/8\"]\n[[customer]]{tail}");
+        let after = Customers::after(&config(&without), Some(&before));
+        assert_eq!(after.of_address("10.1.0.1".parse().unwrap()), Some(narrow));
+        assert_eq!(after.of_address("10.2.0.1".parse().unwrap()), None);
+        assert_eq!(after.mode(wide, 1, Service::Sinkhole), None, "who is gone has nothing");
+        let new = after.of_address("11.0.0.1".parse().unwrap()).unwrap();
+        assert!(new != wide && new != narrow && after.only().is_none());
+        let one = TEXT.replace("[[customer]]\nname = \"narrow\"\nnetworks = [\"10.1.0.0/16\", \"2001:db8::/32\"]\nreport = true\n", "");
+        let last = Customers::after(&config(&one), Some(&after));
+        assert_eq!(last.only(), Some(wide), "it has its old number");
     }
 
     #[test]

@@ -14,18 +14,20 @@ mod disposal;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use model::{Clock, Timestamp};
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use crate::config::{Config, Mode};
+use crate::allow::Allowed;
+use crate::config::{Config, Feed, Mode};
+use crate::customers::Customers;
 use crate::follow::{BlindFeed, BlindLine, Cursor, Me, News, Received};
 use crate::frequency::Counts as Frequencies;
-use crate::hold::{Frame, Hold, HoldError, Kept};
-use crate::indicator::{self, Object, Rights, id_of};
+use crate::hold::{Frame, Hold, HoldError, Kept, KeptRef};
+use crate::indicator::{self, Object, ObjectRef, Rights, id_of};
 use crate::judge::{Hit, Judge};
 use crate::lease::{Lease, Standing};
 use crate::occurrence::Facts;
@@ -42,11 +44,10 @@ const DUE_MAX: usize = 2_000;
 const HITS_MAX: usize = 10_000;
 /// Without a word of a lease from hub or site, nothing ends by silence.
 const NO_LEASE: Duration = Duration::from_secs(u64::MAX / 4);
+/// Room is made at most for so many indicators before they are seen.
+const EXPECTED_MAX: usize = 2_000_000;
 /// After so long without news what is gone is taken off the disk.
 const QUIET: Duration = Duration::from_secs(5);
-
-/// How many frames are read ahead while loading.
-const FRAMES_AHEAD: usize = 16;
 
 /// Who makes a change together with something of its own, such as a policy zone.
 pub trait Zones: Send {
@@ -91,7 +92,8 @@ pub struct Engine {
     config: Arc<Config>,
     judge: Arc<Judge>,
     set: Arc<Set>,
-    zones: Box<dyn Zones>,
+    /// None before what is held is loaded: zones open on what is there, and not on what comes one by one.
+    zones: Option<Box<dyn Zones>>,
     hold: Hold,
     secrets: Arc<Secrets>,
     clock: Arc<dyn Clock>,
@@ -104,6 +106,8 @@ pub struct Engine {
     frequencies: Frequencies,
     counts: HitCounts,
     facts: Facts,
+    /// What the programme allows, as the hub last said.
+    programme_allows: Vec<String>,
     alarms: BTreeSet<Uuid>,
     certificates: Vec<Certificate>,
     unreadable: u64,
@@ -123,7 +127,6 @@ impl Engine {
     pub fn open(
         config: Arc<Config>,
         judge: Arc<Judge>,
-        zones: Box<dyn Zones>,
         secrets: Arc<Secrets>,
         clock: Arc<dyn Clock>,
         random: Random,
@@ -131,23 +134,17 @@ impl Engine {
         facts: Facts,
     ) -> Result<Self, HoldError> {
         let set = Arc::clone(judge.set());
-        let mut feeds = vec![FeedState::default(); config.feeds.len()];
-        let mut heard = None;
-        let hold = Hold::open(&config.data, secrets.hold_key(), random(), |frame| {
-            heard = heard.max((frame.heard > 0).then(|| Timestamp::from_micros(frame.heard)));
-            let known = config.feeds.iter().position(|feed| feed.alias == frame.feed);
-            if let Some((index, cursor)) = known.zip(frame.cursor.as_ref()) {
-                feeds[index].cursor = Cursor::from_text(cursor);
-            }
-        })?;
+        let feeds = vec![FeedState::default(); config.feeds.len()];
+        let hold = Hold::open_unread(&config.data, secrets.hold_key(), random())?;
         let began = Instant::now();
         let length = config.hub.lease.unwrap_or(NO_LEASE);
+        let heard = hold.last_heard()?.map(Timestamp::from_micros);
         let lease = Lease::resumed(length, heard, clock.now(), began);
         Ok(Self {
             config,
             judge,
             set,
-            zones,
+            zones: None,
             hold,
             secrets,
             clock,
@@ -160,6 +157,7 @@ impl Engine {
             frequencies: Frequencies::default(),
             counts: HitCounts::default(),
             facts,
+            programme_allows: Vec::new(),
             alarms: BTreeSet::new(),
             certificates: Vec::new(),
             unreadable: 0,
@@ -175,10 +173,75 @@ impl Engine {
     ///
     /// Fails if the store cannot be read.
     pub fn begin(&mut self) -> Result<(), HoldError> {
-        if self.lease.standing(Instant::now()).is_held() {
-            self.load()?;
+        let is_held = self.lease.standing(Instant::now()).is_held();
+        let cursors = if is_held { self.load()? } else { self.read_cursors()? };
+        for (state, cursor) in self.feeds.iter_mut().zip(cursors) {
+            state.cursor = cursor;
         }
         Ok(())
+    }
+
+    /// What the programme allows.
+    #[must_use]
+    pub fn programme_allows(&self) -> &[String] {
+        &self.programme_allows
+    }
+
+    /// What the programme is known to allow; the set's lists have it already.
+    pub fn set_programme_allows(&mut self, values: Vec<String>) {
+        self.programme_allows = values;
+    }
+
+    /// Has zones change together with the set from here on.
+    pub fn set_zones(&mut self, zones: Box<dyn Zones>) {
+        self.zones = Some(zones);
+    }
+
+    /// Takes other settings for the same feeds, and other allow lists. What is in the set is judged anew by them; what stays
+    /// as it was does not change, not even for a moment.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read.
+    pub fn reload(&mut self, config: Arc<Config>, allowed: Option<Allowed>) -> Result<(), HoldError> {
+        // Hits so far are counted as they were consented to.
+        self.take_hits();
+        let by = |feed: &Feed| (feed.days_max, feed.confidence_min);
+        let judged_by = |config: &Config| config.feeds.iter().map(by).collect::<Vec<_>>();
+        let is_other = allowed.is_some() || judged_by(&config) != judged_by(&self.config);
+        let customers = Customers::after(&config, Some(&self.judge.customers()));
+        self.set.set_feeds(config.feeds.clone());
+        if let Some(allowed) = allowed {
+            self.set.set_allowed(allowed);
+        }
+        self.judge.set_customers(customers);
+        self.config = config;
+        self.set_lease();
+        if is_other && self.is_loaded {
+            self.judge_anew()?;
+        }
+        Ok(())
+    }
+
+    /// Judges what is held by the settings and lists in force.
+    fn judge_anew(&mut self) -> Result<(), HoldError> {
+        let by_alias = by_alias(&self.config);
+        for feed in by_alias.values() {
+            self.set.forget_refusals(*feed);
+        }
+        self.hold.each_live(|frame| {
+            let Some(feed) = by_alias.get(frame.feed.as_str()).copied() else { return };
+            let is_indicator = |kept: &Kept| kept.object.indicator().is_some();
+            let put = frame.put.into_iter().filter(is_indicator).collect();
+            let put: Vec<Kept> = put;
+            self.put(feed, steps(&self.set, feed, put.iter().map(Kept::borrowed)));
+        })
+    }
+
+    fn set_lease(&mut self) {
+        let granted = self.me.as_ref().and_then(|me| me.lease_seconds).map(Duration::from_secs);
+        let both = [granted, self.config.hub.lease].into_iter().flatten().min();
+        self.lease.set_length(both.unwrap_or(NO_LEASE));
     }
 
     /// Where each feed stands, in the order of the configuration.
@@ -238,10 +301,8 @@ impl Engine {
                 self.heard(feed)?;
             }
             News::Hub(me) => {
-                let granted = me.lease_seconds.map(Duration::from_secs);
-                let both = [granted, self.config.hub.lease].into_iter().flatten().min();
-                self.lease.set_length(both.unwrap_or(NO_LEASE));
                 self.me = Some(me);
+                self.set_lease();
                 self.heard(feed)?;
             }
             News::Blinded(blinded) => {
@@ -269,7 +330,7 @@ impl Engine {
         let now = self.clock.now();
         if self.is_loaded {
             for (feed, change) in self.set.due(now, DUE_MAX) {
-                self.zones.change(&self.set, feed, change);
+                self.change(feed, change);
             }
         }
         self.take_hits();
@@ -344,46 +405,37 @@ impl Engine {
             state.cursor = cursor;
         }
         if self.is_loaded {
-            self.is_untidy |= self.put(feed, frame.put);
+            self.is_untidy |= self.put(feed, steps(&self.set, feed, frame.put.iter().map(Kept::borrowed)));
         }
         Ok(())
     }
 
     /// Puts what was read into the set, in its order. Says whether something of it is to leave the disk.
-    fn put(&self, feed: u16, kept: Vec<Kept>) -> bool {
+    fn put(&self, feed: u16, steps: Vec<Step>) -> bool {
         let mut is_untidy = false;
-        let mut entering: Vec<Entering> = Vec::new();
-        for one in kept {
-            match one.object {
-                Object::Indicator(indicator) if indicator.revoked => {
+        let mut entering: Vec<Entering> = Vec::with_capacity(steps.len());
+        for step in steps {
+            match step {
+                Step::Come(one) => entering.push(one),
+                Step::Go(id) => {
                     self.come(feed, &mut entering);
-                    self.go(feed, [indicator.id]);
+                    self.go(feed, [id]);
                 }
-                Object::Indicator(indicator) => {
-                    let id = indicator.id;
-                    match self.set.enter(feed, *indicator, Rights::from_bits(one.rights)) {
-                        Some(one) => entering.push(one),
-                        // A version that cannot be used ends the one before it.
-                        None => self.go(feed, [id]),
-                    }
-                }
-                Object::Pap { id, is_passive } => {
+                Step::Pap { id, is_passive } => {
                     self.come(feed, &mut entering);
                     self.set.learn_pap(id, is_passive);
                 }
-                Object::Recall(ids) => {
+                Step::Recall(ids) => {
                     self.come(feed, &mut entering);
-                    let ids: Vec<Uuid> = ids.iter().filter_map(|id| id_of(id)).collect();
                     for of in 0..u16::try_from(self.feeds.len()).unwrap_or(u16::MAX) {
                         self.go(of, ids.iter().copied());
                     }
                     is_untidy = true;
                 }
-                Object::FalsePositive { by, of, stands } => {
+                Step::FalsePositive { by, of, stands } => {
                     self.come(feed, &mut entering);
                     self.false_positive(&by, &of, stands);
                 }
-                Object::Other => {}
             }
         }
         self.come(feed, &mut entering);
@@ -391,16 +443,32 @@ impl Engine {
     }
 
     fn come(&self, feed: u16, entering: &mut Vec<Entering>) {
-        if !entering.is_empty() {
-            let change = self.set.coming(feed, std::mem::take(entering), self.clock.now());
-            self.zones.change(&self.set, feed, change);
+        if entering.is_empty() {
+            return;
+        }
+        let entering = std::mem::take(entering);
+        if self.zones.is_none() && !self.is_loaded {
+            self.set.fill(feed, entering, self.clock.now());
+            return;
+        }
+        let change = self.set.coming(feed, entering, self.clock.now());
+        if !change.is_empty() {
+            self.change(feed, change);
         }
     }
 
     fn go(&self, feed: u16, ids: impl IntoIterator<Item = Uuid>) {
         let change = self.set.going(feed, ids);
         if !change.is_empty() {
-            self.zones.change(&self.set, feed, change);
+            self.change(feed, change);
+        }
+    }
+
+    /// Makes a change, with zones if there are any.
+    fn change(&self, feed: u16, change: Change) {
+        match &self.zones {
+            Some(zones) => zones.change(&self.set, feed, change),
+            None => self.set.commit(change),
         }
     }
 
@@ -421,7 +489,7 @@ impl Engine {
         }
         let change = self.set.blinded(feed, &key, entries, self.clock.now());
         if !change.is_empty() {
-            self.zones.change(&self.set, feed, change);
+            self.change(feed, change);
         }
     }
 
@@ -439,7 +507,7 @@ impl Engine {
     /// Makes a bound hold for an indicator, or hold no more.
     pub fn bound(&self, id: Uuid, bound: Bound, holds: bool) {
         for (feed, change) in self.set.bounding(id, bound, holds) {
-            self.zones.change(&self.set, feed, change);
+            self.change(feed, change);
         }
     }
 
@@ -459,38 +527,57 @@ impl Engine {
         Ok(())
     }
 
-    fn load(&mut self) -> Result<(), HoldError> {
+    /// Loads what is held. Says where each feed stands.
+    fn load(&mut self) -> Result<Vec<Cursor>, HoldError> {
         let began = Instant::now();
-        let by_alias: BTreeMap<&str, u16> =
-            self.config.feeds.iter().map(|feed| feed.alias.as_str()).zip(0_u16..).collect();
-        // One thread decrypts and reads, this one compiles and lists.
-        std::thread::scope(|scope| {
-            let (sender, frames) = sync_channel(FRAMES_AHEAD);
-            let hold = &self.hold;
-            let reader = scope.spawn(move || {
-                hold.each_read(|frame| {
-                    // Nobody takes it any more only if this thread's owner panicked.
-                    let _taken = sender.send(frame);
-                })
-            });
-            for frame in frames {
-                let Some(feed) = by_alias.get(frame.feed.as_str()).copied() else { continue };
-                self.put(feed, frame.put);
-                self.go(feed, frame.gone);
-            }
-            reader.join().unwrap_or(Ok(()))
-        })?;
+        let by_alias = by_alias(&self.config);
+        let mut cursors = vec![Cursor::default(); self.feeds.len()];
+        let mut is_first = true;
+        // All cores decrypt, read and compile; this thread lists.
+        self.hold.each_parallel(
+            |frame| {
+                let feed = by_alias.get(frame.feed).copied();
+                let steps = feed.map(|feed| steps(&self.set, feed, frame.put));
+                (feed, frame.cursor.map(Cursor::from_text), steps, frame.gone)
+            },
+            |(feed, cursor, steps, gone)| {
+                let (Some(feed), Some(steps)) = (feed, steps) else { return };
+                if let (Some(place), Some(cursor)) = (cursors.get_mut(usize::from(feed)), cursor) {
+                    *place = cursor;
+                }
+                if std::mem::take(&mut is_first) {
+                    // Pages are mostly of one size.
+                    self.set.expect(steps.len().saturating_mul(self.hold.pages()).min(EXPECTED_MAX));
+                }
+                self.put(feed, steps);
+                self.go(feed, gone);
+            },
+        )?;
+        self.set.filled();
         self.is_loaded = true;
         self.judge.set_idle(false);
         info!(duration_ms = began.elapsed().as_millis(), "what is held is loaded");
-        Ok(())
+        Ok(cursors)
+    }
+
+    /// Where each feed stands, without anything of it.
+    fn read_cursors(&self) -> Result<Vec<Cursor>, HoldError> {
+        let by_alias = by_alias(&self.config);
+        let mut cursors = vec![Cursor::default(); self.feeds.len()];
+        self.hold.each_read(|frame| {
+            let feed = by_alias.get(frame.feed.as_str()).map(|feed| usize::from(*feed));
+            if let (Some(place), Some(text)) = (feed.and_then(|feed| cursors.get_mut(feed)), frame.cursor) {
+                *place = Cursor::from_text(&text);
+            }
+        })?;
+        Ok(cursors)
     }
 
     fn unload(&mut self) {
         self.judge.set_idle(true);
         for feed in 0..u16::try_from(self.feeds.len()).unwrap_or(u16::MAX) {
             let change = self.set.all_going(feed);
-            self.zones.change(&self.set, feed, change);
+            self.change(feed, change);
             self.set.forget_refusals(feed);
         }
         self.is_loaded = false;
@@ -526,6 +613,41 @@ impl Engine {
     }
 }
 
+/// One object of a feed, compiled: what it means for the set.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are indicators, and boxes would be a million allocations"
+)]
+enum Step {
+    Come(Entering),
+    Go(Uuid),
+    Pap { id: String, is_passive: bool },
+    Recall(Vec<Uuid>),
+    FalsePositive { by: String, of: Vec<String>, stands: bool },
+}
+
+/// Compiles what was read of a feed.
+fn steps<'k>(set: &Set, feed: u16, kept: impl IntoIterator<Item = KeptRef<'k>>) -> Vec<Step> {
+    let mut entry = set.entry(feed);
+    let steps = kept.into_iter().filter_map(|one| match one.object {
+        ObjectRef::Indicator(indicator) => {
+            let rights = Rights::from_bits(one.rights);
+            let entering = if indicator.revoked { None } else { entry.enter(&indicator, rights) };
+            // A version that cannot be used ends the one before it.
+            Some(entering.map_or(Step::Go(indicator.id), Step::Come))
+        }
+        ObjectRef::Pap { id, is_passive } => Some(Step::Pap { id, is_passive }),
+        ObjectRef::Recall(ids) => Some(Step::Recall(ids.iter().filter_map(|id| id_of(id)).collect())),
+        ObjectRef::FalsePositive { by, of, stands } => Some(Step::FalsePositive { by, of, stands }),
+        ObjectRef::Other => None,
+    });
+    steps.collect()
+}
+
+fn by_alias(config: &Config) -> BTreeMap<String, u16> {
+    config.feeds.iter().map(|feed| feed.alias.clone()).zip(0_u16..).collect()
+}
+
 fn blind_entry(line: &BlindLine) -> Option<BlindEntry> {
     Some(BlindEntry {
         id: line.reference.strip_prefix("b-")?.parse().ok()?,
@@ -538,14 +660,13 @@ fn blind_entry(line: &BlindLine) -> Option<BlindEntry> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::allow::Allowed;
     use crate::config::Service;
-    use crate::customers::Customers;
     use crate::follow::Cursor;
     use crate::judge::Decided;
     use model::ManualClock;
     use serde_json::{Value, json};
     use std::path::Path;
+    use std::sync::mpsc::sync_channel;
 
     const ID: &str = "indicator--8e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f";
     const OTHER: &str = "indicator--9e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f";
@@ -575,9 +696,9 @@ mod tests {
             let facts = Facts::new(secrets.fact_salt());
             let random = Box::new(|| *uuid::Uuid::new_v4().as_bytes());
             let mut engine =
-                Engine::open(config, Arc::new(judge), Box::new(NoZones), secrets, clock, random, hits, facts)
-                    .unwrap();
+                Engine::open(config, Arc::new(judge), secrets, clock, random, hits, facts).unwrap();
             engine.begin().unwrap();
+            engine.set_zones(Box::new(NoZones));
             engine
         }
     }

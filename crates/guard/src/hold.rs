@@ -20,10 +20,14 @@
 //!
 //! When most of the file is about what is gone, it is written anew beside itself and renamed into place.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError, mpsc};
+use std::thread;
 
 use chacha20poly1305::aead::{Aead as _, KeyInit as _};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
@@ -31,14 +35,20 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
 
-use crate::indicator::Object;
+use crate::indicator::{Object, ObjectRef, id_of};
 
-const MAGIC: &[u8; 8] = b"rfhold01";
+const MAGIC: &[u8; 8] = b"rfhold02";
 const HEAD_BYTES: usize = 24;
 /// The largest frame that is read: a page of the largest objects is far below.
 const FRAME_BYTES_MAX: usize = 256 << 20;
 /// Below this size nothing is written anew.
 const COMPACT_BYTES_MIN: u64 = 16 << 20;
+/// More threads than this have nothing to do: whoever takes the frames is one.
+const READERS_MAX: usize = 8;
+/// So many frames for each thread are read ahead of whoever takes them.
+const FRAMES_AHEAD: usize = 4;
+/// What a note is sealed as: no frame has so many before it.
+const NOTE_PART: u64 = u64::MAX;
 /// Speed counts more than size: a million indicators are read within a second.
 const ZSTD_LEVEL: i32 = 1;
 
@@ -85,6 +95,48 @@ impl HoldKey {
     }
 }
 
+impl HoldKey {
+    /// Keeps a value beside the store, sealed, in place of what has that name.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the disk does.
+    pub fn write_note(
+        &self,
+        folder: &Path,
+        name: &str,
+        generation: [u8; 16],
+        value: &impl Serialize,
+    ) -> Result<(), HoldError> {
+        let path = folder.join(name);
+        let bytes = [&generation[..], &seal(&cipher(self), &generation, NOTE_PART, value)].concat();
+        crate::reporter::replace(&path, &bytes).map_err(io_error("written", &path))
+    }
+
+    /// A value that [`HoldKey::write_note`] kept; nothing if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the disk does, or if what is there was not written with this key.
+    pub fn read_note<T: serde::de::DeserializeOwned>(
+        &self,
+        folder: &Path,
+        name: &str,
+    ) -> Result<Option<T>, HoldError> {
+        let path = folder.join(name);
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(io_error("read", &path)(error)),
+        };
+        let read = bytes.split_first_chunk::<16>().and_then(|(generation, rest)| {
+            let plain = unseal(&cipher(self), generation, NOTE_PART, rest.get(4..)?)?;
+            postcard::from_bytes(&plain).ok()
+        });
+        read.map(Some).ok_or_else(|| HoldError::Damaged { path: path.display().to_string(), frame: 0 })
+    }
+}
+
 /// One step of what is held.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Frame {
@@ -111,6 +163,36 @@ pub struct Kept {
     pub object: Object,
 }
 
+/// A [`Frame`] as it lies in a buffer.
+#[derive(Clone, Debug, Deserialize)]
+#[expect(missing_docs, reason = "as the fields of `Frame`")]
+pub struct FrameRef<'a> {
+    pub feed: &'a str,
+    pub cursor: Option<&'a str>,
+    pub heard: i64,
+    pub anew: bool,
+    #[serde(borrow)]
+    pub put: Vec<KeptRef<'a>>,
+    pub gone: Vec<Uuid>,
+}
+
+/// A [`Kept`] as it lies in a buffer.
+#[derive(Clone, Debug, Deserialize)]
+#[expect(missing_docs, reason = "as the fields of `Kept`")]
+pub struct KeptRef<'a> {
+    pub rights: u8,
+    #[serde(borrow)]
+    pub object: ObjectRef<'a>,
+}
+
+impl Kept {
+    /// The same without a copy.
+    #[must_use]
+    pub fn borrowed(&self) -> KeptRef<'_> {
+        KeptRef { rights: self.rights, object: self.object.borrowed() }
+    }
+}
+
 /// The open store.
 #[derive(Debug)]
 pub struct Hold {
@@ -118,7 +200,8 @@ pub struct Hold {
     key: HoldKey,
     file: File,
     generation: [u8; 16],
-    frames: u64,
+    /// Where each frame's first part lies: behind its length, and how long it is.
+    places: Vec<(u64, u32)>,
     bytes: u64,
     /// How large the file was when it held nothing that is gone.
     bytes_live: u64,
@@ -134,48 +217,57 @@ impl Hold {
         folder: &Path,
         key: HoldKey,
         generation: [u8; 16],
-        mut take: impl FnMut(Frame),
+        take: impl FnMut(Frame),
     ) -> Result<Self, HoldError> {
+        let hold = Self::open_unread(folder, key, generation)?;
+        hold.each_read(take)?;
+        Ok(hold)
+    }
+
+    /// Opens the store in a folder, or makes it with `generation`. Of what is in it only the lengths are looked at.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the disk does, or if what is there is no store.
+    pub fn open_unread(folder: &Path, key: HoldKey, generation: [u8; 16]) -> Result<Self, HoldError> {
         fs::create_dir_all(folder).map_err(io_error("made", folder))?;
         let path = folder.join("indicators.hold");
-        let existing = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(io_error("read", &path)(error)),
+        let file = match OpenOptions::new().read(true).append(true).open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Self::create(path, key, generation);
+            }
+            Err(error) => return Err(io_error("opened", &path)(error)),
         };
-        if existing.len() < HEAD_BYTES {
+        let length = file.metadata().map_err(io_error("read", &path))?.len();
+        let mut head = [0; HEAD_BYTES];
+        if length < HEAD_BYTES as u64 {
             return Self::create(path, key, generation);
         }
-        let generation: [u8; 16] = existing[8..HEAD_BYTES].try_into().unwrap_or(generation);
-        let damaged = |frame| HoldError::Damaged { path: path.display().to_string(), frame };
-        if &existing[..8] != MAGIC {
-            return Err(damaged(0));
+        file.read_exact_at(&mut head, 0).map_err(io_error("read", &path))?;
+        let generation: [u8; 16] = head[8..].try_into().unwrap_or(generation);
+        if &head[..8] != MAGIC {
+            return Err(HoldError::Damaged { path: path.display().to_string(), frame: 0 });
         }
-        let cipher = cipher(&key);
-        let (mut at, mut frames) = (HEAD_BYTES, 0_u64);
-        while let Some((read, _, end)) = next_frame(&existing, at) {
-            let frame = unseal(&cipher, &generation, 2 * frames, read);
-            let frame =
-                frame.and_then(|plain| postcard::from_bytes(&plain).ok()).ok_or_else(|| damaged(frames))?;
-            take(frame);
+        let (mut at, mut places) = (HEAD_BYTES as u64, Vec::new());
+        while let Some((place, end)) = next_place(&file, at, length).map_err(io_error("read", &path))? {
+            places.push(place);
             at = end;
-            frames += 1;
         }
-        let file =
-            OpenOptions::new().read(true).append(true).open(&path).map_err(io_error("opened", &path))?;
-        let bytes = u64::try_from(at).unwrap_or(u64::MAX);
         // What is behind was being written when the power went.
-        file.set_len(bytes).map_err(io_error("shortened", &path))?;
-        Ok(Self { path, key, file, generation, frames, bytes, bytes_live: bytes })
+        file.set_len(at).map_err(io_error("shortened", &path))?;
+        Ok(Self { path, key, file, generation, places, bytes: at, bytes_live: at })
     }
 
     fn create(path: PathBuf, key: HoldKey, generation: [u8; 16]) -> Result<Self, HoldError> {
         let mut file = private(&path).map_err(io_error("made", &path))?;
+        // A head that was not wholly written is none.
+        file.set_len(0).map_err(io_error("made", &path))?;
         let mut head = MAGIC.to_vec();
         head.extend(generation);
         file.write_all(&head).and_then(|()| file.sync_all()).map_err(io_error("written", &path))?;
         let bytes = u64::try_from(HEAD_BYTES).unwrap_or(0);
-        Ok(Self { path, key, file, generation, frames: 0, bytes, bytes_live: bytes })
+        Ok(Self { path, key, file, generation, places: Vec::new(), bytes, bytes_live: bytes })
     }
 
     /// Adds a frame with the objects of its `put`, in the same order. When this returns, it is durable.
@@ -185,15 +277,17 @@ impl Hold {
     /// Fails if the disk does; then the frame is not there.
     pub fn append(&mut self, frame: &Frame, objects: &[Vec<u8>]) -> Result<(), HoldError> {
         let cipher = cipher(&self.key);
-        let mut sealed = seal(&cipher, &self.generation, 2 * self.frames, frame);
-        sealed.extend(seal(&cipher, &self.generation, 2 * self.frames + 1, &objects));
+        let number = self.frames();
+        let mut sealed = seal(&cipher, &self.generation, 2 * number, frame);
+        let length = u32::try_from(sealed.len() - 4).unwrap_or(u32::MAX);
+        sealed.extend(seal(&cipher, &self.generation, 2 * number + 1, &objects));
         let written = self.file.write_all(&sealed).and_then(|()| self.file.sync_data());
         if let Err(error) = written {
             // Nothing half there: the next frame would come to stand behind it.
             let _: io::Result<()> = self.file.set_len(self.bytes);
             return Err(io_error("written", &self.path)(error));
         }
-        self.frames += 1;
+        self.places.push((self.bytes + 4, length));
         self.bytes += u64::try_from(sealed.len()).unwrap_or(0);
         Ok(())
     }
@@ -225,15 +319,104 @@ impl Hold {
         Ok(ids)
     }
 
+    fn frames(&self) -> u64 {
+        u64::try_from(self.places.len()).unwrap_or(u64::MAX)
+    }
+
+    /// When the hub was last heard of, as the last frame that says so has it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Hold::each`].
+    pub fn last_heard(&self) -> Result<Option<i64>, HoldError> {
+        let cipher = cipher(&self.key);
+        for number in (0..self.frames()).rev() {
+            let heard = self.frame(&cipher, number)?.heard;
+            if heard > 0 {
+                return Ok(Some(heard));
+            }
+        }
+        Ok(None)
+    }
+
     /// Gives every frame to `take`, in order, without its objects.
     ///
     /// # Errors
     ///
     /// As [`Hold::each`].
     pub fn each_read(&self, mut take: impl FnMut(Frame)) -> Result<(), HoldError> {
-        self.walk(|frame, _, _| {
+        let cipher = cipher(&self.key);
+        for number in 0..self.frames() {
+            take(self.frame(&cipher, number)?);
+        }
+        Ok(())
+    }
+
+    /// Gives what `read` makes of every frame to `take`, in order. Frames are read by as many threads as the machine has
+    /// cores, some frames ahead of `take`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Hold::each`]; what came before the fault has been taken.
+    pub fn each_parallel<T: Send>(
+        &self,
+        read: impl Fn(FrameRef<'_>) -> T + Sync,
+        mut take: impl FnMut(T),
+    ) -> Result<(), HoldError> {
+        let threads = thread::available_parallelism().map_or(1, usize::from).min(READERS_MAX);
+        let next = AtomicU64::new(0);
+        let room = Room::new(threads * FRAMES_AHEAD);
+        thread::scope(|scope| {
+            let (sender, made) = mpsc::channel();
+            for _ in 0..threads {
+                let (sender, cipher) = (sender.clone(), cipher(&self.key));
+                let (next, read, room) = (&next, &read, &room);
+                scope.spawn(move || {
+                    loop {
+                        room.enter();
+                        let number = next.fetch_add(1, Ordering::Relaxed);
+                        if number >= self.frames() {
+                            return;
+                        }
+                        let one = self.frame_with(&cipher, number, read);
+                        if sender.send((number, one)).is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+            drop(sender);
+            let mut waiting = BTreeMap::new();
+            let (mut wanted, mut failed) = (0, None);
+            for (number, one) in made {
+                waiting.insert(number, one);
+                while let Some(one) = waiting.remove(&wanted) {
+                    wanted += 1;
+                    room.leave();
+                    match one {
+                        Ok(one) if failed.is_none() => take(one),
+                        Ok(_) => {}
+                        Err(error) => failed = failed.or(Some(error)),
+                    }
+                }
+            }
+            failed.map_or(Ok(()), Err)
+        })
+    }
+
+    /// Gives what still says something to `take`, in order: of each indicator the last word, if that is not that it is gone.
+    ///
+    /// # Errors
+    ///
+    /// As [`Hold::each`].
+    pub fn each_live(&self, mut take: impl FnMut(Frame)) -> Result<(), HoldError> {
+        let last = self.last()?;
+        let mut number = 0;
+        self.each_read(|mut frame| {
+            frame.put.retain(|kept| last.is_live(&frame.feed, kept, number));
+            frame.gone = Vec::new();
+            number += 1;
             take(frame);
-            Ok(())
         })
     }
 
@@ -244,29 +427,64 @@ impl Hold {
     /// Fails if the disk does, or at what is damaged.
     pub fn each(&self, mut take: impl FnMut(Frame, Vec<Vec<u8>>)) -> Result<(), HoldError> {
         let cipher = cipher(&self.key);
-        self.walk(|frame, number, sealed| {
-            let objects = unseal(&cipher, &self.generation, 2 * number + 1, sealed);
+        for (number, (at, length)) in (0..).zip(&self.places) {
+            let frame = self.frame(&cipher, number)?;
+            let at = at + u64::from(*length);
+            let length = self.bytes_at::<4>(at)?;
+            let objects = self.part(&cipher, 2 * number + 1, at + 4, u32::from_le_bytes(length))?;
             let objects = objects.and_then(|plain| postcard::from_bytes(&plain).ok());
             take(frame, objects.ok_or_else(|| self.damaged(number))?);
-            Ok(())
-        })
-    }
-
-    fn walk(
-        &self,
-        mut take: impl FnMut(Frame, u64, &[u8]) -> Result<(), HoldError>,
-    ) -> Result<(), HoldError> {
-        let bytes = fs::read(&self.path).map_err(io_error("read", &self.path))?;
-        let cipher = cipher(&self.key);
-        let (mut at, mut number) = (HEAD_BYTES, 0_u64);
-        while let Some((read, objects, end)) = next_frame(&bytes, at).filter(|_| number < self.frames) {
-            let frame = unseal(&cipher, &self.generation, 2 * number, read);
-            let frame = frame.and_then(|plain| postcard::from_bytes(&plain).ok());
-            take(frame.ok_or_else(|| self.damaged(number))?, number, objects)?;
-            at = end;
-            number += 1;
         }
         Ok(())
+    }
+
+    fn frame(&self, cipher: &XChaCha20Poly1305, number: u64) -> Result<Frame, HoldError> {
+        let plain = self.plain(cipher, number)?;
+        postcard::from_bytes(&plain).map_err(|_| self.damaged(number))
+    }
+
+    fn frame_with<T>(
+        &self,
+        cipher: &XChaCha20Poly1305,
+        number: u64,
+        read: impl Fn(FrameRef<'_>) -> T,
+    ) -> Result<T, HoldError> {
+        let plain = self.plain(cipher, number)?;
+        postcard::from_bytes(&plain).map(read).map_err(|_| self.damaged(number))
+    }
+
+    fn plain(&self, cipher: &XChaCha20Poly1305, number: u64) -> Result<Vec<u8>, HoldError> {
+        let place = usize::try_from(number).ok().and_then(|number| self.places.get(number));
+        let (at, length) = place.copied().ok_or_else(|| self.damaged(number))?;
+        self.part(cipher, 2 * number, at, length)?.ok_or_else(|| self.damaged(number))
+    }
+
+    /// What is sealed at a place; nothing if it is not what this key sealed there.
+    fn part(
+        &self,
+        cipher: &XChaCha20Poly1305,
+        part: u64,
+        at: u64,
+        length: u32,
+    ) -> Result<Option<Vec<u8>>, HoldError> {
+        let mut sealed = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
+        self.file.read_exact_at(&mut sealed, at).map_err(io_error("read", &self.path))?;
+        Ok(unseal(cipher, &self.generation, part, &sealed))
+    }
+
+    fn bytes_at<const N: usize>(&self, at: u64) -> Result<[u8; N], HoldError> {
+        let mut bytes = [0; N];
+        self.file.read_exact_at(&mut bytes, at).map_err(io_error("read", &self.path))?;
+        Ok(bytes)
+    }
+
+    fn last(&self) -> Result<Last, HoldError> {
+        let (mut last, mut number) = (Last::default(), 0);
+        self.each_read(|frame| {
+            last.see(&frame, number);
+            number += 1;
+        })?;
+        Ok(last)
     }
 
     fn damaged(&self, frame: u64) -> HoldError {
@@ -279,12 +497,7 @@ impl Hold {
     ///
     /// Fails if the disk does; then the old file stays.
     pub fn rewrite(&mut self, generation: [u8; 16], keeps: impl Fn(&str) -> bool) -> Result<(), HoldError> {
-        let mut last = Last::default();
-        let mut number = 0_u64;
-        self.each_read(|frame| {
-            last.see(&frame, number);
-            number += 1;
-        })?;
+        let last = self.last()?;
         let beside = self.path.with_extension("new");
         let _: io::Result<()> = fs::remove_file(&beside);
         let mut anew = Self::create(beside.clone(), self.key.clone(), generation)?;
@@ -305,6 +518,12 @@ impl Hold {
         anew.bytes_live = anew.bytes;
         *self = anew;
         Ok(())
+    }
+
+    /// How many frames there are.
+    #[must_use]
+    pub fn pages(&self) -> usize {
+        self.places.len()
     }
 
     /// How many bytes the file has.
@@ -342,36 +561,78 @@ impl Last {
         for id in &frame.gone {
             feed.remove(id);
         }
+        // A recall is about every feed, and about what came before it: what comes again after it counts again.
+        for (at, kept) in frame.put.iter().enumerate() {
+            if let Object::Recall(ids) = &kept.object {
+                let again: BTreeSet<Uuid> =
+                    frame.put[at..].iter().filter_map(|kept| kept.object.indicator()).collect();
+                for id in ids.iter().filter_map(|id| id_of(id)).filter(|id| !again.contains(id)) {
+                    for (_, feed) in self.0.values_mut() {
+                        feed.remove(&id);
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_live(&self, feed: &str, kept: &Kept, number: u64) -> bool {
+        self.0.get(feed).is_some_and(|(begins, feed)| match kept.object.indicator() {
+            Some(id) => feed.get(&id) == Some(&number),
+            None => *begins <= number,
+        })
     }
 
     /// What of a frame still says something. Its cursor always does.
     fn live(&self, mut frame: Frame, objects: Vec<Vec<u8>>, number: u64) -> (Frame, Vec<Vec<u8>>) {
-        let known = self.0.get(&frame.feed);
-        let is_live = |kept: &Kept| {
-            known.is_some_and(|(begins, feed)| match kept.object.indicator() {
-                Some(id) => feed.get(&id) == Some(&number),
-                None => *begins <= number,
-            })
-        };
-        let (put, objects): (Vec<_>, Vec<_>) =
-            frame.put.into_iter().zip(objects).filter(|(kept, _)| is_live(kept)).unzip();
+        let (put, objects): (Vec<_>, Vec<_>) = std::mem::take(&mut frame.put)
+            .into_iter()
+            .zip(objects)
+            .filter(|(kept, _)| self.is_live(&frame.feed, kept, number))
+            .unzip();
         frame.put = put;
         frame.gone = Vec::new();
         (frame, objects)
     }
 }
 
-/// The two parts of the frame that begins at `at`, and where the next one does.
-fn next_frame(bytes: &[u8], at: usize) -> Option<(&[u8], &[u8], usize)> {
-    let part = |at: usize| {
-        let length = bytes.get(at..at.checked_add(4)?)?;
-        let length = usize::try_from(u32::from_le_bytes(length.try_into().ok()?)).ok()?;
-        bytes.get(at + 4..(at + 4).checked_add(length)?)
+/// Where the first part of the frame that begins at `at` lies, and where the next frame begins.
+fn next_place(file: &File, at: u64, length: u64) -> io::Result<Option<((u64, u32), u64)>> {
+    let part = |at: u64| -> io::Result<Option<(u32, u64)>> {
+        if at.saturating_add(4) > length {
+            return Ok(None);
+        }
+        let mut bytes = [0; 4];
+        file.read_exact_at(&mut bytes, at)?;
+        let bytes = u32::from_le_bytes(bytes);
+        let end = at.saturating_add(4).saturating_add(u64::from(bytes));
+        Ok((end <= length).then_some((bytes, end)))
     };
-    let read = part(at)?;
-    let middle = at + 4 + read.len();
-    let objects = part(middle)?;
-    Some((read, objects, middle + 4 + objects.len()))
+    let Some((read, middle)) = part(at)? else { return Ok(None) };
+    let Some((_, end)) = part(middle)? else { return Ok(None) };
+    Ok(Some(((at + 4, read), end)))
+}
+
+/// How many frames may be read and not taken.
+struct Room {
+    left: Mutex<usize>,
+    changed: Condvar,
+}
+
+impl Room {
+    fn new(frames: usize) -> Self {
+        Self { left: Mutex::new(frames), changed: Condvar::new() }
+    }
+
+    fn enter(&self) {
+        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.changed.wait_while(left, |left| *left == 0);
+        *waited.unwrap_or_else(PoisonError::into_inner) -= 1;
+    }
+
+    fn leave(&self) {
+        *self.left.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.changed.notify_one();
+    }
 }
 
 fn seal(cipher: &XChaCha20Poly1305, generation: &[u8; 16], part: u64, value: &impl Serialize) -> Vec<u8> {
@@ -483,7 +744,9 @@ mod tests {
         let path = folder.path().join("indicators.hold");
         let good = fs::read(&path).unwrap();
         // Swapped frames do not pass either.
-        let first = next_frame(&good, HEAD_BYTES).unwrap().2;
+        let first =
+            usize::try_from(next_place(&hold.file, HEAD_BYTES as u64, hold.bytes).unwrap().unwrap().1)
+                .unwrap();
         fs::write(&path, [&good[..HEAD_BYTES], &good[first..], &good[HEAD_BYTES..first]].concat()).unwrap();
         assert!(matches!(read(folder.path(), KEY), Err(HoldError::Damaged { frame: 0, .. })));
         let mut flipped = good.clone();

@@ -92,10 +92,13 @@ pub struct Indicator {
     /// Its id without `indicator--`.
     pub id: Uuid,
     /// Its version.
+    #[serde(with = "micros")]
     pub modified: Timestamp,
     /// Since when it holds.
+    #[serde(with = "micros")]
     pub from: Timestamp,
     /// Until when, if it says so.
+    #[serde(with = "micros::maybe")]
     pub until: Option<Timestamp>,
     /// 0 to 100.
     pub confidence: Option<u8>,
@@ -113,7 +116,70 @@ pub struct Indicator {
     pub markings: Vec<String>,
 }
 
+/// An [`Object`] as it lies in a buffer: a start reads a million, and copies none.
+#[derive(Clone, Debug, Deserialize)]
+pub enum ObjectRef<'a> {
+    /// As [`Object::Indicator`].
+    #[serde(borrow)]
+    Indicator(IndicatorRef<'a>),
+    /// As [`Object::Recall`].
+    Recall(Vec<String>),
+    /// As [`Object::FalsePositive`].
+    FalsePositive {
+        /// Who says so.
+        by: String,
+        /// The indicators.
+        of: Vec<String>,
+        /// `false`: an earlier opinion is taken back.
+        stands: bool,
+    },
+    /// As [`Object::Pap`].
+    Pap {
+        /// The marking definition.
+        id: String,
+        /// Whether it forbids what the adversary could notice.
+        is_passive: bool,
+    },
+    /// As [`Object::Other`].
+    Other,
+}
+
+/// An [`Indicator`] as it lies in a buffer. The fields are the same, in the same order.
+#[derive(Clone, Debug, Deserialize)]
+#[expect(missing_docs, reason = "as the fields of `Indicator`")]
+pub struct IndicatorRef<'a> {
+    pub id: Uuid,
+    #[serde(with = "micros")]
+    pub modified: Timestamp,
+    #[serde(with = "micros")]
+    pub from: Timestamp,
+    #[serde(with = "micros::maybe")]
+    pub until: Option<Timestamp>,
+    pub confidence: Option<u8>,
+    pub category: &'a str,
+    pub is_benign: bool,
+    pub revoked: bool,
+    pub pattern_type: &'a str,
+    pub pattern: &'a str,
+    #[serde(borrow)]
+    pub markings: Vec<&'a str>,
+}
+
 impl Object {
+    /// The same without a copy.
+    #[must_use]
+    pub fn borrowed(&self) -> ObjectRef<'_> {
+        match self {
+            Self::Indicator(indicator) => ObjectRef::Indicator(indicator.borrowed()),
+            Self::Recall(ids) => ObjectRef::Recall(ids.clone()),
+            Self::FalsePositive { by, of, stands } => {
+                ObjectRef::FalsePositive { by: by.clone(), of: of.clone(), stands: *stands }
+            }
+            Self::Pap { id, is_passive } => ObjectRef::Pap { id: id.clone(), is_passive: *is_passive },
+            Self::Other => ObjectRef::Other,
+        }
+    }
+
     /// The indicator that it is, by its UUID.
     #[must_use]
     pub fn indicator(&self) -> Option<Uuid> {
@@ -133,7 +199,59 @@ pub fn is_passive(level: PapLevel) -> bool {
     }
 }
 
+/// Instants in the store: microseconds since 1970.
+mod micros {
+    use model::Timestamp;
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands fields over by reference")]
+    pub(super) fn serialize<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+        at.as_micros().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        i64::deserialize(deserializer).map(Timestamp::from_micros)
+    }
+
+    pub(super) mod maybe {
+        use super::{Deserializer, Serializer, Timestamp};
+        use serde::{Deserialize as _, Serialize as _};
+
+        #[expect(clippy::ref_option, reason = "serde hands fields over by reference")]
+        pub(in super::super) fn serialize<S: Serializer>(
+            at: &Option<Timestamp>,
+            serializer: S,
+        ) -> Result<S::Ok, S::Error> {
+            at.map(Timestamp::as_micros).serialize(serializer)
+        }
+
+        pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+            deserializer: D,
+        ) -> Result<Option<Timestamp>, D::Error> {
+            Ok(Option::<i64>::deserialize(deserializer)?.map(Timestamp::from_micros))
+        }
+    }
+}
+
 impl Indicator {
+    /// The same without a copy.
+    #[must_use]
+    pub fn borrowed(&self) -> IndicatorRef<'_> {
+        IndicatorRef {
+            id: self.id,
+            modified: self.modified,
+            from: self.from,
+            until: self.until,
+            confidence: self.confidence,
+            category: &self.category,
+            is_benign: self.is_benign,
+            revoked: self.revoked,
+            pattern_type: &self.pattern_type,
+            pattern: &self.pattern,
+            markings: self.markings.iter().map(String::as_str).collect(),
+        }
+    }
+
     /// One that says nothing yet.
     #[must_use]
     pub fn empty(id: Uuid) -> Self {

@@ -5,9 +5,9 @@
 //! same thing is always blamed on the same indicator.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use matcher::{Algorithm, Key, Kind, Met};
 use model::{Clock, Timestamp};
@@ -49,7 +49,7 @@ pub struct Hit {
 /// Judges for all countermeasures. It never waits for anything but the set's short locks.
 pub struct Judge {
     set: Arc<Set>,
-    customers: Customers,
+    customers: RwLock<Arc<Customers>>,
     salt: [u8; 16],
     clock: Arc<dyn Clock>,
     hits: SyncSender<Hit>,
@@ -68,7 +68,15 @@ impl Judge {
         clock: Arc<dyn Clock>,
         hits: SyncSender<Hit>,
     ) -> Self {
-        Self { set, customers, salt, clock, hits, lost: AtomicU64::new(0), is_idle: AtomicBool::new(true) }
+        Self {
+            set,
+            customers: RwLock::new(Arc::new(customers)),
+            salt,
+            clock,
+            hits,
+            lost: AtomicU64::new(0),
+            is_idle: AtomicBool::new(true),
+        }
     }
 
     /// The set.
@@ -79,8 +87,14 @@ impl Judge {
 
     /// The customers.
     #[must_use]
-    pub fn customers(&self) -> &Customers {
-        &self.customers
+    pub fn customers(&self) -> Arc<Customers> {
+        Arc::clone(&self.customers.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes other customers from the next question on. Whoever is under way with an id of the old ones asks for somebody who
+    /// may have another number now; ids are for one look.
+    pub fn set_customers(&self, customers: Customers) {
+        *self.customers.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(customers);
     }
 
     /// Lets nothing be met, or everything that is loaded.
@@ -112,7 +126,7 @@ impl Judge {
         let decided = self.best(customer, service, |visit| {
             self.set.shared.read().names_wire(name, |hit| visit(hit.slot));
         })?;
-        (!self.set.allowed.passes_wire(name)).then_some(decided)
+        (!self.set.allowed().passes_wire(name)).then_some(decided)
     }
 
     /// A name.
@@ -121,14 +135,14 @@ impl Judge {
         let decided = self.best(customer, service, |visit| {
             self.set.shared.read().names(name, |hit| visit(hit.slot));
         })?;
-        (!self.set.allowed.passes_name(name)).then_some(decided)
+        (!self.set.allowed().passes_name(name)).then_some(decided)
     }
 
     /// An address.
     #[must_use]
     pub fn address(&self, customer: CustomerId, service: Service, address: IpAddr) -> Option<Decided> {
         let decided = self.best(customer, service, |visit| self.set.shared.read().address(address, visit))?;
-        (!self.set.allowed.passes_address(address)).then_some(decided)
+        (!self.set.allowed().passes_address(address)).then_some(decided)
     }
 
     /// A port at an address; of the address alone, [`Judge::address`] tells.
@@ -142,7 +156,7 @@ impl Judge {
     ) -> Option<Decided> {
         let decided =
             self.best(customer, service, |visit| self.set.shared.read().endpoint(address, port, visit))?;
-        (!self.set.allowed.passes_address(address)).then_some(decided)
+        (!self.set.allowed().passes_address(address)).then_some(decided)
     }
 
     /// A file's digest.
@@ -158,7 +172,7 @@ impl Judge {
             self.set.shared.read().hash(algorithm, bytes, visit);
         })?;
         let key = Key::digest(algorithm, bytes).ok()?;
-        self.set.allowed.allows(&key).is_none().then_some(decided)
+        self.set.allowed().allows(&key).is_none().then_some(decided)
     }
 
     /// An e-mail address, a URL, a file's name or a subject, as it was met.
@@ -182,7 +196,7 @@ impl Judge {
         self.set.shared.read().scan(text, |one| met.push(one));
         for one in met {
             let what = text.get(one.span.clone()).and_then(|bytes| std::str::from_utf8(bytes).ok());
-            if what.is_some_and(|what| self.set.allowed.passes_name(what)) {
+            if what.is_some_and(|what| self.set.allowed().passes_name(what)) {
                 continue;
             }
             if let Some(decided) = self.best(customer, service, |visit| visit(one.slot)) {
@@ -208,11 +222,12 @@ impl Judge {
         if self.is_idle.load(Ordering::Relaxed) {
             return None;
         }
+        let customers = self.customers();
         let mut best: Option<Decided> = None;
         look_up(&mut |slot| {
             let table = self.set.table();
             let Some(record) = table.get(slot).filter(|record| record.is_active()) else { return };
-            let Some(mode) = self.customers.mode(customer, record.feed, service) else { return };
+            let Some(mode) = customers.mode(customer, record.feed, service) else { return };
             let one = Decided { slot, mode: record.mode(mode), category: record.category, feed: record.feed };
             let is_better = best.is_none_or(|best| (one.mode, best.slot) > (best.mode, one.slot));
             if is_better {
@@ -258,7 +273,7 @@ feeds = { quiet = "monitor" }
     fn judge() -> (Judge, Receiver<Hit>) {
         let config = Config::parse("guard.toml", TEXT, Path::new(".")).unwrap();
         let mut allowed = Allowed::new([3; 32]);
-        allowed.load(&config.allow).unwrap();
+        allowed.load(&config.allow, &[]).unwrap();
         let set = Arc::new(Set::new([1; 32], allowed, config.feeds.clone()));
         let clock = Arc::new(ManualClock::at("2026-01-15".parse().unwrap()));
         let (sender, receiver) = sync_channel(4);
@@ -269,7 +284,7 @@ feeds = { quiet = "monitor" }
 
     fn list(judge: &Judge, feed: u16, id: u128, pattern: &str) {
         let indicator = Indicator { pattern: pattern.to_owned(), ..Indicator::empty(Uuid::from_u128(id)) };
-        let entering = judge.set().enter(feed, indicator, Rights::ALL).into_iter().collect();
+        let entering = judge.set().enter(feed, &indicator, Rights::ALL).into_iter().collect();
         let change = judge.set().coming(feed, entering, "2026-01-15".parse().unwrap());
         judge.set().commit(change);
     }

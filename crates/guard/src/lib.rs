@@ -19,6 +19,7 @@ pub mod judge;
 pub mod lease;
 pub mod occurrence;
 pub mod record;
+pub mod reload;
 pub mod reporter;
 pub mod run;
 pub mod secrets;

@@ -92,7 +92,7 @@ pub enum Phase {
 }
 
 /// One indicator.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// Its id.
     pub id: Uuid,

@@ -53,7 +53,39 @@ pub fn run(
             }
         }
     }
-    reporter.keep();
+}
+
+/// Writes to the disk what waits to be reported: at the end, when nobody reports any more.
+pub fn keep(engine: &Mutex<Engine>, data: &Path) {
+    keep_facts(engine, data);
+    keep_certificates(engine, data);
+}
+
+fn with<T>(engine: &Mutex<Engine>, ask: impl FnOnce(&mut Engine) -> T) -> T {
+    ask(&mut engine.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+fn keep_facts(engine: &Mutex<Engine>, data: &Path) {
+    let bytes = with(engine, |engine| engine.facts().to_bytes());
+    if let Err(error) = replace(&data.join("facts.json"), &bytes) {
+        warn!("facts that wait cannot be kept: {error}");
+    }
+}
+
+/// A certificate stays on the disk until the hub has it.
+fn keep_certificates(engine: &Mutex<Engine>, data: &Path) {
+    let folder = data.join("certificates");
+    let fresh: Vec<Certificate> = with(engine, |engine| std::mem::take(engine.certificates()));
+    for certificate in fresh {
+        let letters = certificate.signature.chars().filter(char::is_ascii_alphanumeric);
+        let name = format!("{}.json", letters.take(16).collect::<String>());
+        let bytes = serde_json::to_vec_pretty(&certificate).unwrap_or_default();
+        let kept = fs::create_dir_all(&folder).and_then(|()| replace(&folder.join(name), &bytes));
+        if let Err(error) = kept {
+            warn!("a certificate cannot be kept: {error}");
+            with(engine, |engine| engine.certificates().push(certificate));
+        }
+    }
 }
 
 struct Reporter<'a> {
@@ -64,7 +96,7 @@ struct Reporter<'a> {
 
 impl Reporter<'_> {
     fn with<T>(&self, ask: impl FnOnce(&mut Engine) -> T) -> T {
-        ask(&mut self.engine.lock().unwrap_or_else(PoisonError::into_inner))
+        with(self.engine, ask)
     }
 
     /// Sends the facts of hours that ended before `until`. Says whether any left.
@@ -96,10 +128,7 @@ impl Reporter<'_> {
 
     /// Keeps what waits over a restart.
     fn keep(&self) {
-        let bytes = self.with(|engine| engine.facts().to_bytes());
-        if let Err(error) = replace(&self.data.join("facts.json"), &bytes) {
-            warn!("facts that wait cannot be kept: {error}");
-        }
+        keep_facts(self.engine, &self.data);
     }
 
     /// The hub waits for a certificate, so it is not kept for the next round.
@@ -107,27 +136,10 @@ impl Reporter<'_> {
         self.with(|engine| !engine.certificates().is_empty())
     }
 
-    /// Certifies disposals. A certificate stays on the disk until the hub has it.
+    /// Certifies disposals.
     fn certificates(&self) {
+        keep_certificates(self.engine, &self.data);
         let folder = self.data.join("certificates");
-        let fresh: Vec<Certificate> = self.with(|engine| std::mem::take(engine.certificates()));
-        for certificate in fresh {
-            let name = format!(
-                "{}.json",
-                certificate
-                    .signature
-                    .chars()
-                    .filter(char::is_ascii_alphanumeric)
-                    .take(16)
-                    .collect::<String>()
-            );
-            let bytes = serde_json::to_vec_pretty(&certificate).unwrap_or_default();
-            let kept = fs::create_dir_all(&folder).and_then(|()| replace(&folder.join(name), &bytes));
-            if let Err(error) = kept {
-                warn!("a certificate cannot be kept: {error}");
-                self.with(|engine| engine.certificates().push(certificate));
-            }
-        }
         let Ok(entries) = fs::read_dir(&folder) else { return };
         let waiting = entries
             .flatten()

@@ -4,9 +4,9 @@ use std::fs;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use model::Clock;
 use thiserror::Error;
@@ -15,13 +15,14 @@ use tracing::{error, info};
 use crate::allow::{AllowError, Allowed};
 use crate::config::Config;
 use crate::customers::Customers;
-use crate::engine::{Engine, NoZones, Zones};
+use crate::engine::Engine;
 use crate::faces::export::{self, Shelf};
-use crate::faces::rpz::{RpzError, RpzZones};
+use crate::faces::rpz::{Plan, RpzError, RpzZones};
 use crate::follow::{Follower, Hub, HubError, News};
 use crate::hold::HoldError;
 use crate::judge::Judge;
 use crate::occurrence::Facts;
+use crate::reload::{Reloads, read_token};
 use crate::reporter;
 use crate::secrets::Secrets;
 use crate::set::Set;
@@ -34,6 +35,11 @@ const NEWS_WAITING: usize = 8;
 const TICK: Duration = Duration::from_millis(20);
 /// How long a full disk is waited for between tries.
 const DISK_PAUSE: Duration = Duration::from_secs(1);
+/// How long threads that talk to the hub are waited for at the end; one that waits for an answer is left behind.
+const HUB_PATIENCE: Duration = Duration::from_millis(500);
+
+/// The note with what the programme allows.
+pub(crate) const PROGRAMME_ALLOWS: &str = "programme-allows.note";
 
 /// Why a guard does not start.
 #[derive(Debug, Error)]
@@ -78,15 +84,28 @@ pub enum StartError {
 
 /// A guard that runs.
 pub struct Guard {
-    config: Arc<Config>,
+    config: Arc<RwLock<Arc<Config>>>,
     engine: Arc<Mutex<Engine>>,
     judge: Arc<Judge>,
-    zones: Option<Arc<RpzZones>>,
+    zones: Arc<RpzZones>,
+    /// What zones there are to be, until they are open.
+    plan: Mutex<Option<Plan>>,
+    hub: Hub,
     secrets: Arc<Secrets>,
     clock: Arc<dyn Clock>,
     shelf: Shelf,
+    reloads: Mutex<Reloads>,
     stop: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<()>>,
+    threads: Mutex<Threads>,
+}
+
+/// What runs beside the faces.
+#[derive(Default)]
+struct Threads {
+    /// Those that end at once when they are told to.
+    own: Vec<JoinHandle<()>>,
+    /// Those that may be waiting for the hub's answer.
+    talking: Vec<JoinHandle<()>>,
 }
 
 impl Guard {
@@ -103,96 +122,118 @@ impl Guard {
             .map_err(|error| file(&config.key_file, error.to_string()))?;
         let secrets = Arc::new(secrets);
         let mut allowed = Allowed::new(random()?);
-        allowed.load(&config.allow)?;
+        let programme: Option<Vec<String>> = secrets.hold_key().read_note(&config.data, PROGRAMME_ALLOWS)?;
+        let programme = programme.unwrap_or_default();
+        allowed.load(&config.allow, &programme)?;
         let set = Arc::new(Set::new(random()?, allowed, config.feeds.clone()));
         let (hits_in, hits) = sync_channel(HITS_WAITING);
         let customers = Customers::new(&config);
         let judge = Judge::new(set, customers, secrets.reference_salt(), Arc::clone(clock), hits_in);
         let judge = Arc::new(judge);
-        let zones = zones(&config, &judge, &secrets, clock)?;
-        let makes: Box<dyn Zones> = match &zones {
-            Some(zones) => Box::new(Arc::clone(zones)),
-            None => Box::new(NoZones),
-        };
+        let plan = Plan::new(&config, &judge.customers())?;
         let facts = reporter::waiting(&config.data, Facts::new(secrets.fact_salt()));
         let mut engine = Engine::open(
             Arc::clone(&config),
             Arc::clone(&judge),
-            makes,
             Arc::clone(&secrets),
             Arc::clone(clock),
             Box::new(|| random().unwrap_or_default()),
             hits,
             facts,
         )?;
+        engine.set_programme_allows(programme);
         engine.begin()?;
+        let zones = Arc::new(zones(&config, &secrets, clock));
         let stop = Arc::new(AtomicBool::new(false));
         let engine = Arc::new(Mutex::new(engine));
-        let mut guard = Self {
-            config,
+        let guard = Self {
+            hub: hub(&config)?,
+            config: Arc::new(RwLock::new(config)),
             engine,
             judge,
             zones,
+            plan: Mutex::new(Some(plan)),
             secrets,
             clock: Arc::clone(clock),
             shelf: Shelf::default(),
+            reloads: Mutex::default(),
             stop,
-            threads: Vec::new(),
+            threads: Mutex::default(),
         };
-        guard.follow(clock)?;
+        guard.follow()?;
         Ok(guard)
     }
 
-    /// Begins to follow every feed.
-    fn follow(&mut self, clock: &Arc<dyn Clock>) -> Result<(), StartError> {
-        let hub = self.hub()?;
-        let (news_in, news) = sync_channel::<(u16, News)>(NEWS_WAITING);
-        for (index, feed) in (0_u16..).zip(&self.config.feeds) {
-            let cursor = self.engine().feeds().get(usize::from(index)).map(|state| state.cursor.clone());
-            let poll = self.config.hub.poll;
-            let follower =
-                Follower::new(hub.clone(), feed.collection.clone(), poll, cursor.unwrap_or_default());
-            let (stop, news_in) = (Arc::clone(&self.stop), news_in.clone());
-            let thread = spawn("guard-follow", move || followed(follower, index, &stop, &news_in))?;
-            self.threads.push(thread);
-        }
-        drop(news_in);
-        let (engine, stop) = (Arc::clone(&self.engine), Arc::clone(&self.stop));
-        self.threads.push(spawn("guard-engine", move || turned(&engine, &news, &stop))?);
-        let (engine, stop) = (Arc::clone(&self.engine), Arc::clone(&self.stop));
-        let (data, clock) = (self.config.data.clone(), Arc::clone(clock));
-        let chance = || random::<4>().map_or(0, u32::from_le_bytes);
-        let thread =
-            spawn("guard-report", move || reporter::run(&engine, &hub, &data, &clock, &chance, &stop))?;
-        self.threads.push(thread);
-        if !self.config.exports.is_empty() {
-            let (config, judge, served) =
-                (Arc::clone(&self.config), Arc::clone(&self.judge), Arc::clone(&self.shelf));
-            let (salt, stop) = (self.secrets.reference_salt(), Arc::clone(&self.stop));
-            let thread = spawn("guard-export", move || export::run(&config, &judge, salt, &served, &stop))?;
-            self.threads.push(thread);
+    /// Opens the zones on what is held: they go on with their serials if that is what they stood for. All else is served
+    /// before, for with a million names this takes its time.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a journal cannot be used.
+    pub fn open_zones(&self) -> Result<(), StartError> {
+        let plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // Nothing changes meanwhile.
+        let mut engine = self.engine();
+        if let Some(plan) = plan {
+            self.zones.take(&self.config(), plan, self.judge.set())?;
+            engine.set_zones(Box::new(Arc::clone(&self.zones)));
         }
         Ok(())
     }
 
-    fn hub(&self) -> Result<Hub, StartError> {
-        let settings = &self.config.hub;
-        let token = fs::read_to_string(&settings.token_file)
-            .map_err(|error| file(&settings.token_file, format!("cannot be read: {error}")))?;
-        let trusted = settings.trust.as_ref().map(fs::read).transpose();
-        let trusted = trusted.map_err(|error| {
-            file(
-                settings.trust.as_deref().unwrap_or(&settings.token_file),
-                format!("cannot be read: {error}"),
-            )
-        })?;
-        Ok(Hub::new(&settings.url, &token, trusted)?)
+    /// Begins to follow every feed.
+    fn follow(&self) -> Result<(), StartError> {
+        let config = self.config();
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        let (news_in, news) = sync_channel::<(u16, News)>(NEWS_WAITING);
+        for (index, feed) in (0_u16..).zip(&config.feeds) {
+            let cursor = self.engine().feeds().get(usize::from(index)).map(|state| state.cursor.clone());
+            let (hub, poll) = (self.hub.clone(), config.hub.poll);
+            let follower = Follower::new(hub, feed.collection.clone(), poll, cursor.unwrap_or_default());
+            let (stop, news_in) = (Arc::clone(&self.stop), news_in.clone());
+            let thread = spawn("guard-follow", move || followed(follower, index, &stop, &news_in))?;
+            threads.talking.push(thread);
+        }
+        drop(news_in);
+        let (engine, stop) = (Arc::clone(&self.engine), Arc::clone(&self.stop));
+        threads.own.push(spawn("guard-engine", move || turned(&engine, &news, &stop))?);
+        let (engine, stop) = (Arc::clone(&self.engine), Arc::clone(&self.stop));
+        let (data, clock, hub) = (config.data.clone(), Arc::clone(&self.clock), self.hub.clone());
+        let chance = || random::<4>().map_or(0, u32::from_le_bytes);
+        let thread =
+            spawn("guard-report", move || reporter::run(&engine, &hub, &data, &clock, &chance, &stop))?;
+        threads.talking.push(thread);
+        let (judge, served) = (Arc::clone(&self.judge), Arc::clone(&self.shelf));
+        let (settled, salt) = (Arc::clone(&self.config), self.secrets.reference_salt());
+        let stop = Arc::clone(&self.stop);
+        let current = move || Arc::clone(&settled.read().unwrap_or_else(PoisonError::into_inner));
+        let export = move || export::run(&current, &judge, salt, &served, &stop);
+        threads.own.push(spawn("guard-export", export)?);
+        Ok(())
     }
 
-    /// The configuration.
+    /// The configuration in force.
     #[must_use]
-    pub fn config(&self) -> &Arc<Config> {
-        &self.config
+    pub fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn set_config(&self, config: Arc<Config>) {
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+    }
+
+    pub(crate) fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    /// What became of configurations that were read since the start.
+    #[must_use]
+    pub fn reloads(&self) -> Reloads {
+        self.reloads.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn note_reload(&self, note: impl FnOnce(&mut Reloads)) {
+        note(&mut self.reloads.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Who judges.
@@ -201,10 +242,10 @@ impl Guard {
         &self.judge
     }
 
-    /// The zones, if there are any.
+    /// The zones.
     #[must_use]
-    pub fn zones(&self) -> Option<&Arc<RpzZones>> {
-        self.zones.as_ref()
+    pub fn zones(&self) -> &Arc<RpzZones> {
+        &self.zones
     }
 
     /// The secrets.
@@ -236,30 +277,40 @@ impl Guard {
         Arc::clone(&self.engine)
     }
 
-    /// Ends following, reports what waits to the disk, and returns when all threads have ended.
-    pub fn stop(mut self) {
+    /// Ends following, writes what waits to be reported to the disk, and returns when all is done that is under way here. A
+    /// hub that does not answer is not waited for.
+    pub fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
-        for thread in self.threads.drain(..) {
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads.own {
             let _panicked = thread.join();
         }
+        let began = Instant::now();
+        while !threads.talking.iter().all(JoinHandle::is_finished) && began.elapsed() < HUB_PATIENCE {
+            thread::sleep(TICK);
+        }
+        reporter::keep(&self.engine, &self.config().data);
     }
 }
 
-fn zones(
-    config: &Config,
-    judge: &Arc<Judge>,
-    secrets: &Secrets,
-    clock: &Arc<dyn Clock>,
-) -> Result<Option<Arc<RpzZones>>, StartError> {
-    let Some(rpz) = &config.sinkhole.rpz else { return Ok(None) };
+fn hub(config: &Config) -> Result<Hub, StartError> {
+    let settings = &config.hub;
+    let token = read_token(&settings.token_file)?;
+    let trusted = settings.trust.as_ref().map(fs::read).transpose();
+    let trusted = trusted.map_err(|error| {
+        file(settings.trust.as_deref().unwrap_or(&settings.token_file), format!("cannot be read: {error}"))
+    })?;
+    Ok(Hub::new(&settings.url, &token, trusted)?)
+}
+
+fn zones(config: &Config, secrets: &Secrets, clock: &Arc<dyn Clock>) -> RpzZones {
     let clock = Arc::clone(clock);
     let seconds = move || u64::try_from(clock.now().as_micros() / 1_000_000).unwrap_or(0);
     let fill = |bytes: &mut [u8]| {
         // Without randomness there is no nonce: zeros would be guessed, and the system always has it once it is up.
         getrandom::fill(bytes).expect("the system's generator works once it is up");
     };
-    let (clock, random) = (sinkhole::Clock::new(seconds), sinkhole::Random::new(fill));
-    Ok(Some(Arc::new(RpzZones::open(config, rpz, judge, secrets, clock, random)?)))
+    RpzZones::new(config, secrets, sinkhole::Clock::new(seconds), sinkhole::Random::new(fill))
 }
 
 fn followed(mut follower: Follower, feed: u16, stop: &AtomicBool, news: &SyncSender<(u16, News)>) {
@@ -308,13 +359,13 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<(
     spawned.map_err(|error| StartError::System { what: "thread", reason: error.to_string() })
 }
 
-fn random<const N: usize>() -> Result<[u8; N], StartError> {
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], StartError> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes)
         .map_err(|error| StartError::System { what: "randomness", reason: error.to_string() })?;
     Ok(bytes)
 }
 
-fn file(path: &std::path::Path, reason: String) -> StartError {
+pub(crate) fn file(path: &std::path::Path, reason: String) -> StartError {
     StartError::File { path: path.display().to_string(), reason }
 }

@@ -15,7 +15,7 @@ mod report;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use matcher::{BlindSetId, Matcher, Scope, Shared};
 use model::Timestamp;
@@ -25,16 +25,20 @@ use crate::allow::Allowed;
 use crate::config::Feed;
 use crate::record::{Phase, Record};
 
-pub use changing::{BlindEntry, Change, Entering};
+pub use changing::{BlindEntry, Change, Entering, Entry};
 pub use report::{FeedReport, Refusals, Report};
+
+/// How many categories are told apart; STIX has a dozen.
+const CATEGORIES_MAX: usize = 10_000;
+/// How much of a category's name is kept.
+const CATEGORY_CHARACTERS_MAX: usize = 60;
 
 /// Everything that is looked up.
 pub struct Set {
     pub(crate) shared: Shared,
     table: RwLock<Table>,
-    /// What is never acted on.
-    pub allowed: Allowed,
-    feeds: Vec<Feed>,
+    allowed: RwLock<Arc<Allowed>>,
+    feeds: RwLock<Arc<[Feed]>>,
     revision: AtomicU64,
     /// The keys under which blinded values are known, and their tables.
     blind: Mutex<Vec<([u8; 32], BlindSetId)>>,
@@ -49,6 +53,7 @@ pub(crate) struct Table {
     /// When each record that waits or holds begins or ends.
     due: BTreeSet<(Timestamp, u32)>,
     pub(crate) categories: Vec<String>,
+    category_ids: HashMap<String, u16>,
     /// PAP markings, and whether each forbids action.
     pap: BTreeMap<String, bool>,
     false_positives: BTreeSet<Uuid>,
@@ -63,15 +68,22 @@ impl Table {
     }
 
     fn category(&mut self, name: &str) -> u16 {
-        let known = self.categories.iter().position(|known| known == name);
+        if let Some(at) = self.category_ids.get(name) {
+            return *at;
+        }
+        let shortened: String = name.chars().take(CATEGORY_CHARACTERS_MAX).collect();
+        if let Some(at) = self.category_ids.get(&shortened) {
+            return *at;
+        }
         // A feed that invents a category for each indicator gets the last one for all further ones.
-        let at = known.unwrap_or_else(|| {
-            if self.categories.len() < usize::from(u16::MAX) {
-                self.categories.push(name.chars().take(60).collect());
-            }
-            self.categories.len() - 1
-        });
-        u16::try_from(at).unwrap_or(u16::MAX)
+        if self.categories.len() < CATEGORIES_MAX {
+            self.categories.push(shortened.clone());
+        }
+        let at = u16::try_from(self.categories.len() - 1).unwrap_or(u16::MAX);
+        if self.category_ids.len() < CATEGORIES_MAX {
+            self.category_ids.insert(shortened, at);
+        }
+        at
     }
 }
 
@@ -84,8 +96,8 @@ impl Set {
         Self {
             shared: Shared::new(Matcher::new(random)),
             table,
-            allowed,
-            feeds,
+            allowed: RwLock::new(Arc::new(allowed)),
+            feeds: RwLock::new(feeds.into()),
             revision: AtomicU64::new(0),
             blind: Mutex::default(),
         }
@@ -103,8 +115,27 @@ impl Set {
 
     /// The feeds, in the order of the configuration.
     #[must_use]
-    pub fn feeds(&self) -> &[Feed] {
-        &self.feeds
+    pub fn feeds(&self) -> Arc<[Feed]> {
+        Arc::clone(&self.feeds.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What is never acted on.
+    #[must_use]
+    pub fn allowed(&self) -> Arc<Allowed> {
+        Arc::clone(&self.allowed.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes other settings for the same feeds. What is in the set was judged by the old ones until it comes again.
+    pub fn set_feeds(&self, feeds: Vec<Feed>) {
+        *self.feeds.write().unwrap_or_else(PoisonError::into_inner) = feeds.into();
+        self.revised();
+    }
+
+    /// Takes other allow lists. From here on they win in every look-up; zones and exports follow when what is in the set comes
+    /// again.
+    pub fn set_allowed(&self, allowed: Allowed) {
+        *self.allowed.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(allowed);
+        self.revised();
     }
 
     pub(crate) fn table(&self) -> RwLockReadGuard<'_, Table> {
@@ -113,6 +144,11 @@ impl Set {
 
     fn table_mut(&self) -> std::sync::RwLockWriteGuard<'_, Table> {
         self.table.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All records, in the order of their slots.
+    pub(crate) fn records_of<'t>(&self, table: &'t Table) -> impl Iterator<Item = &'t Record> {
+        table.slots.iter().flatten()
     }
 
     /// The slot of an indicator of a feed.
@@ -125,7 +161,7 @@ impl Set {
     #[must_use]
     pub fn slots_of(&self, id: Uuid) -> Vec<u32> {
         let table = self.table();
-        let feeds = 0..u16::try_from(self.feeds.len()).unwrap_or(u16::MAX);
+        let feeds = 0..u16::try_from(self.feeds().len()).unwrap_or(u16::MAX);
         feeds.filter_map(|feed| table.by_id.get(&(feed, id)).copied()).collect()
     }
 

@@ -1,5 +1,6 @@
 //! The seams: who knows what is listed, who counts hits, and who may see victims' data.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use model::Timestamp;
@@ -108,6 +109,17 @@ pub trait Judge: Send + Sync {
     /// Appends the indicators that an observable hits.
     fn judge(&self, client: &Client<'_>, observable: &Observable<'_>, findings: &mut Vec<Finding>);
 
+    /// Who judges one mail, where that follows from whom it is for; nothing where it does not. It is asked once for a mail.
+    fn for_mail(&self, client: &Client<'_>) -> Option<Box<dyn Judge>> {
+        let _ = client;
+        None
+    }
+
+    /// Has the last word when a mail was looked at whole: what each indicator asks for, by slot.
+    fn settle(&self, findings: &mut BTreeMap<u32, Action>) {
+        let _ = findings;
+    }
+
     /// An indicator's opaque reference, which may be told to the sender: printable ASCII, at most 100 bytes.
     fn reference(&self, slot: u32) -> String;
 }
@@ -127,6 +139,12 @@ pub struct Hit {
 pub trait Sink: Send + Sync {
     /// Takes a hit.
     fn hit(&self, hit: Hit);
+
+    /// Takes a hit of a mail for `client`, where it counts whose it was.
+    fn hit_of(&self, client: &Client<'_>, hit: Hit) {
+        let _ = client;
+        self.hit(hit);
+    }
 }
 
 /// What a site may write down of a mail that was hit, if it wants to. Nothing else here writes it down.
@@ -150,6 +168,11 @@ pub struct SiteEntry<'a> {
 
 /// A site's own log, with victims' data. There is none unless the site configures it.
 pub trait SiteLog: Send + Sync {
+    /// Whether the site wants one now.
+    fn is_on(&self) -> bool {
+        true
+    }
+
     /// Takes an entry. It never waits.
     fn entry(&self, entry: &SiteEntry<'_>);
 }

@@ -14,7 +14,7 @@ fn scene(folder: &std::path::Path, unsigned: bool) -> (Primary, Arc<MemoryConten
     content.insert(&whole("bad.example.com", safe()).entry());
     content.insert(&exact("none.example.org", Rule::NxDomain).entry());
     let unsigned = if unsigned { vec![LOOPBACK] } else { Vec::new() };
-    let access = Access { keys: vec![name("transfer.guard")], unsigned };
+    let access = Access { keys: vec![name("transfer.guard")], unsigned, ..Access::default() };
     let spec = ZoneSpec { access, ..ZoneSpec::new(name("block.guard"), Triggers::Names) };
     (Primary::start(folder, free_port(), &[(spec, Arc::clone(&content))]), content)
 }

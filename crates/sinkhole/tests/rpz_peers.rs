@@ -170,6 +170,7 @@ fn specs(port: u16, signs: bool) -> Vec<ZoneSpec> {
             access: Access {
                 keys: vec![name("transfer.guard")],
                 unsigned: if signs { Vec::new() } else { vec![LOOPBACK] },
+                ..Access::default()
             },
             secondaries: vec![Secondary { address: (Ipv4Addr::LOCALHOST, port).into(), key }],
             ..ZoneSpec::new(name(apex), triggers)

@@ -51,6 +51,9 @@ pub struct Rpz {
     pub unsigned: Vec<IpAddr>,
     /// Whom to tell of changes.
     pub notify: Vec<Secondary>,
+    /// Whether there are zones of addresses too (`rpz-ip`): `ALIAS.ip.ORIGIN`. A resolver has to resolve before it can obey
+    /// them, so the adversary's servers are asked.
+    pub addresses: bool,
 }
 
 /// A TSIG key.
@@ -240,6 +243,8 @@ pub(super) struct WrittenRpz {
     pub(super) unsigned: Vec<IpAddr>,
     #[serde(default)]
     pub(super) notify: Vec<WrittenSecondary>,
+    #[serde(default)]
+    pub(super) addresses: bool,
 }
 
 #[derive(Debug, Deserialize)]

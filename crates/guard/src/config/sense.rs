@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
+use matcher::{Key, Scope};
 use thiserror::Error;
 use toml::Spanned;
 
@@ -16,6 +17,7 @@ use super::{
     Allow, Channel, Config, Customer, Export, Feed, Flows, Forwarder, Frequency, Hub, Landing, Milter, Mode,
     Quarantine, Rpz, Secondary, Service, Sinkhole, TsigKey, Written,
 };
+use crate::faces::rpz::{ADDRESSES_LABEL, ALLOW_LABEL};
 
 /// One fault: where it is, what it is, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -212,6 +214,9 @@ impl Checker<'_> {
             let span = feed.alias.as_ref().map_or(feed.collection.span(), Spanned::span);
             let collection = feed.collection.into_inner();
             let alias = feed.alias.map_or_else(|| collection.clone(), Spanned::into_inner);
+            if [ALLOW_LABEL, ADDRESSES_LABEL].contains(&alias.to_ascii_lowercase().as_str()) {
+                self.fault(span.clone(), format!("`{alias}` is a zone of ours"), "name another `alias`");
+            }
             if !is_label(&alias) {
                 let remedy = "use letters, digits and hyphens, at most 40: it becomes a label in the DNS";
                 self.fault(span.clone(), format!("`{alias}` cannot be the alias of a feed"), remedy);
@@ -276,11 +281,16 @@ impl Checker<'_> {
             let message = format!("there is no TSIG key `{}`", key.get_ref());
             self.fault(key.span(), message, "add a [[sinkhole.rpz.key]] with that name");
         }
-        if networks.is_empty() && customer.keys.is_empty() && customer.listeners.is_empty() {
+        let domains = self.domains(customer.domains);
+        if networks.is_empty()
+            && customer.keys.is_empty()
+            && customer.listeners.is_empty()
+            && domains.is_empty()
+        {
             self.fault(
                 span,
                 format!("nothing says who is `{name}`"),
-                "name `networks`, `keys` or `listeners`",
+                "name `networks`, `keys`, `listeners` or `domains`",
             );
         }
         let subscribed = match customer.feeds {
@@ -300,6 +310,7 @@ impl Checker<'_> {
             networks,
             keys: customer.keys.into_iter().map(Spanned::into_inner).collect(),
             listeners: customer.listeners,
+            domains,
             feeds: subscribed,
             services: customer.services.unwrap_or_else(every_service),
             report: customer.report,
@@ -313,6 +324,13 @@ impl Checker<'_> {
             if !seen.insert(network.trunc()) {
                 let remedy = "give it to one; a network within another's is fine, the narrower one counts";
                 self.problems.push(Problem::new(self.file, format!("two customers have {network}"), remedy));
+            }
+        }
+        let mut domains: BTreeSet<&str> = BTreeSet::new();
+        for domain in customers.iter().flat_map(|customer| &customer.domains) {
+            if !domains.insert(domain) {
+                let remedy = "give it to one; a domain below another's is fine, the longer one counts";
+                self.problems.push(Problem::new(self.file, format!("two customers have `{domain}`"), remedy));
             }
         }
     }
@@ -332,6 +350,20 @@ impl Checker<'_> {
             }
         }
         networks
+    }
+
+    fn domains(&mut self, written: Vec<Spanned<String>>) -> Vec<String> {
+        let mut domains = Vec::new();
+        for domain in written {
+            match Key::name(domain.get_ref(), Scope::Subdomains) {
+                Ok(Key::Name(name, _)) => domains.push(name.as_str().to_owned()),
+                Ok(_) | Err(_) => {
+                    let message = format!("`{}` is no domain", domain.get_ref());
+                    self.fault(domain.span(), message, "write it like example.net, without `@`");
+                }
+            }
+        }
+        domains
     }
 
     fn listen(&mut self, address: Spanned<SocketAddr>) -> SocketAddr {
@@ -393,7 +425,8 @@ impl Checker<'_> {
             notify.push(Secondary { address: secondary.address, key });
         }
         let listen = self.listen_all(written.listen);
-        Rpz { listen, origin, action: written.action, keys, unsigned: written.unsigned, notify }
+        let (action, unsigned, addresses) = (written.action, written.unsigned, written.addresses);
+        Rpz { listen, origin, action, keys, unsigned, notify, addresses }
     }
 
     fn tsig_key(&mut self, key: faces::WrittenKey) -> TsigKey {
@@ -505,6 +538,7 @@ fn everybody(feeds: &[Feed], keys: BTreeSet<String>) -> Customer {
         networks: ["0.0.0.0/0", "::/0"].iter().filter_map(|network| network.parse().ok()).collect(),
         keys: keys.into_iter().collect(),
         listeners: Vec::new(),
+        domains: Vec::new(),
         feeds: all_of(feeds),
         services: every_service(),
         report: false,

@@ -45,7 +45,7 @@ impl Engine {
         }
         let change = self.set.all_going(feed);
         if !change.is_empty() {
-            self.zones.change(&self.set, feed, change);
+            self.change(feed, change);
         }
         self.set.forget_refusals(feed);
         if !is_new {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use feeds::{Action, Entry, Feed, Format, Item, Output, Reader, Rpz, Rule, etag, replace};
 use matcher::{Blinded, Key};
@@ -38,21 +38,49 @@ pub struct Served {
 /// What is served below `/export/`, by name.
 pub type Shelf = Arc<RwLock<BTreeMap<String, Served>>>;
 
-/// Writes exports until `stop` is set.
-pub fn run(config: &Config, judge: &Judge, salt: [u8; 16], shelf: &Shelf, stop: &AtomicBool) {
-    let mut written: Option<u64> = None;
+/// Writes exports until `stop` is set, as the configuration in force says.
+pub fn run(
+    current: &dyn Fn() -> Arc<Config>,
+    judge: &Judge,
+    salt: [u8; 16],
+    shelf: &Shelf,
+    stop: &AtomicBool,
+) {
+    let mut written: Option<(u64, Arc<Config>)> = None;
     while !stop.load(Ordering::Relaxed) {
-        let revision = judge.set().revision();
-        if written != Some(revision) {
+        let (revision, config) = (judge.set().revision(), current());
+        let same = |(known, by): &(u64, Arc<Config>)| *known == revision && Arc::ptr_eq(by, &config);
+        if !written.as_ref().is_some_and(same) {
             for export in &config.exports {
-                match write(config, judge, salt, export, revision) {
+                match write(&config, judge, salt, export, revision) {
                     Ok(output) => tell(export, &output, shelf),
                     Err(why) => warn!(path = %export.path.display(), "an export cannot be written: {why}"),
                 }
             }
-            written = Some(revision);
+            if let Some((_, before)) = &written {
+                let_go(before, &config, shelf);
+            }
+            written = Some((revision, config));
         }
-        thread::sleep(LOOK);
+        let since = Instant::now();
+        while since.elapsed() < LOOK && !stop.load(Ordering::Relaxed) {
+            thread::sleep(LOOK / 10);
+        }
+    }
+}
+
+/// What is no longer exported is no longer served. Its files stay where they are, and go stale: the site is told.
+fn let_go(before: &Config, config: &Config, shelf: &Shelf) {
+    for export in &before.exports {
+        let now = config.exports.iter().find(|other| other.path == export.path);
+        if now.is_none() {
+            warn!(path = %export.path.display(), "this export is written no more; remove it where it is read");
+        }
+        if export.serve && !now.is_some_and(|now| now.serve) {
+            let base = export.path.file_name().map(PathBuf::from).unwrap_or_default();
+            let mut shelf = shelf.write().unwrap_or_else(PoisonError::into_inner);
+            shelf.retain(|name, _| !Path::new(name).starts_with(&base));
+        }
     }
 }
 

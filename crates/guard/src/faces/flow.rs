@@ -1,19 +1,19 @@
 //! Flows, as exporters tell of them.
 
-use std::net::IpAddr;
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use flows::{
-    Client, Collector, Hit, Judge as FlowJudge, Origin, Settings, Shown, Sink, Target, hand_out, listen,
-    write,
+    Alert, Client, Collector, Hit, Judge as FlowJudge, Origin, Settings, Shown, Sink, Target, hand_out,
+    listen, write,
 };
-use model::Clock;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::config::{Config, Service};
-use crate::customers::CustomerId;
+use crate::config::{Config, Flows, Service};
+use crate::customers::{CustomerId, Customers};
 use crate::judge::Judge;
 use crate::occurrence::Action;
 use crate::run::StartError;
@@ -28,16 +28,23 @@ const FACILITY: u8 = 4;
 /// An exporter's view of the judge.
 struct FlowFace {
     judge: Arc<Judge>,
-    customer: CustomerId,
+    /// Whose the listener is.
+    customer: RwLock<CustomerId>,
+}
+
+impl FlowFace {
+    fn customer(&self) -> CustomerId {
+        *self.customer.read().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl FlowJudge for FlowFace {
     fn address(&self, _client: &Client<'_>, address: IpAddr, slots: &mut Vec<u32>) {
-        slots.extend(self.judge.address(self.customer, Service::Flow, address).map(|decided| decided.slot));
+        slots.extend(self.judge.address(self.customer(), Service::Flow, address).map(|decided| decided.slot));
     }
 
     fn endpoint(&self, _client: &Client<'_>, address: IpAddr, port: u16, slots: &mut Vec<u32>) {
-        let decided = self.judge.port(self.customer, Service::Flow, address, port);
+        let decided = self.judge.port(self.customer(), Service::Flow, address, port);
         slots.extend(decided.map(|decided| decided.slot));
     }
 
@@ -54,32 +61,22 @@ impl Sink for FlowFace {
     fn hit(&self, hit: Hit) {
         // An alert is all that this countermeasure does, so whatever mode it is in, it has only watched.
         for _ in 0..hit.flows.clamp(1, FLOWS_COUNTED_MAX) {
-            self.judge.hit(self.customer, Service::Flow, hit.slot, Action::Monitored);
+            self.judge.hit(self.customer(), Service::Flow, hit.slot, Action::Monitored);
         }
     }
 }
 
-/// A socket with its collector and its name.
-pub struct Opened {
+/// A collector with its name.
+pub struct Listening {
     /// Reads.
     pub collector: Arc<Collector>,
-    /// From here.
-    pub socket: UdpSocket,
-    /// What it is called.
+    /// What its socket is called.
     pub name: String,
+    face: Arc<FlowFace>,
 }
 
-/// Opens the sockets of a configuration, and begins to write alerts.
-///
-/// # Errors
-///
-/// Fails if a socket cannot be opened.
-pub async fn open(
-    config: &Config,
-    judge: &Arc<Judge>,
-    writers: &mut JoinSet<Result<(), String>>,
-) -> Result<Vec<Opened>, StartError> {
-    let Some(settings) = &config.flows else { return Ok(Vec::new()) };
+/// Begins to write alerts as a configuration says. They are taken until the sender is dropped.
+pub fn alerts(settings: &Flows, writers: &mut JoinSet<Result<(), String>>) -> mpsc::Sender<Alert> {
     let mut queues = Vec::new();
     let origin =
         Origin { hostname: "-".to_owned(), app_name: "ringfence-guard".to_owned(), facility: FACILITY };
@@ -103,34 +100,59 @@ pub async fn open(
         }
         Ok(())
     });
-    let mut opened = Vec::new();
-    for address in &settings.listen {
-        let name = address.to_string();
-        let socket =
-            listen(*address).await.map_err(|source| StartError::Listen { address: name.clone(), source })?;
-        let Some(customer) = judge.customers().of_listener(&name).or_else(|| judge.customers().only()) else {
-            return Err(StartError::File {
-                path: name,
-                reason: "is nobody's listener; name it in one customer's `listeners`".to_owned(),
-            });
-        };
-        let face = Arc::new(FlowFace { judge: Arc::clone(judge), customer });
-        let exporters = &settings.exporters;
-        let collecting = Settings {
-            exporters: (!exporters.is_empty()).then(|| exporters.iter().copied().collect()),
-            shown: if config.log_victims { Shown::Ends } else { Shown::Nobody },
-            ..Settings::default()
-        };
-        let judge_of = Arc::clone(&face) as Arc<dyn FlowJudge>;
-        let collector = Collector::new(collecting, judge_of, face, alerts.clone())
-            .map_err(|error| StartError::File { path: name.clone(), reason: error.to_string() })?;
-        opened.push(Opened { collector, socket, name });
-    }
-    Ok(opened)
+    alerts
 }
 
-/// Reads flows until told to stop.
-pub async fn serve(opened: Opened, clock: Arc<dyn Clock>, stop: tokio::sync::watch::Receiver<bool>) {
-    let Opened { collector, socket, name } = opened;
-    collector.serve(socket, &name, clock, stop).await;
+/// Opens a socket.
+///
+/// # Errors
+///
+/// Fails if it cannot be had, or is nobody's.
+pub async fn open(
+    address: SocketAddr,
+    config: &Config,
+    customers: &Customers,
+    judge: &Arc<Judge>,
+    alerts: mpsc::Sender<Alert>,
+) -> Result<(Listening, UdpSocket), StartError> {
+    let name = address.to_string();
+    let customer = whose(&name, customers)?;
+    let socket =
+        listen(address).await.map_err(|source| StartError::Listen { address: name.clone(), source })?;
+    let face = Arc::new(FlowFace { judge: Arc::clone(judge), customer: RwLock::new(customer) });
+    let (exporters, shown) = choices(config);
+    let collecting = Settings { exporters, shown, ..Settings::default() };
+    let judge_of = Arc::clone(&face) as Arc<dyn FlowJudge>;
+    let collector = Collector::new(collecting, judge_of, Arc::clone(&face) as Arc<dyn Sink>, alerts)
+        .map_err(|error| StartError::File { path: name.clone(), reason: error.to_string() })?;
+    Ok((Listening { collector, name, face }, socket))
+}
+
+/// Whose a listener is.
+///
+/// # Errors
+///
+/// Fails if it is nobody's.
+pub fn whose(name: &str, customers: &Customers) -> Result<CustomerId, StartError> {
+    customers.of_listener(name).or_else(|| customers.only()).ok_or_else(|| StartError::File {
+        path: name.to_owned(),
+        reason: "is nobody's listener; name it in one customer's `listeners`".to_owned(),
+    })
+}
+
+impl Listening {
+    /// Takes other settings from the next packet on.
+    pub fn reload(&self, config: &Config, customers: &Customers) {
+        if let Ok(customer) = whose(&self.name, customers) {
+            *self.face.customer.write().unwrap_or_else(PoisonError::into_inner) = customer;
+        }
+        let (exporters, shown) = choices(config);
+        self.collector.reload(exporters, shown);
+    }
+}
+
+fn choices(config: &Config) -> (Option<BTreeSet<IpAddr>>, Shown) {
+    let exporters = config.flows.as_ref().map_or(&[][..], |flows| &flows.exporters);
+    let exporters = (!exporters.is_empty()).then(|| exporters.iter().copied().collect());
+    (exporters, if config.log_victims { Shown::Ends } else { Shown::Nobody })
 }

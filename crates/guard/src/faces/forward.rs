@@ -1,7 +1,7 @@
 //! The forwarder: DNS for sites without a resolver of their own, answered for each client as its customer has it.
 
-use std::net::IpAddr;
-use std::sync::{Arc, RwLock};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::ServerConfig;
 use rustls_pki_types::pem::PemObject as _;
@@ -12,7 +12,6 @@ use sinkhole::forward::{
     StreamLimits, UdpServer, Verdict, serve_https, serve_tcp, serve_tls, serve_udp,
 };
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
 use tracing::info;
 
 use super::rpz::safe_addresses;
@@ -36,7 +35,7 @@ struct DnsFace {
 
 impl DnsJudge for DnsFace {
     fn judge(&self, name: WireName<'_>, _qtype: u16, client: IpAddr) -> Verdict {
-        if self.judge.set().allowed.passes_wire(name.as_bytes()) {
+        if self.judge.set().allowed().passes_wire(name.as_bytes()) {
             return Verdict::Allow;
         }
         let Some(customer) = self.judge.customers().of_address(client) else { return Verdict::Pass };
@@ -72,76 +71,106 @@ impl Sink for DnsFace {
     }
 }
 
-/// What has to stay until the end.
-pub struct Serving {
-    _threads: Vec<UdpServer>,
+/// The forwarder with what its listeners share.
+pub struct Forwarding {
+    forwarder: Arc<Forwarder>,
+    tls: Option<SharedTls>,
 }
 
-/// Opens the sockets of a configuration, and serves them.
-///
-/// # Errors
-///
-/// Fails if a socket or the certificate cannot be had.
-///
-/// # Panics
-///
-/// Panics if the system gives no random numbers, which it does once it is up.
-pub async fn open(
-    config: &Arc<Config>,
-    judge: &Arc<Judge>,
-    faces: &mut JoinSet<Result<(), String>>,
-) -> Result<Serving, StartError> {
-    let Some(settled) = &config.sinkhole.forwarder else { return Ok(Serving { _threads: Vec::new() }) };
-    let aliases = config.feeds.iter().map(|feed| Arc::from(feed.alias.as_str())).collect();
-    let face = Arc::new(DnsFace { judge: Arc::clone(judge), config: Arc::clone(config), aliases });
-    let settings = Settings {
-        block_ttl: u32::try_from(config.sinkhole.ttl.as_secs()).unwrap_or(30),
-        ..Settings::new(settled.upstreams.clone(), Arc::clone(&face) as Arc<dyn DnsJudge>, face)
-    };
-    let random = sinkhole::Random::new(|bytes| {
-        getrandom::fill(bytes).expect("the system's generator works once it is up");
-    });
-    let bytes = settled.cache_entries_max.saturating_mul(BYTES_PER_ANSWER);
-    let forwarder = Arc::new(Forwarder::new(settings, bytes, random));
-    let tls = certificate(settled)?;
-    let mut threads = Vec::new();
-    for (address, channel) in &settled.listen {
-        let fail = |source| StartError::Listen { address: address.to_string(), source };
-        let listener = TcpListener::bind(address).await.map_err(fail)?;
-        let limits = StreamLimits::default();
-        let forwarder = Arc::clone(&forwarder);
-        info!(%address, ?channel, "clients are answered");
-        match channel {
-            Channel::Plain => {
-                let bound = listener.local_addr().map_err(fail)?;
-                let handle = tokio::runtime::Handle::current();
-                threads.push(serve_udp(&forwarder, bound, UDP_THREADS, &handle).map_err(fail)?);
-                faces.spawn(async move { ended(serve_tcp(forwarder, listener, limits).await) });
-            }
-            Channel::Dot => {
-                let tls = tls.clone().ok_or_else(|| no_certificate(settled))?;
-                faces.spawn(async move { ended(serve_tls(forwarder, listener, tls, limits).await) });
-            }
-            Channel::Doh => {
-                let tls = tls.clone();
-                faces.spawn(async move { ended(serve_https(forwarder, listener, tls, limits).await) });
-            }
+/// An open listener of the forwarder, which is served already where it is one of UDP.
+pub struct Opened {
+    channel: Channel,
+    tcp: TcpListener,
+    udp: Option<UdpServer>,
+}
+
+impl Forwarding {
+    /// A forwarder that nobody can ask yet.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the system gives no random numbers, which it does once it is up.
+    #[must_use]
+    pub fn new(config: &Arc<Config>, settled: &Settled, judge: &Arc<Judge>) -> Self {
+        let random = sinkhole::Random::new(|bytes| {
+            getrandom::fill(bytes).expect("the system's generator works once it is up");
+        });
+        let bytes = settled.cache_entries_max.saturating_mul(BYTES_PER_ANSWER);
+        let forwarder = Forwarder::new(settings(config, settled, judge), bytes, random);
+        Self { forwarder: Arc::new(forwarder), tls: None }
+    }
+
+    /// Takes other settings from the next question on.
+    pub fn reload(&self, config: &Arc<Config>, settled: &Settled, judge: &Arc<Judge>) {
+        self.forwarder.reload(settings(config, settled, judge));
+    }
+
+    /// Shows another certificate from the next connection on.
+    pub fn set_tls(&mut self, tls: Option<Arc<ServerConfig>>) {
+        match (&self.tls, tls) {
+            (Some(shared), Some(tls)) => *shared.write().unwrap_or_else(PoisonError::into_inner) = tls,
+            (_, tls) => self.tls = tls.map(|tls| Arc::new(RwLock::new(tls))),
         }
     }
-    Ok(Serving { _threads: threads })
+
+    /// Opens a listener.
+    ///
+    /// # Errors
+    ///
+    /// Fails if its socket cannot be had.
+    pub async fn open(&self, address: SocketAddr, channel: Channel) -> Result<Opened, StartError> {
+        let fail = |source| StartError::Listen { address: address.to_string(), source };
+        let tcp = TcpListener::bind(address).await.map_err(fail)?;
+        let udp = match channel {
+            Channel::Plain => {
+                let bound = tcp.local_addr().map_err(fail)?;
+                let handle = tokio::runtime::Handle::current();
+                Some(serve_udp(&self.forwarder, bound, UDP_THREADS, &handle).map_err(fail)?)
+            }
+            Channel::Dot | Channel::Doh => None,
+        };
+        Ok(Opened { channel, tcp, udp })
+    }
+
+    /// Serves a listener: what runs until it is dropped, and what answers over UDP.
+    pub fn serve(
+        &self,
+        opened: Opened,
+    ) -> (impl Future<Output = Result<(), String>> + Send + use<>, Option<UdpServer>) {
+        let Opened { channel, tcp, udp } = opened;
+        let (forwarder, tls) = (Arc::clone(&self.forwarder), self.tls.clone());
+        let limits = StreamLimits::default();
+        let serving = async move {
+            match (channel, tls) {
+                (Channel::Plain, _) => ended(serve_tcp(forwarder, tcp, limits).await),
+                (Channel::Dot, Some(tls)) => ended(serve_tls(forwarder, tcp, tls, limits).await),
+                (Channel::Doh, Some(tls)) => ended(serve_https(forwarder, tcp, Some(tls), limits).await),
+                (Channel::Dot | Channel::Doh, None) => Err("the forwarder: no certificate".to_owned()),
+            }
+        };
+        (serving, udp)
+    }
+}
+
+fn settings(config: &Arc<Config>, settled: &Settled, judge: &Arc<Judge>) -> Settings {
+    let aliases = config.feeds.iter().map(|feed| Arc::from(feed.alias.as_str())).collect();
+    let face = Arc::new(DnsFace { judge: Arc::clone(judge), config: Arc::clone(config), aliases });
+    Settings {
+        block_ttl: u32::try_from(config.sinkhole.ttl.as_secs()).unwrap_or(30),
+        ..Settings::new(settled.upstreams.clone(), Arc::clone(&face) as Arc<dyn DnsJudge>, face)
+    }
 }
 
 fn ended(result: std::io::Result<()>) -> Result<(), String> {
     result.map_err(|error| format!("the forwarder: {error}"))
 }
 
-fn no_certificate(settled: &Settled) -> StartError {
-    let path =
-        settled.tls.as_ref().map_or_else(|| "tls_cert".to_owned(), |(cert, _)| cert.display().to_string());
-    StartError::File { path, reason: "is needed for encrypted DNS".to_owned() }
-}
-
-fn certificate(settled: &Settled) -> Result<Option<SharedTls>, StartError> {
+/// The certificate for DNS over TLS and HTTPS, if there is to be one.
+///
+/// # Errors
+///
+/// Fails if its files are none.
+pub fn certificate(settled: &Settled) -> Result<Option<Arc<ServerConfig>>, StartError> {
     let Some((cert, key)) = &settled.tls else { return Ok(None) };
     let file = |path: &std::path::Path, reason: String| StartError::File {
         path: path.display().to_string(),
@@ -157,5 +186,5 @@ fn certificate(settled: &Settled) -> Result<Option<SharedTls>, StartError> {
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, secret))
         .map_err(|error| file(cert, format!("cannot be used: {error}")))?;
-    Ok(Some(Arc::new(RwLock::new(Arc::new(server)))))
+    Ok(Some(Arc::new(server)))
 }

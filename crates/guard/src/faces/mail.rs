@@ -1,9 +1,12 @@
 //! Mail, looked at for mail servers.
 //!
-//! Each listener is somebody's: the customer that names it, or the only one there is. What a mail is judged by follows from
-//! that, and so does whether its hits may be reported.
+//! A mail is for its recipients' customers: those whose domain a recipient's is, and for all other recipients the customer that
+//! names the listener, or the only one there is. One mail can be for several of them, and it is held or refused as a whole. So it gets the
+//! hardest action that is right for all: each customer's hardest is found, and the mildest of these is done. Whoever only monitors, has not
+//! subscribed, or is no customer at all thereby keeps the mail from being held for the others; their hits count as *would have hit*.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use matcher::{Algorithm, Kind};
 use model::Clock;
@@ -11,12 +14,12 @@ use quarantine::judge::{
     Action as MailAct, Algorithm as MailAlgorithm, Client, Finding, Hit, Judge as MailJudge, Observable,
     Sink, SiteEntry, SiteLog,
 };
-use quarantine::server::{Listener, Parts, Quarantine};
+use quarantine::server::{Choices, Listener, Parts, Quarantine};
 use quarantine::settings::{Otherwise, Settings};
 use quarantine::store::{Store, StoreKey};
 use tracing::info;
 
-use crate::config::{Config, MailAction, Milter, Mode, OnFailure, Service};
+use crate::config::{Config, MailAction, Milter, Mode, OnFailure, Quarantine as Settled, Service};
 use crate::customers::CustomerId;
 use crate::judge::{Decided, Judge};
 use crate::occurrence::Action;
@@ -28,36 +31,106 @@ const STORE_BYTES_MAX: u64 = 10 << 30;
 /// Who may connect to a socket in the file system: its owner and group.
 const SOCKET_MODE: u32 = 0o660;
 
+/// What a site has chosen, and may choose anew.
+#[derive(Clone, Copy, Debug)]
+struct Chosen {
+    action: MailAct,
+    log_victims: bool,
+}
+
 /// A mail server's view of the judge.
 struct MailFace {
     judge: Arc<Judge>,
-    customer: CustomerId,
-    action: MailAct,
+    chosen: RwLock<Chosen>,
 }
 
 impl MailFace {
-    fn find(&self, decided: Option<Decided>, findings: &mut Vec<Finding>) {
-        if let Some(decided) = decided {
-            let action = match decided.mode {
-                Mode::Enforce => self.action,
-                Mode::Monitor => MailAct::Monitor,
-            };
-            findings.push(Finding { slot: decided.slot, action });
-        }
+    fn chosen(&self) -> Chosen {
+        *self.chosen.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn whose(&self, client: &Client<'_>) -> Vec<Option<CustomerId>> {
+        self.judge.customers().of_mail(client.listener, client.recipients)
+    }
+
+    fn one_mail(&self, client: &Client<'_>) -> MailOf {
+        let whose = self.whose(client);
+        let worst = Mutex::new(vec![None; whose.len()]);
+        MailOf { judge: Arc::clone(&self.judge), action: self.chosen().action, whose, worst }
     }
 }
 
 impl MailJudge for MailFace {
-    fn judge(&self, _client: &Client<'_>, observable: &Observable<'_>, findings: &mut Vec<Finding>) {
-        let (judge, who, service) = (&self.judge, self.customer, Service::Quarantine);
+    fn judge(&self, client: &Client<'_>, observable: &Observable<'_>, findings: &mut Vec<Finding>) {
+        self.one_mail(client).judge(client, observable, findings);
+    }
+
+    fn for_mail(&self, client: &Client<'_>) -> Option<Box<dyn MailJudge>> {
+        Some(Box::new(self.one_mail(client)))
+    }
+
+    fn reference(&self, slot: u32) -> String {
+        self.judge.reference(slot)
+    }
+}
+
+impl Sink for MailFace {
+    /// Counted where it is known whose mail it was.
+    fn hit(&self, _hit: Hit) {}
+
+    fn hit_of(&self, client: &Client<'_>, hit: Hit) {
+        let Some(feed) = self.judge.set().record(hit.slot).map(|record| record.feed) else { return };
+        let customers = self.judge.customers();
+        for customer in self.whose(client).into_iter().flatten() {
+            let action = match customers.mode(customer, feed, Service::Quarantine) {
+                Some(Mode::Enforce) if hit.action != MailAct::Monitor => Action::Enforced,
+                Some(_) => Action::Monitored,
+                None => continue,
+            };
+            self.judge.hit(customer, Service::Quarantine, hit.slot, action);
+        }
+    }
+}
+
+/// The look at one mail, for all whose it is.
+struct MailOf {
+    judge: Arc<Judge>,
+    action: MailAct,
+    whose: Vec<Option<CustomerId>>,
+    /// What each of them wants done, as far as the mail was looked at.
+    worst: Mutex<Vec<Option<MailAct>>>,
+}
+
+impl MailOf {
+    fn find(&self, at: usize, decided: Option<Decided>, findings: &mut Vec<Finding>) {
+        let Some(decided) = decided else { return };
+        let action = match decided.mode {
+            Mode::Enforce => self.action,
+            Mode::Monitor => MailAct::Monitor,
+        };
+        let mut worst = self.worst.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = worst.get_mut(at) {
+            *place = (*place).max(Some(action));
+        }
+        findings.push(Finding { slot: decided.slot, action });
+    }
+
+    fn judge_for(
+        &self,
+        (at, who): (usize, CustomerId),
+        observable: &Observable<'_>,
+        findings: &mut Vec<Finding>,
+    ) {
+        let (judge, service) = (&self.judge, Service::Quarantine);
         let decided = match observable {
             Observable::Mailbox(_, text) => {
                 let host = text.rsplit_once('@').map_or("", |(_, host)| host);
-                self.find(judge.name(who, service, host), findings);
+                self.find(at, judge.name(who, service, host), findings);
                 judge.text_of(who, service, Kind::Email, text)
             }
             Observable::Subject(text) => {
-                judge.scan(who, service, text.as_bytes(), |decided, _| self.find(Some(decided), findings));
+                judge
+                    .scan(who, service, text.as_bytes(), |decided, _| self.find(at, Some(decided), findings));
                 judge.text_of(who, service, Kind::Subject, text)
             }
             Observable::Url(text) => judge.text_of(who, service, Kind::Url, text),
@@ -73,11 +146,30 @@ impl MailJudge for MailFace {
             }
             Observable::Address(address) => judge.address(who, service, *address),
             Observable::Text(text) | Observable::SenderName(text) => {
-                judge.scan(who, service, text.as_bytes(), |decided, _| self.find(Some(decided), findings));
+                judge
+                    .scan(who, service, text.as_bytes(), |decided, _| self.find(at, Some(decided), findings));
                 None
             }
         };
-        self.find(decided, findings);
+        self.find(at, decided, findings);
+    }
+}
+
+impl MailJudge for MailOf {
+    fn judge(&self, _client: &Client<'_>, observable: &Observable<'_>, findings: &mut Vec<Finding>) {
+        for (at, who) in self.whose.iter().enumerate() {
+            if let Some(who) = who {
+                self.judge_for((at, *who), observable, findings);
+            }
+        }
+    }
+
+    fn settle(&self, findings: &mut BTreeMap<u32, MailAct>) {
+        let worst = self.worst.lock().unwrap_or_else(PoisonError::into_inner);
+        let right_for_all = worst.iter().map(|one| one.unwrap_or(MailAct::Monitor)).min();
+        for action in findings.values_mut() {
+            *action = (*action).min(right_for_all.unwrap_or(MailAct::Monitor));
+        }
     }
 
     fn reference(&self, slot: u32) -> String {
@@ -85,17 +177,14 @@ impl MailJudge for MailFace {
     }
 }
 
-impl Sink for MailFace {
-    fn hit(&self, hit: Hit) {
-        let action = if hit.action == MailAct::Monitor { Action::Monitored } else { Action::Enforced };
-        self.judge.hit(self.customer, Service::Quarantine, hit.slot, action);
-    }
-}
-
 /// The site's own log, with whom it concerned: only if the site asked for it.
-struct Logged;
+struct Logged(Arc<MailFace>);
 
 impl SiteLog for Logged {
+    fn is_on(&self) -> bool {
+        self.0.chosen().log_victims
+    }
+
     fn entry(&self, entry: &SiteEntry<'_>) {
         info!(
             queue_id = entry.queue_id,
@@ -129,48 +218,100 @@ pub fn store(config: &Config, secrets: &Secrets, to_write: bool) -> Result<Store
         .map_err(|error| StartError::File { path: folder.display().to_string(), reason: error.to_string() })
 }
 
-/// The listeners of a configuration, each with its quarantine and its name.
+/// Mail servers' side of a guard: one store and one view, however many listeners there are.
+pub struct Mail {
+    face: Arc<MailFace>,
+    quarantine: Arc<Quarantine>,
+}
+
+impl Mail {
+    /// Opens the store.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be opened.
+    pub fn open(
+        config: &Config,
+        settled: &Settled,
+        judge: &Arc<Judge>,
+        secrets: &Secrets,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self, StartError> {
+        let face = Arc::new(MailFace {
+            judge: Arc::clone(judge),
+            chosen: RwLock::new(Chosen { action: act(settled.action), log_victims: config.log_victims }),
+        });
+        let parts = Parts {
+            judge: Arc::clone(&face) as Arc<dyn MailJudge>,
+            sink: Arc::clone(&face) as Arc<dyn Sink>,
+            site_log: Some(Arc::new(Logged(Arc::clone(&face)))),
+            store: Arc::new(store(config, secrets, true)?),
+            clock: Arc::clone(clock),
+        };
+        let Choices { on_failure, keep } = choices(settled);
+        let settings = Settings { on_failure, keep, ..Settings::default() };
+        Ok(Self { face, quarantine: Quarantine::new(settings, parts) })
+    }
+
+    /// What serves listeners.
+    #[must_use]
+    pub fn quarantine(&self) -> &Arc<Quarantine> {
+        &self.quarantine
+    }
+
+    /// Takes what a site has chosen anew, from the next mail on.
+    pub fn reload(&self, config: &Config, settled: &Settled) {
+        *self.face.chosen.write().unwrap_or_else(PoisonError::into_inner) =
+            Chosen { action: act(settled.action), log_victims: config.log_victims };
+        self.quarantine.reload(choices(settled));
+    }
+}
+
+fn choices(settled: &Settled) -> Choices {
+    let on_failure = match settled.on_failure {
+        OnFailure::Tempfail => Otherwise::TempFail,
+        OnFailure::Accept => Otherwise::Pass,
+    };
+    Choices { on_failure, keep: settled.keep }
+}
+
+/// What a listener is called.
+#[must_use]
+pub fn name_of(milter: &Milter) -> String {
+    match milter {
+        Milter::Tcp(address) => address.to_string(),
+        Milter::Unix(path) => path.display().to_string(),
+    }
+}
+
+/// Whether the mail that comes to a listener is somebody's.
 ///
 /// # Errors
 ///
-/// Fails if a socket or the store cannot be opened.
-pub async fn open(
-    config: &Config,
-    judge: &Arc<Judge>,
-    secrets: &Secrets,
-    clock: &Arc<dyn Clock>,
-) -> Result<Vec<(Arc<Quarantine>, Listener, String)>, StartError> {
-    let Some(settings) = &config.quarantine else { return Ok(Vec::new()) };
-    let store = Arc::new(store(config, secrets, true)?);
-    let mut opened = Vec::new();
-    for milter in &settings.listen {
-        let (name, listener) = match milter {
-            Milter::Tcp(address) => (address.to_string(), Listener::tcp(*address).await),
-            Milter::Unix(path) => (path.display().to_string(), Listener::unix(path, SOCKET_MODE).await),
-        };
-        let listener = listener.map_err(|source| StartError::Listen { address: name.clone(), source })?;
-        let Some(customer) = judge.customers().of_listener(&name).or_else(|| judge.customers().only()) else {
-            return Err(StartError::File {
-                path: name,
-                reason: "is nobody's listener; name it in one customer's `listeners`".to_owned(),
-            });
-        };
-        let face = Arc::new(MailFace { judge: Arc::clone(judge), customer, action: act(settings.action) });
-        let on_failure = match settings.on_failure {
-            OnFailure::Tempfail => Otherwise::TempFail,
-            OnFailure::Accept => Otherwise::Pass,
-        };
-        let parts = Parts {
-            judge: Arc::clone(&face) as Arc<dyn MailJudge>,
-            sink: face,
-            site_log: config.log_victims.then(|| Arc::new(Logged) as Arc<dyn SiteLog>),
-            store: Arc::clone(&store),
-            clock: Arc::clone(clock),
-        };
-        let settings = Settings { on_failure, keep: settings.keep, ..Settings::default() };
-        opened.push((Quarantine::new(settings, parts), listener, name));
+/// Fails if it is nobody's.
+pub fn check(milter: &Milter, config: &Config) -> Result<(), StartError> {
+    let name = name_of(milter);
+    let has = |customer: &crate::config::Customer| {
+        customer.listeners.contains(&name) || !customer.domains.is_empty()
+    };
+    if config.customers.len() == 1 || config.customers.iter().any(has) {
+        return Ok(());
     }
-    Ok(opened)
+    let reason = "is nobody's listener; name it in one customer's `listeners`, or name customers' `domains`";
+    Err(StartError::File { path: name, reason: reason.to_owned() })
+}
+
+/// Opens a listener.
+///
+/// # Errors
+///
+/// Fails if the socket cannot be had.
+pub async fn listen(milter: &Milter) -> Result<Listener, StartError> {
+    let listener = match milter {
+        Milter::Tcp(address) => Listener::tcp(*address).await,
+        Milter::Unix(path) => Listener::unix(path, SOCKET_MODE).await,
+    };
+    listener.map_err(|source| StartError::Listen { address: name_of(milter), source })
 }
 
 fn act(action: MailAction) -> MailAct {

@@ -6,29 +6,36 @@
 //!
 //! The zone holds no names of its own. It walks the set's, and every change of the set goes through the zone's lock.
 
+mod content;
+mod plan;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use sinkhole::rpz::{
-    Access, Change as ZoneChange, Content, Entry, JournalKey, MemoryContent, OpenError, Publisher, Rule,
-    Scope as ZoneScope, Secondary, Triggers, TsigAlgorithm, TsigKey, ZoneSpec,
+    Change as ZoneChange, Content, Entry, JournalKey, MemoryContent, OpenError, Publisher, Rule,
+    Scope as ZoneScope, ZoneSpec,
 };
-use sinkhole::{Clock as ZoneClock, Name, Random as ZoneRandom, WireName};
+use sinkhole::{Clock as ZoneClock, Name, Random as ZoneRandom};
 use thiserror::Error;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use matcher::Scope;
 
-use crate::config::{Config, Mode, Rpz, RpzAction};
+use crate::config::Config;
 use crate::engine::Zones;
-use crate::judge::Judge;
-use crate::record::{Record, reference};
+use crate::record::reference;
 use crate::set::{Change, Set};
 
-/// The zone of what is allowed; it stands before all others in a resolver's configuration.
-const ALLOW_LABEL: &str = "allow";
+pub(crate) use content::prefixes_in;
+use content::{
+    AddressContent, Counted, FeedContent, Rules, allowed_addresses, allowed_below, allowed_names, passing,
+    zone_scope,
+};
+pub use plan::Plan;
+use plan::Subject;
+pub(crate) use plan::{ADDRESSES_LABEL, ALLOW_LABEL};
 
 /// Why zones cannot be served.
 #[derive(Debug, Error)]
@@ -52,44 +59,6 @@ pub enum RpzError {
     Open(#[from] OpenError),
 }
 
-/// Which records stand in a feed's zone.
-#[derive(Clone, Copy, Debug)]
-struct Counted {
-    feed: u16,
-    /// Whether zones go to others than the site itself.
-    needs_redistribution: bool,
-}
-
-impl Counted {
-    fn counts(self, record: &Record) -> bool {
-        record.feed == self.feed
-            && record.is_active()
-            && record.mode(Mode::Enforce) == Mode::Enforce
-            && (!self.needs_redistribution || record.rights.may_redistribute())
-    }
-}
-
-/// What a zone says of a record.
-#[derive(Clone, Debug)]
-struct Rules {
-    action: RpzAction,
-    addresses: BTreeMap<String, Vec<IpAddr>>,
-    salt: [u8; 16],
-}
-
-impl Rules {
-    fn rule(&self, category: &str) -> Rule {
-        match self.action {
-            RpzAction::Nxdomain => Rule::NxDomain,
-            RpzAction::Nodata => Rule::NoData,
-            RpzAction::Sinkhole => {
-                let (v4, v6) = safe_addresses(&self.addresses, category);
-                Rule::Address { v4, v6 }
-            }
-        }
-    }
-}
-
 /// Where a blocked client is sent: the category's addresses, or those for all others.
 #[must_use]
 pub fn safe_addresses(
@@ -109,128 +78,108 @@ pub fn safe_addresses(
     (v4, v6)
 }
 
-/// A feed's names, as its zone sees them.
-struct FeedContent {
-    set: Arc<Set>,
-    counted: Counted,
-    rules: Rules,
-}
-
-impl FeedContent {
-    fn counts(&self, slot: u32) -> bool {
-        self.set.table().get(slot).is_some_and(|record| self.counted.counts(record))
-    }
-
-    /// Gives what a slot says of a name.
-    fn entry(&self, name: &str, slot: u32, scope: Scope, visit: &mut dyn FnMut(Entry<'_>)) {
-        let told = {
-            let table = self.set.table();
-            table.get(slot).map(|record| {
-                let category = table.categories.get(usize::from(record.category));
-                (self.rules.rule(category.map_or("", String::as_str)), reference(&self.rules.salt, record.id))
-            })
-        };
-        if let (Some((rule, reference)), Ok(owner)) = (told, name.parse::<Name>()) {
-            visit(Entry { owner: owner.as_wire(), scope: zone_scope(scope), rule, reference: &reference });
-        }
-    }
-}
-
-fn zone_scope(scope: Scope) -> ZoneScope {
-    match scope {
-        Scope::Exact => ZoneScope::Exact,
-        Scope::Subdomains => ZoneScope::WithSubdomains,
-    }
-}
-
-impl Content for FeedContent {
-    fn for_each(&self, visit: &mut dyn FnMut(Entry<'_>)) {
-        let list = self.set.shared.name_list(|slot| self.counts(slot));
-        let mut before = String::new();
-        for listed in list.iter() {
-            // Of several that list a name, the list has the one that stands for it first.
-            if listed.name != before {
-                self.entry(listed.name, listed.slot, listed.scope, visit);
-                listed.name.clone_into(&mut before);
-            }
-        }
-    }
-
-    fn is_subsumed(&self, owner: WireName<'_>) -> bool {
-        self.set.shared.read().is_subsumed(&text_of(owner), |slot| self.counts(slot))
-    }
-
-    fn below(&self, parents: &[WireName<'_>], visit: &mut dyn FnMut(Entry<'_>)) {
-        let parents: Vec<String> = parents.iter().map(|parent| text_of(*parent)).collect();
-        let borrowed: Vec<&str> = parents.iter().map(String::as_str).collect();
-        let mut names = Vec::new();
-        self.set.shared.read().below(&borrowed, |name| names.push(name.to_owned()));
-        for name in names {
-            if let Some((slot, scope)) = self.set.entry_of(&name, |slot| self.counts(slot)) {
-                self.entry(&name, slot, scope, visit);
-            }
-        }
-    }
-
-    fn find(&self, owner: WireName<'_>, visit: &mut dyn FnMut(Entry<'_>)) {
-        let name = text_of(owner);
-        if let Some((slot, scope)) = self.set.entry_of(&name, |slot| self.counts(slot)) {
-            self.entry(&name, slot, scope, visit);
-        }
-    }
-}
-
-/// A name as the matcher spells it.
-fn text_of(name: WireName<'_>) -> String {
-    let labels: Vec<String> =
-        name.labels().map(|label| String::from_utf8_lossy(label).into_owned()).collect();
-    labels.join(".")
-}
-
-/// The zones, in the order of the feeds.
+/// The zones, which come and go with the configuration.
 pub struct RpzZones {
     publisher: Arc<Publisher>,
-    zones: Vec<(Name, Arc<FeedContent>)>,
+    folder: PathBuf,
+    salt: [u8; 16],
+    served: RwLock<Served>,
+}
+
+/// What is served now.
+#[derive(Default)]
+struct Served {
+    specs: BTreeMap<Name, ZoneSpec>,
+    /// By feed.
+    feeds: BTreeMap<u16, FeedZones>,
+    allowed: Option<(Name, Arc<MemoryContent>)>,
+}
+
+struct FeedZones {
+    content: Arc<FeedContent>,
+    names: Name,
+    addresses: Option<Name>,
 }
 
 impl RpzZones {
-    /// Makes a zone for each feed, and one for what the site allows.
-    ///
-    /// # Errors
-    ///
-    /// Fails for keys and names that cannot be used, and if a journal cannot be read.
-    pub fn open(
+    /// No zones yet.
+    #[must_use]
+    pub fn new(
         config: &Config,
-        rpz: &Rpz,
-        judge: &Arc<Judge>,
         secrets: &crate::secrets::Secrets,
         clock: ZoneClock,
         random: ZoneRandom,
-    ) -> Result<Self, RpzError> {
+    ) -> Self {
         let folder = config.data.join("zones");
-        std::fs::create_dir_all(&folder).map_err(RpzError::Folder)?;
         let journal_key = JournalKey::new(&secrets.journal_key());
         let publisher = Arc::new(Publisher::new(&folder, journal_key, clock, random));
-        publisher.set_keys(&keys(rpz)?);
-        let rules = Rules {
-            action: rpz.action,
-            addresses: config.sinkhole.addresses.clone(),
-            salt: secrets.reference_salt(),
-        };
-        let spec = |label: &str, keys: &[&str]| spec(config, rpz, label, keys);
-        let every_key: Vec<&str> = rpz.keys.iter().map(|key| key.name.as_str()).collect();
-        publisher.add_zone(spec(ALLOW_LABEL, &every_key)?, Arc::new(allowed(config)))?;
-        let mut zones = Vec::new();
-        for (index, feed) in (0_u16..).zip(&config.feeds) {
-            let counted = Counted { feed: index, needs_redistribution: config.has_customers };
-            let set = Arc::clone(judge.set());
-            let content = Arc::new(FeedContent { set, counted, rules: rules.clone() });
-            let spec = spec(&feed.alias, &judge.customers().keys_of(index))?;
-            let apex = spec.apex.clone();
-            publisher.add_zone(spec, Arc::clone(&content) as Arc<dyn Content>)?;
-            zones.push((apex, content));
+        Self { publisher, folder, salt: secrets.reference_salt(), served: RwLock::default() }
+    }
+
+    /// Serves the zones of a plan and no others. Those that stay as they were are not touched; one that changes is served as
+    /// it was until it is ready. Nothing else may change the set meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a journal cannot be used; the other zones are as planned.
+    pub fn take(&self, config: &Config, plan: Plan, set: &Arc<Set>) -> Result<(), RpzError> {
+        if !plan.zones.is_empty() {
+            std::fs::create_dir_all(&self.folder).map_err(RpzError::Folder)?;
         }
-        Ok(Self { publisher, zones })
+        let mut served = self.served.write().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::take(&mut *served);
+        self.publisher.set_keys(&plan.keys);
+        let mut failed = None;
+        for (subject, spec) in plan.zones {
+            let known = before.specs.get(&spec.apex) == Some(&spec);
+            let apex = spec.apex.clone();
+            let put = |content: Arc<dyn Content>| self.publisher.put_zone(spec.clone(), content).map(drop);
+            let done = match subject {
+                Subject::AllowedNames => {
+                    let content = Arc::new(allowed_names(set, &set.allowed()));
+                    served.allowed = Some((apex.clone(), Arc::clone(&content)));
+                    put(content)
+                }
+                Subject::AllowedAddresses => put(Arc::new(allowed_addresses(&set.allowed()))),
+                Subject::Names(feed) => {
+                    let wanted = self.content(config, set, feed);
+                    let same = before.feeds.get(&feed).filter(|zones| {
+                        known
+                            && zones.content.rules == wanted.rules
+                            && zones.content.counted == wanted.counted
+                    });
+                    let content = same.map_or_else(|| Arc::new(wanted), |zones| Arc::clone(&zones.content));
+                    let zones =
+                        FeedZones { content: Arc::clone(&content), names: apex.clone(), addresses: None };
+                    served.feeds.insert(feed, zones);
+                    if same.is_some() { Ok(()) } else { put(content) }
+                }
+                Subject::Addresses(feed) => match served.feeds.get_mut(&feed) {
+                    Some(zones) => {
+                        zones.addresses = Some(apex.clone());
+                        put(Arc::new(AddressContent(Arc::clone(&zones.content))))
+                    }
+                    None => Ok(()),
+                },
+            };
+            match done {
+                Ok(()) => drop(served.specs.insert(apex, spec)),
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        for apex in before.specs.keys().filter(|apex| !served.specs.contains_key(*apex)) {
+            self.publisher.remove_zone(apex);
+        }
+        failed.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    fn content(&self, config: &Config, set: &Arc<Set>, feed: u16) -> FeedContent {
+        let action = config.sinkhole.rpz.as_ref().map(|rpz| rpz.action).unwrap_or_default();
+        FeedContent {
+            set: Arc::clone(set),
+            counted: Counted { feed, needs_redistribution: config.has_customers },
+            rules: Rules { action, addresses: config.sinkhole.addresses.clone(), salt: self.salt },
+        }
     }
 
     /// What serves the zones.
@@ -238,46 +187,107 @@ impl RpzZones {
     pub fn publisher(&self) -> &Arc<Publisher> {
         &self.publisher
     }
+
+    /// Lets pass what is allowed below names that come.
+    fn let_pass(&self, allowed: Option<&(Name, Arc<MemoryContent>)>, set: &Set, coming: &[Owned]) {
+        let Some((apex, content)) = allowed else { return };
+        let wide: Vec<String> = coming
+            .iter()
+            .filter(|one| one.scope == ZoneScope::WithSubdomains)
+            .map(|one| content::text_of(one.owner.as_wire()))
+            .collect();
+        let parents: Vec<&str> = wide.iter().map(String::as_str).collect();
+        let names = allowed_below(content, &set.allowed(), &parents);
+        if names.is_empty() {
+            return;
+        }
+        let added: Vec<Entry<'_>> = names.iter().map(passing).collect();
+        self.publisher.apply(apex, &ZoneChange { added: &added, removed: &[] }, || {
+            added.iter().for_each(|entry| content.insert(entry));
+        });
+    }
 }
 
 impl Zones for RpzZones {
     fn change(&self, set: &Set, feed: u16, change: Change) {
-        let Some((apex, content)) = self.zones.get(usize::from(feed)) else {
+        let served = self.served.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(zones) = served.feeds.get(&feed) else {
             set.commit(change);
             return;
         };
-        let names = set.names_of(&change, &|record| content.counted.counts(record));
-        let mut removed = Vec::new();
-        for name in &names {
-            if let Some((slot, scope)) = name.before {
-                removed.extend(Owned::of(content, set, &change, &name.name, slot, scope, When::Before));
-            }
-        }
-        let mut added = Vec::new();
-        for name in &names {
-            if let Some((slot, scope)) = name.after {
-                added.extend(Owned::of(content, set, &change, &name.name, slot, scope, When::After));
-            }
-        }
-        // What stays as it was is no change.
-        let unchanged: Vec<Owned> = removed.iter().filter(|one| added.contains(one)).cloned().collect();
-        removed.retain(|one| !unchanged.contains(one));
-        added.retain(|one| !unchanged.contains(one));
-        if added.is_empty() && removed.is_empty() {
-            set.commit(change);
-            return;
-        }
-        let added: Vec<Entry<'_>> = added.iter().map(Owned::entry).collect();
-        let removed: Vec<Entry<'_>> = removed.iter().map(Owned::entry).collect();
-        let zone_change = ZoneChange { added: &added, removed: &removed };
+        let names = Difference::of_names(&zones.content, set, &change);
+        let addresses = match &zones.addresses {
+            Some(_) => Difference::of_addresses(&zones.content, set, &change),
+            None => Difference::default(),
+        };
+        self.let_pass(served.allowed.as_ref(), set, &names.added);
         let mut waiting = Some(change);
-        self.publisher.apply(apex, &zone_change, || {
+        let mut commit = || {
             if let Some(change) = waiting.take() {
                 set.commit(change);
             }
+        };
+        // Both zones stand still until the set has changed.
+        names.apply(&self.publisher, &zones.names, || match &zones.addresses {
+            Some(apex) => addresses.apply(&self.publisher, apex, &mut commit),
+            None => commit(),
         });
-        if let Some(change) = waiting {
-            set.commit(change);
+    }
+}
+
+/// What leaves a zone and what comes into it.
+#[derive(Default)]
+struct Difference {
+    added: Vec<Owned>,
+    removed: Vec<Owned>,
+}
+
+impl Difference {
+    fn of_names(content: &FeedContent, set: &Set, change: &Change) -> Self {
+        let mut difference = Self::default();
+        for name in set.names_of(change, &|record| content.counted.counts(record)) {
+            let Ok(owner) = name.name.parse::<Name>() else { continue };
+            let owned = |standing: Option<(u32, Scope)>, when| {
+                let (slot, scope) = standing?;
+                Owned::of(content, set, change, owner.clone(), slot, zone_scope(scope), when)
+            };
+            difference.push(owned(name.before, When::Before), owned(name.after, When::After));
+        }
+        difference
+    }
+
+    fn of_addresses(content: &FeedContent, set: &Set, change: &Change) -> Self {
+        let mut difference = Self::default();
+        for one in set.prefixes_of(change, &|record| content.counted.counts(record)) {
+            let owner = Name::rpz_ip(one.prefix.network(), one.prefix.length());
+            let owned = |slot: Option<u32>, when| {
+                Owned::of(content, set, change, owner.clone(), slot?, ZoneScope::Exact, when)
+            };
+            difference.push(owned(one.before, When::Before), owned(one.after, When::After));
+        }
+        difference
+    }
+
+    /// What stays as it was is no change.
+    fn push(&mut self, before: Option<Owned>, after: Option<Owned>) {
+        if before != after {
+            self.removed.extend(before);
+            self.added.extend(after);
+        }
+    }
+
+    fn apply(&self, publisher: &Publisher, apex: &Name, mut commit: impl FnMut()) {
+        let mut is_made = false;
+        if !self.added.is_empty() || !self.removed.is_empty() {
+            let added: Vec<Entry<'_>> = self.added.iter().map(Owned::entry).collect();
+            let removed: Vec<Entry<'_>> = self.removed.iter().map(Owned::entry).collect();
+            publisher.apply(apex, &ZoneChange { added: &added, removed: &removed }, || {
+                is_made = true;
+                commit();
+            });
+        }
+        if !is_made {
+            commit();
         }
     }
 }
@@ -298,13 +308,14 @@ struct Owned {
 }
 
 impl Owned {
+    /// What a slot says of a name, or of an address as [`Name::rpz_ip`] spells it.
     fn of(
         content: &FeedContent,
         set: &Set,
         change: &Change,
-        name: &str,
+        owner: Name,
         slot: u32,
-        scope: Scope,
+        scope: ZoneScope,
         when: When,
     ) -> Option<Self> {
         let table = set.table();
@@ -315,8 +326,8 @@ impl Owned {
         }?;
         let category = table.categories.get(usize::from(record.category));
         Some(Self {
-            owner: name.parse().ok()?,
-            scope: zone_scope(scope),
+            owner,
+            scope,
             rule: content.rules.rule(category.map_or("", String::as_str)),
             reference: reference(&content.rules.salt, record.id),
         })
@@ -325,62 +336,4 @@ impl Owned {
     fn entry(&self) -> Entry<'_> {
         Entry { owner: self.owner.as_wire(), scope: self.scope, rule: self.rule, reference: &self.reference }
     }
-}
-
-fn spec(config: &Config, rpz: &Rpz, label: &str, keys: &[&str]) -> Result<ZoneSpec, RpzError> {
-    let apex = name(&format!("{label}.{}", rpz.origin))?;
-    let mut spec = ZoneSpec::new(apex, Triggers::Names);
-    spec.ttl = u32::try_from(config.sinkhole.ttl.as_secs()).unwrap_or(u32::MAX);
-    let keys: Result<Vec<Name>, RpzError> = keys.iter().map(|key| name(key)).collect();
-    let keys = keys?;
-    let mut secondaries = Vec::new();
-    for secondary in &rpz.notify {
-        let key = secondary.key.as_deref().map(name).transpose()?;
-        if key.as_ref().is_none_or(|key| keys.contains(key)) {
-            secondaries.push(Secondary { address: secondary.address, key });
-        }
-    }
-    spec.access = Access { keys, unsigned: rpz.unsigned.clone() };
-    spec.secondaries = secondaries;
-    Ok(spec)
-}
-
-fn name(text: &str) -> Result<Name, RpzError> {
-    text.parse().map_err(|_| RpzError::Name(text.to_owned()))
-}
-
-fn keys(rpz: &Rpz) -> Result<Vec<TsigKey>, RpzError> {
-    let mut keys = Vec::new();
-    for key in &rpz.keys {
-        let fault = |reason: String| RpzError::Key { key: key.name.clone(), reason };
-        let text = std::fs::read_to_string(&key.secret_file)
-            .map_err(|error| fault(format!("`{}` cannot be read: {error}", key.secret_file.display())))?;
-        let secret = STANDARD.decode(text.trim()).map_err(|_| fault("its file is not base64".to_owned()))?;
-        let algorithm = match key.algorithm.as_str() {
-            "hmac-sha512" => TsigAlgorithm::HmacSha512,
-            _ => TsigAlgorithm::HmacSha256,
-        };
-        let made = TsigKey::new(name(&key.name)?, algorithm, &secret);
-        keys.push(made.map_err(|error| fault(error.to_string()))?);
-    }
-    Ok(keys)
-}
-
-/// The site's own allowed names. Warning lists are not in it: a million names that nobody blocks would be one more zone to
-/// hold for every resolver; the indicators that they allow never get into a zone in the first place.
-fn allowed(config: &Config) -> MemoryContent {
-    let content = MemoryContent::default();
-    for value in &config.allow.values {
-        if let Ok(matcher::Key::Name(canonical, _)) = matcher::Key::name(value, Scope::Subdomains)
-            && let Ok(owner) = canonical.as_str().parse::<Name>()
-        {
-            content.insert(&Entry {
-                owner: owner.as_wire(),
-                scope: ZoneScope::WithSubdomains,
-                rule: Rule::Passthru,
-                reference: "allow",
-            });
-        }
-    }
-    content
 }

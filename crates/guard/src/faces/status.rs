@@ -96,6 +96,7 @@ impl Status {
     pub fn of(guard: &Guard) -> Self {
         let salt = guard.secrets().reference_salt();
         let report = guard.judge().set().report(|_| true);
+        let config = guard.config();
         let mut engine = guard.engine();
         let facts_waiting = engine.facts().waiting().0;
         let lease = engine.lease();
@@ -110,7 +111,7 @@ impl Status {
             }
             let hits = engine.counts().by_feed().iter().filter(|((feed, _), _)| *feed == index);
             feeds.push(FeedStatus {
-                mode: mode_word(guard.config().feeds.get(usize::from(index)).map(|feed| feed.mode)),
+                mode: mode_word(config.feeds.get(usize::from(index)).map(|feed| feed.mode)),
                 heard: state.heard.map(|heard| heard.to_string()),
                 reached: state.cursor.reached().map(str::to_owned),
                 trouble: state.trouble.clone(),
@@ -121,7 +122,7 @@ impl Status {
         let most = engine.counts().most(MOST);
         let (unreadable, alarms) = engine.oddities();
         let alarms = alarms.iter().map(|id| reference(&salt, *id)).collect();
-        let zones = guard.zones().map(|zones| zones.publisher().zones()).unwrap_or_default();
+        let zones = guard.zones().publisher().zones();
         Self {
             is_healthy: troubles.is_empty(),
             troubles,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::Read;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -109,7 +110,8 @@ impl Me {
 pub struct Hub {
     url: String,
     origin: String,
-    token: String,
+    /// Shared by all copies, so that a new one counts at once.
+    token: Arc<RwLock<String>>,
     trusted: Option<Vec<u8>>,
     agent: Agent,
     stream_agent: Agent,
@@ -150,11 +152,20 @@ impl Hub {
         Ok(Self {
             url: url.to_owned(),
             origin: url[..origin_end].to_owned(),
-            token: token.trim().to_owned(),
+            token: Arc::new(RwLock::new(token.trim().to_owned())),
             trusted,
             agent: agent(None, Some(TIMEOUT)),
             stream_agent: agent(Some(STREAM_MAX), None),
         })
+    }
+
+    /// Takes another token from the next request on.
+    pub fn set_token(&self, token: &str) {
+        *self.token.write().unwrap_or_else(PoisonError::into_inner) = token.trim().to_owned();
+    }
+
+    fn token(&self) -> String {
+        self.token.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -166,7 +177,7 @@ impl Hub {
     }
 
     pub(crate) fn credentials(&self) -> Credentials {
-        Credentials::Bearer { token: Secret::new(self.token.clone()) }
+        Credentials::Bearer { token: Secret::new(self.token()) }
     }
 
     /// As whom the hub knows the guard; `None` if it is another kind of server.
@@ -287,7 +298,7 @@ impl Hub {
     }
 
     fn authorization(&self) -> String {
-        format!("Bearer {}", self.token)
+        format!("Bearer {}", self.token())
     }
 }
 

@@ -1,17 +1,19 @@
 //! How the set changes: objects that come, objects that go, and the passing of time.
 
 use std::collections::BTreeMap;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
-use matcher::{BlindKey, BlindSetId, Blinded, Change as Listing, Key, Scope};
+use matcher::{BlindKey, BlindSetId, Blinded, Change as Listing, Key, Prefix, Scope};
 use model::Timestamp;
 use stix::Marking;
 use uuid::Uuid;
 
 use super::{Set, Standing, Table, better};
+use crate::allow::Allowed;
 use crate::compile::compile;
 use crate::config::Feed;
-use crate::indicator::{Indicator, Rights, is_passive};
+use crate::faces::rpz::prefixes_in;
+use crate::indicator::{Indicator, IndicatorRef, Rights, is_passive};
 use crate::record::{Bound, Bounds, Phase, Record};
 
 const DAY_MICROS: i64 = 86_400_000_000;
@@ -21,10 +23,18 @@ const CONFIDENCE_UNTOLD: u8 = 50;
 /// An indicator that comes in, compiled. Making one needs no lock.
 #[derive(Clone, Debug)]
 pub struct Entering {
-    indicator: Indicator,
-    rights: Rights,
-    keys: Vec<Key>,
+    id: Uuid,
+    modified: Timestamp,
+    from: Timestamp,
     until: Option<Timestamp>,
+    confidence: Option<u8>,
+    category: Arc<str>,
+    rights: Rights,
+    /// A marking that STIX or PAP defines forbids action.
+    is_passive: bool,
+    /// Markings that only their definitions tell about.
+    markings: Vec<String>,
+    keys: Box<[Key]>,
 }
 
 /// An indicator that may be enforced and not read.
@@ -69,25 +79,56 @@ pub(crate) struct NameChange {
     pub(crate) after: Option<(u32, Scope)>,
 }
 
+/// What a prefix's entry in a zone was and will be: the slot that stands for it.
+#[derive(Debug)]
+pub(crate) struct PrefixChange {
+    pub(crate) prefix: Prefix,
+    pub(crate) before: Option<u32>,
+    pub(crate) after: Option<u32>,
+}
+
 impl Set {
     /// Compiles an indicator of a feed. What cannot be compiled, is allowed or is benign is counted with its reason, and
     /// gives `None`.
-    pub fn enter(&self, feed: u16, indicator: Indicator, rights: Rights) -> Option<Entering> {
-        let settings = self.feeds.get(usize::from(feed))?;
-        let until = ends(settings, &indicator);
-        let refuse = |reason: &str, words: String| {
-            if let Some(refusals) = self.table_mut().refusals.get_mut(usize::from(feed)) {
-                refusals.count(indicator.id, reason, words);
-            }
-        };
+    pub fn enter(&self, feed: u16, indicator: &Indicator, rights: Rights) -> Option<Entering> {
+        self.entry(feed).enter(&indicator.borrowed(), rights)
+    }
+
+    /// The way in for many indicators of a feed.
+    #[must_use]
+    pub fn entry(&self, feed: u16) -> Entry<'_> {
+        Entry {
+            set: self,
+            feed,
+            settings: self.feeds().get(usize::from(feed)).cloned(),
+            allowed: self.allowed(),
+            category: Arc::from(""),
+        }
+    }
+}
+
+/// What compiles indicators of one feed, by the settings and lists that were in force when it was made.
+pub struct Entry<'s> {
+    set: &'s Set,
+    feed: u16,
+    settings: Option<Feed>,
+    allowed: Arc<Allowed>,
+    /// The category before: those that come together are mostly of one.
+    category: Arc<str>,
+}
+
+impl Entry<'_> {
+    /// As [`Set::enter`].
+    pub fn enter(&mut self, indicator: &IndicatorRef<'_>, rights: Rights) -> Option<Entering> {
+        let until = ends(self.settings.as_ref()?, indicator);
         if indicator.is_benign {
-            refuse("benign", "its creator calls it benign".to_owned());
+            self.refuse(indicator.id, "benign", "its creator calls it benign".to_owned());
             return None;
         }
-        let mut keys = match compile(&indicator.pattern_type, &indicator.pattern) {
+        let mut keys = match compile(indicator.pattern_type, indicator.pattern) {
             Ok(keys) => keys,
             Err(error) => {
-                refuse(error.word(), error.to_string());
+                self.refuse(indicator.id, error.word(), error.to_string());
                 return None;
             }
         };
@@ -99,29 +140,113 @@ impl Set {
             stays
         });
         if let Some(list) = by {
-            refuse("allowed", format!("allowed by {list}"));
+            self.refuse(indicator.id, "allowed", format!("allowed by {list}"));
         }
-        (!keys.is_empty()).then_some(Entering { indicator, rights, keys, until })
+        if *self.category != *indicator.category {
+            self.category = indicator.category.into();
+        }
+        let known = |id: &&&str| stix::known(id).is_some();
+        let (known, unknown): (Vec<&str>, Vec<&str>) = indicator.markings.iter().partition(|id| known(&id));
+        let forbids = |id: &&str| matches!(stix::known(id), Some(Marking::Pap(level)) if is_passive(level));
+        (!keys.is_empty()).then(|| Entering {
+            id: indicator.id,
+            modified: indicator.modified,
+            from: indicator.from,
+            until,
+            confidence: indicator.confidence,
+            category: Arc::clone(&self.category),
+            rights,
+            is_passive: known.iter().any(forbids),
+            markings: unknown.into_iter().map(str::to_owned).collect(),
+            keys: keys.into(),
+        })
+    }
+
+    fn refuse(&self, id: Uuid, reason: &str, words: String) {
+        if let Some(refusals) = self.set.table_mut().refusals.get_mut(usize::from(self.feed)) {
+            refusals.count(id, reason, words);
+        }
+    }
+}
+
+impl Set {
+    /// Puts indicators into a feed at once, while nothing is looked up: at a start, before [`Set::filled`]. Those that are
+    /// there already take the usual way.
+    pub fn fill(&self, feed: u16, entering: Vec<Entering>, now: Timestamp) {
+        let mut again = Vec::new();
+        let confidence_min = self.confidence_min(feed);
+        // The matcher first: lookers hold it while they read the table.
+        self.shared.with(|matcher| {
+            let mut table = self.table_mut();
+            for one in entering {
+                let key = (feed, one.id);
+                // Once one waits, so do those after it: their order counts.
+                if !again.is_empty() || table.by_id.contains_key(&key) {
+                    again.push(one);
+                    continue;
+                }
+                let slot = reserve(&mut table, key);
+                let record = record_of(&mut table, feed, confidence_min, one, now);
+                if record.is_active() {
+                    for key in &record.keys {
+                        matcher.insert(key, slot);
+                    }
+                }
+                if let Some(place) = usize::try_from(slot).ok().and_then(|at| table.slots.get_mut(at)) {
+                    *place = Some(record);
+                }
+            }
+        });
+        if !again.is_empty() {
+            self.commit(self.coming(feed, again, now));
+        }
+    }
+
+    /// Makes room for so many indicators that [`Set::fill`] will put in.
+    pub fn expect(&self, indicators: usize) {
+        let mut table = self.table_mut();
+        table.slots.reserve(indicators);
+        table.by_id.reserve(indicators);
+    }
+
+    /// All is in that [`Set::fill`] puts in: from here on, time is looked after.
+    pub fn filled(&self) {
+        let mut table = self.table_mut();
+        let due = (0_u32..).zip(&table.slots).filter_map(|(slot, record)| {
+            let at = due_of(record.as_ref()?);
+            (at < Timestamp::MAX).then_some((at, slot))
+        });
+        table.due = due.collect();
+        drop(table);
+        self.revised();
+    }
+
+    fn confidence_min(&self, feed: u16) -> u8 {
+        self.feeds().get(usize::from(feed)).map_or(0, |feed| feed.confidence_min)
     }
 
     /// What it means that these indicators come into a feed, as of `now`: newer versions take the place of older ones, and
     /// older ones change nothing.
     #[must_use]
     pub fn coming(&self, feed: u16, entering: Vec<Entering>, now: Timestamp) -> Change {
+        let confidence_min = self.confidence_min(feed);
         let mut table = self.table_mut();
         let mut change = Change::default();
         for one in entering {
-            let key = (feed, one.indicator.id);
+            let key = (feed, one.id);
             let known = table.by_id.get(&key).copied();
             if let Some(slot) = known {
                 let pending = change.to.get(&slot).and_then(Option::as_ref);
                 let held = pending.or_else(|| table.get(slot)).map(|record| record.modified);
-                if held.is_some_and(|held| held > one.indicator.modified) {
+                if held.is_some_and(|held| held > one.modified) {
                     continue;
                 }
             }
             let slot = known.unwrap_or_else(|| reserve(&mut table, key));
-            let record = self.record_of(&mut table, feed, one, now);
+            let record = record_of(&mut table, feed, confidence_min, one, now);
+            if known.is_some() && !change.to.contains_key(&slot) && table.get(slot) == Some(&record) {
+                continue;
+            }
             change.to.insert(slot, Some(record));
         }
         change
@@ -242,8 +367,42 @@ impl Set {
         changes
     }
 
+    /// The same for each prefix of addresses.
+    pub(crate) fn prefixes_of(&self, change: &Change, counts: &dyn Fn(&Record) -> bool) -> Vec<PrefixChange> {
+        let mut prefixes: BTreeMap<Prefix, (Vec<u32>, Option<u32>)> = BTreeMap::new();
+        let table = self.table();
+        for (slot, to) in &change.to {
+            let before = table.get(*slot).filter(|record| counts(record));
+            for prefix in before.iter().flat_map(|record| prefixes_in(&record.keys)) {
+                prefixes.entry(*prefix).or_default().0.push(*slot);
+            }
+            let after = to.as_ref().filter(|record| counts(record));
+            for prefix in after.iter().flat_map(|record| prefixes_in(&record.keys)) {
+                let entry = prefixes.entry(*prefix).or_default();
+                entry.0.push(*slot);
+                entry.1 = Some(entry.1.map_or(*slot, |other| other.min(*slot)));
+            }
+        }
+        drop(table);
+        let changes = prefixes.into_iter().map(|(prefix, (touched, entering))| {
+            let (mut before, mut staying): (Option<u32>, Option<u32>) = (None, None);
+            let mut slots = Vec::new();
+            self.shared.read().exact(&Key::Prefix(prefix), |slot| slots.push(slot));
+            let standing = slots.into_iter().filter(|slot| self.table().get(*slot).is_some_and(counts));
+            for slot in standing {
+                before = Some(before.map_or(slot, |other| other.min(slot)));
+                if !touched.contains(&slot) {
+                    staying = Some(staying.map_or(slot, |other| other.min(slot)));
+                }
+            }
+            let after = [staying, entering].into_iter().flatten().min();
+            PrefixChange { prefix, before, after }
+        });
+        changes.collect()
+    }
+
     fn feeds_of(&self, table: &Table, id: Uuid) -> Vec<(u16, u32)> {
-        let feeds = 0..u16::try_from(self.feeds.len()).unwrap_or(u16::MAX);
+        let feeds = 0..u16::try_from(self.feeds().len()).unwrap_or(u16::MAX);
         feeds.filter_map(|feed| table.by_id.get(&(feed, id)).map(|slot| (feed, *slot))).collect()
     }
 
@@ -298,36 +457,35 @@ impl Set {
         });
         changes.collect()
     }
+}
 
-    fn record_of(&self, table: &mut Table, feed: u16, entering: Entering, now: Timestamp) -> Record {
-        let Entering { indicator, rights, keys, until } = entering;
-        let mut bounds = Bounds::default();
-        bounds.set(Bound::Rights, !rights.may_enforce());
-        bounds.set(Bound::Pap, indicator.markings.iter().any(|id| forbids_action(table, id)));
-        let least = self.feeds.get(usize::from(feed)).map_or(0, |feed| feed.confidence_min);
-        bounds.set(Bound::Confidence, indicator.confidence.unwrap_or(CONFIDENCE_UNTOLD) < least);
-        bounds.set(Bound::FalsePositive, table.false_positives.contains(&indicator.id));
-        bounds.set(Bound::Site, table.quieted.contains(&indicator.id));
-        let mut record = Record {
-            id: indicator.id,
-            feed,
-            modified: indicator.modified,
-            from: indicator.from,
-            until,
-            category: table.category(&indicator.category),
-            rights,
-            bounds,
-            phase: Phase::Waiting,
-            keys: keys.into(),
-            blinded: Box::default(),
-        };
-        record.phase = record.phase_at(now);
-        record
-    }
+fn record_of(table: &mut Table, feed: u16, confidence_min: u8, entering: Entering, now: Timestamp) -> Record {
+    let mut bounds = Bounds::default();
+    bounds.set(Bound::Rights, !entering.rights.may_enforce());
+    let is_passive = entering.is_passive || entering.markings.iter().any(|id| forbids_action(table, id));
+    bounds.set(Bound::Pap, is_passive);
+    bounds.set(Bound::Confidence, entering.confidence.unwrap_or(CONFIDENCE_UNTOLD) < confidence_min);
+    bounds.set(Bound::FalsePositive, table.false_positives.contains(&entering.id));
+    bounds.set(Bound::Site, table.quieted.contains(&entering.id));
+    let mut record = Record {
+        id: entering.id,
+        feed,
+        modified: entering.modified,
+        from: entering.from,
+        until: entering.until,
+        category: table.category(&entering.category),
+        rights: entering.rights,
+        bounds,
+        phase: Phase::Waiting,
+        keys: entering.keys,
+        blinded: Box::default(),
+    };
+    record.phase = record.phase_at(now);
+    record
 }
 
 /// The earlier of what an indicator says and what the site says.
-fn ends(feed: &Feed, indicator: &Indicator) -> Option<Timestamp> {
+fn ends(feed: &Feed, indicator: &IndicatorRef<'_>) -> Option<Timestamp> {
     let site =
         feed.days_max.map(|days| indicator.from.plus_micros(i64::from(days).saturating_mul(DAY_MICROS)));
     match (indicator.until, site) {
@@ -337,10 +495,7 @@ fn ends(feed: &Feed, indicator: &Indicator) -> Option<Timestamp> {
 }
 
 fn forbids_action(table: &Table, marking: &str) -> bool {
-    match stix::known(marking) {
-        Some(Marking::Pap(level)) => is_passive(level),
-        Some(_) | None => table.pap.get(marking).copied().unwrap_or(false),
-    }
+    table.pap.get(marking).copied().unwrap_or(false)
 }
 
 fn reserve(table: &mut Table, key: (u16, Uuid)) -> u32 {
@@ -420,7 +575,6 @@ fn names_in(keys: &[Key]) -> impl Iterator<Item = (&str, Scope)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::allow::Allowed;
     use crate::config::Mode;
 
     fn at(text: &str) -> Timestamp {
@@ -449,7 +603,7 @@ mod tests {
     }
 
     fn come(set: &Set, feed: u16, indicator: Indicator, now: &str) {
-        let entering = set.enter(feed, indicator, Rights::ALL).into_iter().collect();
+        let entering = set.enter(feed, &indicator, Rights::ALL).into_iter().collect();
         let change = set.coming(feed, entering, at(now));
         set.commit(change);
     }
@@ -548,7 +702,7 @@ mod tests {
         let set = set(None);
         let mut strange = indicator(1, "x");
         strange.pattern = "[mutex:name = 'x']".to_owned();
-        assert!(set.enter(0, strange, Rights::ALL).is_none());
+        assert!(set.enter(0, &strange, Rights::ALL).is_none());
         let report = set.report(|_| true);
         assert_eq!(report.feeds[0].refused.get("property"), Some(&1));
     }

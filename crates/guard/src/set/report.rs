@@ -97,7 +97,8 @@ impl Set {
                 samples: samples.collect(),
             });
         }
-        let (allowed, passed_over) = self.allowed.extent();
+        let lists = self.allowed();
+        let (allowed, passed_over) = lists.extent();
         Report { feeds, allowed, passed_over: passed_over.to_vec() }
     }
 

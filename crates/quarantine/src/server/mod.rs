@@ -10,7 +10,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 pub use counts::{Counts, Failure};
@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 use tokio::time;
 
 use crate::judge::{Judge, Sink, SiteLog};
-use crate::settings::Settings;
+use crate::settings::{Otherwise, Settings};
 use crate::store::Store;
 
 /// How often old mail is looked for.
@@ -45,6 +45,7 @@ pub struct Parts {
 /// Looks at the mail of mail servers.
 pub struct Quarantine {
     settings: Settings,
+    choices: RwLock<Choices>,
     judge: Arc<dyn Judge>,
     sink: Arc<dyn Sink>,
     site_log: Option<Arc<dyn SiteLog>>,
@@ -59,6 +60,15 @@ impl fmt::Debug for Quarantine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Quarantine").field("settings", &self.settings).finish_non_exhaustive()
     }
+}
+
+/// What of the [`Settings`] a site may choose anew while mail is served.
+#[derive(Clone, Copy, Debug)]
+pub struct Choices {
+    /// As [`Settings::on_failure`].
+    pub on_failure: Otherwise,
+    /// As [`Settings::keep`].
+    pub keep: Duration,
 }
 
 /// Where mail servers connect to.
@@ -136,6 +146,7 @@ impl Quarantine {
         Arc::new(Self {
             inspections: Semaphore::new(settings.inspections_max.max(1)),
             sessions: Arc::new(Semaphore::new(settings.sessions_max.max(1))),
+            choices: RwLock::new(Choices { on_failure: settings.on_failure, keep: settings.keep }),
             settings,
             judge: parts.judge,
             sink: parts.sink,
@@ -144,6 +155,15 @@ impl Quarantine {
             clock: parts.clock,
             counts: Mutex::default(),
         })
+    }
+
+    /// Takes other choices from the next mail on.
+    pub fn reload(&self, choices: Choices) {
+        *self.choices.write().unwrap_or_else(PoisonError::into_inner) = choices;
+    }
+
+    fn choices(&self) -> Choices {
+        *self.choices.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What was done since the start.
@@ -221,7 +241,7 @@ impl Quarantine {
             let this = Arc::clone(self);
             let now = self.clock.now();
             let expired =
-                tokio::task::spawn_blocking(move || this.store.expire(this.settings.keep, now)).await;
+                tokio::task::spawn_blocking(move || this.store.expire(this.choices().keep, now)).await;
             if let Ok(Err(error)) = expired {
                 tracing::error!(error = %error, "old mail could not be deleted");
             }

@@ -64,7 +64,10 @@ impl Quarantine {
         };
         let client = Client { listener: &mail.listener, peer: mail.peer, recipients: &mail.recipients };
         let looked_at = Mail { client, sender: &mail.sender, bytes: &bytes, is_cut };
-        let report = inspect(&looked_at, self.judge.as_ref(), &self.settings.limits);
+        let own = self.judge.for_mail(&client);
+        let judge = own.as_deref().unwrap_or(self.judge.as_ref());
+        let mut report = inspect(&looked_at, judge, &self.settings.limits);
+        judge.settle(&mut report.findings);
         drop(bytes);
         self.count(|counts| {
             for (reason, times) in &report.unexamined {
@@ -79,10 +82,12 @@ impl Quarantine {
         let blames = report.findings.iter().filter(|(_, action)| Some(**action) == worst);
         let references: Vec<String> = blames.map(|(slot, _)| self.judge.reference(*slot)).collect();
         let told = line(&references[..references.len().min(REFERENCES_TOLD_MAX)].join(", "));
-        let (queue_id, sender, recipients) = match &self.site_log {
-            Some(_) => (mail.queue_id.clone(), mail.sender.clone(), mail.recipients.clone()),
+        let site_log = self.site_log.as_ref().filter(|log| log.is_on());
+        let (queue_id, sender) = match site_log {
+            Some(_) => (mail.queue_id.clone(), mail.sender.clone()),
             None => Default::default(),
         };
+        let (listener, peer, recipients) = (Arc::clone(&mail.listener), mail.peer, mail.recipients.clone());
         let actions = mail.actions;
         let mut changes = mail_changes(self, &mail);
         let decision = match worst {
@@ -111,9 +116,10 @@ impl Quarantine {
         };
         // Counted only now: a mail that was sent away for a failure comes again, and hits again.
         for (slot, action) in &report.findings {
-            self.sink.hit(Hit { slot: *slot, action: *action, at: now });
+            let client = Client { listener: &listener, peer, recipients: &recipients };
+            self.sink.hit_of(&client, Hit { slot: *slot, action: *action, at: now });
         }
-        if let (Some(log), Some(action)) = (&self.site_log, worst) {
+        if let (Some(log), Some(action)) = (site_log, worst) {
             let entry = SiteEntry {
                 at: now,
                 action,
@@ -131,7 +137,7 @@ impl Quarantine {
     /// What a failure costs, by the site's choice.
     pub(super) fn failed(&self, failure: Failure, changes: &[Change]) -> Verdict {
         self.count(|counts| *counts.failures.entry(failure).or_insert(0) += 1);
-        match self.settings.on_failure {
+        match self.choices().on_failure {
             Otherwise::TempFail => {
                 let text = line("the message cannot be examined now, try again later");
                 Verdict { decision: Decision::TempFail(text), word: "tempfail" }

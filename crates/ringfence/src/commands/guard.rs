@@ -10,7 +10,8 @@ use guard::config::Config;
 use guard::run;
 use model::{Clock, SystemClock};
 use serde_json::json;
-use tokio::sync::watch;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
 use tracing_subscriber::EnvFilter;
 
 use crate::output::{Exit, Output, add, count};
@@ -18,7 +19,7 @@ use crate::serving;
 
 /// Protect customers with what a hub shares: sinkhole, mail quarantine, flow alerts, feeds for other tools.
 ///
-/// SIGTERM and SIGINT stop it softly. docs/guard.md describes the configuration.
+/// SIGTERM and SIGINT stop it softly; SIGHUP has it read the configuration again. docs/guard.md describes that.
 #[derive(Debug, Args)]
 pub(crate) struct Guard {
     /// The configuration
@@ -58,11 +59,13 @@ impl Guard {
         let summary = summary(&config);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         let guard = Arc::new(run::Guard::start(config, &clock)?);
-        let served = Arc::clone(&guard);
+        let (served, path) = (Arc::clone(&guard), self.config.clone());
         serving::runtime()?.block_on(async move {
             let signal = serving::stop_signal()?;
             let (stop, stopped) = watch::channel(false);
-            let faces = guard::faces::serve(served, stopped, || {
+            let (reload, reloads) = mpsc::channel(1);
+            let reloading = reload_on_signal(path, Arc::clone(&served), reload)?;
+            let faces = guard::faces::serve(served, stopped, reloads, || {
                 tracing::info!("the guard is up: {summary}");
                 // Whoever started it learns that it is up even if nothing is logged.
                 let _closed = output.step(&json!({"up": true}), || format!("The guard is up: {summary}"));
@@ -76,11 +79,10 @@ impl Guard {
             tokio::select! {
                 served = faces => served.context("the guard's faces"),
                 () = ends => Ok(()),
+                () = reloading => Ok(()),
             }
         })?;
-        if let Ok(guard) = Arc::try_unwrap(guard).map_err(|_| ()) {
-            guard.stop();
-        }
+        guard.stop();
         Ok(Exit::Done)
     }
 
@@ -95,6 +97,32 @@ impl Guard {
         }
         Ok(())
     }
+}
+
+/// Reads the configuration again at each SIGHUP, and hands it on if it is without fault.
+fn reload_on_signal(
+    path: PathBuf,
+    guard: Arc<run::Guard>,
+    reload: mpsc::Sender<Config>,
+) -> Result<impl Future<Output = ()>> {
+    let mut hangups = signal(SignalKind::hangup()).context("waiting for SIGHUP")?;
+    Ok(async move {
+        while hangups.recv().await.is_some() {
+            tracing::info!(path = %path.display(), "the configuration is read again");
+            match Config::load(&path) {
+                // The faces take it as soon as they are through with the one before.
+                Ok(config) => drop(reload.send(config).await),
+                Err(error) => {
+                    let faults: Vec<String> = error.problems().iter().map(ToString::to_string).collect();
+                    for fault in &faults {
+                        tracing::error!("the configuration stays as it was: {fault}");
+                    }
+                    guard.refused(faults);
+                }
+            }
+        }
+        std::future::pending().await
+    })
 }
 
 fn wrong(error: &guard::config::ConfigError, output: Output) -> Result<Exit> {

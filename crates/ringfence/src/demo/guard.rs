@@ -16,7 +16,7 @@ use guard::run;
 use model::{Clock, Member, MemberId, MemberKind, Standing};
 use quarantine::store::{Kept, Reason};
 use serde_json::{Value, json};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::story::{Setting, verdict};
 use super::telling::{Telling, millis, took};
@@ -157,7 +157,7 @@ fn infected() -> wire::Letter {
 
 /// Gives back the one mail that is held, and compares it with what was sent.
 fn released(setting: &Setting, site: &Site) -> Result<Kept> {
-    let store = mail::store(site.guard.config(), site.guard.secrets(), false)?;
+    let store = mail::store(&site.guard.config(), site.guard.secrets(), false)?;
     let (mut kept, broken) = store.list()?;
     ensure!(kept.len() == 1 && broken.is_empty(), "{} mails are held", kept.len());
     let kept = kept.remove(0);
@@ -255,7 +255,7 @@ impl Site {
                 }
                 Err(error) => last = error,
             }
-            end(guard)?;
+            guard.stop();
         }
         Err(last.context("the guard does not start"))
     }
@@ -264,7 +264,9 @@ impl Site {
         let (stop, stopped) = watch::channel(false);
         let (ready, is_ready) = std::sync::mpsc::channel();
         let run = move || -> Result<()> {
-            let faces = serve(guard, stopped, move || ready.send(()).unwrap_or_default());
+            // Nobody ever has another configuration for it.
+            let (_reload, reloads) = mpsc::channel(1);
+            let faces = serve(guard, stopped, reloads, move || ready.send(()).unwrap_or_default());
             Ok(serving::runtime()?.block_on(faces)?)
         };
         let thread = thread::Builder::new().name("guard".to_owned()).spawn(run)?;
@@ -286,14 +288,9 @@ impl Site {
         // The faces may have ended by themselves.
         let _ended = self.stop.send(true);
         self.thread.join().map_err(|_| anyhow!("the guard's thread panicked"))??;
-        end(self.guard)
+        self.guard.stop();
+        Ok(())
     }
-}
-
-fn end(guard: Arc<run::Guard>) -> Result<()> {
-    let guard = Arc::try_unwrap(guard).map_err(|_| anyhow!("somebody holds the guard still"))?;
-    guard.stop();
-    Ok(())
 }
 
 fn eventually(what: &str, mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {

@@ -40,9 +40,28 @@ pub struct UdpServer {
     address: SocketAddr,
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
+    /// Each thread's room for queries that wait for upstream.
+    rooms: Vec<Arc<Semaphore>>,
 }
 
 impl UdpServer {
+    /// Takes no more queries, and answers those that wait for upstream, for at most so long.
+    pub async fn finish(mut self, patience: Duration) {
+        self.stop.store(true, Ordering::Relaxed);
+        for thread in self.threads.drain(..) {
+            // A thread that panicked has said so.
+            let _ended = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
+        let all = u32::try_from(WAITING_MAX).unwrap_or(u32::MAX);
+        let rooms = std::mem::take(&mut self.rooms);
+        let answered = async {
+            for room in rooms {
+                let _closed = room.acquire_many(all).await;
+            }
+        };
+        let _late = tokio::time::timeout(patience, answered).await;
+    }
+
     /// Where it listens.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
@@ -78,13 +97,16 @@ pub fn serve_udp(
         sockets.push(open(address)?);
     }
     let stop = Arc::new(AtomicBool::new(false));
-    let mut server = UdpServer { address, stop: Arc::clone(&stop), threads: Vec::new() };
+    let mut server =
+        UdpServer { address, stop: Arc::clone(&stop), threads: Vec::new(), rooms: Vec::new() };
     for (number, socket) in sockets.into_iter().enumerate() {
+        let room = Arc::new(Semaphore::new(WAITING_MAX));
+        server.rooms.push(Arc::clone(&room));
         let worker = Worker {
             forwarder: Arc::clone(forwarder),
             socket: Arc::new(socket),
             runtime: runtime.clone(),
-            room: Arc::new(Semaphore::new(WAITING_MAX)),
+            room,
         };
         let stop = Arc::clone(&stop);
         let thread = std::thread::Builder::new().name(format!("dns-udp-{number}"));

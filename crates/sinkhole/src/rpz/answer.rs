@@ -12,7 +12,7 @@ use super::entry::decode;
 use super::journal::Delta;
 use super::message::{Incoming, Reply, Request, TYPE_AXFR, TYPE_IXFR, TYPE_NS, TYPE_SOA, TYPE_TXT, read};
 use super::publisher::Publisher;
-use super::zone::{Difference, Spool, Zone};
+use super::zone::{Difference, Sight, Spool, Zone};
 use crate::Clock;
 use crate::name::WireName;
 
@@ -56,8 +56,12 @@ impl Publisher {
             Incoming::Request(request) => request,
         };
         // One answer for "no such zone" and "not yours": nobody learns which zones there are.
-        let zone = self.zone_above(request.name.as_wire()).filter(|zone| may_ask(zone, &request, peer));
-        let Some(zone) = zone else {
+        let zone = self.zone_above(request.name.as_wire());
+        let seen = zone.and_then(|zone| {
+            let sight = zone.spec.access.sight(request.key().as_ref(), peer)?;
+            Some((zone, sight))
+        });
+        let Some((zone, sight)) = seen else {
             self.tally(|counts| counts.refused += 1);
             return Response::Message(request.reply(&Reply::error(Rcode::REFUSED), now));
         };
@@ -70,24 +74,32 @@ impl Publisher {
             (TYPE_AXFR, Transport::Udp) => {
                 Response::Message(request.reply(&Reply::error(Rcode::FORMERR), now))
             }
-            (TYPE_AXFR, Transport::Tcp) => self.whole(zone, request),
+            (TYPE_AXFR, Transport::Tcp) => self.whole(zone, request, sight),
             // RFC 1995 §2: over UDP the present SOA alone says that there is more, over TCP.
             (TYPE_IXFR, Transport::Udp) => Response::Message(records_at_apex(&zone, &mut request, now)),
-            (TYPE_IXFR, Transport::Tcp) => self.difference(zone, request, now),
+            (TYPE_IXFR, Transport::Tcp) => self.difference(zone, request, sight, now),
             _ if at_apex => Response::Message(records_at_apex(&zone, &mut request, now)),
-            _ => Response::Message(records_below(&zone, &mut request, transport, now)),
+            _ => Response::Message(records_below(&zone, &mut request, transport, sight, now)),
         }
     }
 
-    fn whole(&self, zone: Arc<Zone>, request: Box<Request>) -> Response {
+    fn whole(&self, zone: Arc<Zone>, request: Box<Request>, sight: Sight) -> Response {
         self.tally(|counts| counts.axfr += 1);
-        let (spool, serial) = zone.everything();
+        let (spool, serial) = match sight {
+            Sight::Entries => zone.everything(),
+            Sight::Empty => (Arc::default(), zone.serial()),
+        };
         let parts = vec![Part::Soa(serial), Part::Ns, Part::Entries(spool), Part::Soa(serial)];
         Response::Transfer(Box::new(Transfer::new(zone, request, parts, self.clock().clone())))
     }
 
-    fn difference(&self, zone: Arc<Zone>, mut request: Box<Request>, now: u64) -> Response {
+    fn difference(&self, zone: Arc<Zone>, mut request: Box<Request>, sight: Sight, now: u64) -> Response {
         let (difference, serial) = zone.since(request.serial.unwrap_or_default());
+        let difference = match (difference, sight) {
+            // Nothing, whole, is less than the way there.
+            (Difference::Changes(_), Sight::Empty) => Difference::Everything,
+            (difference, _) => difference,
+        };
         match difference {
             Difference::Nothing => {
                 self.tally(|counts| counts.up_to_date += 1);
@@ -96,7 +108,7 @@ impl Publisher {
             // RFC 1995 §4: a server that lacks the changes answers with the whole zone.
             Difference::Everything => {
                 self.tally(|counts| counts.ixfr_whole += 1);
-                self.whole(zone, request)
+                self.whole(zone, request, sight)
             }
             Difference::Changes(deltas) => {
                 self.tally(|counts| counts.ixfr += 1);
@@ -113,13 +125,6 @@ impl Publisher {
                 Response::Transfer(Box::new(Transfer::new(zone, request, parts, self.clock().clone())))
             }
         }
-    }
-}
-
-fn may_ask(zone: &Zone, request: &Request, peer: IpAddr) -> bool {
-    match request.key() {
-        Some(key) => zone.spec.access.keys.contains(&key),
-        None => zone.spec.access.unsigned.contains(&peer.to_canonical()),
     }
 }
 
@@ -145,14 +150,20 @@ fn records_at_apex(zone: &Zone, request: &mut Request, now: u64) -> Vec<u8> {
 }
 
 /// The records of one entry, for an operator who asks by hand (`dig @guard TXT bad.example.rpz.guard`).
-fn records_below(zone: &Zone, request: &mut Request, transport: Transport, now: u64) -> Vec<u8> {
+fn records_below(
+    zone: &Zone,
+    request: &mut Request,
+    transport: Transport,
+    sight: Sight,
+    now: u64,
+) -> Vec<u8> {
     let name = request.name.as_wire().as_bytes();
     let before = &name[..name.len() - zone.spec.apex.as_wire().as_bytes().len()];
     let owner = [before, &[0]].concat();
     let soa = soa(zone, zone.serial());
     let (mut found, mut exists) = (Vec::new(), false);
     if let Ok(owner) = WireName::new(&owner) {
-        let visible = !zone.content.is_subsumed(owner);
+        let visible = sight == Sight::Entries && !zone.content.is_subsumed(owner);
         zone.content.find(owner, &mut |entry| {
             let fits = entry.check(zone.spec.apex.as_wire(), zone.spec.triggers).is_ok();
             if !visible || !fits {

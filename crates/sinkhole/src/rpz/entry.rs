@@ -125,6 +125,28 @@ impl Entry<'_> {
         }
     }
 
+    /// The rule in the form that every resolver takes.
+    fn told(&self) -> Rule {
+        let Rule::Address { v4, v6 } = self.rule else { return self.rule };
+        match self.trigger_is_v4() {
+            // Unbound takes addresses of the trigger's own family only.
+            Some(true) => Rule::Address { v4, v6: None },
+            Some(false) => Rule::Address { v4: None, v6 },
+            // BIND can refuse a whole zone for one address at a name that is no host's (RFC 1123 §2.1); an alias may stand
+            // at any.
+            None if (v4.is_some() || v6.is_some()) && !is_host(self.owner) => Rule::NxDomain,
+            None => self.rule,
+        }
+    }
+
+    /// Whether the address that triggers it is of IPv4; nothing if a name does.
+    fn trigger_is_v4(&self) -> Option<bool> {
+        let labels: Vec<&[u8]> = self.owner.labels().collect();
+        let (last, rest) = labels.split_last()?;
+        // A length and four numbers; IPv6 has eight, or `zz` for a run of zeros.
+        (*last == b"rpz-ip").then(|| rest.len() == 5 && !rest.contains(&&b"zz"[..]))
+    }
+
     /// Appends the entry's records to `out` and the end of each to `ends`, for a message whose question names the zone.
     ///
     /// `room` is what the zone's own name leaves of 255 bytes.
@@ -146,13 +168,17 @@ impl Entry<'_> {
             Scope::WithSubdomains => &[b"", b"\x01*"],
         };
         let mut reference_at: &[u8] = REFERENCES;
+        let rule = self.told();
         for before in befores {
-            match self.rule {
+            match rule {
                 Rule::Address { v4: None, v6: None } | Rule::NoData => {
                     record(before, b"", TYPE_CNAME, b"\x01*\x00");
                 }
                 Rule::Address { v4, v6 } => {
-                    reference_at = b"";
+                    // Unbound takes addresses and nothing beside them where an address triggers.
+                    if self.trigger_is_v4().is_none() {
+                        reference_at = b"";
+                    }
                     if let Some(v4) = v4 {
                         record(before, b"", TYPE_A, &v4.octets());
                     }
@@ -192,6 +218,11 @@ impl Entry<'_> {
         out.push(u8::try_from(reference.len()).expect("just cut to that"));
         out.extend_from_slice(reference);
     }
+}
+
+/// Whether each label is one of a host: letters and digits, hyphens within.
+fn is_host(owner: WireName<'_>) -> bool {
+    owner.labels().all(|label| !label.contains(&b'_') && !label.starts_with(b"-") && !label.ends_with(b"-"))
 }
 
 /// Reads one entry that [`Entry::encode`] wrote, and what follows it; nothing if there is none or it is broken.
@@ -279,6 +310,35 @@ mod tests {
             let name: Name = owner.parse().unwrap();
             let entry = Entry { owner: name.as_wire(), scope, rule: safe(), reference };
             assert_eq!(entry.check(apex.as_wire(), triggers).err(), want, "{owner} {scope:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_resolver_would_refuse_is_told_otherwise() {
+        const CNAME: u16 = TYPE_CNAME;
+        let v4_only = Rule::Address { v4: Some(Ipv4Addr::LOCALHOST), v6: None };
+        let cases: [(&str, Rule, &[u16]); 8] = [
+            ("good.example", safe(), &[TYPE_A, TYPE_AAAA, TYPE_TXT]),
+            ("_dmarc.example", safe(), &[CNAME, TYPE_TXT]),
+            ("-a.example", safe(), &[CNAME, TYPE_TXT]),
+            ("a-.example", safe(), &[CNAME, TYPE_TXT]),
+            ("32.1.2.0.192.rpz-ip", safe(), &[TYPE_A, TYPE_TXT]),
+            ("48.zz.1.db8.2001.rpz-ip", safe(), &[TYPE_AAAA, TYPE_TXT]),
+            ("48.zz.1.db8.2001.rpz-ip", v4_only, &[CNAME, TYPE_TXT]),
+            ("128.8.7.6.5.4.3.2.1.rpz-ip", safe(), &[TYPE_AAAA, TYPE_TXT]),
+        ];
+        for (owner, rule, want) in cases {
+            let name: Name = owner.parse().unwrap();
+            let entry = Entry { owner: name.as_wire(), scope: Scope::Exact, rule, reference: "r-17" };
+            let (mut out, mut ends) = (Vec::new(), Vec::new());
+            entry.records(60, 240, &mut out, &mut ends);
+            let starts = std::iter::once(0).chain(ends.iter().copied());
+            let types = starts.zip(&ends).map(|(start, end)| {
+                let record = &out[start..*end];
+                let at = record.windows(2).position(|two| two == APEX).unwrap() + 2;
+                u16::from_be_bytes([record[at], record[at + 1]])
+            });
+            assert_eq!(types.collect::<Vec<_>>(), want, "{owner} {rule:?}");
         }
     }
 

@@ -117,6 +117,20 @@ impl Publisher {
     ///
     /// Fails for a name that is taken or too long, a key that is not there, and a journal that cannot be read or written.
     pub fn add_zone(&self, spec: ZoneSpec, content: Arc<dyn Content>) -> Result<ZoneStatus, OpenError> {
+        if self.zone(&spec.apex).is_some() {
+            return Err(OpenError::Twice { apex: spec.apex });
+        }
+        self.put_zone(spec, content)
+    }
+
+    /// As [`add_zone`](Self::add_zone), in place of a zone of that name if there is one: that one is served until the new one
+    /// can be. Secondaries go on by changes if the content is what it was and the same people may have it, else they ask anew.
+    /// No change may be applied to the zone meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// As [`add_zone`](Self::add_zone); then the zone stays as it was.
+    pub fn put_zone(&self, spec: ZoneSpec, content: Arc<dyn Content>) -> Result<ZoneStatus, OpenError> {
         let apex = spec.apex.clone();
         let wire = apex.as_wire();
         const { assert!(APEX_BYTES_MAX < NAME_BYTES_MAX) }
@@ -127,10 +141,8 @@ impl Publisher {
         if !wire.labels().flatten().all(plain) {
             return Err(OpenError::OddApex { apex });
         }
-        if self.zone(&apex).is_some() {
-            return Err(OpenError::Twice { apex });
-        }
-        let named = spec.access.keys.iter().chain(spec.secondaries.iter().filter_map(|one| one.key.as_ref()));
+        let access = spec.access.keys.iter().chain(&spec.access.empty_keys);
+        let named = access.chain(spec.secondaries.iter().filter_map(|one| one.key.as_ref()));
         for key in named {
             if self.key(key).is_none() {
                 return Err(OpenError::UnknownKey { apex, key: key.clone() });

@@ -17,16 +17,44 @@ use crate::{Clock, Random};
 const SPOOL_PIECE_BYTES: usize = 1 << 20;
 
 /// Who may ask.
-#[derive(Clone, Debug, Default)]
+///
+/// A secondary that is refused keeps what it has until the zone's expiry. So whoever may no longer have the entries is not
+/// refused but given a zone without any, and lets go of them at once.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Access {
     /// Names of keys; a request signed with one of them is answered.
     pub keys: Vec<Name>,
     /// Addresses that need not sign, for secondaries that cannot.
     pub unsigned: Vec<IpAddr>,
+    /// Names of keys whose holders get the zone without entries.
+    pub empty_keys: Vec<Name>,
+    /// Addresses that need not sign, and get the zone without entries.
+    pub empty_unsigned: Vec<IpAddr>,
+}
+
+/// What somebody gets to see of a zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sight {
+    Entries,
+    Empty,
+}
+
+impl Access {
+    /// What a request signed with `key`, or with none from `peer`, gets to see.
+    pub(crate) fn sight(&self, key: Option<&Name>, peer: IpAddr) -> Option<Sight> {
+        let is_in = |keys: &[Name], unsigned: &[IpAddr]| match key {
+            Some(key) => keys.contains(key),
+            None => unsigned.contains(&peer.to_canonical()),
+        };
+        if is_in(&self.keys, &self.unsigned) {
+            return Some(Sight::Entries);
+        }
+        is_in(&self.empty_keys, &self.empty_unsigned).then_some(Sight::Empty)
+    }
 }
 
 /// A server to be told of changes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Secondary {
     /// Where it takes a NOTIFY.
     pub address: SocketAddr,
@@ -35,7 +63,7 @@ pub struct Secondary {
 }
 
 /// What a zone is called, who gets it, and its times.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ZoneSpec {
     /// The zone's name. It is never delegated anywhere; it is a label between primary and secondary.
     pub apex: Name,
@@ -144,7 +172,8 @@ impl Zone {
     ) -> io::Result<Self> {
         let path = folder.join(format!("{}journal", spec.apex));
         let mut journal = Journal::open(path, spec.apex.as_wire(), key, random)?;
-        let (mut sum, mut entries) = (0_u64, 0);
+        // Who gets a zone and for how long is a part of what a serial stands for: should it change, secondaries ask anew.
+        let (mut sum, mut entries) = (hash_of(&(spec.ttl, &spec.access)), 0);
         let mut rejected = Rejects::new();
         each_effective(&spec, &*content, &mut rejected, &mut |bytes| {
             sum = sum.wrapping_add(hash(bytes));
@@ -336,9 +365,13 @@ fn each_effective(
 }
 
 fn hash(entry: &[u8]) -> u64 {
+    hash_of(entry)
+}
+
+fn hash_of(value: &(impl Hash + ?Sized)) -> u64 {
     // The hasher has fixed keys. Should a later standard library hash otherwise, a restart takes a new serial.
     let mut hasher = DefaultHasher::new();
-    entry.hash(&mut hasher);
+    value.hash(&mut hasher);
     hasher.finish()
 }
 

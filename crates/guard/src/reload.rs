@@ -1,0 +1,231 @@
+//! Another configuration without a gap: read, checked and opened first, then taken as a whole, or not at all.
+//!
+//! A reload has three steps. The file is read, and every fault told with its place; what it names (keys, lists, certificates,
+//! sockets) is read and opened; only when all of that is there does anything change. A fault before that leaves the guard as
+//! it was. What cannot change while the guard runs keeps its old value, and is told by name.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use model::Timestamp;
+use serde::Serialize;
+
+use crate::allow::Allowed;
+use crate::config::{Config, Feed};
+use crate::customers::Customers;
+use crate::faces::rpz::Plan;
+use crate::run::{Guard, StartError, file, random};
+
+/// What became of the configurations that were read since the start.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Reloads {
+    /// How many were taken.
+    pub taken: u64,
+    /// How many were not, for their faults.
+    pub refused: u64,
+    /// When the one in force was taken; `null`: at the start.
+    pub at: Option<String>,
+    /// What the last one that was read names that needs a restart.
+    pub needs_restart: Vec<String>,
+    /// The faults of the last one that was read, if it had any.
+    pub faults: Vec<String>,
+}
+
+impl Reloads {
+    fn took(&mut self, now: Timestamp, needs_restart: &[&'static str]) {
+        self.taken += 1;
+        self.at = Some(now.to_string());
+        self.needs_restart = needs_restart.iter().map(ToString::to_string).collect();
+        self.faults.clear();
+    }
+}
+
+/// A configuration with all that it names, ready to be taken.
+pub(crate) struct Prepared {
+    pub(crate) config: Arc<Config>,
+    /// What it would need a restart for, and has its old value.
+    pub(crate) needs_restart: Vec<&'static str>,
+    pub(crate) customers: Customers,
+    token: String,
+    allowed: Allowed,
+    plan: Plan,
+}
+
+impl Guard {
+    /// A configuration had faults, and the one before it stays in force.
+    pub fn refused(&self, faults: Vec<String>) {
+        self.note_reload(|reloads| {
+            reloads.refused += 1;
+            reloads.faults = faults;
+        });
+    }
+
+    /// A configuration is in force, with all its sockets.
+    pub(crate) fn took(&self, needs_restart: &[&'static str]) {
+        let now = self.clock().now();
+        self.note_reload(|reloads| reloads.took(now, needs_restart));
+    }
+
+    /// Reads all that a configuration names. Nothing changes.
+    ///
+    /// # Errors
+    ///
+    /// Says what cannot be used.
+    pub(crate) fn prepare(&self, config: Config) -> Result<Prepared, StartError> {
+        let before = self.config();
+        let (config, needs_restart) = merged(&before, config);
+        let token = read_token(&config.hub.token_file)?;
+        let mut allowed = Allowed::new(random()?);
+        allowed.load(&config.allow, self.engine().programme_allows())?;
+        let customers = Customers::after(&config, Some(&self.judge().customers()));
+        let plan = Plan::new(&config, &customers)?;
+        Ok(Prepared { config: Arc::new(config), needs_restart, customers, token, allowed, plan })
+    }
+
+    /// Takes a prepared configuration. Questions are answered meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a store or a journal does; the configuration is in force all the same.
+    pub(crate) fn adopt(&self, prepared: Prepared) -> Result<(), StartError> {
+        let Prepared { config, token, allowed, plan, .. } = prepared;
+        // One after the other: whoever comes between would be judged half by each.
+        let mut engine = self.engine();
+        self.set_config(Arc::clone(&config));
+        self.hub().set_token(&token);
+        let set = Arc::clone(self.judge().set());
+        let is_other = set.allowed().fingerprint() != allowed.fingerprint();
+        let judged = engine.reload(Arc::clone(&config), is_other.then_some(allowed));
+        let planned = self.zones().take(&config, plan, &set);
+        drop(engine);
+        judged?;
+        planned?;
+        Ok(())
+    }
+}
+
+/// The new configuration with the old values of what cannot change, and the names of these.
+fn merged(before: &Config, mut config: Config) -> (Config, Vec<&'static str>) {
+    let mut kept = Vec::new();
+    let mut keep = |name: &'static str, is_other: bool| {
+        if is_other {
+            kept.push(name);
+        }
+        is_other
+    };
+    if keep("data", before.data != config.data) {
+        config.data.clone_from(&before.data);
+    }
+    if keep("key_file", before.key_file != config.key_file) {
+        config.key_file.clone_from(&before.key_file);
+    }
+    if keep("hub.url", before.hub.url != config.hub.url) {
+        config.hub.url.clone_from(&before.hub.url);
+    }
+    if keep("hub.trust", before.hub.trust != config.hub.trust) {
+        config.hub.trust.clone_from(&before.hub.trust);
+    }
+    if keep("hub.poll_seconds", before.hub.poll != config.hub.poll) {
+        config.hub.poll = before.hub.poll;
+    }
+    // The feeds have numbers, which are those of the file that the guard started with.
+    let places: BTreeMap<&str, usize> =
+        before.feeds.iter().map(|feed| feed.alias.as_str()).zip(0..).collect();
+    let names = |feeds: &[Feed]| {
+        let mut names: Vec<_> =
+            feeds.iter().map(|feed| (feed.alias.clone(), feed.collection.clone())).collect();
+        names.sort();
+        names
+    };
+    if keep("[[feed]] that came, went or has another name", names(&before.feeds) != names(&config.feeds)) {
+        keep_feeds(before, &mut config);
+    } else {
+        config.feeds.sort_by_key(|feed| places.get(feed.alias.as_str()).copied());
+    }
+    if let (Some(old), Some(new)) = (&before.sinkhole.forwarder, &mut config.sinkhole.forwarder)
+        && keep("sinkhole.forwarder.cache_entries_max", old.cache_entries_max != new.cache_entries_max)
+    {
+        new.cache_entries_max = old.cache_entries_max;
+    }
+    if let (Some(old), Some(new)) = (&before.flows, &mut config.flows)
+        && keep(
+            "flows.alerts_file, flows.syslog",
+            (&old.alerts_file, old.syslog) != (&new.alerts_file, new.syslog),
+        )
+    {
+        new.alerts_file.clone_from(&old.alerts_file);
+        new.syslog = old.syslog;
+    }
+    (config, kept)
+}
+
+/// The feeds as they were, with the new settings of those that are still named.
+fn keep_feeds(before: &Config, config: &mut Config) {
+    let named = |old: &Feed| {
+        let same = |new: &&Feed| (&new.alias, &new.collection) == (&old.alias, &old.collection);
+        config.feeds.iter().find(same).unwrap_or(old).clone()
+    };
+    let feeds: Vec<Feed> = before.feeds.iter().map(named).collect();
+    for customer in &mut config.customers {
+        customer.feeds.retain(|alias, _| feeds.iter().any(|feed| feed.alias == *alias));
+    }
+    config.feeds = feeds;
+}
+
+/// The credential for the hub.
+pub(crate) fn read_token(path: &Path) -> Result<String, StartError> {
+    fs::read_to_string(path).map_err(|error| file(path, format!("cannot be read: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = r#"
+data = "state"
+[hub]
+url = "https://hub.example"
+token_file = "token"
+[[feed]]
+collection = "a"
+[[feed]]
+collection = "b"
+mode = "enforce"
+"#;
+
+    fn config(text: &str) -> Config {
+        Config::parse("guard.toml", text, Path::new("/etc/guard")).unwrap()
+    }
+
+    #[test]
+    fn what_needs_a_restart_keeps_its_value_and_is_named() {
+        let cases: [(&str, &str, &[&str]); 5] = [
+            ("mode = \"enforce\"", "mode = \"monitor\"", &[]),
+            ("data = \"state\"", "data = \"elsewhere\"", &["data", "key_file"]),
+            ("https://hub.example", "https://other.example", &["hub.url"]),
+            ("token_file = \"token\"", "token_file = \"other\"", &[]),
+            ("collection = \"a\"", "collection = \"c\"", &["[[feed]] that came, went or has another name"]),
+        ];
+        for (from, to, named) in cases {
+            let (merged, kept) = merged(&config(TEXT), config(&TEXT.replace(from, to)));
+            assert_eq!(kept, named, "{to}");
+            assert_eq!(merged.data, Path::new("/etc/guard/state"));
+            assert_eq!(merged.hub.url, "https://hub.example");
+            let aliases: Vec<&str> = merged.feeds.iter().map(|feed| feed.alias.as_str()).collect();
+            assert_eq!(aliases, ["a", "b"], "{to}");
+        }
+    }
+
+    #[test]
+    fn feeds_keep_their_numbers_in_whatever_order_they_are_named() {
+        let (head, feeds) = TEXT.split_once("[[feed]]").unwrap();
+        let (first, second) = feeds.split_once("[[feed]]").unwrap();
+        let turned = format!("{head}[[feed]]{second}[[feed]]{first}");
+        let (merged, kept) = merged(&config(TEXT), config(&turned));
+        assert!(kept.is_empty(), "{kept:?}");
+        assert_eq!(merged.feeds[0].alias, "a");
+        assert_eq!(merged.feeds[1].alias, "b");
+    }
+}

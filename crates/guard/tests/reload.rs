@@ -1,0 +1,331 @@
+//! A guard that takes other configurations while it is asked: every question is answered, and each answer is of one or the
+//! other.
+#![expect(clippy::unwrap_used, reason = "a step that cannot be taken fails the test, as it should")]
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use guard::config::Config;
+use guard::hold::{Frame, Hold, Kept};
+use guard::indicator::{Indicator, Object, Rights};
+use guard::run::Guard;
+use guard::secrets::Secrets;
+use model::{Clock, SystemClock};
+use tokio::sync::{mpsc, watch};
+use uuid::Uuid;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const SINKHOLE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 53);
+const OTHER_SINKHOLE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 54);
+const TRUE: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 7);
+
+fn free_port() -> u16 {
+    loop {
+        let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = tcp.local_addr().unwrap().port();
+        if UdpSocket::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+fn local(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
+}
+
+/// Answers every question about A with the true address.
+fn world() -> SocketAddr {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    thread::spawn(move || {
+        let mut buffer = [0; 2048];
+        while let Ok((length, peer)) = socket.recv_from(&mut buffer) {
+            let query = &buffer[..length];
+            let end = 12 + query[12..].iter().position(|byte| *byte == 0).unwrap() + 5;
+            let mut answer = vec![query[0], query[1], 0x84, 0x80, 0, 1, 0, 1, 0, 0, 0, 0];
+            answer.extend_from_slice(&query[12..end]);
+            answer.extend_from_slice(&[0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 1, 0, 4]);
+            answer.extend_from_slice(&TRUE.octets());
+            let _lost = socket.send_to(&answer, peer);
+        }
+    });
+    address
+}
+
+/// The address that a server gives for a name; nothing if it does not answer at once.
+fn ask(socket: &UdpSocket, server: SocketAddr, name: &str, id: u16) -> Option<Ipv4Addr> {
+    let mut query = id.to_be_bytes().to_vec();
+    query.extend([1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
+    for label in name.split('.') {
+        query.push(u8::try_from(label.len()).unwrap());
+        query.extend(label.as_bytes());
+    }
+    query.extend([0, 0, 1, 0, 1]);
+    socket.send_to(&query, server).ok()?;
+    let mut answer = [0; 1500];
+    loop {
+        let length = socket.recv(&mut answer).ok()?;
+        if answer[..2] == id.to_be_bytes() {
+            let records = answer.get(query.len()..length).filter(|_| answer[6..8] != [0, 0])?;
+            let found = records.windows(6).find(|bytes| bytes[..2] == [0, 4])?;
+            return Some(Ipv4Addr::new(found[2], found[3], found[4], found[5]));
+        }
+    }
+}
+
+fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < PATIENCE, "it never came true that {what}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A guard that runs in this process on what it held.
+struct Site {
+    folder: tempfile::TempDir,
+    text: String,
+    guard: Arc<Guard>,
+    reload: mpsc::Sender<Config>,
+    stop: watch::Sender<bool>,
+    faces: Option<JoinHandle<()>>,
+}
+
+/// What a guard held when it stopped.
+fn held(folder: &Path, names: &[&str]) {
+    let data = folder.join("data");
+    fs::create_dir_all(&data).unwrap();
+    let secrets = Secrets::load_or_make(&data.join("guard.key"), [7; 32]).unwrap();
+    let mut hold = Hold::open(&data, secrets.hold_key(), [9; 16], |_| ()).unwrap();
+    let now = SystemClock::default().now();
+    let put = (1_u128..).zip(names).map(|(id, name)| Kept {
+        rights: Rights::ALL.bits(),
+        object: Object::Indicator(Box::new(Indicator {
+            from: now,
+            pattern: format!("[domain-name:value = '{name}']"),
+            ..Indicator::empty(Uuid::from_u128(id))
+        })),
+    });
+    let frame = Frame {
+        feed: "indicators".to_owned(),
+        heard: now.as_micros(),
+        put: put.collect(),
+        ..Frame::default()
+    };
+    hold.append(&frame, &vec![b"{}".to_vec(); names.len()]).unwrap();
+}
+
+impl Site {
+    fn start(names: &[&str], text: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        held(folder.path(), names);
+        fs::write(folder.path().join("token"), "x").unwrap();
+        let text = format!(
+            "data = \"data\"\n[hub]\nurl = \"http://127.0.0.1:9/taxii2/\"\ntoken_file = \"token\"\n{text}"
+        );
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+        let config = Config::parse("guard.toml", &text, folder.path()).unwrap();
+        let guard = Arc::new(Guard::start(config, &clock).unwrap());
+        let (stop, stopped) = watch::channel(false);
+        let (reload, reloads) = mpsc::channel(1);
+        let (served, up) = (Arc::clone(&guard), Arc::new(AtomicBool::new(false)));
+        let is_up = Arc::clone(&up);
+        let faces = thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+            let serving = guard::faces::serve(served, stopped, reloads, || up.store(true, Ordering::Relaxed));
+            runtime.block_on(serving).unwrap();
+        });
+        eventually("the guard is up", || is_up.load(Ordering::Relaxed));
+        Self { folder, text, guard, reload, stop, faces: Some(faces) }
+    }
+
+    /// Has the guard take its configuration with a part of it replaced; waits until it is in force, or refused.
+    fn reload(&mut self, from: &str, to: &str) {
+        assert!(self.text.contains(from), "{from} is not in {}", self.text);
+        self.text = self.text.replace(from, to);
+        let config = Config::parse("guard.toml", &self.text, self.folder.path()).unwrap();
+        let seen = || self.guard.reloads().taken + self.guard.reloads().refused;
+        let before = seen();
+        self.reload.blocking_send(config).unwrap();
+        eventually("the configuration was read", || seen() > before);
+    }
+
+    /// Stops softly; tells how long that took.
+    fn stop(mut self) -> Duration {
+        let began = Instant::now();
+        self.stop.send(true).unwrap();
+        self.faces.take().unwrap().join().unwrap();
+        self.guard.stop();
+        began.elapsed()
+    }
+}
+
+/// Asks one question after the other on a thread of its own.
+struct Asking {
+    stop: Arc<AtomicBool>,
+    asked: Arc<AtomicU64>,
+    unanswered: Arc<AtomicU64>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Asking {
+    fn start(server: SocketAddr, names: &'static [&'static str]) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (asked, unanswered) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let (until, questions, lost) = (Arc::clone(&stop), Arc::clone(&asked), Arc::clone(&unanswered));
+        let thread = thread::spawn(move || {
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            socket.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+            for (id, name) in (0_u16..=u16::MAX).cycle().zip(names.iter().cycle()) {
+                if until.load(Ordering::Relaxed) {
+                    return;
+                }
+                if ask(&socket, server, name, id).is_none() {
+                    lost.fetch_add(1, Ordering::Relaxed);
+                }
+                questions.fetch_add(1, Ordering::Relaxed);
+                // Below what one client may ask.
+                thread::sleep(Duration::from_millis(4));
+            }
+        });
+        Self { stop, asked, unanswered, thread: Some(thread) }
+    }
+
+    /// How many questions were asked, and how many of them were not answered.
+    fn end(mut self) -> (u64, u64) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.take().unwrap().join().unwrap();
+        (self.asked.load(Ordering::Relaxed), self.unanswered.load(Ordering::Relaxed))
+    }
+}
+
+fn forwarder(port: u16, world: SocketAddr) -> String {
+    format!(
+        "[[feed]]\ncollection = \"indicators\"\nmode = \"enforce\"\n[allow]\nvalues = []\n[sinkhole]\naddresses = {{ \"\" = [\"{SINKHOLE}\"] }}\n\
+         [sinkhole.forwarder]\nplain = [\"127.0.0.1:{port}\"]\nupstreams = [\"{world}\"]\n"
+    )
+}
+
+#[test]
+fn every_question_is_answered_while_configurations_change() {
+    let (port, world) = (free_port(), world());
+    let names = ["evil.example", "bad.example"];
+    let mut site = Site::start(&names, &forwarder(port, world));
+    let server = local(port);
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+    let answer = |name: &str| ask(&socket, server, name, 7);
+    let asking = Asking::start(server, &["evil.example", "good.example", "www.bad.example"]);
+    assert_eq!(answer("www.evil.example"), Some(SINKHOLE));
+    assert_eq!(answer("good.example"), Some(TRUE));
+
+    site.reload("mode = \"enforce\"", "mode = \"monitor\"");
+    assert_eq!(answer("www.evil.example"), Some(TRUE), "it only watches");
+    site.reload("mode = \"monitor\"", "mode = \"enforce\"");
+    assert_eq!(answer("www.evil.example"), Some(SINKHOLE));
+
+    site.reload("values = []", "values = [\"evil.example\"]");
+    assert_eq!(answer("evil.example"), Some(TRUE), "the site allows it");
+    assert_eq!(answer("bad.example"), Some(SINKHOLE));
+    site.reload("values = [\"evil.example\"]", "values = [\"www.evil.example\"]");
+    assert_eq!(answer("evil.example"), Some(SINKHOLE), "what was left out comes back from the store");
+    assert_eq!(answer("x.www.evil.example"), Some(TRUE));
+
+    site.reload(&SINKHOLE.to_string(), &OTHER_SINKHOLE.to_string());
+    assert_eq!(answer("evil.example"), Some(OTHER_SINKHOLE));
+    site.reload("mode = \"enforce\"", "mode = \"enforce\"\nconfidence_min = 60");
+    assert_eq!(answer("evil.example"), Some(TRUE), "it has less confidence than is asked for");
+    site.reload("\nconfidence_min = 60", "");
+    assert_eq!(answer("evil.example"), Some(OTHER_SINKHOLE));
+
+    let (asked, unanswered) = asking.end();
+    assert!(asked > 20, "{asked}");
+    assert_eq!(unanswered, 0, "of {asked}");
+    let took = site.stop();
+    assert!(took < Duration::from_secs(3), "nothing was under way, and it took {took:?}");
+}
+
+#[test]
+fn sockets_come_and_go_and_a_configuration_that_cannot_be_had_changes_nothing() {
+    let (port, other, status, world) = (free_port(), free_port(), free_port(), world());
+    let mut site = Site::start(&["evil.example"], &forwarder(port, world));
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+    let listen = |ports: &[u16]| {
+        let ports: Vec<String> = ports.iter().map(|port| format!("\"127.0.0.1:{port}\"")).collect();
+        format!("plain = [{}]", ports.join(", "))
+    };
+    let asking = Asking::start(local(port), &["evil.example", "good.example"]);
+    site.reload(&listen(&[port]), &listen(&[port, other]));
+    assert_eq!(ask(&socket, local(other), "evil.example", 1), Some(SINKHOLE));
+
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (before, blocked) = (site.text.clone(), taken.local_addr().unwrap().port());
+    site.reload(&listen(&[port, other]), &listen(&[port, blocked]));
+    assert_eq!((site.guard.reloads().taken, site.guard.reloads().refused), (1, 1));
+    assert!(
+        site.guard.reloads().faults[0].contains(&blocked.to_string()),
+        "{:?}",
+        site.guard.reloads().faults
+    );
+    assert_eq!(ask(&socket, local(other), "evil.example", 2), Some(SINKHOLE), "what was there stays");
+    site.text = before;
+
+    site.reload("data = \"data\"", "data = \"elsewhere\"");
+    assert_eq!(site.guard.reloads().needs_restart, ["data", "key_file"]);
+    let upstreams = format!("upstreams = [\"{world}\"]");
+    site.text = site.text.replace(&listen(&[port, other]), &listen(&[port]));
+    site.reload(&upstreams, &format!("{upstreams}\n[status]\nlisten = \"127.0.0.1:{status}\""));
+    assert_eq!(ask(&socket, local(other), "evil.example", 3), None, "nobody listens there any more");
+    let mut page = String::new();
+    let mut stream = TcpStream::connect(local(status)).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    stream.read_to_string(&mut page).unwrap();
+    assert!(page.contains("ringfence_guard_indicators{feed=\"indicators\",phase=\"active\"} 1"), "{page}");
+    let (asked, unanswered) = asking.end();
+    assert_eq!(unanswered, 0, "of {asked}");
+    site.stop();
+}
+
+#[test]
+fn zones_and_their_access_follow() {
+    let (port, dns, world) = (free_port(), free_port(), world());
+    let zones = format!(
+        "[sinkhole.rpz]\nlisten = [\"127.0.0.1:{dns}\"]\norigin = \"rpz.example\"\nunsigned = [\"127.0.0.1\"]\n"
+    );
+    let mut site = Site::start(&["evil.example"], &(forwarder(port, world) + &zones));
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+    let listed = |zone: &str| ask(&socket, local(dns), &format!("evil.example.{zone}"), 5);
+    let serial = |site: &Site, zone: &str| {
+        let zones = site.guard.zones().publisher().zones();
+        zones.into_iter().find(|one| one.apex.to_string() == zone).map(|one| one.serial)
+    };
+    assert_eq!(listed("indicators.rpz.example"), Some(SINKHOLE));
+    let first = serial(&site, "indicators.rpz.example.").unwrap();
+    site.reload("values = []", "values = [\"other.example\"]");
+    assert_eq!(
+        serial(&site, "indicators.rpz.example."),
+        Some(first),
+        "a zone that stays as it was is not handed out again"
+    );
+    site.reload("mode = \"enforce\"", "mode = \"monitor\"");
+    assert_eq!(listed("indicators.rpz.example"), None, "who only watches gets it empty");
+    let second = serial(&site, "indicators.rpz.example.").unwrap();
+    assert_ne!(first, second, "and asks for it at once");
+    site.reload("mode = \"monitor\"", "mode = \"enforce\"");
+    site.reload(&SINKHOLE.to_string(), &OTHER_SINKHOLE.to_string());
+    assert_eq!(listed("indicators.rpz.example"), Some(OTHER_SINKHOLE));
+    site.reload("origin = \"rpz.example\"", "origin = \"policy.example\"");
+    assert_eq!(listed("indicators.policy.example"), Some(OTHER_SINKHOLE));
+    assert_eq!(serial(&site, "indicators.rpz.example."), None);
+    site.reload(&zones.replace("rpz.example", "policy.example"), "");
+    assert_eq!(site.guard.zones().publisher().zones().len(), 0);
+    site.stop();
+}

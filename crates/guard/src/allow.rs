@@ -57,6 +57,8 @@ pub struct Allowed {
     /// The names and prefixes of the site and the programme, for zones; those of warning lists are too many.
     own_names: BTreeSet<String>,
     own_prefixes: BTreeSet<Prefix>,
+    /// All networks that are allowed: where each begins, and its length.
+    networks: BTreeSet<(IpAddr, u8)>,
     has_warning_lists: bool,
     fingerprint: Sha256,
     /// Warning lists of types that are not read.
@@ -82,6 +84,7 @@ impl Allowed {
             values: 0,
             own_names: BTreeSet::new(),
             own_prefixes: BTreeSet::new(),
+            networks: BTreeSet::new(),
             has_warning_lists: false,
             fingerprint: Sha256::new(),
             passed_over: Vec::new(),
@@ -140,7 +143,10 @@ impl Allowed {
         self.values += usize::from(self.matcher.insert(&key, list));
         match key {
             Key::Name(name, _) => drop(self.own_names.insert(name.as_str().to_owned())),
-            Key::Prefix(prefix) => drop(self.own_prefixes.insert(prefix)),
+            Key::Prefix(prefix) => {
+                self.networks.insert((prefix.network(), prefix.length()));
+                self.own_prefixes.insert(prefix);
+            }
             Key::Endpoint(..)
             | Key::Digest(_)
             | Key::Email(_)
@@ -181,6 +187,9 @@ impl Allowed {
             // Public lists hold the odd line that is nothing; the others of it still count.
             let key = Key::parse_prefix(value).or_else(|_| Key::name(value.trim_start_matches('.'), scope));
             if let Some(key) = key.ok().or_else(|| any_key(value)) {
+                if let Key::Prefix(prefix) = &key {
+                    self.networks.insert((prefix.network(), prefix.length()));
+                }
                 self.note(list, value);
                 self.values += usize::from(self.matcher.insert(&key, list));
             }
@@ -252,6 +261,25 @@ impl Allowed {
     /// The addresses that the site and the programme allow.
     pub fn own_prefixes(&self) -> impl Iterator<Item = &Prefix> {
         self.own_prefixes.iter()
+    }
+
+    /// Whether something allowed lies within a listed network: a file that blocks the network would block that too.
+    #[must_use]
+    pub fn has_within(&self, prefix: &Prefix) -> bool {
+        let (first, length) = (prefix.network(), prefix.length());
+        let within = self.networks.range((first, length)..=(last_of(first, length), u8::MAX));
+        within.into_iter().any(|(_, its)| *its >= length)
+    }
+
+    /// Of some names that are listed with all below them those under which something is allowed: a file that cannot make
+    /// exceptions has to list them by themselves.
+    #[must_use]
+    pub fn opened<'p>(&self, parents: &[&'p str]) -> BTreeSet<&'p str> {
+        let mut above: BTreeSet<String> = BTreeSet::new();
+        self.names_below(parents, |name| {
+            above.extend(name.match_indices('.').map(|(at, _)| name[at + 1..].to_owned()));
+        });
+        parents.iter().copied().filter(|parent| above.contains(*parent)).collect()
     }
 
     /// Whether there are names besides those.
@@ -345,6 +373,17 @@ mod tests {
         ];
         for (key, expected) in cases {
             assert_eq!(allowed.allows(&key).is_some(), expected, "{key}");
+        }
+        assert_eq!(allowed.opened(&["example", "other", "good.example"]), BTreeSet::from(["example"]));
+        for (prefix, within) in [
+            ("192.0.0.0/16", true),
+            ("192.0.2.0/23", true),
+            ("192.0.2.0/25", false),
+            ("10.0.0.0/8", false),
+            ("::/16", false),
+        ] {
+            let Ok(Key::Prefix(prefix)) = Key::parse_prefix(prefix) else { panic!("{prefix} is none") };
+            assert_eq!(allowed.has_within(&prefix), within, "{prefix:?}");
         }
         assert!(allowed.passes_wire(b"\x03www\x04good\x07example\x00"));
         assert!(!allowed.passes_name("bad.example"));

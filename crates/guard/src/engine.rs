@@ -32,6 +32,7 @@ use crate::judge::{Hit, Judge};
 use crate::lease::{Lease, Standing};
 use crate::occurrence::Facts;
 use crate::record::Bound;
+use crate::run::PROGRAMME_ALLOWS;
 use crate::secrets::Secrets;
 use crate::set::{BlindEntry, Change, Entering, Set};
 
@@ -53,6 +54,11 @@ const QUIET: Duration = Duration::from_secs(5);
 pub trait Zones: Send {
     /// Makes a change of a feed, by [`Set::commit`].
     fn change(&self, set: &Set, feed: u16, change: Change);
+
+    /// The set has other allow lists.
+    fn allowed_changed(&self, set: &Set) {
+        let _ = set;
+    }
 }
 
 /// No zones.
@@ -68,6 +74,10 @@ impl Zones for NoZones {
 impl<Z: Zones + Sync + ?Sized> Zones for Arc<Z> {
     fn change(&self, set: &Set, feed: u16, change: Change) {
         (**self).change(set, feed, change);
+    }
+
+    fn allowed_changed(&self, set: &Set) {
+        (**self).allowed_changed(set);
     }
 }
 
@@ -183,8 +193,37 @@ impl Engine {
 
     /// What the programme allows.
     #[must_use]
-    pub fn programme_allows(&self) -> &[String] {
+    pub fn allowed_by_programme(&self) -> &[String] {
         &self.programme_allows
+    }
+
+    /// The programme allows these and no others: from here on, and after a restart.
+    fn programme_allows(&mut self, values: Vec<String>) -> Result<(), HoldError> {
+        if values == self.programme_allows {
+            return Ok(());
+        }
+        let random = || {
+            let mut both = [0; 32];
+            let (first, second) = both.split_at_mut(16);
+            first.copy_from_slice(&(self.random)());
+            second.copy_from_slice(&(self.random)());
+            both
+        };
+        let mut allowed = Allowed::new(random());
+        if let Err(error) = allowed.load(&self.config.allow, &values) {
+            // The list before stays. When the site has mended its own, a reload takes both.
+            warn!("the programme's allow list waits: {error}");
+            return Ok(());
+        }
+        let key = self.secrets.hold_key();
+        key.write_note(&self.config.data, PROGRAMME_ALLOWS, (self.random)(), &values)?;
+        info!(values = values.len(), "the programme has another allow list");
+        self.programme_allows = values;
+        self.set.set_allowed(allowed);
+        if let Some(zones) = &self.zones {
+            zones.allowed_changed(&self.set);
+        }
+        if self.is_loaded { self.judge_anew() } else { Ok(()) }
     }
 
     /// What the programme is known to allow; the set's lists have it already.
@@ -305,6 +344,10 @@ impl Engine {
                 self.set_lease();
                 self.heard(feed)?;
             }
+            News::Allowed(values) => {
+                self.heard(feed)?;
+                self.programme_allows(values)?;
+            }
             News::Blinded(blinded) => {
                 self.heard(feed)?;
                 self.blinded(feed, &blinded);
@@ -356,7 +399,7 @@ impl Engine {
         Ok(())
     }
 
-    fn alias(&self, feed: u16) -> &str {
+    pub(crate) fn alias(&self, feed: u16) -> &str {
         self.config.feeds.get(usize::from(feed)).map_or("?", |feed| feed.alias.as_str())
     }
 
@@ -662,6 +705,7 @@ mod tests {
     use super::*;
     use crate::config::Service;
     use crate::follow::Cursor;
+    use crate::hold::HoldKey;
     use crate::judge::Decided;
     use model::ManualClock;
     use serde_json::{Value, json};
@@ -808,7 +852,8 @@ mod tests {
     fn the_programme_alone_can_call_a_false_positive() {
         let site = Site::new();
         let mut engine = site.start("");
-        let programme = Some(crate::follow::Programme { identity: "identity--1".to_owned() });
+        let programme =
+            Some(crate::follow::Programme { identity: "identity--1".to_owned(), name: "x".to_owned() });
         engine.news(0, News::Hub(Me { programme, ..Me::default() })).unwrap();
         engine.news(0, objects(&[indicator(ID, "evil.example")], "2026-01-14T00:00:00Z")).unwrap();
         let opinion = |by: &str| {
@@ -837,6 +882,28 @@ mod tests {
         site.clock.advance(Duration::from_hours(1));
         engine.turn().unwrap();
         assert!(met(&engine, "evil.example").is_none());
+    }
+
+    #[test]
+    fn what_the_programme_allows_wins_at_once_and_after_a_restart() {
+        let site = Site::new();
+        let mut engine = site.start("");
+        let both = [indicator(ID, "evil.example"), indicator(OTHER, "good.example")];
+        engine.news(0, objects(&both, "2026-01-14T00:00:00Z")).unwrap();
+        let values = vec!["good.example".to_owned(), "?? of a later version".to_owned()];
+        engine.news(0, News::Allowed(values.clone())).unwrap();
+        assert!(met(&engine, "good.example").is_none() && met(&engine, "evil.example").is_some());
+        assert_eq!(engine.set.report(|_| true).feeds[0].refused.get("allowed"), Some(&1));
+        let key = engine.secrets.hold_key();
+        drop(engine);
+        let kept: Option<Vec<String>> = key.read_note(site.folder.path(), PROGRAMME_ALLOWS).unwrap();
+        assert_eq!(kept, Some(values));
+        assert!(
+            HoldKey::new([0; 32]).read_note::<Vec<String>>(site.folder.path(), PROGRAMME_ALLOWS).is_err()
+        );
+        let mut engine = site.start("");
+        engine.news(0, News::Allowed(vec!["other.example".to_owned()])).unwrap();
+        assert!(met(&engine, "good.example").is_some(), "taken off the list it is enforced again");
     }
 
     #[test]

@@ -20,7 +20,7 @@ use taxii_client::{Client, Collection, Error, Options, Page, PullState, Query};
 
 use crate::indicator::Rights;
 
-pub use hub::{BlindFeed, BlindLine, Hub, HubError, Me, Programme};
+pub use hub::{AllowList, BlindFeed, BlindLine, Hub, HubError, Me, Programme};
 use stream::{Event, Events};
 
 /// The first pause after a failure; it doubles.
@@ -54,6 +54,8 @@ pub enum News {
     Hub(Me),
     /// All that may be enforced and not read.
     Blinded(BlindFeed),
+    /// All that the programme allows.
+    Allowed(Vec<String>),
     /// The hub is there, and has nothing new.
     Alive,
     /// The hub says that this feed is not, or no more, for this member.
@@ -99,6 +101,8 @@ pub struct Follower {
     cursor: Cursor,
     /// The serial of what is held blinded.
     blinded: Option<String>,
+    /// The serial of what the programme allows.
+    allowed: Option<String>,
 }
 
 /// Whether to go on.
@@ -115,7 +119,7 @@ impl Follower {
     /// A follower of `collection`, by its id or alias, from `cursor` on.
     #[must_use]
     pub fn new(hub: Hub, collection: String, poll: Duration, cursor: Cursor) -> Self {
-        Self { hub, collection, poll, cursor, blinded: None }
+        Self { hub, collection, poll, cursor, blinded: None, allowed: None }
     }
 
     /// Follows until `stop` is set. Everything that is heard goes to `tell`, in order. A feed that was gone is read from
@@ -224,6 +228,15 @@ impl Follower {
         while !stop.load(Ordering::Relaxed) {
             if asked.is_none_or(|asked| asked.elapsed() > BLINDED_EVERY) {
                 asked = Some(Instant::now());
+                // First of all: what is allowed must not be enforced for a moment.
+                match self.hub.allowed(self.allowed.as_deref()) {
+                    Ok(Some(list)) => {
+                        self.allowed = Some(list.serial);
+                        self.tell(News::Allowed(list.values), tell);
+                    }
+                    Ok(None) => {}
+                    Err(error) => return After::Trouble(error.to_string()),
+                }
                 match self.hub.blinded(&self.collection, self.blinded.as_deref()) {
                     Ok(Some(blinded)) => {
                         self.blinded = Some(blinded.serial.clone());

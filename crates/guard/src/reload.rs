@@ -78,7 +78,7 @@ impl Guard {
         let (config, needs_restart) = merged(&before, config);
         let token = read_token(&config.hub.token_file)?;
         let mut allowed = Allowed::new(random()?);
-        allowed.load(&config.allow, self.engine().programme_allows())?;
+        allowed.load(&config.allow, self.engine().allowed_by_programme())?;
         let customers = Customers::after(&config, Some(&self.judge().customers()));
         let plan = Plan::new(&config, &customers)?;
         Ok(Prepared { config: Arc::new(config), needs_restart, customers, token, allowed, plan })

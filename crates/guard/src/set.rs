@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 use crate::allow::Allowed;
 use crate::config::Feed;
-use crate::record::{Phase, Record};
+use crate::record::Record;
 
 pub use changing::{BlindEntry, Change, Entering, Entry};
 pub use report::{FeedReport, Refusals, Report};
@@ -196,13 +196,4 @@ pub(crate) type Standing = (u32, Scope);
 pub(crate) fn better(best: Option<Standing>, other: Standing) -> Standing {
     let rank = |(slot, scope): Standing| (scope == Scope::Exact, slot);
     best.map_or(other, |best| if rank(other) < rank(best) { other } else { best })
-}
-
-/// The phases, for counting.
-pub(crate) fn counts_by_phase(table: &Table, feed: u16) -> BTreeMap<Phase, u64> {
-    let mut counts = BTreeMap::new();
-    for record in table.slots.iter().flatten().filter(|record| record.feed == feed) {
-        *counts.entry(record.phase).or_default() += 1;
-    }
-    counts
 }

@@ -122,6 +122,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
     plain(Access::Caller, "/api/objects/{object}/receivers", || get(api::receivers::get)),
     plain(Access::Caller, "/api/findings", || get(api::findings::get)),
     plain(Access::Caller, "/api/stream", || get(api::stream::get)),
+    plain(Access::Caller, "/api/allow", || get(api::allow::get)),
     plain(Access::Caller, "/api/blinded", || get(api::blinded::get)),
     plain(Access::Caller, "/api/backup", || post(api::backup::post)),
     plain(Access::Anyone, "/ledger/checkpoint", || get(ledger_files::checkpoint)),

@@ -28,7 +28,7 @@ fn belongs(name: &str) -> bool {
             .and_then(|rest| rest.strip_suffix('.'))
             .is_some_and(|stem| !stem.is_empty() && !stem.contains('/'))
     };
-    FILES.contains(&name) || FOLDERS.into_iter().any(in_folder)
+    FILES.contains(&name) || name == crate::allow::FILE || FOLDERS.into_iter().any(in_folder)
 }
 
 /// The files that have no place in a programme: most likely a misspelt name, whose rules would silently not count.
@@ -41,7 +41,7 @@ pub(crate) fn misplaced(files: &BTreeMap<String, Vec<u8>>) -> Vec<Problem> {
                 name,
                 "the file is no part of a programme",
                 "rename or remove it; there are README.md, programme.toml, schema.cedarschema, release.cedar, \
-                 attestation.toml, instruments.toml, rules/*.cedar, lists/*.csv and cases/*.toml",
+                 attestation.toml, instruments.toml, rules/*.cedar, lists/*.csv, lists/allow.txt and cases/*.toml",
             )
         })
         .collect()

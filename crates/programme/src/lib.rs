@@ -6,6 +6,7 @@
 //! release.cedar       who may read, enforce, redistribute which label; who may publish where
 //! rules/*.cedar       rule packs: which ties lead to which grade, on which tier, since when
 //! lists/*.csv         parties of concern, with source and dates
+//! lists/allow.txt     what no guard may act on
 //! instruments.toml    kinds of mitigation, and what each does to ties
 //! attestation.toml    what members are asked about themselves
 //! cases/*.toml        questions and the answers that the rules have to give
@@ -23,6 +24,7 @@
 //! `programme`, `cleared`) and four collections; taking the line `@id("tlp-red")` out of its `release.cedar` makes
 //! loading fail with ``release.cedar:72: this policy has no `@id`; give it a name that verdicts can report``.
 
+mod allow;
 mod attestation;
 mod case;
 mod cedar;
@@ -67,6 +69,7 @@ pub struct Programme {
     policies: Policies,
     packs: Vec<Pack>,
     lists: Vec<Statement>,
+    allow: Vec<String>,
     instruments: Vec<InstrumentKind>,
     questionnaire: Option<Questionnaire>,
     cases: AllCases,
@@ -93,6 +96,7 @@ impl Programme {
         let settings = settings::read(files).map_err(&mut gather).ok();
         let policies = policies::read(files).map_err(&mut gather).ok();
         let lists = lists::read(files).map_err(&mut gather).ok();
+        let allow = allow::read(files).map_err(&mut gather).ok();
         let questionnaire = attestation::read(files).map_err(&mut gather).ok();
         let cases = case::read(files, settings.as_ref()).map_err(&mut gather).ok();
         let instruments = settings
@@ -101,11 +105,12 @@ impl Programme {
         let packs = settings.as_ref().zip(policies.as_ref()).and_then(|(settings, policies)| {
             packs::read(files, settings, policies).map_err(&mut gather).ok()
         });
-        let whole = (settings, policies, lists, questionnaire, cases, instruments, packs);
+        let whole = (settings, policies, lists, allow, questionnaire, cases, instruments, packs);
         let (
             Some(settings),
             Some(policies),
             Some(lists),
+            Some(allow),
             Some(questionnaire),
             Some(cases),
             Some(instruments),
@@ -118,7 +123,7 @@ impl Programme {
             return Err(LoadError::new(problems));
         }
         let (files, digest) = (files.clone(), digest(files));
-        Ok(Self { files, digest, settings, policies, packs, lists, instruments, questionnaire, cases })
+        Ok(Self { files, digest, settings, policies, packs, lists, allow, instruments, questionnaire, cases })
     }
 
     /// The folder's files, by name. [`from_files`](Self::from_files) makes the same programme of them.
@@ -168,6 +173,12 @@ impl Programme {
     #[must_use]
     pub fn lists(&self) -> &[Statement] {
         &self.lists
+    }
+
+    /// What no guard may act on: names with all below them, addresses, networks.
+    #[must_use]
+    pub fn allow(&self) -> &[String] {
+        &self.allow
     }
 
     /// The kinds of mitigation that it knows.

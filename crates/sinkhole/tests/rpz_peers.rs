@@ -101,7 +101,7 @@ impl Resolver for Bind {
         for zone in ZONES {
             writeln!(
                 text,
-                "zone \"{zone}\" {{ type secondary; primaries port {primary} {{ 127.0.0.1 key \"transfer.guard\"; }}; \
+                "zone \"{zone}\" {{ type secondary; check-names fail; primaries port {primary} {{ 127.0.0.1 key \"transfer.guard\"; }}; \
                  file \"{zone}.zone\"; }};"
             )
             .unwrap();
@@ -265,6 +265,19 @@ fn live_through(resolver: &dyn Resolver) {
     let text = dig(scene.port, &["+short", "TXT", "listed.example.net"]);
     assert_eq!(text.trim(), format!("\"{}\"", listed.reference));
 
+    // Names that are no host's, for which some resolvers refuse an address, and with it the zone.
+    let odd = ["_tcp.odd.example.org", "-a.odd.example.org", "a-.odd.example.org"];
+    let odd: Vec<Listed> = odd.iter().map(|name| whole(name, safe())).collect();
+    let beside = exact("beside.odd.example.org", safe());
+    scene.change(&odd, &[]);
+    scene.change(std::slice::from_ref(&beside), &[]);
+    scene.expect("beside.odd.example.org", SAFE);
+    for one in &odd {
+        let name = one.owner.to_string();
+        assert!(dig(scene.port, &["A", &name]).contains("NXDOMAIN"), "{name}");
+        assert!(dig(scene.port, &["A", &format!("x.{name}")]).contains("NXDOMAIN"), "below {name}");
+    }
+
     // Subsume: a deep name, then a parent. Nothing in between comes free.
     let (deep, parent) = (exact("x.deep.mid.p.example.org", safe()), whole("p.example.org", safe()));
     scene.change(std::slice::from_ref(&deep), &[]);
@@ -292,6 +305,20 @@ fn live_through(resolver: &dyn Resolver) {
     scene.expect("anything.example.net", SAFE);
     scene.primary.change("addresses.guard", &scene.contents[2], &[], std::slice::from_ref(&trigger));
     scene.expect("anything.example.net", TRUE);
+
+    // Networks of both families; of the safe addresses each gets the one of its own.
+    let network = |address: &str, length| Listed {
+        owner: sinkhole::Name::rpz_ip(address.parse().unwrap(), length),
+        ..exact("a.b", safe())
+    };
+    let both = [network(TRUE, 24), network(support::TRUE_V6, 48)];
+    scene.primary.change("addresses.guard", &scene.contents[2], &both, &[]);
+    scene.expect("something.example.net", SAFE);
+    let v6 = |name: &str| dig(scene.port, &["+short", "AAAA", name]).trim().to_owned();
+    wait_for("an answer in IPv6 is replaced", || v6("something.example.net") == "2001:db8::80");
+    scene.primary.change("addresses.guard", &scene.contents[2], &[], &both);
+    scene.expect("something.example.net", TRUE);
+    wait_for("it is no more", || v6("something.example.net") == support::TRUE_V6);
 
     restart_both(&mut scene);
     if resolver.signs() {

@@ -4,7 +4,7 @@
 //! what holds now, and they are empty when the lease is over or the feed is gone. What a customer may not be given stands in
 //! no file where the site has customers, and what is only monitored stands in those formats only that can say so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -12,11 +12,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use feeds::{Action, Entry, Feed, Format, Item, Output, Reader, Rpz, Rule, etag, replace};
-use matcher::{Blinded, Key};
+use matcher::{Blinded, Key, Scope};
 use model::Timestamp;
 use time::OffsetDateTime;
 use tracing::{info, warn};
 
+use crate::allow::Allowed;
 use crate::config::{Config, Export, ExportFormat, Mode};
 use crate::judge::Judge;
 use crate::record::reference;
@@ -130,6 +131,31 @@ fn listed(config: &Config, judge: &Judge, salt: [u8; 16], export: &Export) -> Ve
     all
 }
 
+/// No format but a policy zone can let pass a part of what it blocks. So a name with something allowed below it is listed by
+/// itself, and a network with something allowed in it is not listed.
+fn open_up(listed: &mut Vec<Listed>, allowed: &Allowed) -> usize {
+    let before = listed.len();
+    listed
+        .retain(|one| !matches!(&one.value, Value::Plain(Key::Prefix(prefix)) if allowed.has_within(prefix)));
+    let left_out = before - listed.len();
+    let wide = listed.iter().filter_map(|one| match &one.value {
+        Value::Plain(Key::Name(name, Scope::Subdomains)) => Some(name.as_str()),
+        Value::Plain(_) | Value::Blinded(_) => None,
+    });
+    let wide: Vec<&str> = wide.collect();
+    let opened: BTreeSet<String> = allowed.opened(&wide).into_iter().map(str::to_owned).collect();
+    let mut narrowed = 0;
+    for one in listed.iter_mut() {
+        if let Value::Plain(Key::Name(name, scope @ Scope::Subdomains)) = &mut one.value
+            && opened.contains(name.as_str())
+        {
+            *scope = Scope::Exact;
+            narrowed += 1;
+        }
+    }
+    left_out + narrowed
+}
+
 fn write(
     config: &Config,
     judge: &Judge,
@@ -137,7 +163,11 @@ fn write(
     export: &Export,
     revision: u64,
 ) -> Result<Output, String> {
-    let listed = listed(config, judge, salt, export);
+    let mut listed = listed(config, judge, salt, export);
+    let narrowed = open_up(&mut listed, &judge.set().allowed());
+    if narrowed > 0 {
+        info!(path = %export.path.display(), narrowed, "entries are narrowed or left out, since something allowed lies within");
+    }
     let entries = listed.iter().map(|one| Entry {
         item: match &one.value {
             Value::Plain(key) => Item::Plain(key),

@@ -20,6 +20,7 @@ use sinkhole::rpz::{
 };
 use sinkhole::{Clock as ZoneClock, Name, Random as ZoneRandom};
 use thiserror::Error;
+use tracing::error;
 
 use matcher::Scope;
 
@@ -93,6 +94,7 @@ struct Served {
     /// By feed.
     feeds: BTreeMap<u16, FeedZones>,
     allowed: Option<(Name, Arc<MemoryContent>)>,
+    allowed_addresses: Option<Name>,
 }
 
 struct FeedZones {
@@ -140,7 +142,10 @@ impl RpzZones {
                     served.allowed = Some((apex.clone(), Arc::clone(&content)));
                     put(content)
                 }
-                Subject::AllowedAddresses => put(Arc::new(allowed_addresses(&set.allowed()))),
+                Subject::AllowedAddresses => {
+                    served.allowed_addresses = Some(apex.clone());
+                    put(Arc::new(allowed_addresses(&set.allowed())))
+                }
                 Subject::Names(feed) => {
                     let wanted = self.content(config, set, feed);
                     let same = before.feeds.get(&feed).filter(|zones| {
@@ -209,6 +214,25 @@ impl RpzZones {
 }
 
 impl Zones for RpzZones {
+    fn allowed_changed(&self, set: &Set) {
+        let mut served = self.served.write().unwrap_or_else(PoisonError::into_inner);
+        let allowed = set.allowed();
+        let mut puts = Vec::new();
+        if let Some((apex, content)) = &mut served.allowed {
+            *content = Arc::new(allowed_names(set, &allowed));
+            puts.push((apex.clone(), Arc::clone(content)));
+        }
+        if let Some(apex) = &served.allowed_addresses {
+            puts.push((apex.clone(), Arc::new(allowed_addresses(&allowed))));
+        }
+        for (apex, content) in puts {
+            let Some(spec) = served.specs.get(&apex) else { continue };
+            if let Err(error) = self.publisher.put_zone(spec.clone(), content) {
+                error!("the zone of what is allowed stays as it was: {error}");
+            }
+        }
+    }
+
     fn change(&self, set: &Set, feed: u16, change: Change) {
         let served = self.served.read().unwrap_or_else(PoisonError::into_inner);
         let Some(zones) = served.feeds.get(&feed) else {

@@ -21,9 +21,10 @@ use axum::routing::get;
 use serde::Serialize;
 
 use crate::config::Mode;
-use crate::engine::HitCount;
+use crate::engine::{Engine, HitCount};
 use crate::lease::Standing;
 use crate::record::{Bound, reference};
+use crate::reload::Reloads;
 use crate::run::Guard;
 use crate::set::FeedReport;
 
@@ -41,14 +42,24 @@ pub struct Status {
     pub lease: &'static str,
     /// For how many seconds it is held; `null`: without end.
     pub lease_seconds_left: Option<u64>,
+    /// The hub that is followed.
+    pub hub: String,
+    /// What the programme calls itself there.
+    pub programme: Option<String>,
+    /// What became of configurations that were read since the start.
+    pub configuration: Reloads,
     /// Feed by feed.
     pub feeds: Vec<FeedStatus>,
     /// How many values are allowed.
     pub allowed: usize,
+    /// How many of them by the programme.
+    pub allowed_by_programme: usize,
     /// Warning lists of types that are not read.
     pub warning_lists_passed_over: Vec<String>,
     /// Zones that are served.
     pub zones: Vec<ZoneLine>,
+    /// Zones handed out whole, changes handed out, requests refused.
+    pub transfers: [u64; 3],
     /// The indicators that were hit most, by their opaque references.
     pub most_hit: Vec<(String, HitCount)>,
     /// Indicators that stood out, by their opaque references.
@@ -67,6 +78,8 @@ pub struct FeedStatus {
     /// What is loaded.
     #[serde(flatten)]
     pub report: FeedReport,
+    /// The collection that it follows.
+    pub collection: String,
     /// Its mode by configuration.
     pub mode: &'static str,
     /// When the hub was last heard about it.
@@ -100,18 +113,14 @@ impl Status {
         let mut engine = guard.engine();
         let facts_waiting = engine.facts().waiting().0;
         let lease = engine.lease();
-        let mut troubles = Vec::new();
-        if !lease.is_held() {
-            troubles.push("the lease is over: nothing is enforced until the hub is heard".to_owned());
-        }
+        let troubles = troubles(&engine);
         let mut feeds = Vec::new();
         for ((index, report), state) in (0_u16..).zip(report.feeds).zip(engine.feeds()) {
-            if let Some(trouble) = &state.trouble {
-                troubles.push(format!("{}: {trouble}", report.feed));
-            }
+            let settings = config.feeds.get(usize::from(index));
             let hits = engine.counts().by_feed().iter().filter(|((feed, _), _)| *feed == index);
             feeds.push(FeedStatus {
-                mode: mode_word(config.feeds.get(usize::from(index)).map(|feed| feed.mode)),
+                collection: settings.map(|feed| feed.collection.clone()).unwrap_or_default(),
+                mode: mode_word(settings.map(|feed| feed.mode)),
                 heard: state.heard.map(|heard| heard.to_string()),
                 reached: state.cursor.reached().map(str::to_owned),
                 trouble: state.trouble.clone(),
@@ -122,14 +131,24 @@ impl Status {
         let most = engine.counts().most(MOST);
         let (unreadable, alarms) = engine.oddities();
         let alarms = alarms.iter().map(|id| reference(&salt, *id)).collect();
+        let allowed_by_programme = engine.allowed_by_programme().len();
+        let programme =
+            engine.me().and_then(|me| me.programme.as_ref()).map(|programme| programme.name.clone());
+        drop(engine);
         let zones = guard.zones().publisher().zones();
+        let counts = guard.zones().publisher().counts();
         Self {
             is_healthy: troubles.is_empty(),
             troubles,
             lease: lease_word(lease),
             lease_seconds_left: seconds_left(lease),
+            hub: config.hub.url.clone(),
+            programme,
+            configuration: guard.reloads(),
+            transfers: [counts.axfr, counts.ixfr, counts.refused],
             feeds,
             allowed: report.allowed,
+            allowed_by_programme,
             warning_lists_passed_over: report.passed_over,
             zones: zones
                 .into_iter()
@@ -178,6 +197,11 @@ impl Status {
             line("zone_entries", &format!("{{zone=\"{}\"}}", zone.zone), zone.entries);
             line("zone_serial", &format!("{{zone=\"{}\"}}", zone.zone), u64::from(zone.serial));
         }
+        for (kind, count) in ["axfr", "ixfr", "refused"].iter().zip(self.transfers) {
+            line("zone_requests_total", &format!("{{kind=\"{kind}\"}}"), count);
+        }
+        line("configurations_total", "{result=\"taken\"}", self.configuration.taken);
+        line("configurations_total", "{result=\"refused\"}", self.configuration.refused);
         line("alarms", "", u64::try_from(self.alarms.len()).unwrap_or(u64::MAX));
         line("facts_waiting", "", u64::try_from(self.facts_waiting).unwrap_or(u64::MAX));
         line("unreadable_total", "", self.unreadable);
@@ -197,8 +221,16 @@ impl Status {
         let left = self
             .lease_seconds_left
             .map_or("without end".to_owned(), |left| format!("{} min left", left / 60));
-        let _infallible =
-            write!(page, "<p>Lease: {} ({left}). Allowed values: {}.</p>", self.lease, self.allowed);
+        let _infallible = write!(
+            page,
+            "<p>From {} ({}). Lease: {} ({left}). Allowed values: {}, {} of them by the programme.</p>",
+            escaped(&self.hub),
+            escaped(self.programme.as_deref().unwrap_or("it has not said who it is")),
+            self.lease,
+            self.allowed,
+            self.allowed_by_programme,
+        );
+        self.configuration_lines(&mut page);
         self.feeds_table(&mut page);
         self.reasons(&mut page);
         self.zones_table(&mut page);
@@ -207,9 +239,28 @@ impl Status {
         page
     }
 
+    fn configuration_lines(&self, page: &mut String) {
+        let configuration = &self.configuration;
+        if let Some(at) = &configuration.at {
+            let _infallible = write!(page, "<p>Configuration of {}.", escaped(at));
+            if !configuration.needs_restart.is_empty() {
+                let needs = escaped(&configuration.needs_restart.join(", "));
+                let _infallible = write!(page, " Needs a restart: {needs}.");
+            }
+            page.push_str("</p>");
+        }
+        for fault in &configuration.faults {
+            let _infallible = write!(
+                page,
+                "<p class=\"trouble\">The new configuration is not in force: {}</p>",
+                escaped(fault)
+            );
+        }
+    }
+
     fn feeds_table(&self, page: &mut String) {
         page.push_str(
-            "<h2>Feeds</h2><table><tr><th>feed<th>mode<th>active<th>waiting<th>ended<th>not taken<th>enforced<th>would have hit<th>heard<th>reached",
+            "<h2>Feeds</h2><table><tr><th>feed<th>mode<th>active<th>waiting<th>ended<th>not taken<th>enforced<th>would have hit<th>ends from<th>to<th>without end<th>heard<th>reached",
         );
         for feed in &self.feeds {
             let refused: u64 = feed.report.refused.values().sum();
@@ -217,12 +268,15 @@ impl Status {
             let monitored: u64 = feed.hits.iter().map(|(_, hits)| hits.monitored).sum();
             let _infallible = write!(
                 page,
-                "<tr><td>{}<td>{}<td>{}<td>{}<td>{}<td>{refused}<td>{enforced}<td>{monitored}<td>{}<td>{}",
+                "<tr><td>{}<td>{}<td>{}<td>{}<td>{}<td>{refused}<td>{enforced}<td>{monitored}<td>{}<td>{}<td>{}<td>{}<td>{}",
                 escaped(&feed.report.feed),
                 feed.mode,
                 feed.report.active,
                 feed.report.waiting,
                 feed.report.ended,
+                feed.report.ends_first.map(|at| at.to_string()).unwrap_or_default(),
+                feed.report.ends_last.map(|at| at.to_string()).unwrap_or_default(),
+                feed.report.endless,
                 escaped(feed.heard.as_deref().unwrap_or("never")),
                 escaped(feed.reached.as_deref().unwrap_or("the beginning")),
             );
@@ -310,10 +364,11 @@ async fn json(State(guard): State<Arc<Guard>>) -> Response {
 }
 
 async fn health(State(guard): State<Arc<Guard>>) -> Response {
-    match status(guard).await {
-        Some(status) if status.is_healthy => "ok\n".into_response(),
-        Some(status) => (StatusCode::SERVICE_UNAVAILABLE, status.troubles.join("\n")).into_response(),
-        None => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    // Nothing is counted for this: it is asked every few seconds.
+    match tokio::task::spawn_blocking(move || troubles(&guard.engine())).await {
+        Ok(troubles) if troubles.is_empty() => "ok\n".into_response(),
+        Ok(troubles) => (StatusCode::SERVICE_UNAVAILABLE, troubles.join("\n")).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
 
@@ -338,6 +393,20 @@ async fn export(State(guard): State<Arc<Guard>>, Path(name): Path<String>, heade
     }
     let head = [(header::ETAG, served.etag), (header::CONTENT_TYPE, "application/octet-stream".to_owned())];
     (head, axum::body::Bytes::from_owner(served.bytes)).into_response()
+}
+
+/// What is wrong.
+fn troubles(engine: &Engine) -> Vec<String> {
+    let mut troubles = Vec::new();
+    if !engine.lease().is_held() {
+        troubles.push("the lease is over: nothing is enforced until the hub is heard".to_owned());
+    }
+    for (index, state) in (0_u16..).zip(engine.feeds()) {
+        if let Some(trouble) = &state.trouble {
+            troubles.push(format!("{}: {trouble}", engine.alias(index)));
+        }
+    }
+    troubles
 }
 
 fn mode_word(mode: Option<Mode>) -> &'static str {
@@ -379,8 +448,17 @@ mod tests {
             troubles: vec!["<script>x</script>".to_owned()],
             lease: "held",
             lease_seconds_left: None,
+            hub: "https://hub.example/?<b>".to_owned(),
+            programme: Some("<img src=x onerror=alert(1)>".to_owned()),
+            configuration: Reloads {
+                at: Some("2026-01-15".to_owned()),
+                faults: vec!["guard.toml:3: `<i>` is no network".to_owned()],
+                ..Reloads::default()
+            },
             feeds: Vec::new(),
             allowed: 3,
+            allowed_by_programme: 1,
+            transfers: [1, 2, 0],
             warning_lists_passed_over: Vec::new(),
             zones: vec![ZoneLine { zone: "a.rpz".to_owned(), serial: 7, entries: 2 }],
             most_hit: Vec::new(),
@@ -391,6 +469,8 @@ mod tests {
         };
         let page = status.page();
         assert!(page.contains("&lt;script&gt;") && !page.contains("<script"), "{page}");
+        assert!(!["<b>", "<img", "<i>"].iter().any(|tag| page.contains(tag)), "{page}");
+        assert!(page.contains("not in force: guard.toml:3"), "{page}");
         assert!(status.metrics().contains("ringfence_guard_zone_entries{zone=\"a.rpz\"} 2\n"));
     }
 }

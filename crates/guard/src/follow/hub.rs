@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use taxii::{Credentials, Secret};
 use thiserror::Error;
@@ -52,6 +53,18 @@ pub struct Me {
 pub struct Programme {
     /// The STIX identity under which it publishes.
     pub identity: String,
+    /// What it is called.
+    #[serde(default)]
+    pub name: String,
+}
+
+/// What no guard of the programme may act on.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct AllowList {
+    /// Which state of it this is.
+    pub serial: String,
+    /// Names, addresses and networks.
+    pub values: Vec<String>,
 }
 
 /// What of a collection may be enforced and not read.
@@ -215,7 +228,15 @@ impl Hub {
     ///
     /// Fails if there is no answer, or one that cannot be read.
     pub fn blinded(&self, collection: &str, known: Option<&str>) -> Result<Option<BlindFeed>, HubError> {
-        let path = format!("/api/blinded?collection={}", taxii::encode_component(collection));
+        self.if_changed(&format!("/api/blinded?collection={}", taxii::encode_component(collection)), known)
+    }
+
+    /// What a path has, unless that is what `known` says.
+    fn if_changed<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        known: Option<&str>,
+    ) -> Result<Option<T>, HubError> {
         let mut request = self.agent.get(format!("{}{path}", self.origin));
         request = request.header(header::AUTHORIZATION, self.authorization());
         if let Some(known) = known {
@@ -233,6 +254,15 @@ impl Hub {
         read.map(Some).map_err(|error| {
             HubError::Failed(format!("the hub answered {path} with something else: {error}"))
         })
+    }
+
+    /// What the programme allows; `None` if that is still what `known` says, or the hub has no such list.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no answer, or one that cannot be read.
+    pub fn allowed(&self, known: Option<&str>) -> Result<Option<AllowList>, HubError> {
+        self.if_changed("/api/allow", known)
     }
 
     /// A short request for JSON.

@@ -2,15 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use model::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{Set, counts_by_phase};
+use super::Set;
 use crate::indicator::id_text;
 use crate::record::{Bound, Phase, Record};
 
 /// Of each reason so many indicators are named.
 const SAMPLES_MAX: usize = 20;
+
+/// So many records are looked at under one lock: far below a millisecond.
+const WALK: usize = 8_192;
 
 /// What a feed's indicators were refused for.
 #[derive(Clone, Debug, Default)]
@@ -44,14 +48,44 @@ pub struct FeedReport {
     pub waiting: u64,
     /// Those that have ended.
     pub ended: u64,
-    /// Active ones of which only keyed hashes are known: they are in no zone and no file.
+    /// Active ones that are known by keyed hashes only.
     pub blinded: u64,
+    /// When the first of the active ones ends.
+    pub ends_first: Option<Timestamp>,
+    /// When the last of those ends that have an end.
+    pub ends_last: Option<Timestamp>,
+    /// Active ones without an end.
+    pub endless: u64,
     /// Active ones that only monitor, by reason.
     pub monitored: BTreeMap<&'static str, u64>,
     /// What was not taken, by reason.
     pub refused: BTreeMap<String, u64>,
     /// Some of what was not taken: the indicator and why.
     pub samples: Vec<(String, String)>,
+}
+
+impl FeedReport {
+    fn count(&mut self, record: &Record) {
+        match record.phase {
+            Phase::Active => self.active += 1,
+            Phase::Waiting => self.waiting += 1,
+            Phase::Ended => self.ended += 1,
+        }
+        if !record.is_active() {
+            return;
+        }
+        self.blinded += u64::from(!record.blinded.is_empty());
+        match record.until {
+            Some(until) => {
+                self.ends_first = Some(self.ends_first.map_or(until, |other| other.min(until)));
+                self.ends_last = self.ends_last.max(Some(until));
+            }
+            None => self.endless += 1,
+        }
+        for bound in record.bounds.iter() {
+            *self.monitored.entry(Bound::words(bound)).or_default() += 1;
+        }
+    }
 }
 
 /// The set at a glance.
@@ -69,33 +103,30 @@ impl Set {
     /// What is loaded; `may_name` says which refused indicators may be named.
     #[must_use]
     pub fn report(&self, may_name: impl Fn(Uuid) -> bool) -> Report {
-        let table = self.table();
-        let mut feeds = Vec::new();
-        for (index, feed) in self.feeds().iter().enumerate() {
-            let number = u16::try_from(index).unwrap_or(u16::MAX);
-            let phases = counts_by_phase(&table, number);
-            let count = |phase| phases.get(&phase).copied().unwrap_or(0);
-            let is_active = |record: &&Record| record.feed == number && record.is_active();
-            let (mut blinded, mut monitored) = (0, BTreeMap::new());
-            for record in table.slots.iter().flatten().filter(is_active) {
-                blinded += u64::from(!record.blinded.is_empty());
-                for bound in record.bounds.iter() {
-                    *monitored.entry(Bound::words(bound)).or_default() += 1;
+        let settings = self.feeds();
+        let mut feeds: Vec<FeedReport> = settings
+            .iter()
+            .map(|feed| FeedReport { feed: feed.alias.clone(), ..FeedReport::default() })
+            .collect();
+        let mut from = 0;
+        loop {
+            // A part at a time: a change that waits for a walk over a million would keep every question waiting.
+            let table = self.table();
+            let to = table.slots.len().min(from + WALK);
+            for record in table.slots.get(from..to).unwrap_or_default().iter().flatten() {
+                if let Some(feed) = feeds.get_mut(usize::from(record.feed)) {
+                    feed.count(record);
                 }
             }
-            let refusals = table.refusals.get(index).cloned().unwrap_or_default();
-            let samples = refusals.samples.into_values().flatten();
-            let samples = samples.filter(|(id, _)| may_name(*id)).map(|(id, words)| (id_text(id), words));
-            feeds.push(FeedReport {
-                feed: feed.alias.clone(),
-                active: count(Phase::Active),
-                waiting: count(Phase::Waiting),
-                ended: count(Phase::Ended),
-                blinded,
-                monitored,
-                refused: refusals.counts,
-                samples: samples.collect(),
-            });
+            if to == table.slots.len() {
+                for (feed, refusals) in feeds.iter_mut().zip(&table.refusals) {
+                    let samples = refusals.samples.values().flatten().filter(|(id, _)| may_name(*id));
+                    feed.samples = samples.map(|(id, words)| (id_text(*id), words.clone())).collect();
+                    feed.refused.clone_from(&refusals.counts);
+                }
+                break;
+            }
+            from = to;
         }
         let lists = self.allowed();
         let (allowed, passed_over) = lists.extent();

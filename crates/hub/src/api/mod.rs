@@ -4,6 +4,7 @@
 //! misspelt `audience` would publish to everybody.
 
 pub(crate) mod backup;
+pub(crate) mod allow;
 pub(crate) mod blinded;
 pub(crate) mod credentials;
 pub(crate) mod false_positives;

@@ -329,6 +329,23 @@ fn hidden(n: u64, pattern: &str) -> Vec<u8> {
 }
 
 #[tokio::test]
+async fn what_no_guard_may_act_on_is_told_to_those_who_log_in() {
+    let face = Face::with_file("lists/allow.txt", "# ours\nGood.example\n192.0.2.0/24\n");
+    let (_, login) = face.member("Alpha", &["open"]);
+    let answer = face.get(&login, "/api/allow").await.expect(200);
+    assert_eq!(answer.json()["values"], json!(["good.example", "192.0.2.0/24"]));
+    let etag = answer.header("etag").unwrap().to_owned();
+    assert_eq!(etag.trim_matches('"'), answer.json()["serial"].as_str().unwrap());
+    let again = face.ask("GET", "/api/allow").login(&login).header("if-none-match", &etag);
+    assert!(again.send().await.expect(304).body.is_empty());
+    face.get(&login, "/api/allow?what=1").await.expect(400);
+    face.ask("GET", "/api/allow").send().await.expect(401);
+    let none = Face::new();
+    let (_, login) = none.member("Alpha", &["open"]);
+    assert_eq!(none.get(&login, "/api/allow").await.expect(200).json()["values"], json!([]));
+}
+
+#[tokio::test]
 async fn what_may_be_used_and_not_read_comes_blinded() {
     let face = Face::new();
     let (alpha, login) = face.member("Alpha", &["programme"]);

@@ -94,6 +94,14 @@ impl Face {
         Self::over(world, HubOptions::new([7; 32]))
     }
 
+    /// A hub whose programme has one file more.
+    pub(crate) fn with_file(name: &str, text: &str) -> Self {
+        let mut files = testkit::one_person_programme();
+        files.insert(name.to_owned(), text.as_bytes().to_vec());
+        let world = World::over(Arc::new(store::MemoryStore::new()), &files, 1);
+        Self::over(world, HubOptions::new([7; 32]))
+    }
+
     pub(crate) fn member(&self, name: &str, tiers: &[&str]) -> (Member, Login) {
         let (member, _) = self.world.member(name, tiers);
         let login = issue(&self.world, Principal::Member(member.id.clone()), None);

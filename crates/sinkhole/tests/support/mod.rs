@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test uses its part")]
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -128,20 +128,28 @@ pub(crate) fn world() -> SocketAddr {
     address
 }
 
-/// A true answer with a short life: an address for A, no data for the rest.
+/// What every name leads to in IPv6.
+pub(crate) const TRUE_V6: &str = "2001:db8:7::7";
+
+/// A true answer with a short life: an address for A and AAAA, no data for the rest.
 pub(crate) fn truth(query: &[u8]) -> Option<Vec<u8>> {
     let mut end = 12;
     while *query.get(end)? != 0 {
         end += usize::from(query[end]) + 1;
     }
     let question = query.get(12..end + 5)?;
-    let is_a = question[question.len() - 4..] == [0, 1, 0, 1];
-    let mut answer =
-        vec![query[0], query[1], 0x84 | (query[2] & 1), 0x80, 0, 1, 0, u8::from(is_a), 0, 0, 0, 0];
+    let data = match question[question.len() - 4..] {
+        [0, 1, 0, 1] => TRUE.parse::<Ipv4Addr>().unwrap().octets().to_vec(),
+        [0, 28, 0, 1] => TRUE_V6.parse::<Ipv6Addr>().unwrap().octets().to_vec(),
+        _ => Vec::new(),
+    };
+    let count = u8::from(!data.is_empty());
+    let mut answer = vec![query[0], query[1], 0x84 | (query[2] & 1), 0x80, 0, 1, 0, count, 0, 0, 0, 0];
     answer.extend_from_slice(question);
-    if is_a {
-        answer.extend_from_slice(&[0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 1, 0, 4]);
-        answer.extend_from_slice(&TRUE.parse::<Ipv4Addr>().unwrap().octets());
+    if count > 0 {
+        let kind = question[question.len() - 3];
+        answer.extend_from_slice(&[0xc0, 12, 0, kind, 0, 1, 0, 0, 0, 1, 0, u8::try_from(data.len()).unwrap()]);
+        answer.extend_from_slice(&data);
     }
     Some(answer)
 }

@@ -233,6 +233,7 @@ struct WrittenHub {
     trust: Option<PathBuf>,
     poll_seconds: Option<Spanned<u64>>,
     lease_hours: Option<Spanned<u64>>,
+    lease_seconds: Option<Spanned<u64>>,
 }
 
 #[derive(Debug, Deserialize)]

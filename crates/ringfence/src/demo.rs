@@ -7,10 +7,12 @@
 //! The objects were written for this purpose from public facts, with the source in each; addresses and domains are of
 //! the ranges that are reserved for documentation, and the members are fictional.
 
+mod guard;
 mod member;
 mod objects;
 mod story;
 mod telling;
+mod wire;
 
 pub(crate) use story::{Cast, Setting, tell};
 pub(crate) use telling::Telling;

@@ -6,8 +6,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -30,8 +29,8 @@ pub(crate) struct Hosting {
     exchange: Exchange,
     store: Arc<SqliteStore>,
     data: DataDir,
-    /// Time does no work while this is set: for stories that move the clock before they tell what is known by then.
-    is_waiting: Arc<AtomicBool>,
+    /// Held while time does its work, and by stories that move the clock before they tell what is known by then.
+    tending: Arc<Mutex<()>>,
 }
 
 /// What the faces are told.
@@ -60,16 +59,16 @@ impl Hosting {
             let token = first.token.context("the first credential has no token")?;
             data.write_token(&token)?;
         }
-        Ok(Self { exchange, store, data: data.clone(), is_waiting: Arc::default() })
+        Ok(Self { exchange, store, data: data.clone(), tending: Arc::default() })
     }
 
     pub(crate) fn exchange(&self) -> &Exchange {
         &self.exchange
     }
 
-    /// While this is set, time does no work.
-    pub(crate) fn is_waiting(&self) -> &Arc<AtomicBool> {
-        &self.is_waiting
+    /// While somebody holds this, time does no work.
+    pub(crate) fn tending(&self) -> &Arc<Mutex<()>> {
+        &self.tending
     }
 
     /// Serves on `listener` until `stop` comes.
@@ -92,7 +91,7 @@ impl Hosting {
             dir: self.data.path().join(BACKUPS),
         }));
         let keys = self.data.webhook_keys(&self.exchange.programme())?;
-        let tending = tokio::spawn(tend(self.exchange.clone(), Arc::clone(&self.is_waiting)));
+        let tending = tokio::spawn(tend(self.exchange.clone(), Arc::clone(&self.tending)));
         let comparing = tokio::spawn(compare(self.exchange.clone()));
         let router = hub::router(self.exchange.clone(), options)?;
         let serving = ServeOptions {
@@ -120,14 +119,16 @@ impl Hosting {
 const TENDING: Duration = Duration::from_secs(1);
 
 /// Lets time do its work: ties that begin and end, duties and reviews that come due.
-async fn tend(exchange: Exchange, is_waiting: Arc<AtomicBool>) {
+async fn tend(exchange: Exchange, tending: Arc<Mutex<()>>) {
     loop {
         tokio::time::sleep(TENDING).await;
-        if is_waiting.load(Ordering::SeqCst) {
-            continue;
-        }
-        let exchange = exchange.clone();
-        match tokio::task::spawn_blocking(move || exchange.tend_if_due()).await {
+        let (exchange, tending) = (exchange.clone(), Arc::clone(&tending));
+        let work = move || {
+            // Whoever holds it looks at the clock only while holding it, so nobody moves it in between.
+            let Ok(_held) = tending.try_lock() else { return Ok(Vec::new()) };
+            exchange.tend_if_due()
+        };
+        match tokio::task::spawn_blocking(work).await {
             Ok(Ok(moved)) => {
                 for moved in moved.iter().filter(|moved| moved.from != moved.to) {
                     tracing::info!(member.id = %moved.member, tier = %moved.tier, to = %moved.to, "a standing followed from its ties");

@@ -76,6 +76,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "intake",
             "ledger",
             "matcher",
+            "milter",
             "model",
             "observe",
             "programme",

@@ -83,6 +83,8 @@ impl fmt::Display for ConfigError {
 const DEFAULT_POLL: Duration = Duration::from_mins(1);
 /// An indicator that has ended is let go of, and resolvers do not ask without end.
 const DEFAULT_TTL_SECONDS: u64 = 30;
+/// A hub that has nothing to say is heard every 15 seconds.
+const LEASE_SECONDS_MIN: u64 = 20;
 const DEFAULT_KEEP_DAYS: u64 = 30;
 const DEFAULT_CACHE_ENTRIES: usize = 100_000;
 /// Many times what an office asks for; a forged sender's victim gets no more than this.
@@ -170,12 +172,21 @@ impl Checker<'_> {
             let remedy = "use `https://`; plain HTTP is for a hub on this machine";
             self.fault(hub.url.span(), "the token would travel in the clear", remedy);
         }
-        let lease = hub.lease_hours.and_then(|hours| {
+        let hours = hub.lease_hours.and_then(|hours| {
             if *hours.get_ref() == 0 {
                 self.fault(hours.span(), "a lease of no length ends at once", "name hours, or leave it out");
             }
             hours.get_ref().checked_mul(3_600).map(Duration::from_secs)
         });
+        let seconds = hub.lease_seconds.map(|seconds| {
+            if *seconds.get_ref() < LEASE_SECONDS_MIN {
+                let message = format!("a lease of {} s ends while all is well", seconds.get_ref());
+                let remedy = "name 20 s or more: a hub that has nothing to say is heard every 15";
+                self.fault(seconds.span(), message, remedy);
+            }
+            Duration::from_secs(seconds.into_inner())
+        });
+        let lease = hours.into_iter().chain(seconds).min();
         let poll = hub.poll_seconds.map_or(DEFAULT_POLL, |seconds| {
             if *seconds.get_ref() == 0 {
                 self.fault(seconds.span(), "polling without a pause", "name 1 or more seconds; 60 is usual");
@@ -577,6 +588,7 @@ mod tests {
 url = "http://hub.example/"
 token_file = "token"
 lease_hours = 0
+lease_seconds = 19
 [[feed]]
 collection = "a b"
 [[feed]]
@@ -592,8 +604,8 @@ origin = "rpz.example"
 "#;
         let problems = parse(text).unwrap_err();
         let told: Vec<_> = problems.problems().iter().map(|p| p.line).collect();
-        assert_eq!(told, [3, 5, 7, 10, 12, 13, 14, 16, 17].map(Some), "{problems}");
-        assert!(problems.to_string().contains("guard.toml:16: 192.0.2.1:53 can be reached"), "{problems}");
+        assert_eq!(told, [3, 5, 6, 8, 11, 13, 14, 15, 17, 18].map(Some), "{problems}");
+        assert!(problems.to_string().contains("guard.toml:17: 192.0.2.1:53 can be reached"), "{problems}");
     }
 
     #[test]

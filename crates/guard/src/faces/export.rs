@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use feeds::{Action, Entry, Feed, Format, Item, Output, Reader, Rpz, Rule, etag, replace};
-use matcher::{Key, Scope};
+use matcher::{Blinded, Key, Scope};
 use model::Timestamp;
 use time::OffsetDateTime;
 use tracing::{info, warn};
@@ -85,9 +85,15 @@ fn let_go(before: &Config, config: &Config, shelf: &Shelf) {
     }
 }
 
+/// What an entry is of.
+enum Value {
+    Plain(Key),
+    Blinded(Blinded),
+}
+
 /// An entry with what it borrows.
 struct Listed {
-    key: Key,
+    value: Value,
     reference: String,
     category: String,
     action: Action,
@@ -100,8 +106,7 @@ fn listed(config: &Config, judge: &Judge, salt: [u8; 16], export: &Export) -> Ve
     let mut all = Vec::new();
     for record in table.slots.iter().flatten().filter(|record| record.is_active()) {
         let Some(feed) = config.feeds.get(usize::from(record.feed)) else { continue };
-        let is_wanted = export.feeds.is_empty() || export.feeds.contains(&feed.alias);
-        if !is_wanted || (config.has_customers && !record.rights.may_redistribute()) {
+        if !export.feeds.is_empty() && !export.feeds.contains(&feed.alias) {
             continue;
         }
         let action = match record.mode(feed.mode) {
@@ -110,8 +115,12 @@ fn listed(config: &Config, judge: &Judge, salt: [u8; 16], export: &Export) -> Ve
         };
         let category = table.categories.get(usize::from(record.category)).cloned().unwrap_or_default();
         let reference = reference(&salt, record.id);
-        all.extend(record.keys.iter().map(|key| Listed {
-            key: key.clone(),
+        let may_leave = !config.has_customers || record.rights.may_redistribute();
+        let plain = record.keys.iter().filter(|_| may_leave).cloned().map(Value::Plain);
+        // No file can have these, and each file's report says so.
+        let blinded = record.blinded.iter().map(|(_, value)| Value::Blinded(*value));
+        all.extend(plain.chain(blinded).map(|value| Listed {
+            value,
             reference: reference.clone(),
             category: category.clone(),
             action,
@@ -126,17 +135,18 @@ fn listed(config: &Config, judge: &Judge, salt: [u8; 16], export: &Export) -> Ve
 /// itself, and a network with something allowed in it is not listed.
 fn open_up(listed: &mut Vec<Listed>, allowed: &Allowed) -> usize {
     let before = listed.len();
-    listed.retain(|one| !matches!(&one.key, Key::Prefix(prefix) if allowed.has_within(prefix)));
+    listed
+        .retain(|one| !matches!(&one.value, Value::Plain(Key::Prefix(prefix)) if allowed.has_within(prefix)));
     let left_out = before - listed.len();
-    let wide = listed.iter().filter_map(|one| match &one.key {
-        Key::Name(name, Scope::Subdomains) => Some(name.as_str()),
-        _ => None,
+    let wide = listed.iter().filter_map(|one| match &one.value {
+        Value::Plain(Key::Name(name, Scope::Subdomains)) => Some(name.as_str()),
+        Value::Plain(_) | Value::Blinded(_) => None,
     });
     let wide: Vec<&str> = wide.collect();
     let opened: BTreeSet<String> = allowed.opened(&wide).into_iter().map(str::to_owned).collect();
     let mut narrowed = 0;
     for one in listed.iter_mut() {
-        if let Key::Name(name, scope @ Scope::Subdomains) = &mut one.key
+        if let Value::Plain(Key::Name(name, scope @ Scope::Subdomains)) = &mut one.value
             && opened.contains(name.as_str())
         {
             *scope = Scope::Exact;
@@ -159,7 +169,10 @@ fn write(
         info!(path = %export.path.display(), narrowed, "entries are narrowed or left out, since something allowed lies within");
     }
     let entries = listed.iter().map(|one| Entry {
-        item: Item::Plain(&one.key),
+        item: match &one.value {
+            Value::Plain(key) => Item::Plain(key),
+            Value::Blinded(value) => Item::Blinded(value),
+        },
         reference: &one.reference,
         category: &one.category,
         action: one.action,

@@ -289,7 +289,9 @@ impl Status {
         for feed in &self.feeds {
             let refused = feed.report.refused.iter().map(|(reason, count)| (reason.as_str(), *count));
             let monitored = feed.report.monitored.iter().map(|(reason, count)| (*reason, *count));
-            for (reason, count) in refused.chain(monitored) {
+            let blinded = (feed.report.blinded > 0)
+                .then_some(("blinded: met, and in no zone and no file", feed.report.blinded));
+            for (reason, count) in refused.chain(monitored).chain(blinded) {
                 let name = escaped(&feed.report.feed);
                 let _infallible = write!(page, "<tr><td>{name}<td>{}<td>{count}", escaped(reason));
             }

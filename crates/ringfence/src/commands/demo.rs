@@ -84,12 +84,12 @@ fn start(data: &DataDir, listen: SocketAddr, scratch: PathBuf, volume: u32) -> R
     )?;
     let vkey = hosting.exchange().ledger_head().vkey;
     let token = fs::read_to_string(data.token_path()).context("reading the operator's token")?;
-    let is_waiting = Arc::clone(hosting.is_waiting());
+    let tending = Arc::clone(hosting.tending());
     let hub = Background::start(hosting, listen)?;
     let url = hub.url().to_owned();
     let api = Api::new(&url, Some(token.trim().to_owned()), None)?;
     let officers = [officer(&api, &url)?, officer(&api, &url)?];
-    Ok((hub, Setting { url, api, officers, clock, is_waiting, programme, vkey, identity, scratch, volume }))
+    Ok((hub, Setting { url, api, officers, clock, tending, programme, vkey, identity, scratch, volume }))
 }
 
 /// The template. The story spans twelve years and is not about questionnaires, so these are due every twenty.

@@ -2,8 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -11,6 +10,7 @@ use model::{Member, MemberId, MemberKind, MovedClock, Standing, Tier};
 use programme::Programme;
 use serde_json::{Value, json};
 
+use super::guard;
 use super::member::{Polled, Poller};
 use super::objects::{self, ByCollection};
 use super::telling::{Telling, millis, rate, took};
@@ -40,8 +40,8 @@ pub(crate) struct Setting {
     pub(crate) officers: [Api; 2],
     /// The hub's clock.
     pub(crate) clock: Arc<MovedClock>,
-    /// Lets time do no work while the clock is moved and what is known by then is not told yet.
-    pub(crate) is_waiting: Arc<AtomicBool>,
+    /// Held while the clock is moved and what is known by then is not told yet, so that time does no work.
+    pub(crate) tending: Arc<Mutex<()>>,
     /// The hub's programme, which has the story among its cases.
     pub(crate) programme: Arc<Programme>,
     pub(crate) vkey: String,
@@ -89,6 +89,7 @@ pub(crate) fn tell(setting: &Setting, telling: &mut Telling) -> Result<Cast> {
     signed(setting, telling, &mut symantec)?;
     reinstate(setting, telling, &mut symantec, &second, &all)?;
     nothing_left(setting, telling, &symantec)?;
+    guard::chapter(setting, telling)?;
 
     volume(setting, telling, &mut castle, &all)?;
     audit(setting, telling, &[&symantec, &castle], &second)?;
@@ -177,7 +178,7 @@ fn both_poll(telling: &mut Telling, members: &mut [&mut Poller], published: &ByC
 /// Moves the hub's clock to a day, and imports what is known of the story by then.
 fn learn(setting: &Setting, day: &str) -> Result<(Value, Duration)> {
     let until = day.parse::<ties::Day>()?.end();
-    setting.is_waiting.store(true, Ordering::SeqCst);
+    let _held = setting.tending.lock().unwrap_or_else(PoisonError::into_inner);
     setting.clock.set(format!("{day}T09:00:00Z").parse()?);
     let file = setting.programme.vetting_cases().iter().find(|file| file.file == "cases/symantec.toml");
     let known = file.context("the template tells the story")?.statements.iter();
@@ -186,7 +187,6 @@ fn learn(setting: &Setting, day: &str) -> Result<(Value, Duration)> {
     let begun = Instant::now();
     let imported: Value = setting.officers[0].post("/api/ties", &body)?;
     let took = begun.elapsed();
-    setting.is_waiting.store(false, Ordering::SeqCst);
     ensure!(imported["refused"] == json!([]), "statements were refused: {}", imported["refused"]);
     Ok((imported, took))
 }
@@ -224,7 +224,7 @@ fn announced(setting: &Setting, telling: &mut Telling, symantec: &Poller) -> Res
 }
 
 /// The first lines of a decision: the verdict and its reason.
-fn verdict(decision: &Value) -> Vec<String> {
+pub(super) fn verdict(decision: &Value) -> Vec<String> {
     let text = decision["text"].as_str().unwrap_or_default();
     text.lines().take(2).map(str::to_owned).collect()
 }

@@ -1,0 +1,90 @@
+//! What is published is enforced, and what is taken back is not.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::Path;
+use std::time::Duration;
+
+use crate::common::{Hub, text};
+use crate::site::{Guard, SINKHOLE, eventually, id_of, provider};
+
+fn config(hub: &str, more: &str) -> String {
+    format!(
+        "data = \"guard\"\n[hub]\nurl = \"{hub}/taxii2/\"\ntoken_file = \"token\"\npoll_seconds = 1\n{more}\n\
+         [[feed]]\ncollection = \"indicators\"\nmode = \"enforce\"\n\
+         [sinkhole]\naddresses = {{ \"\" = [\"{SINKHOLE}\"] }}\n\
+         [sinkhole.rpz]\nlisten = [\"<rpz>\"]\norigin = \"rpz.guard.example\"\nunsigned = [\"127.0.0.1\"]\n\
+         [status]\nlisten = \"<status>\"\n"
+    )
+}
+
+/// The address that the feed's zone has for a name.
+fn answer(guard: &Guard, name: &str) -> Option<Ipv4Addr> {
+    let mut query = vec![0x12, 0x34, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    for label in format!("{name}.indicators.rpz.guard.example").split('.') {
+        query.push(u8::try_from(label.len()).unwrap());
+        query.extend(label.as_bytes());
+    }
+    query.extend([0, 0, 1, 0, 1]);
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    socket.send_to(&query, SocketAddr::from(([127, 0, 0, 1], guard.port("rpz")))).unwrap();
+    let mut answer = [0; 1500];
+    let length = socket.recv(&mut answer).unwrap();
+    let answers = u16::from_be_bytes([answer[6], answer[7]]);
+    // The one address that an answer has stands at its end, before nothing but what signs it.
+    let bytes: [u8; 4] =
+        answer[..length].windows(6).rev().find(|w| w[..2] == [0, 4])?[2..].try_into().unwrap();
+    (answers > 0).then(|| bytes.into())
+}
+
+fn publish(hub: &Hub, dir: &Path, names: &[&str]) {
+    let mut list = String::new();
+    for name in names {
+        writeln!(list, "{name}").unwrap();
+    }
+    fs::write(dir.join("list.txt"), list).unwrap();
+    let list = dir.join("list.txt");
+    let published = hub.run(&["publish", "--to", "indicators", list.to_str().unwrap()]);
+    assert!(published.status.success(), "{}", text(&published));
+}
+
+#[test]
+fn what_is_published_is_enforced_and_what_is_taken_back_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Hub::start(dir.path());
+    let north = provider(&hub, "North");
+    publish(&hub, dir.path(), &["evil.example.com", "bad.example.net"]);
+    let guard = Guard::started(&dir.path().join("north"), &north.token, &config(&hub.url, ""));
+    eventually("the history is enforced", || answer(&guard, "evil.example.com") == Some(SINKHOLE));
+    assert_eq!(answer(&guard, "good.example.com"), None);
+    publish(&hub, dir.path(), &["new.example.org"]);
+    eventually("the new is enforced", || answer(&guard, "new.example.org") == Some(SINKHOLE));
+
+    let id = id_of(&hub, &north, "new.example");
+    let recalled = hub.run(&["recall", &id, "--withdraw", "--reason", "mistaken"]);
+    assert!(recalled.status.success(), "{}", text(&recalled));
+    eventually("the recalled is let go of", || answer(&guard, "new.example.org").is_none());
+    assert_eq!(answer(&guard, "evil.example.com"), Some(SINKHOLE), "what was not recalled stays");
+    assert!(guard.page("/healthz").starts_with("HTTP/1.1 200"), "{}", guard.page("/healthz"));
+    assert!(guard.page("/metrics").contains("ringfence_guard_zone_entries"));
+    hub.stop();
+}
+
+#[test]
+fn a_guard_that_was_killed_goes_on_without_its_hub_until_the_lease_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Hub::start(dir.path());
+    let north = provider(&hub, "North");
+    publish(&hub, dir.path(), &["evil.example.com"]);
+    let config = config(&hub.url, "lease_hours = 1");
+    let mut guard = Guard::started(&dir.path().join("north"), &north.token, &config);
+    eventually("it is enforced", || answer(&guard, "evil.example.com") == Some(SINKHOLE));
+    guard.kill();
+    hub.stop();
+    guard.start();
+    assert_eq!(answer(&guard, "evil.example.com"), Some(SINKHOLE), "it is there from the first question on");
+    let stranger = Guard::started(&dir.path().join("elsewhere"), &north.token, &config);
+    assert_eq!(answer(&stranger, "evil.example.com"), None, "one that never heard the hub enforces nothing");
+}

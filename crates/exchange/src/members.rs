@@ -551,7 +551,7 @@ pub(crate) fn put_same_identity(turn: &mut Hand<'_>, member: &Member) -> Result<
     Ok(())
 }
 
-fn put_credential(
+pub(crate) fn put_credential(
     turn: &mut Hand<'_>,
     record: &CredentialRecord,
     action: &str,

@@ -37,7 +37,7 @@ use record::Record;
 use story::Story;
 
 /// How many ties the table shows; the file of it has all.
-const TIES_SHOWN: usize = 200;
+const TIES_SHOWN: usize = 60;
 
 #[derive(Template)]
 #[template(path = "member.html")]

@@ -67,3 +67,18 @@ async fn what_is_new_since_the_last_visit_is_marked_once() {
     let rows = face.get(&mut me, "/?format=json").await.expect(200);
     assert!(rows.body.contains("Agree: removed on open"), "{}", rows.body);
 }
+
+#[tokio::test]
+async fn a_thousand_members_make_small_pages() {
+    let face = Face::new();
+    for number in 0..1_000 {
+        drop(face.world.member(&format!("Member {number:04} of the programme"), &["open", "programme", "cleared"]));
+    }
+    let mut me = face.role(Role::Officer).await;
+    for path in ["/", "/members", "/members?q=9"] {
+        let begun = std::time::Instant::now();
+        let page = face.get(&mut me, path).await.expect(200);
+        eprintln!("{path} with a thousand members: {:?}, {} bytes", begun.elapsed(), page.body.len());
+        assert!(page.body.len() < 100_000, "{path}: {} bytes", page.body.len());
+    }
+}

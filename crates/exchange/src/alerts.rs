@@ -125,6 +125,18 @@ impl Exchange {
         Ok(self.alerts_from(first_after(caller, after)?)?)
     }
 
+    /// The last alerts, at most `limit` of them, the newest last.
+    ///
+    /// # Errors
+    ///
+    /// Refuses members.
+    pub fn last_alerts(&self, caller: &Caller, limit: usize) -> Result<Vec<Alert>, AdminError> {
+        first_after(caller, "")?;
+        let count = self.inner.published.registry().alerts;
+        let limit = u64::try_from(limit.min(ALERTS_MAX)).unwrap_or(u64::MAX);
+        Ok(self.alerts_from(count.saturating_sub(limit))?)
+    }
+
     /// Whether the caller may follow the alerts from `after` on.
     ///
     /// # Errors

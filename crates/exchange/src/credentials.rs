@@ -28,11 +28,14 @@ use subtle::ConstantTimeEq as _;
 use crate::error::{AdminError, AuthenticationError};
 use crate::people;
 use crate::registry::Registry;
+use crate::second_factor::{self, SecondFactor};
 
 /// How many successes and how many failure counters are remembered at most.
 const REMEMBERED_MAX: usize = 65_536;
 /// The longest login.
 const LOGIN_BYTES_MAX: usize = 128;
+/// The shortest password, in characters.
+const PASSWORD_LENGTH_MIN: usize = 12;
 /// The window in which failures are counted.
 const WINDOW_MICROS: i64 = 60_000_000;
 /// Argon2id at 19 MiB and 2 passes, about 20 ms (OWASP's first recommendation).
@@ -63,6 +66,9 @@ pub struct CredentialRecord {
     pub expires: Option<Timestamp>,
     /// When it was revoked.
     pub revoked: Option<Timestamp>,
+    /// The second factor that goes with its password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) second_factor: Option<SecondFactor>,
     verifier: Verifier,
 }
 
@@ -91,11 +97,18 @@ impl CredentialRecord {
         self.revoked.is_none() && self.expires.is_none_or(|expires| now < expires)
     }
 
-    fn is_password(&self) -> bool {
+    /// Whether a person chose its secret.
+    pub(crate) fn is_password(&self) -> bool {
         match self.verifier {
             Verifier::Argon2id(_) => true,
             Verifier::Keyed(_) => false,
         }
+    }
+
+    /// The same with another password.
+    pub(crate) fn with_password(mut self, password: &str, salt: &[u8; 32]) -> Result<Self, AdminError> {
+        self.verifier = chosen(password, salt)?;
+        Ok(self)
     }
 
     fn caller(&self) -> Caller {
@@ -177,6 +190,8 @@ pub(crate) struct Verification {
     known: Mutex<HashMap<[u8; 32], Known>>,
     /// By a keyed hash of the counter's name, so that names of any length take the same room.
     failures: Mutex<HashMap<[u8; 32], Failures>>,
+    /// The step of the last code that each account's second factor was accepted with.
+    used_steps: Mutex<HashMap<CredentialId, u64>>,
     #[cfg(test)]
     slow_hashes: std::sync::atomic::AtomicUsize,
 }
@@ -198,6 +213,7 @@ impl Verification {
             key,
             known: Mutex::default(),
             failures: Mutex::default(),
+            used_steps: Mutex::default(),
             #[cfg(test)]
             slow_hashes: std::sync::atomic::AtomicUsize::new(0),
         }
@@ -233,10 +249,7 @@ impl Verification {
             )));
         }
         let (verifier, secret, token) = match new.password {
-            Some(password) if password.chars().count() < 12 => {
-                return Err(AdminError::Invalid("a password needs at least 12 characters".to_owned()));
-            }
-            Some(password) => (Verifier::Argon2id(slow_hash(&password, &secret_bytes)?), password, None),
+            Some(password) => (chosen(&password, &secret_bytes)?, password, None),
             None => {
                 let secret = URL_SAFE_NO_PAD.encode(secret_bytes);
                 let verifier = Verifier::Keyed(hex::encode(
@@ -257,6 +270,7 @@ impl Verification {
             created: now,
             expires: new.expires,
             revoked: None,
+            second_factor: None,
             verifier,
         };
         Ok(CredentialSecret { record, secret, token })
@@ -278,6 +292,41 @@ impl Verification {
         if let Some(caller) = self.recall(&presented, registry.epoch, now) {
             return Ok(caller);
         }
+        // A password alone is not accepted of an account with a second factor, or the second factor would mean nothing.
+        let (caller, expires) = self.check(registry, (login, secret), None, peer, now)?;
+        let seconds = i64::from(registry.programme().settings().limits.credential_cache_seconds);
+        let cached = now.plus_micros(seconds.saturating_mul(1_000_000));
+        let until = expires.map_or(cached, |expires| expires.min(cached));
+        self.remember(presented, Known { caller: caller.clone(), epoch: registry.epoch, until });
+        Ok(caller)
+    }
+
+    /// Recognises a person who signs in, with the code of the second factor where the account has one. Nothing of it is
+    /// remembered: the same code is not accepted twice.
+    pub(crate) fn sign_in(
+        &self,
+        registry: &Registry,
+        attempt: &Attempt<'_>,
+        code: Option<&str>,
+        peer: &str,
+        now: Timestamp,
+    ) -> Result<Caller, AuthenticationError> {
+        let (login, secret) = attempt.parts().ok_or(AuthenticationError::Refused)?;
+        if login.len() > LOGIN_BYTES_MAX {
+            return Err(AuthenticationError::Refused);
+        }
+        self.check(registry, (login, secret), code, peer, now).map(|(caller, _)| caller)
+    }
+
+    /// Holds a login, a secret and the code of a second factor against what is kept, and counts failures.
+    fn check(
+        &self,
+        registry: &Registry,
+        (login, secret): (&str, &str),
+        code: Option<&str>,
+        peer: &str,
+        now: Timestamp,
+    ) -> Result<(Caller, Option<Timestamp>), AuthenticationError> {
         let limits = registry.programme().settings().limits;
         let credential = registry.logins.get(login).and_then(|id| registry.credentials.get(id));
         let mut counters = vec![self.mac(b"peer\n", &[peer.as_bytes()])];
@@ -294,18 +343,34 @@ impl Verification {
         if !matches && !took_long && registry.credentials.values().any(CredentialRecord::is_password) {
             self.spend_as_for_a_password(secret);
         }
-        let Some(credential) = credential.filter(|credential| matches && credential.is_current(now)) else {
+        let accepted = credential.filter(|credential| matches && credential.is_current(now));
+        let Some(credential) = accepted.filter(|credential| self.has_second_factor(credential, code, now)) else {
             for counter in &counters {
                 self.count_failure(counter, now);
             }
             return Err(AuthenticationError::Refused);
         };
-        let caller = credential.caller();
-        let seconds = i64::from(limits.credential_cache_seconds);
-        let cached = now.plus_micros(seconds.saturating_mul(1_000_000));
-        let until = credential.expires.map_or(cached, |expires| expires.min(cached));
-        self.remember(presented, Known { caller: caller.clone(), epoch: registry.epoch, until });
-        Ok(caller)
+        Ok((credential.caller(), credential.expires))
+    }
+
+    /// Whether the account has no second factor, or `code` is its code now and was not used before.
+    fn has_second_factor(&self, credential: &CredentialRecord, code: Option<&str>, now: Timestamp) -> bool {
+        let Some(factor) = &credential.second_factor else { return true };
+        let secret = self.second_factor_secret(&credential.id, &factor.nonce);
+        let Some(step) = code.and_then(|code| second_factor::step_of(&secret, code, now)) else { return false };
+        let mut used = self.used_steps.lock().unwrap_or_else(PoisonError::into_inner);
+        // RFC 6238 §5.2: a code is accepted once. So is one that is older than one that was accepted.
+        if used.get(&credential.id).is_some_and(|last| step <= *last) {
+            return false;
+        }
+        used.insert(credential.id.clone(), step);
+        true
+    }
+
+    /// The secret of a second factor. It follows from the hub's key, so the store holds nothing that a thief could use.
+    pub(crate) fn second_factor_secret(&self, id: &CredentialId, nonce: &str) -> [u8; 20] {
+        let whole = self.mac(b"second factor\n", &[id.as_str().as_bytes(), nonce.as_bytes()]);
+        std::array::from_fn(|at| whole[at])
     }
 
     fn matches(&self, credential: &CredentialRecord, secret: &str) -> bool {
@@ -393,6 +458,15 @@ impl Verification {
         }
         seen.count = seen.count.saturating_add(1);
     }
+}
+
+/// What is kept of a password that a person chose.
+fn chosen(password: &str, salt: &[u8; 32]) -> Result<Verifier, AdminError> {
+    if password.chars().count() < PASSWORD_LENGTH_MIN {
+        let message = format!("a password needs at least {PASSWORD_LENGTH_MIN} characters");
+        return Err(AdminError::Invalid(message));
+    }
+    Ok(Verifier::Argon2id(slow_hash(password, salt)?))
 }
 
 fn slow_hash(password: &str, salt: &[u8; 32]) -> Result<String, AdminError> {

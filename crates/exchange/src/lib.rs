@@ -19,7 +19,9 @@
 //! date that the change handed out has come. So whoever polls after an acknowledgement sees what was acknowledged, and
 //! a client that goes by its own clock misses nothing.
 
+mod accounts;
 mod alerts;
+mod around;
 mod audit;
 mod beside;
 mod binding;
@@ -53,13 +55,16 @@ mod recall;
 mod recorded;
 mod registry;
 mod reporting;
+mod second_factor;
 mod sight;
 mod ties;
 mod uses;
 mod webhooks;
 mod writer;
 
+pub use accounts::{Account, SecondFactorOffer};
 pub use alerts::{ALERTS_MAX, Alert};
+pub use around::{AROUND_MAX, Around, Neighbour};
 pub use audit::{HeldObject, HoldsReport, LedgerHead, Receiver, WhoReport};
 pub use binding::{Bound, Waiting};
 pub use blinded::{BlindedAnswer, BlindedEntry};

@@ -553,7 +553,7 @@ pub(crate) fn put_same_identity(turn: &mut Hand<'_>, member: &Member) -> Result<
     past::keep(turn, &member.id, &before)
 }
 
-fn put_credential(
+pub(crate) fn put_credential(
     turn: &mut Hand<'_>,
     record: &CredentialRecord,
     action: &str,

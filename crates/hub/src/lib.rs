@@ -50,7 +50,8 @@ mod watch;
 mod webhooks;
 
 pub use options::{BackupError, BackupReport, Backups, HubOptions, MetricsAccess};
-pub use peer::Connection;
+pub use endpoints::RESERVED;
+pub use peer::{Connection, counted_for};
 pub use router::{ReservedName, router};
 pub use serve::{ServeOptions, serve};
 pub use tls::{Tls, TlsError};

@@ -65,11 +65,13 @@ const ARROWS: &[(&str, &[&str])] = &[
             "taxii-client",
         ],
     ),
+    ("console", &["exchange", "model", "programme", "store", "ties", "vetting"]),
     ("hub", &["exchange", "ledger", "model", "programme", "store", "taxii", "ties"]),
     ("testkit", &["exchange", "ledger", "model", "programme", "release", "stix", "store", "taxii"]),
     (
         "ringfence",
         &[
+            "console",
             "exchange",
             "guard",
             "hub",
@@ -126,6 +128,7 @@ const TEST_ARROWS: &[(&str, &[&str])] = &[
     ("store", &["programme", "store"]),
     ("store-sqlite", &["programme"]),
     ("exchange", &["store-sqlite", "testkit"]),
+    ("console", &["testkit"]),
     ("hub", &["matcher", "release", "stix", "store", "store-sqlite", "taxii-client", "testkit"]),
     ("intake", &[]),
     ("ringfence", &["testkit"]),

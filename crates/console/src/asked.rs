@@ -1,0 +1,134 @@
+//! What a page is asked, and by whom.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::response::{IntoResponse as _, Redirect};
+use http::request::Parts;
+use model::{Caller, Timestamp};
+
+use crate::console::Console;
+use crate::export::Format;
+use crate::frame::Frame;
+use crate::problem::{Answer, Problem};
+use crate::query::Query;
+use crate::sessions::{Flash, Session};
+
+/// A request of somebody who is signed in. The pipeline makes it.
+#[derive(Clone)]
+pub(crate) struct Asked {
+    pub(crate) session: Arc<Session>,
+    pub(crate) console: Console,
+    pub(crate) path: String,
+    pub(crate) query: Query,
+    pub(crate) now: Timestamp,
+}
+
+impl Asked {
+    /// Who asks; what it may, the exchange says.
+    pub(crate) fn caller(&self) -> Arc<Caller> {
+        Arc::clone(&self.session.caller)
+    }
+
+    /// What stands around the page.
+    pub(crate) fn frame(&self, title: &str) -> Frame {
+        Frame::new(&self.console, Some(&self.session), &self.path, title)
+    }
+
+    /// In which form the page's table is wanted, if it is.
+    pub(crate) fn format(&self) -> Result<Option<Format>, Problem> {
+        match self.query.get("format") {
+            None => Ok(None),
+            Some("csv") => Ok(Some(Format::Csv)),
+            Some("json") => Ok(Some(Format::Json)),
+            Some(_) => Err(Problem::bad_request("`format` is csv or json")),
+        }
+    }
+
+    /// A link to this page with one value of its query set to another, or taken away.
+    pub(crate) fn link(&self, name: &str, value: Option<&str>) -> String {
+        self.query.with(name, value).link(&self.path)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Asked {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        parts.extensions.get::<Self>().cloned().ok_or_else(|| Problem::internal("a page without a session"))
+    }
+}
+
+/// A form that was sent from a page of ours, by somebody who is signed in. The pipeline has checked both.
+#[derive(Clone)]
+pub(crate) struct Posted {
+    pub(crate) asked: Asked,
+    pub(crate) fields: Query,
+}
+
+impl Posted {
+    pub(crate) fn caller(&self) -> Arc<Caller> {
+        self.asked.caller()
+    }
+
+    /// A field that has to be filled in.
+    pub(crate) fn field(&self, name: &str) -> Result<&str, Problem> {
+        let missing = || Problem::new(http::StatusCode::UNPROCESSABLE_ENTITY, format!("`{name}` is missing"));
+        self.fields.get(name).ok_or_else(missing)
+    }
+
+    /// A field that has to be filled in, read as what it is.
+    pub(crate) fn read<T>(&self, name: &str) -> Result<T, Problem>
+    where
+        T: std::str::FromStr<Err: std::fmt::Display>,
+    {
+        let wrong = |error: T::Err| {
+            Problem::new(http::StatusCode::UNPROCESSABLE_ENTITY, format!("`{name}`: {error}"))
+        };
+        self.field(name)?.parse().map_err(wrong)
+    }
+
+    /// Says what was done, on the page where to go on.
+    pub(crate) fn done(&self, text: impl Into<String>, to: &str) -> Answer {
+        self.asked.session.say(Flash { text: text.into(), is_error: false });
+        Ok(Redirect::to(to).into_response())
+    }
+
+    /// Where the form says to go on, if that is a path of ours.
+    pub(crate) fn back_to<'p>(&'p self, otherwise: &'p str) -> &'p str {
+        own_path(self.fields.get("back")).unwrap_or(otherwise)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Posted {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        parts.extensions.get::<Self>().cloned().ok_or_else(|| Problem::internal("a form without a session"))
+    }
+}
+
+/// A path on this host, and nothing that a browser would take for another host.
+pub(crate) fn own_path(text: Option<&str>) -> Option<&str> {
+    text.filter(|path| {
+        path.starts_with('/')
+            && !path.starts_with("//")
+            && !path.contains('\\')
+            && path.bytes().all(|byte| byte.is_ascii_graphic())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_paths_of_ours_are_gone_on_to() {
+        for good in ["/", "/members/member:0?as_of=2012-03-28"] {
+            assert_eq!(own_path(Some(good)), Some(good));
+        }
+        for bad in ["", "members", "//evil.example", "https://evil.example", "/\\evil.example", "/a\r\nx", "/\t/x"] {
+            assert_eq!(own_path(Some(bad)), None, "{bad}");
+        }
+    }
+}

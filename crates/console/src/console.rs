@@ -1,0 +1,127 @@
+//! What all pages share: the exchange, the sessions, and limits on what runs at once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use exchange::Exchange;
+use hmac::{Hmac, Mac as _};
+use model::Caller;
+use sha2::Sha256;
+use tokio::sync::Semaphore;
+
+use crate::assets::Assets;
+use crate::options::ConsoleOptions;
+use crate::problem::Problem;
+use crate::sessions::Sessions;
+
+/// How long a link that signs in once can be used.
+const LINK_MAX: Duration = Duration::from_hours(1);
+
+/// The console, shared by all requests. Cheap to clone.
+#[derive(Clone)]
+pub struct Console(Arc<ConsoleState>);
+
+impl std::ops::Deref for Console {
+    type Target = ConsoleState;
+
+    fn deref(&self) -> &ConsoleState {
+        &self.0
+    }
+}
+
+/// What [`Console`] shares.
+pub struct ConsoleState {
+    pub(crate) exchange: Exchange,
+    pub(crate) options: ConsoleOptions,
+    pub(crate) sessions: Sessions,
+    pub(crate) assets: Assets,
+    /// Binds the form for signing in to a cookie.
+    key: [u8; 32],
+    reads: Arc<Semaphore>,
+    decisions: Arc<Semaphore>,
+}
+
+impl Console {
+    /// A console over an exchange.
+    #[must_use]
+    pub fn new(exchange: Exchange, options: ConsoleOptions) -> Self {
+        let mut key = [0; 32];
+        (options.random)(&mut key);
+        Self(Arc::new(ConsoleState {
+            sessions: Sessions::new(options.idle_max, options.session_max),
+            assets: Assets::new(),
+            key,
+            reads: Arc::new(Semaphore::new(options.pages_max)),
+            decisions: Arc::new(Semaphore::new(options.decisions_max)),
+            exchange,
+            options,
+        }))
+    }
+
+    /// A path that signs somebody in once, within an hour, and goes on to `next`: for a first look.
+    #[must_use]
+    pub fn link_once(&self, caller: Caller, next: &str) -> String {
+        let token = self.random_token();
+        self.sessions.offer(&token, caller, self.exchange.now() + LINK_MAX);
+        format!("/sign-in/once/{token}?next={}", crate::query::encode(next))
+    }
+
+    /// Asks the exchange something, on a blocking thread.
+    pub(crate) async fn read<T, E>(
+        &self,
+        work: impl FnOnce(&Exchange) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        E: Into<Problem> + Send + 'static,
+    {
+        self.run(&self.reads, work).await
+    }
+
+    /// Has the exchange do something, which waits for its writer, on a blocking thread.
+    pub(crate) async fn decide<T, E>(
+        &self,
+        work: impl FnOnce(&Exchange) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        E: Into<Problem> + Send + 'static,
+    {
+        self.run(&self.decisions, work).await
+    }
+
+    async fn run<T, E>(
+        &self,
+        permits: &Arc<Semaphore>,
+        work: impl FnOnce(&Exchange) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        E: Into<Problem> + Send + 'static,
+    {
+        let permit = Arc::clone(permits).acquire_owned().await.map_err(Problem::internal)?;
+        let exchange = self.exchange.clone();
+        let done = tokio::task::spawn_blocking(move || {
+            // The permit goes with the work: a browser that hangs up does not make room for another.
+            let _permit = permit;
+            work(&exchange)
+        });
+        done.await.map_err(Problem::internal)?.map_err(Into::into)
+    }
+
+    /// 256 random bits, as text that can stand in cookies and paths.
+    pub(crate) fn random_token(&self) -> String {
+        let mut bytes = [0; 32];
+        (self.options.random)(&mut bytes);
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// What the form for signing in carries, for a browser that has this cookie.
+    pub(crate) fn token_before(&self, cookie: &str) -> String {
+        let mut mac = <Hmac<Sha256> as hmac::Mac>::new_from_slice(&self.key).expect("HMAC takes a key of any length");
+        mac.update(cookie.as_bytes());
+        URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
+    }
+}

@@ -1,0 +1,207 @@
+//! What is drawn: entities as boxes, and for each pair of them one line with all their ties.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use exchange::Around;
+use ties::{EntityId, EntityKind, KnownTie, TieId, TieKind, Truth};
+use vetting::{Claim, Decision, Step};
+
+use crate::query::encode;
+use crate::words;
+
+/// What a box stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NodeKind {
+    /// Whom the picture is about.
+    Focus,
+    /// A party of concern.
+    Concern,
+    Person,
+    State,
+    Organisation,
+    /// Several entities that were put together.
+    Cluster,
+}
+
+/// A box.
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    pub(crate) name: String,
+    /// A second line: since when of concern, countries.
+    pub(crate) note: String,
+    pub(crate) kind: NodeKind,
+    pub(crate) level: i32,
+    pub(crate) href: String,
+}
+
+/// A line: all ties from one box to another.
+#[derive(Clone, Debug)]
+pub(crate) struct Edge {
+    pub(crate) from: usize,
+    pub(crate) to: usize,
+    /// What it says, the most important first.
+    pub(crate) labels: Vec<String>,
+    /// Whether it is about shares; else about something else.
+    pub(crate) is_holding: bool,
+    pub(crate) truth: Truth,
+    /// Whether the decision rests on it.
+    pub(crate) matters: bool,
+    pub(crate) href: String,
+}
+
+/// What is drawn. The first box is the one that the picture is about.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Graph {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) edges: Vec<Edge>,
+}
+
+/// How a tie sorts among those of a pair: shares first, what is planned last.
+fn weight(kind: &TieKind) -> u8 {
+    match kind {
+        TieKind::Holds(_) => 0,
+        TieKind::Appoints(_) | TieKind::Directs { .. } | TieKind::Consolidates { .. } => 1,
+        TieKind::PartyTo { .. } | TieKind::Serves { .. } | TieKind::MayAcquire { .. } => 2,
+        TieKind::Venture | TieKind::Seconds | TieKind::Licenses { .. } => 3,
+        TieKind::Contracts { .. }
+        | TieKind::Supplies { .. }
+        | TieKind::Lends { .. }
+        | TieKind::Pays { .. }
+        | TieKind::Grants { .. }
+        | TieKind::Equips { .. } => 4,
+        TieKind::Governs { .. } | TieKind::Family | TieKind::Associates { .. } | TieKind::Succeeds => 5,
+        TieKind::Plans(_) => 6,
+    }
+}
+
+/// The link of a tie's page, at the same place of the two clocks.
+pub(crate) fn tie_link(tie: &TieId) -> String {
+    format!("/ties/{}", encode(tie.as_str()))
+}
+
+/// The graph of what lies around an entity. `matters` are the ties that the decision rests on.
+pub(crate) fn from_around(around: &Around, matters: &BTreeSet<TieId>, member_of: &dyn Fn(&EntityId) -> Option<String>) -> Graph {
+    let mut places = BTreeMap::new();
+    let mut graph = Graph::default();
+    let focus_first = std::iter::once(&around.focus).chain(around.entities.keys().filter(|id| **id != around.focus));
+    for id in focus_first {
+        let Some(neighbour) = around.entities.get(id) else { continue };
+        let since = neighbour.concern.first().map(|known| match known.listing.valid.from {
+            Some(from) => format!("of concern since {from}"),
+            None => "of concern".to_owned(),
+        });
+        let kind = match neighbour.kind {
+            _ if *id == around.focus => NodeKind::Focus,
+            _ if since.is_some() => NodeKind::Concern,
+            Some(EntityKind::Person) => NodeKind::Person,
+            Some(EntityKind::State | EntityKind::StateBody) => NodeKind::State,
+            Some(
+                EntityKind::Organisation
+                | EntityKind::Trust
+                | EntityKind::Nomination
+                | EntityKind::JointHolding
+                | EntityKind::Concert
+                | EntityKind::Unknown,
+            )
+            | None => NodeKind::Organisation,
+        };
+        let note = since.unwrap_or_else(|| neighbour.countries.join(", "));
+        let href = member_of(id).unwrap_or_else(|| format!("/entities/{}", encode(id.as_str())));
+        places.insert(id.clone(), graph.nodes.len());
+        graph.nodes.push(Node { name: neighbour.name.clone(), note, kind, level: neighbour.level, href });
+    }
+    let mut pairs: BTreeMap<(usize, usize), Vec<&KnownTie>> = BTreeMap::new();
+    for known in &around.ties {
+        if let (Some(from), Some(to)) = (places.get(&known.tie.from), places.get(&known.tie.to)) {
+            pairs.entry((*from, *to)).or_default().push(known);
+        }
+    }
+    for ((from, to), mut ties) in pairs {
+        ties.sort_by_key(|known| (!matters.contains(&known.tie.id), weight(&known.tie.kind), known.tie.id.clone()));
+        graph.edges.push(edge(from, to, &ties, matters));
+    }
+    graph
+}
+
+fn edge(from: usize, to: usize, ties: &[&KnownTie], matters: &BTreeSet<TieId>) -> Edge {
+    let label = |known: &&KnownTie| {
+        let text = match &known.tie.kind {
+            TieKind::Holds(held) => words::holding(held),
+            TieKind::Plans(_) | TieKind::MayAcquire { .. } | TieKind::Serves { .. } => words::tie(&known.tie.kind),
+            other => words::tie_word(other).to_owned(),
+        };
+        if known.truth == Truth::Certain { text } else { format!("{text} (possible)") }
+    };
+    let mut by_weight: Vec<&&KnownTie> = ties.iter().collect();
+    by_weight.sort_by_key(|known| weight(&known.tie.kind));
+    let mut labels: Vec<String> = Vec::new();
+    for text in by_weight.iter().map(|known| label(known)) {
+        if !labels.contains(&text) {
+            labels.push(text);
+        }
+    }
+    Edge {
+        from,
+        to,
+        labels,
+        is_holding: ties.iter().any(|known| matches!(known.tie.kind, TieKind::Holds(_))),
+        truth: ties.iter().map(|known| known.truth).max().unwrap_or(Truth::Possible),
+        matters: ties.iter().any(|known| matters.contains(&known.tie.id)),
+        href: ties.first().map(|known| tie_link(&known.tie.id)).unwrap_or_default(),
+    }
+}
+
+/// The graph of what a decision shows of its proof, and of nothing else: for a member, who is not told what lies around.
+pub(crate) fn from_decision(decision: &Decision) -> Graph {
+    let mut graph = Graph::default();
+    let mut places: BTreeMap<EntityId, usize> = BTreeMap::new();
+    places.insert(decision.entity.clone(), 0);
+    graph.nodes.push(Node {
+        name: decision.name.clone(),
+        note: String::new(),
+        kind: NodeKind::Focus,
+        level: 0,
+        href: String::new(),
+    });
+    let shown = decision.findings.iter().flat_map(|finding| &finding.because).flat_map(|fact| &fact.proof);
+    let steps: Vec<&Step> = shown.flat_map(Step::lines).collect();
+    let concern: BTreeSet<&EntityId> = steps
+        .iter()
+        .filter_map(|step| if let Claim::Named { entity, .. } = &step.claim { Some(entity) } else { None })
+        .collect();
+    let mut seen = BTreeSet::new();
+    for step in &steps {
+        let Claim::Tie { tie, from, to, certain } = &step.claim else { continue };
+        if !seen.insert(tie) {
+            continue;
+        }
+        let level_of = |places: &BTreeMap<EntityId, usize>, nodes: &[Node], id| {
+            places.get(id).map(|place: &usize| nodes[*place].level)
+        };
+        let levels = (level_of(&places, &graph.nodes, from), level_of(&places, &graph.nodes, to));
+        let (of_from, of_to) = match levels {
+            (Some(from), Some(to)) => (from, to),
+            (Some(from), None) => (from, from + 1),
+            (None, Some(to)) => (to - 1, to),
+            (None, None) => (0, 1),
+        };
+        for (id, level) in [(from, of_from), (to, of_to)] {
+            if !places.contains_key(id) {
+                let kind = if concern.contains(id) { NodeKind::Concern } else { NodeKind::Organisation };
+                let note = if concern.contains(id) { "of concern".to_owned() } else { String::new() };
+                places.insert(id.clone(), graph.nodes.len());
+                graph.nodes.push(Node { name: id.to_string(), note, kind, level, href: String::new() });
+            }
+        }
+        graph.edges.push(Edge {
+            from: places[from],
+            to: places[to],
+            labels: Vec::new(),
+            is_holding: true,
+            truth: if *certain { Truth::Certain } else { Truth::Possible },
+            matters: true,
+            href: String::new(),
+        });
+    }
+    graph
+}

@@ -1,0 +1,35 @@
+//! What the console is told from outside.
+
+use exchange::Random;
+
+/// What the console is told from outside.
+#[derive(Clone)]
+pub struct ConsoleOptions {
+    /// Chance: fills a buffer. Sessions are made of it.
+    pub random: Random,
+    /// Whether people reach it encrypted, though it does not encrypt itself: behind a proxy that does.
+    pub is_behind_tls: bool,
+    /// How long somebody stays signed in who asks for nothing.
+    pub idle_max: std::time::Duration,
+    /// How long somebody stays signed in at all.
+    pub session_max: std::time::Duration,
+    /// How many pages are made at once.
+    pub pages_max: usize,
+    /// How many decisions wait for the writer at once.
+    pub decisions_max: usize,
+}
+
+impl ConsoleOptions {
+    /// The defaults, with the chance that sessions are made of.
+    #[must_use]
+    pub fn new(random: Random) -> Self {
+        Self {
+            random,
+            is_behind_tls: false,
+            idle_max: std::time::Duration::from_mins(30),
+            session_max: std::time::Duration::from_hours(12),
+            pages_max: 16,
+            decisions_max: 16,
+        }
+    }
+}

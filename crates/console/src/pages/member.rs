@@ -1,0 +1,341 @@
+//! `/members/{member}`: one member, from the sentence down to the statements.
+//!
+//! Everything here is computed for one tier and for one place of the two clocks: the day that is asked about, and the day
+//! up to which what was recorded counts. Both stand in the path's query, so a page can be sent to somebody.
+
+mod clocks;
+mod gather;
+mod proof;
+mod record;
+mod story;
+
+use std::collections::BTreeSet;
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse as _, Redirect};
+use exchange::Around;
+use model::{Grade, MemberId, Standing, Tier};
+use serde_json::json;
+use ties::{EntityId, TieId, Truth};
+
+use crate::asked::Asked;
+use crate::console::Console;
+use crate::export::Table;
+use crate::frame::{Frame, decides};
+use crate::graph::{self, BOXES_MAX};
+use crate::pages::{Choice, id};
+use crate::problem::{Answer, Problem, page};
+use crate::query::encode;
+use crate::svg::Picture;
+use crate::words;
+
+use clocks::Clocks;
+use gather::{Found, Wanted, gather};
+use proof::FindingView;
+use record::Record;
+use story::Story;
+
+/// How many ties the table shows; the file of it has all.
+const TIES_SHOWN: usize = 60;
+
+#[derive(Template)]
+#[template(path = "member.html")]
+struct MemberPage {
+    frame: Frame,
+    id: MemberId,
+    name: String,
+    kind: &'static str,
+    entity: Option<EntityId>,
+    tiers: Vec<TierTab>,
+    tier: Tier,
+    standing: Standing,
+    standing_word: &'static str,
+    story: Story,
+    clocks: Clocks,
+    grade: Option<Grade>,
+    possible: Option<Grade>,
+    picture: Option<Picture>,
+    is_folded: bool,
+    is_cut_short: bool,
+    ties: Vec<TieRow>,
+    ties_count: usize,
+    ties_csv: String,
+    ties_json: String,
+    findings: Vec<FindingView>,
+    perhaps: Vec<FindingView>,
+    near: Vec<String>,
+    unknown: Vec<String>,
+    remedies: Option<RemediesView>,
+    what_if: Option<WhatIf>,
+    record: Record,
+    steps: Vec<Choice>,
+    is_people: bool,
+    may_decide: bool,
+    is_now: bool,
+    here: String,
+}
+
+/// A tier that one can look at.
+struct TierTab {
+    name: String,
+    href: String,
+    standing: Standing,
+    word: &'static str,
+    is_current: bool,
+}
+
+/// A line of the table of ties.
+struct TieRow {
+    id: String,
+    href: String,
+    from: String,
+    to: String,
+    says: String,
+    holds: String,
+    truth: &'static str,
+    is_possible: bool,
+    source: String,
+    matters: bool,
+    is_ended: bool,
+}
+
+/// What would help.
+struct RemediesView {
+    ties: Vec<RemedyView>,
+    instruments: Vec<String>,
+    withheld: usize,
+    is_cut_short: bool,
+    longer: String,
+}
+
+struct RemedyView {
+    text: String,
+    leaves: Grade,
+    is_proved: bool,
+    in_its_hand: bool,
+    still: Vec<String>,
+    href: String,
+}
+
+/// What would be if some ties ended.
+struct WhatIf {
+    grade: Grade,
+    phrase: &'static str,
+    before: Grade,
+    others: Vec<String>,
+    without: String,
+}
+
+/// Answers `GET /me`, to a member: its own page.
+pub(crate) async fn own(asked: Asked) -> Answer {
+    let caller = asked.caller();
+    let member = caller.member().ok_or_else(Problem::not_found)?;
+    Ok(Redirect::to(&format!("/members/{member}")).into_response())
+}
+
+/// Answers `GET /members/{member}`.
+pub(crate) async fn get(
+    State(console): State<Console>,
+    Path(member): Path<String>,
+    asked: Asked,
+) -> Answer {
+    let member: MemberId = id(&member)?;
+    let wanted = Wanted::read(&asked)?;
+    let caller = asked.caller();
+    let found = console.read(move |exchange| gather(exchange, &caller, &member, &wanted)).await?;
+    let rests_on = rests_on(&found);
+    if let Some(format) = asked.format()? {
+        let name = format!("ties-{}", found.member.id);
+        return table(found.around.as_ref(), &rests_on, &found.wanted.end).answer(format, &name);
+    }
+    page(&view(&console, &asked, found, &rests_on))
+}
+
+/// The ties that the decision rests on: of what makes it as bad as it is; else of anything that was found.
+fn rests_on(found: &Found) -> BTreeSet<TieId> {
+    let Some(decision) = &found.decision else { return BTreeSet::new() };
+    decision.ties(decision.grade.max(Grade::Disclose))
+}
+
+fn view(console: &Console, asked: &Asked, found: Found, rests_on: &BTreeSet<TieId>) -> MemberPage {
+    let caller = asked.caller();
+    let is_people = caller.role().is_some();
+    let programme = console.exchange.programme();
+    let tier_names = programme.settings().tiers.iter().map(|tier| tier.name.clone());
+    let tab = |tier: Tier| TierTab {
+        href: asked.link("tier", Some(tier.as_str())),
+        standing: found.member.standing(&tier),
+        word: words::standing(found.member.standing(&tier)),
+        is_current: tier == found.tier,
+        name: tier.to_string(),
+    };
+    let standing = found.member.standing(&found.tier);
+    let story = story::tell(&found, standing);
+    let (picture, is_folded) = draw(&found, rests_on, &story);
+    let (ties, ties_count) = tie_rows(found.around.as_ref(), rests_on, &found.wanted.end);
+    let decision = found.decision.as_ref();
+    let views = |findings: &[vetting::Finding]| findings.iter().map(FindingView::from).collect::<Vec<_>>();
+    let may_decide = is_people && decides(&caller);
+    MemberPage {
+        id: found.member.id.clone(),
+        name: found.member.name.clone(),
+        kind: found.member.kind.as_str(),
+        entity: found.dossier.entity.clone(),
+        tiers: tier_names.map(tab).collect(),
+        tier: found.tier.clone(),
+        standing,
+        standing_word: words::standing(standing),
+        clocks: Clocks::new(asked, &found),
+        grade: decision.map(|decision| decision.grade),
+        possible: decision.map(|decision| decision.possible).filter(|possible| {
+            decision.is_some_and(|decision| *possible > decision.grade)
+        }),
+        picture,
+        is_folded,
+        is_cut_short: found.around.as_ref().is_some_and(|around| around.is_cut_short),
+        ties,
+        ties_count,
+        ties_csv: asked.link("format", Some("csv")),
+        ties_json: asked.link("format", Some("json")),
+        findings: decision.map(|decision| views(&decision.findings)).unwrap_or_default(),
+        perhaps: decision.map(|decision| views(&decision.perhaps)).unwrap_or_default(),
+        near: decision.map(|d| d.near.iter().map(|near| near.text.clone()).collect()).unwrap_or_default(),
+        unknown: decision.map(|decision| decision.unknown.clone()).unwrap_or_default(),
+        remedies: remedies(asked, &found),
+        what_if: what_if(asked, &found),
+        record: Record::new(&found, asked),
+        steps: steps(standing),
+        is_people,
+        may_decide,
+        is_now: found.wanted.as_of.is_none(),
+        here: asked.query.link(&asked.path),
+        frame: asked.frame(&found.member.name),
+        story,
+    }
+}
+
+/// The steps that the procedure has from a standing.
+fn steps(from: Standing) -> Vec<Choice> {
+    let step = |to: Standing| Choice {
+        value: to.to_string(),
+        label: words::standing(to).to_owned(),
+        is_chosen: false,
+    };
+    Standing::ALL.into_iter().filter(|to| from.may_become(*to)).map(step).collect()
+}
+
+/// The picture of what lies around, or of what a member is shown of its proof; and whether something was folded.
+fn draw(found: &Found, rests_on: &BTreeSet<TieId>, story: &Story) -> (Option<Picture>, bool) {
+    let member_of = |entity: &EntityId| found.members.get(entity).map(|member| format!("/members/{member}"));
+    let graph = match (&found.around, &found.decision) {
+        (Some(around), _) => graph::from_around(around, rests_on, &member_of),
+        (None, Some(decision)) => graph::from_decision(decision),
+        (None, None) => return (None, false),
+    };
+    if graph.edges.is_empty() {
+        return (None, false);
+    }
+    let count = graph.nodes.len();
+    let folded = graph::fold(graph, BOXES_MAX);
+    let is_folded = folded.nodes.len() < count;
+    let places = graph::layout(&folded);
+    let title = format!("Ties of {}", found.member.name);
+    let about = format!("{} Owners stand above, holdings below. The table after this picture has the same ties.", story.text());
+    (Some(graph::draw(&folded, &places, &title, &about)), is_folded)
+}
+
+fn tie_rows(around: Option<&Around>, rests_on: &BTreeSet<TieId>, end: &BTreeSet<TieId>) -> (Vec<TieRow>, usize) {
+    let Some(around) = around else { return (Vec::new(), 0) };
+    let name = |id: &EntityId| around.entities.get(id).map_or_else(|| id.to_string(), |known| known.name.clone());
+    let mut rows: Vec<TieRow> = around
+        .ties
+        .iter()
+        .map(|known| TieRow {
+            id: known.tie.id.to_string(),
+            href: format!("/ties/{}", encode(known.tie.id.as_str())),
+            from: name(&known.tie.from),
+            to: name(&known.tie.to),
+            says: words::tie(&known.tie.kind),
+            holds: words::period(known.tie.valid),
+            truth: words::truth(known.truth),
+            is_possible: known.truth != Truth::Certain,
+            source: known.source.document.clone(),
+            matters: rests_on.contains(&known.tie.id),
+            is_ended: end.contains(&known.tie.id),
+        })
+        .collect();
+    rows.sort_by_key(|row| !row.matters);
+    let count = rows.len();
+    rows.truncate(TIES_SHOWN);
+    (rows, count)
+}
+
+fn table(around: Option<&Around>, rests_on: &BTreeSet<TieId>, end: &BTreeSet<TieId>) -> Table {
+    let mut table =
+        Table::new(&["tie", "from", "from_name", "to", "to_name", "says", "holds", "truth", "source", "matters", "taken_as_ended"]);
+    let Some(around) = around else { return table };
+    let name = |id: &EntityId| around.entities.get(id).map_or_else(|| id.to_string(), |known| known.name.clone());
+    let row = |known: &ties::KnownTie| {
+        vec![
+            json!(known.tie.id),
+            json!(known.tie.from),
+            json!(name(&known.tie.from)),
+            json!(known.tie.to),
+            json!(name(&known.tie.to)),
+            json!(words::tie(&known.tie.kind)),
+            json!(words::period(known.tie.valid)),
+            json!(words::truth(known.truth)),
+            json!(known.source.document),
+            json!(rests_on.contains(&known.tie.id)),
+            json!(end.contains(&known.tie.id)),
+        ]
+    };
+    table.rows = around.ties.iter().map(row).collect();
+    table
+}
+
+fn remedies(asked: &Asked, found: &Found) -> Option<RemediesView> {
+    let remedies = found.remedies.as_ref()?;
+    let link = |end: &BTreeSet<TieId>| {
+        let mut link = asked.query.with("end", None).with("remedies", None).link(&asked.path);
+        for tie in end {
+            link.push(if link.contains('?') { '&' } else { '?' });
+            link.push_str("end=");
+            link.push_str(&encode(tie.as_str()));
+        }
+        format!("{link}#what-if")
+    };
+    let ties = remedies.ties.iter().map(|remedy| RemedyView {
+        text: remedy.text.join("; "),
+        leaves: remedy.leaves,
+        is_proved: remedy.bound == vetting::RemedyBound::Proved,
+        in_its_hand: remedy.in_its_hand,
+        still: remedy.still.clone(),
+        href: link(&remedy.end),
+    });
+    let instruments = remedies.instruments.iter();
+    Some(RemediesView {
+        ties: ties.collect(),
+        instruments: instruments.map(|one| format!("{}: leaves {}", one.instrument, one.leaves)).collect(),
+        withheld: remedies.withheld,
+        is_cut_short: remedies.cut_short,
+        longer: format!("{}#remedies", asked.link("remedies", Some("long"))),
+    })
+}
+
+fn what_if(asked: &Asked, found: &Found) -> Option<WhatIf> {
+    let would = found.would.as_ref()?;
+    let before = found.decision.as_ref()?.grade;
+    let other = |one: &vetting::Move| {
+        let member = found.members.get(&one.entity).map_or_else(|| one.entity.to_string(), ToString::to_string);
+        format!("{member} on {}: from {} to {}", one.tier, one.from, one.to)
+    };
+    Some(WhatIf {
+        grade: would.decision.grade,
+        phrase: words::grade_phrase(would.decision.grade),
+        before,
+        others: would.others.iter().map(other).collect(),
+        without: asked.link("end", None),
+    })
+}

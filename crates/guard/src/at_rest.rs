@@ -25,6 +25,7 @@ use crate::indicator::{self, Object, Refused, Rights, id_of};
 use crate::judge::Judge;
 use crate::lease::Lease;
 use crate::record::Bound;
+use crate::run::PROGRAMME_ALLOWS;
 use crate::secrets::Secrets;
 use crate::set::{Entering, Set};
 use crate::sight::Kinds;
@@ -73,7 +74,8 @@ pub fn held(
     }
     let secrets = Secrets::load_or_make(&config.key_file, random).map_err(|error| key(error.to_string()))?;
     let mut allowed = Allowed::new(random);
-    allowed.load(&config.allow)?;
+    let programme: Option<Vec<String>> = secrets.hold_key().read_note(&config.data, PROGRAMME_ALLOWS)?;
+    allowed.load(&config.allow, &programme.unwrap_or_default())?;
     let modes = modes(config, customer)?;
     let now = clock.now();
     let mut loading = Loading::new(Set::new(random, allowed, config.feeds.clone()), now);
@@ -83,6 +85,9 @@ pub fn held(
     Hold::peek(&config.data, &secrets.hold_key(), |frame| {
         heard = heard.max((frame.heard > 0).then(|| Timestamp::from_micros(frame.heard)));
         let Some(feed) = feeds.get(frame.feed.as_str()).copied() else { return };
+        if frame.anew {
+            loading.empty(feed);
+        }
         for kept in frame.put {
             loading.take(feed, kept.object, Rights::from_bits(kept.rights));
         }
@@ -199,6 +204,11 @@ impl Loading {
         if !change.is_empty() {
             self.set.commit(change);
         }
+    }
+
+    fn empty(&mut self, feed: u16) {
+        self.come();
+        self.set.commit(self.set.all_going(feed));
     }
 
     fn judge(mut self, customers: Customers, salt: [u8; 16], clock: Arc<dyn Clock>) -> Judge {

@@ -82,8 +82,15 @@ impl Customers {
             modes: modes.into_iter().collect(),
             services: vec![Service::Sinkhole, Service::Quarantine, Service::Flow],
             reports: false,
+            is_gone: false,
         };
-        Self { networks: Vec::new(), keys: BTreeMap::new(), listeners: BTreeMap::new(), each: vec![one] }
+        Self {
+            networks: Vec::new(),
+            keys: BTreeMap::new(),
+            listeners: BTreeMap::new(),
+            domains: HashMap::new(),
+            each: vec![one],
+        }
     }
 
     /// Whose client asks from an address.

@@ -240,23 +240,13 @@ impl Hold {
             Err(error) => return Err(io_error("opened", &path)(error)),
         };
         let length = file.metadata().map_err(io_error("read", &path))?.len();
-        let mut head = [0; HEAD_BYTES];
         if length < HEAD_BYTES as u64 {
             return Self::create(path, key, generation);
         }
-        file.read_exact_at(&mut head, 0).map_err(io_error("read", &path))?;
-        let generation: [u8; 16] = head[8..].try_into().unwrap_or(generation);
-        if &head[..8] != MAGIC {
-            return Err(HoldError::Damaged { path: path.display().to_string(), frame: 0 });
-        }
-        let (mut at, mut places) = (HEAD_BYTES as u64, Vec::new());
-        while let Some((place, end)) = next_place(&file, at, length).map_err(io_error("read", &path))? {
-            places.push(place);
-            at = end;
-        }
+        let hold = Self::survey(path, key, file, length)?;
         // What is behind was being written when the power went.
-        file.set_len(at).map_err(io_error("shortened", &path))?;
-        Ok(Self { path, key, file, generation, places, bytes: at, bytes_live: at })
+        hold.file.set_len(hold.bytes).map_err(io_error("shortened", &hold.path))?;
+        Ok(hold)
     }
 
     /// Gives every frame of a folder's store to `take`, in order, and changes nothing: a guard may be writing it meanwhile. What
@@ -265,25 +255,32 @@ impl Hold {
     /// # Errors
     ///
     /// As [`Hold::open`]; also if there is no store.
-    pub fn peek(folder: &Path, key: &HoldKey, mut take: impl FnMut(Frame)) -> Result<(), HoldError> {
+    pub fn peek(folder: &Path, key: &HoldKey, take: impl FnMut(Frame)) -> Result<(), HoldError> {
         let path = folder.join("indicators.hold");
-        let bytes = fs::read(&path).map_err(io_error("read", &path))?;
-        let damaged = |frame| HoldError::Damaged { path: path.display().to_string(), frame };
-        let generation: [u8; 16] =
-            bytes.get(8..HEAD_BYTES).and_then(|head| head.try_into().ok()).ok_or_else(|| damaged(0))?;
-        if &bytes[..8] != MAGIC {
-            return Err(damaged(0));
+        let file = File::open(&path).map_err(io_error("opened", &path))?;
+        let length = file.metadata().map_err(io_error("read", &path))?.len();
+        if length < HEAD_BYTES as u64 {
+            return Err(HoldError::Damaged { path: path.display().to_string(), frame: 0 });
         }
-        let cipher = cipher(key);
-        let (mut at, mut number) = (HEAD_BYTES, 0_u64);
-        while let Some((read, _, end)) = next_frame(&bytes, at) {
-            let frame = unseal(&cipher, &generation, 2 * number, read);
-            let frame = frame.and_then(|plain| postcard::from_bytes(&plain).ok());
-            take(frame.ok_or_else(|| damaged(number))?);
+        Self::survey(path, key.clone(), file, length)?.each_read(take)
+    }
+
+    /// Finds where each frame lies in a file that has a head. Of the frames only the lengths are looked at.
+    fn survey(path: PathBuf, key: HoldKey, file: File, length: u64) -> Result<Self, HoldError> {
+        let mut magic = [0; MAGIC.len()];
+        let mut generation = [0; 16];
+        file.read_exact_at(&mut magic, 0)
+            .and_then(|()| file.read_exact_at(&mut generation, MAGIC.len() as u64))
+            .map_err(io_error("read", &path))?;
+        if &magic != MAGIC {
+            return Err(HoldError::Damaged { path: path.display().to_string(), frame: 0 });
+        }
+        let (mut at, mut places) = (HEAD_BYTES as u64, Vec::new());
+        while let Some((place, end)) = next_place(&file, at, length).map_err(io_error("read", &path))? {
+            places.push(place);
             at = end;
-            number += 1;
         }
-        Ok(())
+        Ok(Self { path, key, file, generation, places, bytes: at, bytes_live: at })
     }
 
     fn create(path: PathBuf, key: HoldKey, generation: [u8; 16]) -> Result<Self, HoldError> {

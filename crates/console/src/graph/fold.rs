@@ -156,7 +156,8 @@ fn joined(graph: &Graph, new_place: &[Option<usize>], nodes: &[Node]) -> Vec<Edg
 /// A graph of `count` boxes hanging on one, for tests.
 #[cfg(test)]
 pub(super) fn star(count: usize) -> Graph {
-    let node = |name: String, kind, level| Node { name, note: String::new(), kind, level, href: "/x".to_owned() };
+    let node =
+        |name: String, kind, level| Node { name, note: String::new(), kind, level, href: "/x".to_owned() };
     let mut graph = Graph { nodes: vec![node("middle".to_owned(), NodeKind::Focus, 0)], edges: Vec::new() };
     for number in 1..=count {
         let is_above = number % 2 == 0;
@@ -200,7 +201,8 @@ mod tests {
                 assert!(folded.nodes.iter().any(|node| node.name == name), "{name}");
             }
             let clusters = folded.nodes.iter().filter(|node| node.kind == NodeKind::Cluster);
-            let hidden: usize = clusters.map(|node| node.name.split(' ').next().unwrap().parse::<usize>().unwrap()).sum();
+            let hidden: usize =
+                clusters.map(|node| node.name.split(' ').next().unwrap().parse::<usize>().unwrap()).sum();
             let shown = folded.nodes.iter().filter(|node| node.kind != NodeKind::Cluster).count();
             assert_eq!(hidden + shown, count + 1, "nobody is lost");
         }

@@ -30,7 +30,8 @@ pub(super) struct Wanted {
 
 impl Wanted {
     pub(super) fn read(asked: &Asked) -> Result<Self, Problem> {
-        let wrong = |what: &str, error: &dyn std::fmt::Display| Problem::bad_request(format!("`{what}`: {error}"));
+        let wrong =
+            |what: &str, error: &dyn std::fmt::Display| Problem::bad_request(format!("`{what}`: {error}"));
         let day = |name: &str| {
             let read = asked.query.get(name).map(str::parse::<Day>).transpose();
             read.map_err(|error| wrong(name, &error))
@@ -154,7 +155,8 @@ fn for_people(
         collect_ties(decision, &mut ever);
     }
     found.past.sort();
-    let name = |id: &EntityId| around.entities.get(id).map_or_else(|| id.to_string(), |known| known.name.clone());
+    let name =
+        |id: &EntityId| around.entities.get(id).map_or_else(|| id.to_string(), |known| known.name.clone());
     for tie in &ever {
         note_moments(&exchange.tie_history(caller, tie)?, &name, &mut found.moments);
     }

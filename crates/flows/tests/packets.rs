@@ -211,6 +211,38 @@ fn either_end_may_be_listed_and_is_told_once_an_hour() {
     assert_eq!(summed, counts.hits, "the sink hears of each hit once");
 }
 
+/// Lists flows from a low port to a high one, which no table holds, and nothing else.
+struct Upwards;
+
+impl flows::Judge for Upwards {
+    fn address(&self, _: &flows::Client<'_>, _: IpAddr, _: &mut Vec<u32>) {}
+
+    fn endpoint(&self, _: &flows::Client<'_>, _: IpAddr, _: u16, _: &mut Vec<u32>) {}
+
+    fn flow(&self, _: &flows::Client<'_>, flow: &Flow, slots: &mut Vec<u32>) {
+        slots.extend((flow.source_port < 1_024 && flow.destination_port > 1_024).then_some(6));
+    }
+
+    fn reference(&self, slot: u32) -> String {
+        format!("rf-{slot:04}")
+    }
+
+    fn may_show(&self, _: u32) -> bool {
+        true
+    }
+}
+
+#[test]
+fn a_flow_may_be_listed_as_a_whole() {
+    let (sender, mut alerts) = mpsc::channel(100);
+    let collector =
+        Collector::new(Settings::default(), Arc::new(Upwards), Arc::new(Hits::default()), sender).unwrap();
+    let (inside, outside) = ([10, 0, 0, 5], [203, 0, 113, 1]);
+    let packet = v5(&[(inside, outside, 40_000, 80), (outside, inside, 80, 40_000)]);
+    collector.packet("lan", from(1), &packet, at("2026-01-01T10:30:00Z"));
+    assert_eq!(told(&drain(&mut alerts)), [(Kind::First, "rf-0006", Direction::ToListed, 1)]);
+}
+
 #[test]
 fn strangers_are_not_read() {
     let (sender, mut alerts) = mpsc::channel(100);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use observe::{Limits, Place, Seen, Unit, read, time_of_line, words};
 
-/// A sequence of numbers that is the same in every run (SplitMix64).
+/// A sequence of numbers that is the same in every run (`SplitMix64`).
 struct Chance(u64);
 
 impl Chance {

@@ -118,7 +118,7 @@ fn resolvers(
     let loads = Loads::write(home, names)?;
     let (unbound, reload, unbound_cost) = from_file(Kind::Unbound, home, names, &loads, world, report);
     let (bind, _, bind_cost) = from_file(Kind::Bind, home, names, &loads, world, report);
-    report.add("changes in effect", changes(&site, names, reload.as_ref()));
+    report.add("changes in effect", Ok(changes(&site, names, reload.as_ref())));
     let started = start::start(&site, binary, names).context("starting the guard")?;
     let peers = [("Unbound", unbound.as_ref()), ("BIND", bind.as_ref())];
     report.add("cold start", Ok(vec![started.row(&peers)]));
@@ -170,11 +170,19 @@ fn from_file(
 }
 
 /// Everything that takes news: a guard, and the resolvers behind it.
-fn changes(site: &Site, names: &[String], reload: Option<&Reload>) -> Result<Vec<Row>> {
+fn changes(site: &Site, names: &[String], reload: Option<&Reload>) -> Vec<Row> {
+    let mut rows = Vec::new();
+    if let Err(why) = add_changes(site, names, reload, &mut rows) {
+        rows.push(Row::missing("further changes in effect", &why));
+    }
+    rows
+}
+
+fn add_changes(site: &Site, names: &[String], reload: Option<&Reload>, rows: &mut Vec<Row>) -> Result<()> {
     let mut guard = site.driven()?;
     let file = site.home.join("names");
     fs::write(&file, names.join("\n"))?;
-    let mut rows = vec![latency::take_all(site, &mut guard, &file, names.len())?];
+    rows.push(latency::take_all(site, &mut guard, &file, names.len())?);
     let (unbound, row) = latency::secondary(Kind::Unbound, site, names)?;
     rows.push(row);
     rows.extend(latency::measure(site, &mut guard, reload)?);
@@ -186,7 +194,7 @@ fn changes(site: &Site, names: &[String], reload: Option<&Reload>) -> Result<Vec
         Ok(row)
     });
     rows.push(bind.unwrap_or_else(|why| Row::missing("BIND behind the guard", &why)));
-    Ok(rows)
+    Ok(())
 }
 
 #[cfg(test)]

@@ -291,6 +291,9 @@ impl Transfer {
             let more = matches!(&part, Part::Entries(spool) if self.piece + 1 < spool.len());
             self.at = 0;
             self.piece = if more { self.piece + 1 } else { 0 };
+            if let (Part::Entries(spool), false) = (&part, more) {
+                self.zone.handed_out(spool);
+            }
             self.current = more.then_some(part);
         }
     }

@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::content::Content;
 use super::entry::{Entry, Reject, Rejects, Scope, Triggers, decode};
@@ -146,8 +146,8 @@ struct State {
     sum: u64,
     entries: u64,
     rejected: Rejects,
-    /// What transfers of this serial are reading.
-    spool: Weak<Spool>,
+    /// What transfers of this serial read, until one has read all of it.
+    spool: Option<Arc<Spool>>,
 }
 
 /// What a secondary that knows an older serial has to be sent.
@@ -187,7 +187,7 @@ impl Zone {
                 serial
             }
         };
-        let state = Mutex::new(State { journal, serial, sum, entries, rejected, spool: Weak::new() });
+        let state = Mutex::new(State { journal, serial, sum, entries, rejected, spool: None });
         Ok(Self { spec, content, state })
     }
 
@@ -231,7 +231,7 @@ impl Zone {
             tracing::warn!(zone = %self.spec.apex, %error, "a zone's change is published but not in its journal");
             applied.journalled = false;
         }
-        (state.serial, state.sum, state.spool) = (serial, sum, Weak::new());
+        (state.serial, state.sum, state.spool) = (serial, sum, None);
         state.entries = (state.entries + applied.added).saturating_sub(applied.removed);
         applied.serial = serial;
         applied
@@ -311,8 +311,8 @@ impl Zone {
     /// All entries of the present serial. No change comes in while they are collected.
     pub(crate) fn everything(&self) -> (Arc<Spool>, u32) {
         let mut state = self.state();
-        if let Some(spool) = state.spool.upgrade() {
-            return (spool, state.serial);
+        if let Some(spool) = &state.spool {
+            return (Arc::clone(spool), state.serial);
         }
         let mut pieces: Spool = vec![Vec::new()];
         each_effective(&self.spec, &*self.content, &mut Rejects::new(), &mut |bytes| {
@@ -324,8 +324,17 @@ impl Zone {
             }
         });
         let spool = Arc::new(pieces);
-        state.spool = Arc::downgrade(&spool);
+        state.spool = Some(Arc::clone(&spool));
         (spool, state.serial)
+    }
+
+    /// They were handed out whole. Until then they are kept, for a secondary that gave up while they were collected (Unbound does after ten
+    /// seconds) asks again, and would find a busy machine no further.
+    pub(crate) fn handed_out(&self, spool: &Arc<Spool>) {
+        let mut state = self.state();
+        if state.spool.as_ref().is_some_and(|kept| Arc::ptr_eq(kept, spool)) {
+            state.spool = None;
+        }
     }
 }
 
@@ -397,5 +406,34 @@ fn next_serial(last: Option<u32>, now: u64) -> u32 {
     match last {
         Some(last) if !is_newer(by_time, last) => last.wrapping_add(1),
         _ => by_time,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rpz::{MemoryContent, Rule, Scope};
+
+    #[test]
+    fn what_was_collected_is_kept_until_somebody_has_all_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let content = Arc::new(MemoryContent::default());
+        let owner: Name = "bad.example.com".parse().unwrap();
+        let entry =
+            Entry { owner: owner.as_wire(), scope: Scope::Exact, rule: Rule::NxDomain, reference: "" };
+        content.insert(&entry);
+        let spec = ZoneSpec::new("block.guard".parse().unwrap(), Triggers::Names);
+        let clock = Clock::new(|| 1_000);
+        let (key, random) = (JournalKey::new(&[1; 32]), Random::new(|bytes| bytes.fill(7)));
+        let zone = Zone::open(spec, Arc::clone(&content) as _, folder.path(), key, random, &clock).unwrap();
+        let (first, _) = zone.everything();
+        let place = Arc::as_ptr(&first);
+        drop(first);
+        let (again, _) = zone.everything();
+        assert_eq!(Arc::as_ptr(&again), place, "a transfer that broke off is taken up");
+        zone.handed_out(&Arc::new(Spool::new()));
+        assert!(Arc::ptr_eq(&zone.everything().0, &again), "another's end is not this one's");
+        zone.handed_out(&again);
+        assert!(!Arc::ptr_eq(&zone.everything().0, &again));
     }
 }

@@ -90,7 +90,8 @@ pub(crate) fn all<'r>(
                 let (_, thread) = hands.swap_remove(place);
                 drop(hands);
                 let ended = thread.join();
-                return ended.map_or_else(|panic| resume_unwind(panic), |()| unreachable!("it sends every hand"));
+                return ended
+                    .map_or_else(|panic| resume_unwind(panic), |()| unreachable!("it sends every hand"));
             };
             for (one, worked) in hand.iter().zip(worked?) {
                 if let Some(worked) = worked {
@@ -117,7 +118,8 @@ fn decided(
         let applies = matches!(member.standing(tier), Standing::Applicant | Standing::UnderReview);
         facts.told(FactName::Applicant, Value::Flag(applies));
         let decision = session.decide_on(&party, tier, &facts);
-        decisions.push(decision.map_err(|error| StoreError::failed("deciding by the programme's rules", error))?);
+        decisions
+            .push(decision.map_err(|error| StoreError::failed("deciding by the programme's rules", error))?);
     }
     Ok(Some(Worked { facts: digest, decisions }))
 }

@@ -109,9 +109,11 @@ impl Exchange {
             let history = recorded.history(id);
             let mut stated = history.iter().filter_map(|statement| match &statement.said {
                 Said::Tie(tie) => Some(tie),
-                Said::Entity(_) | Said::End(_) | Said::Listing(_) | Said::Same { .. } | Said::Retraction { .. } => {
-                    None
-                }
+                Said::Entity(_)
+                | Said::End(_)
+                | Said::Listing(_)
+                | Said::Same { .. }
+                | Said::Retraction { .. } => None,
             });
             let message = match (stated.clone().next(), stated.any(|tie| vetting::acts_on(kind, tie))) {
                 (None, _) => format!("there is no tie `{id}` to cover"),

@@ -247,7 +247,9 @@ fn record_decision(
     let subject = match old {
         None => format!("{grade} on {tier}"),
         Some(old) if old.grade != *grade => format!("{grade} on {tier}, before {}", old.grade),
-        Some(old) if old.rules != rules_of(decision) => format!("{grade} on {tier} as before, by other rules"),
+        Some(old) if old.rules != rules_of(decision) => {
+            format!("{grade} on {tier} as before, by other rules")
+        }
         Some(_) => format!("{grade} on {tier} as before, for other reasons"),
     };
     turn.record(&Body::Vetting(entry::Vetting {

@@ -112,11 +112,7 @@ pub(crate) fn asked(
         own.is_none_or(|own| own == *id)
             && (dossier.entity.as_ref() == Some(entity) || dossier.was.contains(entity))
     });
-    let mut asked = Asked {
-        party: Party::new(entity.clone()),
-        standings: BTreeMap::new(),
-        is_member: false,
-    };
+    let mut asked = Asked { party: Party::new(entity.clone()), standings: BTreeMap::new(), is_member: false };
     for (id, _) in candidates {
         let states = States::of(snapshot, registry, id)?;
         // What was signed under the entity holds for the entity, whoever it is a member as by now.

@@ -13,7 +13,8 @@ use programme::{Instrument, template};
 use store::MemoryStore;
 use testkit::{World, tier};
 use ties::{
-    AsOf, Day, End, Ending, Entity, EntityId, EntityKind, Holding, Period, Said, Source, Statement, Tie, TieKind,
+    AsOf, Day, End, Ending, Entity, EntityId, EntityKind, Holding, Period, Said, Source, Statement, Tie,
+    TieKind,
 };
 use vetting::Decision;
 
@@ -49,7 +50,13 @@ fn described(name: &str, country: &str) -> Statement {
 fn stake(id: &str, from: &str, share: &str) -> Statement {
     let share = Some(share.parse().unwrap());
     let kind = TieKind::Holds(Holding { votes: share, money: share, ..Holding::default() });
-    let tie = Tie { id: id.parse().unwrap(), from: entity(from), to: entity("quarry"), kind, valid: Period::ALWAYS };
+    let tie = Tie {
+        id: id.parse().unwrap(),
+        from: entity(from),
+        to: entity("quarry"),
+        kind,
+        valid: Period::ALWAYS,
+    };
     statement(&format!("said-{id}"), Said::Tie(tie))
 }
 
@@ -80,6 +87,7 @@ fn a_duty_is_overdue_on_the_days_on_which_it_was() {
     let overdue = world.exchange.now();
     world.exchange.tend().unwrap();
     assert_eq!(rules(&vet(&world, "quarry", overdue, overdue)), ["R24-overdue"]);
+    world.pass(2 * DAY);
     let programme = world.exchange.programme();
     let questions = &programme.questionnaire().unwrap().questions;
     let no = |question: &programme::Question| (question.id.clone(), Answer { yes: false, list: Vec::new() });
@@ -111,7 +119,10 @@ fn a_negotiation_counts_on_its_days_and_for_those_who_knew_of_it() {
     record(&world, control);
     let suspended = world.exchange.now();
     world.pass(5 * DAY);
-    world.exchange.begin_negotiation(&world.operator, &member.id, "a proxy agreement is being drafted").unwrap();
+    world
+        .exchange
+        .begin_negotiation(&world.operator, &member.id, "a proxy agreement is being drafted")
+        .unwrap();
     let begun = world.exchange.now();
     world.pass(100 * DAY);
     world.exchange.tend().unwrap();
@@ -149,7 +160,10 @@ fn standing_and_entity_are_those_of_the_day() {
     for _ in 0..2 {
         let to = Standing::Listed;
         let officer = testkit::caller_of(model::Principal::Role(model::Role::Officer));
-        let by = Caller { credential: model::CredentialId::from_bits(world.exchange.now().as_micros().unsigned_abs()), ..officer };
+        let by = Caller {
+            credential: model::CredentialId::from_bits(world.exchange.now().as_micros().unsigned_abs()),
+            ..officer
+        };
         world.exchange.set_standing(&by, &member.id, &tier("cleared"), to, "an old supplier").unwrap();
         world.pass(DAY);
     }
@@ -158,6 +172,7 @@ fn standing_and_entity_are_those_of_the_day() {
     assert_eq!(vet(&world, "quarry", applied, listed).grade, Grade::Suspend);
 
     // It turns out to be another company; what it was then stays what it was.
+    world.pass(2 * DAY);
     for number in [1, 2] {
         let officer = testkit::caller_of(model::Principal::Role(model::Role::Officer));
         let by = Caller { credential: model::CredentialId::from_bits(number), ..officer };
@@ -180,7 +195,8 @@ fn a_decision_for_other_reasons_is_an_entry_though_nobody_moves() {
     let people = vec![described("quarry", "US"), described("abroad", "DE"), described("afar", "DE")];
     record(&world, people);
     let size = || world.exchange.ledger_head().size;
-    let decided = || world.exchange.dossier(&world.operator, &member.id).unwrap().decided[&tier("cleared")].clone();
+    let decided =
+        || world.exchange.dossier(&world.operator, &member.id).unwrap().decided[&tier("cleared")].clone();
     // What an import of one statement writes by itself: that it was recorded.
     let entries = |statements: Vec<Statement>| {
         let before = size();

@@ -141,13 +141,7 @@ impl Ground {
     }
 
     /// The steps that the ties behind an edge hold.
-    fn edge_steps(
-        &self,
-        scene: &Scene<'_>,
-        graph: Graph,
-        holder: Node,
-        company: Node,
-    ) -> Vec<Arc<Step>> {
+    fn edge_steps(&self, scene: &Scene<'_>, graph: Graph, holder: Node, company: Node) -> Vec<Arc<Step>> {
         let (ties, basis) = self.edge(graph, holder, company);
         let mut steps: Vec<Arc<Step>> = ties.into_iter().filter_map(|tie| scene.tie(tie)).collect();
         if basis == Some(Basis::Pooled) {

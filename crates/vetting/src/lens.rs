@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use programme::{Instrument, InstrumentKind, Transform};
 use ties::{
-    AsOf, Bound, Entity, EntityId, EntityKind, Fraction, Holding, KnownListing, KnownTie, ListId, Name, Picture, Share, Source, StatementId,
-    Tie, TieId, TieKind, Truth,
+    AsOf, Bound, Entity, EntityId, EntityKind, Fraction, Holding, KnownListing, KnownTie, ListId, Name,
+    Picture, Share, Source, StatementId, Tie, TieId, TieKind, Truth,
 };
 
 /// A picture with some ties ended, changed or added.
@@ -253,7 +253,8 @@ fn divided(holding: &Holding, kept: Fraction) -> Option<(Holding, Holding)> {
         let kept = Share::between(least, upper).ok()?;
         Some((Some(kept), Some(Share::between(over(lo), over(hi)).ok()?)))
     };
-    let ((kept_votes, sold_votes), (kept_money, sold_money)) = (divide(holding.votes)?, divide(holding.money)?);
+    let ((kept_votes, sold_votes), (kept_money, sold_money)) =
+        (divide(holding.votes)?, divide(holding.money)?);
     let kept = Holding { votes: kept_votes, money: kept_money, ..holding.clone() };
     let sold = Holding { votes: sold_votes, money: sold_money, nominator: None, ..holding.clone() };
     Some((kept, sold))
@@ -334,7 +335,8 @@ impl Picture for Lens<'_> {
         let added = self.additions().filter(|known| self.under.canonical(&known.tie.to) == here);
         let under = self.under.ties_into(id);
         let is_sold = |known: &&KnownTie| self.kept.contains_key(&known.tie.id);
-        let sold: Vec<KnownTie> = under.iter().filter(is_sold).filter_map(|known| self.sold(known.clone())).collect();
+        let sold: Vec<KnownTie> =
+            under.iter().filter(is_sold).filter_map(|known| self.sold(known.clone())).collect();
         under.into_iter().filter_map(|known| self.seen(known)).chain(added).chain(sold).collect()
     }
 

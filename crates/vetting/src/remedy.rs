@@ -506,7 +506,11 @@ impl<'a, 's> Search<'a, 's> {
                     too_much = middle;
                 }
             }
-            if enough == 0 { kept.remove(tie) } else { kept.insert(tie.clone(), enough) };
+            if enough == 0 {
+                kept.remove(tie)
+            } else {
+                kept.insert(tie.clone(), enough)
+            };
         }
         let after = self.verdict(&self.selling_down(&remedy.end, &kept))?;
         if kept.is_empty() || after.grade >= worse {
@@ -545,9 +549,8 @@ impl<'a, 's> Search<'a, 's> {
             if over() {
                 break;
             }
-            let acts = |id: &&TieId| {
-                self.session.picture().tie(id).is_some_and(|known| acts_on(kind, &known.tie))
-            };
+            let acts =
+                |id: &&TieId| self.session.picture().tie(id).is_some_and(|known| acts_on(kind, &known.tie));
             let mut covers: BTreeSet<TieId> = proved.iter().filter(acts).cloned().collect();
             let leaves = self.grade_under(kind, &covers)?;
             if leaves >= self.worse {

@@ -13,8 +13,8 @@ use programme::VettingSettings;
 use ties::derive::About;
 use ties::kernel::{Certainty, Line};
 use ties::{
-    AsOf, Entity, EntityId, EntityKind, Evidence, Jurisdiction, KnownListing, KnownTie, ListId, Picture, TieId,
-    TieKind, Truth,
+    AsOf, Entity, EntityId, EntityKind, Evidence, Jurisdiction, KnownListing, KnownTie, ListId, Picture,
+    TieId, TieKind, Truth,
 };
 
 use crate::ground::{self, Graph, Ground};

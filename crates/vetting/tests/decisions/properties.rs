@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::Grade;
 use ties::{
-    Bound, Entity, EntityId, EntityKind, Fraction, Holding, Picture, Registry, Said, Share, Statement, Tie, TieId,
-    TieKind,
+    Bound, Entity, EntityId, EntityKind, Fraction, Holding, Picture, Registry, Said, Share, Statement, Tie,
+    TieId, TieKind,
 };
 use vetting::{FactName, Lens, RemedyBound, Session, Side, Value};
 
@@ -152,7 +152,8 @@ fn sold(
             after.extend(keep.is_none().then(|| statement.clone()));
             continue;
         };
-        let most = [holding.votes, holding.money].into_iter().flatten().map(|share| share.hi().at).max().unwrap();
+        let most =
+            [holding.votes, holding.money].into_iter().flatten().map(|share| share.hi().at).max().unwrap();
         let split = |share: Share| {
             let part = Fraction::basis_points(keep).checked_div(most).unwrap().min(Fraction::ONE);
             let cap = share.hi().at.checked_mul(part).unwrap();
@@ -160,22 +161,34 @@ fn sold(
             let upper = if cap < share.hi().at { Bound::closed(cap) } else { share.hi() };
             let over = |bound: Bound| {
                 let rest = bound.at.checked_sub(cap).unwrap_or(Fraction::ZERO);
-                if rest == Fraction::ZERO { Bound::closed(rest) } else { Bound { at: rest, open: bound.open } }
+                if rest == Fraction::ZERO {
+                    Bound::closed(rest)
+                } else {
+                    Bound { at: rest, open: bound.open }
+                }
             };
             let kept = Share::between(at_most(share.lo()), upper).unwrap();
             (kept, Share::between(over(share.lo()), over(share.hi())).unwrap())
         };
         let buyer: EntityId = format!("buyer-of-{}", tie.id).parse().unwrap();
         for (place, (id, from)) in
-            [(tie.id.to_string(), tie.from.clone()), (format!("{}-sold", tie.id), buyer.clone())].into_iter().enumerate()
+            [(tie.id.to_string(), tie.from.clone()), (format!("{}-sold", tie.id), buyer.clone())]
+                .into_iter()
+                .enumerate()
         {
             if place == 0 && keep == 0 {
                 continue;
             }
-            let of = |share: Option<Share>| share.map(|share| if place == 0 { split(share).0 } else { split(share).1 });
+            let of = |share: Option<Share>| {
+                share.map(|share| if place == 0 { split(share).0 } else { split(share).1 })
+            };
             let holding = Holding { votes: of(holding.votes), money: of(holding.money), ..holding.clone() };
             let tie = Tie { id: id.parse().unwrap(), from, kind: TieKind::Holds(holding), ..tie.clone() };
-            after.push(Statement { id: format!("as-if-{id}").parse().unwrap(), said: Said::Tie(tie), ..statement.clone() });
+            after.push(Statement {
+                id: format!("as-if-{id}").parse().unwrap(),
+                said: Said::Tie(tie),
+                ..statement.clone()
+            });
         }
         let mut about = Entity::new(buyer, EntityKind::Organisation);
         about.countries = vec![home.to_owned()];
@@ -208,7 +221,8 @@ fn selling_down_helps_as_told_and_a_basis_point_less_would_not() {
         let mut worse = decision.grade;
         for sale in &remedies.sales {
             assert!(sale.least && !sale.sell.is_empty() && sale.leaves < decision.grade, "{sale:?}");
-            let keep: BTreeMap<TieId, u32> = sale.sell.iter().map(|sale| (sale.tie.clone(), sale.keep)).collect();
+            let keep: BTreeMap<TieId, u32> =
+                sale.sell.iter().map(|sale| (sale.tie.clone(), sale.keep)).collect();
             assert_eq!(grade_after(&keep, &sale.end), sale.leaves, "{sale:?}\n{}", decision.describe(None));
             // The sales of one set are a ladder; the next set's begins at the top again.
             let before = if sale.leaves < worse { worse } else { decision.grade };

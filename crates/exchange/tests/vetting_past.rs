@@ -87,6 +87,7 @@ fn a_duty_is_overdue_on_the_days_on_which_it_was() {
     let overdue = world.exchange.now();
     world.exchange.tend().unwrap();
     assert_eq!(rules(&vet(&world, "quarry", overdue, overdue)), ["R24-overdue"]);
+    world.pass(2 * DAY);
     let programme = world.exchange.programme();
     let questions = &programme.questionnaire().unwrap().questions;
     let no = |question: &programme::Question| (question.id.clone(), Answer { yes: false, list: Vec::new() });
@@ -171,6 +172,7 @@ fn standing_and_entity_are_those_of_the_day() {
     assert_eq!(vet(&world, "quarry", applied, listed).grade, Grade::Suspend);
 
     // It turns out to be another company; what it was then stays what it was.
+    world.pass(2 * DAY);
     for number in [1, 2] {
         let officer = testkit::caller_of(model::Principal::Role(model::Role::Officer));
         let by = Caller { credential: model::CredentialId::from_bits(number), ..officer };

@@ -37,6 +37,9 @@ use crate::session::{Session, Verdict};
 /// How many alternatives are looked for.
 pub const ALTERNATIVES_MAX: usize = 5;
 
+/// How many sales are told.
+const SALES_MAX: usize = 3;
+
 /// How many ties a proof may have for its superfluous ones to be looked for; beyond that it is taken as it is.
 const SHRUNK_MAX: usize = 256;
 
@@ -111,7 +114,7 @@ pub struct SaleRemedy {
 pub struct InstrumentRemedy {
     /// The instrument's kind.
     pub instrument: String,
-    /// The ties that it would have to cover, none of them superfluous.
+    /// The ties that it would have to cover, none of them superfluous unless there are very many.
     pub covers: BTreeSet<TieId>,
     /// These ties, in words.
     pub text: Vec<String>,
@@ -177,9 +180,10 @@ impl Session<'_> {
         found.instruments = search.instruments(&whole, &mut over)?;
         found.ties.sort_by_key(|remedy| (!remedy.in_its_hand, remedy.end.len(), remedy.leaves));
         for remedy in &found.ties {
-            found.sales.extend(search.sales(remedy, &mut over)?);
+            if found.sales.len() < SALES_MAX {
+                found.sales.extend(search.sales(remedy, &mut over)?);
+            }
         }
-        found.sales.truncate(ALTERNATIVES_MAX);
         found.cut_short = over();
         let count = |found: &Remedies| found.ties.len() + found.sales.len() + found.instruments.len();
         let before = count(&found);
@@ -556,13 +560,18 @@ impl<'a, 's> Search<'a, 's> {
             if leaves >= self.worse {
                 continue;
             }
-            for tie in covers.clone().into_iter().take(SHRUNK_MAX) {
-                if over() {
-                    break;
-                }
-                covers.remove(&tie);
-                if self.grade_under(kind, &covers)? > leaves {
-                    covers.insert(tie);
+            if covers.len() <= SHRUNK_MAX {
+                let mut order: Vec<TieId> = covers.iter().cloned().collect();
+                let mut piece = order.len().div_ceil(2);
+                while piece > 0 && !over() {
+                    for part in order.chunks(piece) {
+                        let fewer = covers.iter().filter(|tie| !part.contains(tie)).cloned().collect();
+                        if self.grade_under(kind, &fewer)? <= leaves {
+                            covers = fewer;
+                        }
+                    }
+                    order.retain(|tie| covers.contains(tie));
+                    piece = if piece == 1 { 0 } else { piece.div_ceil(2).min(order.len()) };
                 }
             }
             let text = covers.iter().map(|tie| self.session.tie_text(tie)).collect();

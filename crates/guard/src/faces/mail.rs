@@ -388,7 +388,16 @@ fn act(action: MailAction) -> MailAct {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::allow::Allowed;
+    use crate::customers::Customers;
+    use crate::indicator::{Indicator, Rights};
+    use crate::judge::Hit as Counted;
+    use crate::set::Set;
+    use model::ManualClock;
+    use std::path::Path;
+    use std::sync::mpsc::{Receiver, sync_channel};
     use stix_pattern::{BUDGET, Instant, Pattern, Verdict};
+    use uuid::Uuid;
 
     /// Takes the mail as a whole, and nothing else.
     struct Taker(std::sync::Mutex<Option<Whole>>);
@@ -443,6 +452,136 @@ mod tests {
         ] {
             let found = Pattern::parse(pattern).unwrap().compile().evaluate([&observation], BUDGET);
             assert_eq!(found == Verdict::Match, want, "{pattern}: {whole:?}");
+        }
+    }
+
+    const TEXT: &str = r#"
+data = "state"
+[hub]
+url = "https://hub.example"
+token_file = "token"
+[[feed]]
+collection = "one"
+mode = "enforce"
+[[feed]]
+collection = "two"
+mode = "enforce"
+[[customer]]
+name = "both"
+domains = ["both.example"]
+[[customer]]
+name = "first"
+domains = ["first.example"]
+feeds = { one = "enforce" }
+[[customer]]
+name = "watching"
+domains = ["Watching.example"]
+feeds = { one = "monitor" }
+[[customer]]
+name = "no-mail"
+domains = ["dns.example"]
+services = ["sinkhole"]
+[quarantine]
+listen = ["127.0.0.1:0"]
+action = "store"
+"#;
+
+    fn face() -> (MailFace, Receiver<Counted>) {
+        let config = Config::parse("guard.toml", TEXT, Path::new(".")).unwrap();
+        let set = Arc::new(Set::new([1; 32], Allowed::new([3; 32]), config.feeds.clone()));
+        let now = "2026-01-15".parse().unwrap();
+        for (feed, id, value) in [(0, 1_u128, "evil.example"), (1, 2, "bad.example")] {
+            let pattern = format!("[domain-name:value = '{value}']");
+            let indicator = Indicator { pattern, ..Indicator::empty(Uuid::from_u128(id)) };
+            let entering = set.enter(feed, &indicator, Rights::ALL).into_iter().collect();
+            set.commit(set.coming(feed, entering, now));
+        }
+        let (sender, hits) = sync_channel(100);
+        let judge = Judge::new(set, Customers::new(&config), [5; 16], Arc::new(ManualClock::at(now)), sender);
+        judge.set_idle(false);
+        let chosen = RwLock::new(Chosen { action: MailAct::Store, log_victims: false });
+        (MailFace { judge: Arc::new(judge), chosen }, hits)
+    }
+
+    /// What becomes of a mail with these names in it, and whose hits are counted how.
+    fn outcome(recipients: &[&str], names: &[&str]) -> (Option<MailAct>, Vec<(String, u32, Action)>) {
+        let (face, hits) = face();
+        let recipients: Vec<String> = recipients.iter().map(ToString::to_string).collect();
+        let client = Client { listener: "127.0.0.1:0", peer: None, recipients: &recipients };
+        let judge = face.for_mail(&client).unwrap();
+        let mut found = Vec::new();
+        for name in names {
+            judge.judge(&client, &Observable::Name(name), &mut found);
+        }
+        let mut findings: BTreeMap<u32, MailAct> = BTreeMap::new();
+        for one in found {
+            let place = findings.entry(one.slot).or_insert(one.action);
+            *place = (*place).max(one.action);
+        }
+        judge.settle(&mut findings);
+        for (slot, action) in &findings {
+            face.hit_of(&client, Hit { slot: *slot, action: *action, at: face_now() });
+        }
+        let customers = face.judge.customers();
+        let counted =
+            hits.try_iter().map(|hit| (customers.name(hit.customer).to_owned(), hit.slot, hit.action));
+        (findings.values().max().copied(), counted.collect())
+    }
+
+    fn face_now() -> model::Timestamp {
+        "2026-01-15".parse().unwrap()
+    }
+
+    #[test]
+    fn a_mail_gets_the_hardest_action_that_is_right_for_all() {
+        use Action::{Enforced, Monitored};
+        let hit = |name: &str, slot, action| (name.to_owned(), slot, action);
+        let (store, monitor) = (Some(MailAct::Store), Some(MailAct::Monitor));
+        let cases: [(&[&str], &[&str], Option<MailAct>, Vec<(String, u32, Action)>); 9] = [
+            (&["a@both.example"], &["evil.example"], store, vec![hit("both", 0, Enforced)]),
+            (
+                &["a@both.example", "b@mail.first.example", "c@FIRST.example"],
+                &["evil.example"],
+                store,
+                vec![hit("both", 0, Enforced), hit("first", 0, Enforced)],
+            ),
+            // Each wants it held, for reasons of its own.
+            (
+                &["a@both.example", "b@first.example"],
+                &["bad.example", "evil.example"],
+                store,
+                vec![hit("both", 0, Enforced), hit("first", 0, Enforced), hit("both", 1, Enforced)],
+            ),
+            // Who has not subscribed to the feed keeps it from being held for the other.
+            (
+                &["a@both.example", "b@first.example"],
+                &["bad.example"],
+                monitor,
+                vec![hit("both", 1, Monitored)],
+            ),
+            (
+                &["a@both.example", "b@watching.example"],
+                &["evil.example"],
+                monitor,
+                vec![hit("both", 0, Monitored), hit("watching", 0, Monitored)],
+            ),
+            (&["a@watching.example"], &["evil.example"], monitor, vec![hit("watching", 0, Monitored)]),
+            (
+                &["a@both.example", "b@dns.example"],
+                &["evil.example"],
+                monitor,
+                vec![hit("both", 0, Monitored)],
+            ),
+            (
+                &["a@both.example", "b@elsewhere.example"],
+                &["evil.example"],
+                monitor,
+                vec![hit("both", 0, Monitored)],
+            ),
+            (&["a@elsewhere.example"], &["evil.example"], None, vec![]),
+        ];
+        for (recipients, names, action, counted) in cases {
+            assert_eq!(outcome(recipients, names), (action, counted), "{recipients:?} {names:?}");
         }
     }
 }

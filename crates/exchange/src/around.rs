@@ -98,7 +98,11 @@ impl Walk<'_> {
     }
 }
 
-fn walk(picture: &dyn Picture, focus: &EntityId, also: &BTreeSet<TieId>) -> (BTreeMap<EntityId, i32>, Vec<KnownTie>, bool) {
+fn walk(
+    picture: &dyn Picture,
+    focus: &EntityId,
+    also: &BTreeSet<TieId>,
+) -> (BTreeMap<EntityId, i32>, Vec<KnownTie>, bool) {
     let mut walk = Walk {
         picture,
         levels: BTreeMap::from([(focus.clone(), 0)]),

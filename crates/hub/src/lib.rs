@@ -49,8 +49,8 @@ mod tls;
 mod watch;
 mod webhooks;
 
-pub use options::{BackupError, BackupReport, Backups, HubOptions, MetricsAccess};
 pub use endpoints::RESERVED;
+pub use options::{BackupError, BackupReport, Backups, HubOptions, MetricsAccess};
 pub use peer::{Connection, counted_for};
 pub use router::{ReservedName, router};
 pub use serve::{ServeOptions, serve};

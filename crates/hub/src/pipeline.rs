@@ -116,9 +116,7 @@ async fn admit(
 ) -> Result<Option<Arc<Caller>>, Refusal> {
     let caller = match access {
         Access::Anyone => None,
-        Access::Caller => {
-            Some(authenticate(hub, connection, headers).await?)
-        }
+        Access::Caller => Some(authenticate(hub, connection, headers).await?),
     };
     if face == Face::Taxii && caller.is_some() {
         let accept = headers.get(ACCEPT).map(|value| value.to_str().unwrap_or_default());

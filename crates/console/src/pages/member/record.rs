@@ -103,7 +103,10 @@ impl Record {
                     tier: appeal.tier.to_string(),
                     at: words::day(appeal.at),
                     text: appeal.text.clone(),
-                    answered: appeal.answered.as_ref().map(|end| format!("{}: {}", words::day(end.at), end.reason)),
+                    answered: appeal
+                        .answered
+                        .as_ref()
+                        .map(|end| format!("{}: {}", words::day(end.at), end.reason)),
                 })
                 .collect(),
             attestations: attestations(dossier),

@@ -48,7 +48,9 @@ pub(super) fn tell(found: &Found, standing: Standing) -> Story {
         story.strong(name.clone());
         story.plain(" is ");
         story.strong(words::standing(standing));
-        story.plain(format!(" on {tier}, by decision of people: it is bound to no entity, so no rule looks at its ties."));
+        story.plain(format!(
+            " on {tier}, by decision of people: it is bound to no entity, so no rule looks at its ties."
+        ));
         return story;
     };
     match found.wanted.as_of {
@@ -120,7 +122,10 @@ fn because(story: &mut Story, found: &Found, decision: &Decision) {
     }
     let more = decision.findings.iter().filter(|other| other.grade == decision.grade).count() - 1;
     if more > 0 {
-        story.plain(format!(", and for {} of the same weight", words::count(more, "other reason", "other reasons")));
+        story.plain(format!(
+            ", and for {} of the same weight",
+            words::count(more, "other reason", "other reasons")
+        ));
     }
 }
 
@@ -128,7 +133,11 @@ fn uncapitalised(text: &str) -> String {
     let mut letters = text.chars();
     let first: String = letters.next().map(|letter| letter.to_lowercase().collect()).unwrap_or_default();
     // A word that is all capitals is a name.
-    if letters.clone().next().is_some_and(char::is_uppercase) { text.to_owned() } else { first + letters.as_str() }
+    if letters.clone().next().is_some_and(char::is_uppercase) {
+        text.to_owned()
+    } else {
+        first + letters.as_str()
+    }
 }
 
 /// The reason told by the ties that the finding rests on, if it is one of those that can be told so.
@@ -159,9 +168,10 @@ fn venture(around: &Around, ties: &[&KnownTie]) -> Option<String> {
         other => words::tie(other),
     };
     let partner = ties.iter().filter(stake).find(|known| of_concern(around, &known.tie.from).is_some())?;
-    let own = ties.iter().filter(stake).find(|known| {
-        known.tie.to == partner.tie.to && known.tie.from != partner.tie.from
-    })?;
+    let own = ties
+        .iter()
+        .filter(stake)
+        .find(|known| known.tie.to == partner.tie.to && known.tie.from != partner.tie.from)?;
     let verb = if own.tie.from == around.focus {
         "it co-owns".to_owned()
     } else {
@@ -186,13 +196,18 @@ fn dealing(around: &Around, ties: &[&KnownTie]) -> Option<String> {
         Some(concern) => concern,
         None => through(around, ties, other)?,
     };
-    let said = if is_outward { outward(&own.tie.kind, &name(around, other)) } else { inward(own, &name(around, other)) };
+    let said = if is_outward {
+        outward(&own.tie.kind, &name(around, other))
+    } else {
+        inward(own, &name(around, other))
+    };
     Some(format!("{said}, {concern}"))
 }
 
 /// What somebody of concern has to do with another: "of which Huawei holds 100 %, a party of concern since ...".
 fn through(around: &Around, ties: &[&KnownTie], other: &EntityId) -> Option<String> {
-    let known = ties.iter().find(|known| known.tie.to == *other && of_concern(around, &known.tie.from).is_some())?;
+    let known =
+        ties.iter().find(|known| known.tie.to == *other && of_concern(around, &known.tie.from).is_some())?;
     let (who, concern) = (name(around, &known.tie.from), of_concern(around, &known.tie.from)?);
     Some(match &known.tie.kind {
         TieKind::Holds(held) => format!("of which {who} holds {}, {concern}", words::holding(held)),
@@ -206,13 +221,17 @@ fn through(around: &Around, ties: &[&KnownTie], other: &EntityId) -> Option<Stri
 
 /// What the entity does with another.
 fn outward(kind: &TieKind, other: &str) -> String {
-    let what = |subject: &str, otherwise: &str| if subject.is_empty() { otherwise.to_owned() } else { subject.to_owned() };
+    let what = |subject: &str, otherwise: &str| {
+        if subject.is_empty() { otherwise.to_owned() } else { subject.to_owned() }
+    };
     match kind {
         TieKind::Holds(held) => format!("it holds {} of {other}", words::holding(held)),
         TieKind::MayAcquire { votes, .. } => format!("it may acquire {} of {other}", words::share(*votes)),
         TieKind::Licenses { subject, .. } => format!("it licenses {} to {other}", what(subject, "something")),
         TieKind::Supplies { subject } => format!("it supplies {other} with {}", what(subject, "something")),
-        TieKind::Contracts { subject, .. } => format!("it has a contract with {other} about {}", what(subject, "something")),
+        TieKind::Contracts { subject, .. } => {
+            format!("it has a contract with {other} about {}", what(subject, "something"))
+        }
         TieKind::Seconds => format!("it seconds staff to {other}"),
         TieKind::Plans(_) => format!("it plans to take part in {other}"),
         kind => format!("of its tie to {other} ({})", words::tie(kind)),

@@ -15,9 +15,9 @@ pub(crate) fn fold(graph: Graph, boxes_max: usize) -> Graph {
     }
     let neighbours = neighbours(&graph);
     let (near, towards) = nearest_first(&neighbours, graph.nodes.len());
-    let mut kept = important(&graph, &towards, boxes_max);
     // Clusters need room too: about a fourth of it.
     let room = boxes_max - boxes_max / 4;
+    let mut kept = important(&graph, &towards, room);
     for place in near {
         if kept.len() >= room {
             break;
@@ -55,7 +55,7 @@ fn nearest_first(neighbours: &[Vec<usize>], count: usize) -> (Vec<usize>, Vec<us
 }
 
 /// What stays in any case, as far as there is room.
-fn important(graph: &Graph, towards: &[usize], boxes_max: usize) -> BTreeSet<usize> {
+fn important(graph: &Graph, towards: &[usize], room: usize) -> BTreeSet<usize> {
     let mut kept = BTreeSet::from([0]);
     let of_ties = graph.edges.iter().filter(|edge| edge.matters).flat_map(|edge| [edge.from, edge.to]);
     let of_concern = graph.nodes.iter().enumerate().filter(|(_, node)| node.kind == NodeKind::Concern);
@@ -66,7 +66,7 @@ fn important(graph: &Graph, towards: &[usize], boxes_max: usize) -> BTreeSet<usi
             way.push(at);
             at = towards[at];
         }
-        if kept.len() + way.len() <= boxes_max {
+        if kept.len() + way.len() <= room {
             kept.extend(way);
         }
     }

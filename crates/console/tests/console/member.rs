@@ -237,6 +237,11 @@ async fn many_ties_are_folded_and_the_page_stays_small() {
             "more</text>",
             &format!("below-{count}"),
         ]);
+        assert_eq!(
+            page.body.contains("Look longer"),
+            count > 500,
+            "remedies of so many are looked for when asked"
+        );
         let file = face.get(&mut me, &format!("/members/{}?format=json", member.id)).await.expect(200);
         let rows: Vec<serde_json::Value> = serde_json::from_str(&file.body).unwrap();
         let told = if count > 5_000 { 3_750 } else { count + 1 };

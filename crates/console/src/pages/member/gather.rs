@@ -15,6 +15,9 @@ use crate::problem::Problem;
 const REMEDIES_QUICK: Duration = Duration::from_millis(25);
 const REMEDIES_LONG: Duration = Duration::from_secs(1);
 
+/// Up to how many ties around somebody remedies are looked for unasked: each try decides anew on all of them.
+const TIES_QUICK_MAX: usize = 500;
+
 /// How many recorded decisions the history tells of.
 const DECISIONS_MAX: usize = 60;
 
@@ -115,18 +118,36 @@ pub(super) fn gather(
         dossier,
     };
     let Some(entity) = found.dossier.entity.clone() else { return Ok(found) };
-    let question =
-        Question { as_of: found.wanted.as_of, remedies: Some(found.wanted.remedies), ..Question::default() };
-    let (decision, remedies) = exchange.vet(caller, &entity, &found.tier, &question)?;
+    let question = Question { as_of: found.wanted.as_of, ..Question::default() };
+    let (decision, _) = exchange.vet(caller, &entity, &found.tier, &question)?;
     if caller.role().is_some() {
         for_people(exchange, caller, &entity, &decision, &mut found)?;
     }
     if !found.wanted.end.is_empty() {
         found.would = Some(would(exchange, caller, &entity, &found)?);
     }
+    if decision.grade > Grade::Disclose {
+        found.remedies = Some(remedies(exchange, caller, &entity, &found)?);
+    }
     found.decision = Some(decision);
-    found.remedies = remedies;
     Ok(found)
+}
+
+/// What would help, as far as a page has time for it.
+fn remedies(
+    exchange: &Exchange,
+    caller: &Caller,
+    entity: &EntityId,
+    found: &Found,
+) -> Result<Remedies, Problem> {
+    let wanted = &found.wanted;
+    let is_large = found.around.as_ref().is_some_and(|around| around.ties.len() > TIES_QUICK_MAX);
+    if is_large && wanted.remedies < REMEDIES_LONG {
+        return Ok(Remedies { cut_short: true, ..Remedies::default() });
+    }
+    let question = Question { as_of: wanted.as_of, remedies: Some(wanted.remedies), ..Question::default() };
+    let (_, remedies) = exchange.vet(caller, entity, &found.tier, &question)?;
+    Ok(remedies.unwrap_or_default())
 }
 
 /// The tier with the worst decision, of several the most demanding.

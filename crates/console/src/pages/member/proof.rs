@@ -53,7 +53,7 @@ impl From<&Finding> for FindingView {
 impl From<&FactShown> for FactView {
     fn from(fact: &FactShown) -> Self {
         let (mut lines, mut more) = (Vec::new(), 0);
-        let mut open: Vec<(usize, &Step)> = fact.proof.iter().rev().map(|step| (0, &**step)).collect();
+        let mut open: Vec<(usize, &Step)> = fact.proof.iter().rev().map(|step| (0, step)).collect();
         let mut depths = Vec::new();
         while let Some((depth, step)) = open.pop() {
             if lines.len() >= LINES_MAX {

@@ -133,7 +133,7 @@ fn face(listed: &[Ipv4Addr]) -> Result<Face> {
         };
         let from = Timestamp::EPOCH;
         let indicator = Indicator { pattern, from, ..Indicator::empty(Uuid::from_u128(number)) };
-        entering.extend(set.enter(0, indicator, Rights::ALL));
+        entering.extend(set.enter(0, &indicator, Rights::ALL));
     }
     ensure!(entering.len() == listed.len(), "an address cannot be listed");
     set.commit(set.coming(0, entering, clock.now()));

@@ -163,8 +163,9 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode> {
     let guard = Arc::new(Guard::start(Config::load(&arguments.config)?, &clock)?);
     let runtime = tokio::runtime::Runtime::new()?;
     let (_stop, stopped) = watch::channel(false);
+    let (_reload, reloads) = tokio::sync::mpsc::channel(1);
     let (up, is_up) = mpsc::channel();
-    let serving = guard::faces::serve(Arc::clone(&guard), stopped, move || {
+    let serving = guard::faces::serve(Arc::clone(&guard), stopped, reloads, move || {
         // Nobody waits any more only if this process is ending.
         let _ended = up.send(());
     });

@@ -150,12 +150,15 @@ pub(crate) fn content(decision: &Decision) -> String {
     hex::encode(hash.0.finalize())
 }
 
+/// A fact, its values unless they count days, its proof, and further reasons.
+type Reason<'d> = (&'static str, Option<[&'d Value; 2]>, &'d [Step], &'d [Step]);
+
 /// What a finding says and why.
 #[derive(Serialize)]
 struct Said<'d> {
     head: [&'d str; 5],
     grade: Grade,
-    because: Vec<(&'static str, Option<[&'d Value; 2]>, &'d [Step], &'d [Step])>,
+    because: Vec<Reason<'d>>,
 }
 
 impl<'d> Said<'d> {

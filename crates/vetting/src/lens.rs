@@ -167,10 +167,8 @@ impl<'p> Lens<'p> {
     /// What is kept of a holding that is sold down, and what is sold.
     fn divided(&self, tie: &Tie) -> Option<(Holding, Holding)> {
         let kept = self.kept.get(&tie.id)?;
-        match &tie.kind {
-            TieKind::Holds(holding) if is_divisible(holding) => divided(holding, *kept),
-            _ => None,
-        }
+        let TieKind::Holds(holding) = &tie.kind else { return None };
+        is_divisible(holding).then(|| divided(holding, *kept)).flatten()
     }
 
     /// The part of a holding that somebody eligible bought.

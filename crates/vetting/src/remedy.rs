@@ -466,12 +466,10 @@ impl<'a, 's> Search<'a, 's> {
     /// of the rules is asked for, so what is told leads where it says, also where a sale calms no rule or wakes one.
     fn sales(&self, remedy: &Remedy, over: &mut dyn FnMut() -> bool) -> Result<Vec<SaleRemedy>, JudgeError> {
         let picture = self.session.picture();
-        let divisible = |id: &TieId| match picture.tie(id)?.tie.kind {
-            TieKind::Holds(holding) if is_divisible(&holding) => {
-                let most = u32::try_from(most(&holding)?.basis_points_ceil()).ok()?;
-                Some((id.clone(), most))
-            }
-            _ => None,
+        let divisible = |id: &TieId| {
+            let TieKind::Holds(holding) = picture.tie(id)?.tie.kind else { return None };
+            let most = u32::try_from(most(&holding)?.basis_points_ceil()).ok()?;
+            is_divisible(&holding).then(|| (id.clone(), most))
         };
         let holdings: Vec<(TieId, u32)> = remedy.end.iter().filter_map(divisible).collect();
         let mut found: Vec<SaleRemedy> = Vec::new();
@@ -520,12 +518,12 @@ impl<'a, 's> Search<'a, 's> {
         if kept.is_empty() || after.grade >= worse {
             return Ok(None);
         }
-        let sell = holdings.iter().filter_map(|(tie, most)| {
+        let parts = holdings.iter().filter_map(|(tie, most)| {
             let (keep, text) = (*kept.get(tie)?, self.session.tie_text(tie));
             (keep < *most).then(|| Sale { tie: tie.clone(), text, keep, sell: most - keep })
         });
         Ok(Some(SaleRemedy {
-            sell: sell.collect(),
+            sell: parts.collect(),
             end: remedy.end.iter().filter(|tie| !kept.contains_key(*tie)).cloned().collect(),
             leaves: after.grade,
             still: after.rules.into_iter().collect(),

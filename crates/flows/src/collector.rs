@@ -275,10 +275,7 @@ impl Look<'_> {
     fn hit(&mut self, slot: u32, direction: Direction, exporter: Exporter, flow: &Flow) {
         self.counts.hits += 1;
         let judge = &self.collector.judge;
-        let detail = || {
-            (self.shown == Shown::Ends)
-                .then(|| detail(flow, direction, judge.may_show(slot)))
-        };
+        let detail = || (self.shown == Shown::Ends).then(|| detail(flow, direction, judge.may_show(slot)));
         let reference = || judge.reference(slot);
         match self.book.note((slot, direction), (exporter, flow), self.now, reference, detail) {
             Noted::Alert(alert) => {

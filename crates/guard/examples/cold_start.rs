@@ -74,12 +74,19 @@ fn free_port() -> u16 {
 fn name_of(number: usize) -> String {
     // Scattered as real names are, and no two alike.
     let scattered = (number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    format!("h{scattered:016x}.{}-site{}.com", ["cdn", "mail", "login", "update"][number % 4], number % 500_000)
+    format!(
+        "h{scattered:016x}.{}-site{}.com",
+        ["cdn", "mail", "login", "update"][number % 4],
+        number % 500_000
+    )
 }
 
 fn object(number: usize) -> Vec<u8> {
     let pattern = match number % 20 {
-        1 => format!("[ipv4-addr:value = '{}']", std::net::Ipv4Addr::from(0x0b00_0000 + u32::try_from(number).unwrap())),
+        1 => format!(
+            "[ipv4-addr:value = '{}']",
+            std::net::Ipv4Addr::from(0x0b00_0000 + u32::try_from(number).unwrap())
+        ),
         2 => format!("[file:hashes.'SHA-256' = '{number:064x}']"),
         3 => format!("[url:value = 'http://{}/gate.php?id={number}']", name_of(number)),
         _ => format!("[domain-name:value = '{}']", name_of(number)),
@@ -147,7 +154,11 @@ fn start(folder: &Path, rpz: bool) {
             stop.send(true)
         });
         let (_reload, reloads) = tokio::sync::mpsc::channel(1);
-        guard::faces::serve(guard, stopped, reloads, || println!("up after {:.2} s", began.elapsed().as_secs_f64())).await.unwrap();
+        guard::faces::serve(guard, stopped, reloads, || {
+            println!("up after {:.2} s", began.elapsed().as_secs_f64())
+        })
+        .await
+        .unwrap();
         ends.await.unwrap().unwrap();
     });
     std::process::exit(0);

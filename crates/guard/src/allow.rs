@@ -375,7 +375,13 @@ mod tests {
             assert_eq!(allowed.allows(&key).is_some(), expected, "{key}");
         }
         assert_eq!(allowed.opened(&["example", "other", "good.example"]), BTreeSet::from(["example"]));
-        for (prefix, within) in [("192.0.0.0/16", true), ("192.0.2.0/23", true), ("192.0.2.0/25", false), ("10.0.0.0/8", false), ("::/16", false)] {
+        for (prefix, within) in [
+            ("192.0.0.0/16", true),
+            ("192.0.2.0/23", true),
+            ("192.0.2.0/25", false),
+            ("10.0.0.0/8", false),
+            ("::/16", false),
+        ] {
             let Ok(Key::Prefix(prefix)) = Key::parse_prefix(prefix) else { panic!("{prefix} is none") };
             assert_eq!(allowed.has_within(&prefix), within, "{prefix:?}");
         }

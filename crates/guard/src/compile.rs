@@ -229,8 +229,24 @@ mod tests {
     #[test]
     fn the_short_way_leads_where_the_long_one_does() {
         let sha256 = "Ab".repeat(32);
-        let values = ["Evil.Example", "co.uk", "192.0.2.0/24", "2001:db8::1", "http://A.example/x?y=%41", &sha256, "é.example", "a b"];
-        let kinds = ["domain-name:value", "ipv4-addr:value", "ipv6-addr:value", "url:value", "file:hashes.'SHA-256'", "file:hashes.MD5"];
+        let values = [
+            "Evil.Example",
+            "co.uk",
+            "192.0.2.0/24",
+            "2001:db8::1",
+            "http://A.example/x?y=%41",
+            &sha256,
+            "é.example",
+            "a b",
+        ];
+        let kinds = [
+            "domain-name:value",
+            "ipv4-addr:value",
+            "ipv6-addr:value",
+            "url:value",
+            "file:hashes.'SHA-256'",
+            "file:hashes.MD5",
+        ];
         let mut found = 0;
         for (kind, value) in kinds.iter().flat_map(|kind| values.iter().map(move |value| (kind, value))) {
             let text = format!("[{kind} = '{value}']");
@@ -241,7 +257,11 @@ mod tests {
             }
         }
         assert!(found >= 9, "{found}");
-        for text in ["[url:value = 'a\\'b']", "[domain-name:value = 'a.example'] OR [domain-name:value = 'b.example']", "[domain-name:value = '']"] {
+        for text in [
+            "[url:value = 'a\\'b']",
+            "[domain-name:value = 'a.example'] OR [domain-name:value = 'b.example']",
+            "[domain-name:value = '']",
+        ] {
             assert_eq!(quick(text), None, "{text}");
         }
     }

@@ -94,9 +94,7 @@ impl Customers {
         let (_, domain) = address.rsplit_once('@')?;
         let domain = domain.trim_end_matches('.').to_ascii_lowercase();
         let parents = domain.match_indices('.').map(|(at, _)| &domain[at + 1..]);
-        std::iter::once(domain.as_str())
-            .chain(parents)
-            .find_map(|domain| self.domains.get(domain).copied())
+        std::iter::once(domain.as_str()).chain(parents).find_map(|domain| self.domains.get(domain).copied())
     }
 
     /// Whose a mail is: each recipient's customer once, and for recipients of nobody's domain the listener's. `None` stands
@@ -107,8 +105,7 @@ impl Customers {
         if self.domains.is_empty() || recipients.is_empty() {
             return vec![otherwise];
         }
-        let whose: BTreeSet<_> =
-            recipients.iter().map(|one| self.of_recipient(one).or(otherwise)).collect();
+        let whose: BTreeSet<_> = recipients.iter().map(|one| self.of_recipient(one).or(otherwise)).collect();
         whose.into_iter().collect()
     }
 
@@ -228,7 +225,8 @@ secret_file = "k"
         let wide = before.of_address("10.2.0.1".parse().unwrap()).unwrap();
         let (head, tail) = TEXT.split_once("[[customer]]\nname = \"wide\"").unwrap();
         let (_, tail) = tail.split_once("[[customer]]").unwrap();
-        let without = format!("{head}[[customer]]\nname = \"new\"\nnetworks = [\"11.0.0.0/8\"]\n[[customer]]{tail}");
+        let without =
+            format!("{head}[[customer]]\nname = \"new\"\nnetworks = [\"11.0.0.0/8\"]\n[[customer]]{tail}");
         let after = Customers::after(&config(&without), Some(&before));
         assert_eq!(after.of_address("10.1.0.1".parse().unwrap()), Some(narrow));
         assert_eq!(after.of_address("10.2.0.1".parse().unwrap()), None);

@@ -657,7 +657,10 @@ impl Engine {
 }
 
 /// One object of a feed, compiled: what it means for the set.
-#[expect(clippy::large_enum_variant, reason = "nearly all are indicators, and boxes would be a million allocations")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are indicators, and boxes would be a million allocations"
+)]
 enum Step {
     Come(Entering),
     Go(Uuid),
@@ -849,7 +852,8 @@ mod tests {
     fn the_programme_alone_can_call_a_false_positive() {
         let site = Site::new();
         let mut engine = site.start("");
-        let programme = Some(crate::follow::Programme { identity: "identity--1".to_owned(), name: "x".to_owned() });
+        let programme =
+            Some(crate::follow::Programme { identity: "identity--1".to_owned(), name: "x".to_owned() });
         engine.news(0, News::Hub(Me { programme, ..Me::default() })).unwrap();
         engine.news(0, objects(&[indicator(ID, "evil.example")], "2026-01-14T00:00:00Z")).unwrap();
         let opinion = |by: &str| {
@@ -894,7 +898,9 @@ mod tests {
         drop(engine);
         let kept: Option<Vec<String>> = key.read_note(site.folder.path(), PROGRAMME_ALLOWS).unwrap();
         assert_eq!(kept, Some(values));
-        assert!(HoldKey::new([0; 32]).read_note::<Vec<String>>(site.folder.path(), PROGRAMME_ALLOWS).is_err());
+        assert!(
+            HoldKey::new([0; 32]).read_note::<Vec<String>>(site.folder.path(), PROGRAMME_ALLOWS).is_err()
+        );
         let mut engine = site.start("");
         engine.news(0, News::Allowed(vec!["other.example".to_owned()])).unwrap();
         assert!(met(&engine, "good.example").is_some(), "taken off the list it is enforced again");

@@ -744,7 +744,9 @@ mod tests {
         let path = folder.path().join("indicators.hold");
         let good = fs::read(&path).unwrap();
         // Swapped frames do not pass either.
-        let first = usize::try_from(next_place(&hold.file, HEAD_BYTES as u64, hold.bytes).unwrap().unwrap().1).unwrap();
+        let first =
+            usize::try_from(next_place(&hold.file, HEAD_BYTES as u64, hold.bytes).unwrap().unwrap().1)
+                .unwrap();
         fs::write(&path, [&good[..HEAD_BYTES], &good[first..], &good[HEAD_BYTES..first]].concat()).unwrap();
         assert!(matches!(read(folder.path(), KEY), Err(HoldError::Damaged { frame: 0, .. })));
         let mut flipped = good.clone();

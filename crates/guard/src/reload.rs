@@ -40,7 +40,6 @@ impl Reloads {
         self.needs_restart = needs_restart.iter().map(ToString::to_string).collect();
         self.faults.clear();
     }
-
 }
 
 /// A configuration with all that it names, ready to be taken.
@@ -151,7 +150,10 @@ fn merged(before: &Config, mut config: Config) -> (Config, Vec<&'static str>) {
         new.cache_entries_max = old.cache_entries_max;
     }
     if let (Some(old), Some(new)) = (&before.flows, &mut config.flows)
-        && keep("flows.alerts_file, flows.syslog", (&old.alerts_file, old.syslog) != (&new.alerts_file, new.syslog))
+        && keep(
+            "flows.alerts_file, flows.syslog",
+            (&old.alerts_file, old.syslog) != (&new.alerts_file, new.syslog),
+        )
     {
         new.alerts_file.clone_from(&old.alerts_file);
         new.syslog = old.syslog;

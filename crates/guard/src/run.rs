@@ -298,10 +298,7 @@ fn hub(config: &Config) -> Result<Hub, StartError> {
     let token = read_token(&settings.token_file)?;
     let trusted = settings.trust.as_ref().map(fs::read).transpose();
     let trusted = trusted.map_err(|error| {
-        file(
-            settings.trust.as_deref().unwrap_or(&settings.token_file),
-            format!("cannot be read: {error}"),
-        )
+        file(settings.trust.as_deref().unwrap_or(&settings.token_file), format!("cannot be read: {error}"))
     })?;
     Ok(Hub::new(&settings.url, &token, trusted)?)
 }

@@ -90,7 +90,18 @@ mod tests {
         let fine = "# ours\nGood.Example  # and all below\n\n192.0.2.1\n198.51.100.0/24\n2001:db8::/32\n_sip.example.net.\n";
         let values = ["good.example", "192.0.2.1", "198.51.100.0/24", "2001:db8::/32", "_sip.example.net."];
         assert_eq!(listed(fine), Ok(values.map(str::to_owned).to_vec()));
-        let wrong = ["com", "1.2.3", "10.0.0.0/7", "::/15", "10.0.0.0/33", "x/8", "a b.example", "bücher.example", "a..example", "http://a.example/"];
+        let wrong = [
+            "com",
+            "1.2.3",
+            "10.0.0.0/7",
+            "::/15",
+            "10.0.0.0/33",
+            "x/8",
+            "a b.example",
+            "bücher.example",
+            "a..example",
+            "http://a.example/",
+        ];
         for value in wrong {
             let problems = listed(&format!("good.example\n{value}\n")).unwrap_err();
             assert_eq!((problems.len(), problems[0].line), (1, Some(2)), "{value}");

@@ -40,7 +40,8 @@ struct Row {
 pub(crate) fn read(files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<Statement>, Vec<Problem>> {
     let mut statements = Vec::new();
     let mut problems = Vec::new();
-    for (file, bytes) in files.iter().filter(|(name, _)| name.starts_with("lists/") && name.ends_with(".csv")) {
+    for (file, bytes) in files.iter().filter(|(name, _)| name.starts_with("lists/") && name.ends_with(".csv"))
+    {
         let stem = file.trim_start_matches("lists/").trim_end_matches(".csv");
         let list: ListId = match stem.parse() {
             Ok(list) => list,

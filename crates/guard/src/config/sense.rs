@@ -13,11 +13,11 @@ use thiserror::Error;
 use toml::Spanned;
 
 use super::faces;
-use crate::faces::rpz::{ADDRESSES_LABEL, ALLOW_LABEL};
 use super::{
     Allow, Channel, Config, Customer, Export, Feed, Flows, Forwarder, Frequency, Hub, Landing, Milter, Mode,
     Quarantine, Rpz, Secondary, Service, Sinkhole, TsigKey, Written,
 };
+use crate::faces::rpz::{ADDRESSES_LABEL, ALLOW_LABEL};
 
 /// One fault: where it is, what it is, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]

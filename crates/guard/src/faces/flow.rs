@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use flows::{
-    Alert, Client, Collector, Hit, Judge as FlowJudge, Origin, Settings, Shown, Sink, Target, hand_out, listen,
-    write,
+    Alert, Client, Collector, Hit, Judge as FlowJudge, Origin, Settings, Shown, Sink, Target, hand_out,
+    listen, write,
 };
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;

@@ -129,7 +129,8 @@ impl MailOf {
                 judge.text_of(who, service, Kind::Email, text)
             }
             Observable::Subject(text) => {
-                judge.scan(who, service, text.as_bytes(), |decided, _| self.find(at, Some(decided), findings));
+                judge
+                    .scan(who, service, text.as_bytes(), |decided, _| self.find(at, Some(decided), findings));
                 judge.text_of(who, service, Kind::Subject, text)
             }
             Observable::Url(text) => judge.text_of(who, service, Kind::Url, text),
@@ -145,7 +146,8 @@ impl MailOf {
             }
             Observable::Address(address) => judge.address(who, service, *address),
             Observable::Text(text) | Observable::SenderName(text) => {
-                judge.scan(who, service, text.as_bytes(), |decided, _| self.find(at, Some(decided), findings));
+                judge
+                    .scan(who, service, text.as_bytes(), |decided, _| self.find(at, Some(decided), findings));
                 None
             }
         };
@@ -403,7 +405,8 @@ action = "store"
             face.hit_of(&client, Hit { slot: *slot, action: *action, at: face_now() });
         }
         let customers = face.judge.customers();
-        let counted = hits.try_iter().map(|hit| (customers.name(hit.customer).to_owned(), hit.slot, hit.action));
+        let counted =
+            hits.try_iter().map(|hit| (customers.name(hit.customer).to_owned(), hit.slot, hit.action));
         (findings.values().max().copied(), counted.collect())
     }
 
@@ -432,7 +435,12 @@ action = "store"
                 vec![hit("both", 0, Enforced), hit("first", 0, Enforced), hit("both", 1, Enforced)],
             ),
             // Who has not subscribed to the feed keeps it from being held for the other.
-            (&["a@both.example", "b@first.example"], &["bad.example"], monitor, vec![hit("both", 1, Monitored)]),
+            (
+                &["a@both.example", "b@first.example"],
+                &["bad.example"],
+                monitor,
+                vec![hit("both", 1, Monitored)],
+            ),
             (
                 &["a@both.example", "b@watching.example"],
                 &["evil.example"],
@@ -440,8 +448,18 @@ action = "store"
                 vec![hit("both", 0, Monitored), hit("watching", 0, Monitored)],
             ),
             (&["a@watching.example"], &["evil.example"], monitor, vec![hit("watching", 0, Monitored)]),
-            (&["a@both.example", "b@dns.example"], &["evil.example"], monitor, vec![hit("both", 0, Monitored)]),
-            (&["a@both.example", "b@elsewhere.example"], &["evil.example"], monitor, vec![hit("both", 0, Monitored)]),
+            (
+                &["a@both.example", "b@dns.example"],
+                &["evil.example"],
+                monitor,
+                vec![hit("both", 0, Monitored)],
+            ),
+            (
+                &["a@both.example", "b@elsewhere.example"],
+                &["evil.example"],
+                monitor,
+                vec![hit("both", 0, Monitored)],
+            ),
             (&["a@elsewhere.example"], &["evil.example"], None, vec![]),
         ];
         for (recipients, names, action, counted) in cases {

@@ -29,11 +29,11 @@ use crate::engine::Zones;
 use crate::record::reference;
 use crate::set::{Change, Set};
 
+pub(crate) use content::prefixes_in;
 use content::{
     AddressContent, Counted, FeedContent, Rules, allowed_addresses, allowed_below, allowed_names, passing,
     zone_scope,
 };
-pub(crate) use content::prefixes_in;
 pub use plan::Plan;
 use plan::Subject;
 pub(crate) use plan::{ADDRESSES_LABEL, ALLOW_LABEL};
@@ -149,7 +149,9 @@ impl RpzZones {
                 Subject::Names(feed) => {
                     let wanted = self.content(config, set, feed);
                     let same = before.feeds.get(&feed).filter(|zones| {
-                        known && zones.content.rules == wanted.rules && zones.content.counted == wanted.counted
+                        known
+                            && zones.content.rules == wanted.rules
+                            && zones.content.counted == wanted.counted
                     });
                     let content = same.map_or_else(|| Arc::new(wanted), |zones| Arc::clone(&zones.content));
                     let zones =

@@ -132,7 +132,8 @@ impl Status {
         let (unreadable, alarms) = engine.oddities();
         let alarms = alarms.iter().map(|id| reference(&salt, *id)).collect();
         let allowed_by_programme = engine.allowed_by_programme().len();
-        let programme = engine.me().and_then(|me| me.programme.as_ref()).map(|programme| programme.name.clone());
+        let programme =
+            engine.me().and_then(|me| me.programme.as_ref()).map(|programme| programme.name.clone());
         drop(engine);
         let zones = guard.zones().publisher().zones();
         let counts = guard.zones().publisher().counts();
@@ -249,8 +250,11 @@ impl Status {
             page.push_str("</p>");
         }
         for fault in &configuration.faults {
-            let _infallible =
-                write!(page, "<p class=\"trouble\">The new configuration is not in force: {}</p>", escaped(fault));
+            let _infallible = write!(
+                page,
+                "<p class=\"trouble\">The new configuration is not in force: {}</p>",
+                escaped(fault)
+            );
         }
     }
 

@@ -146,8 +146,7 @@ impl Entry<'_> {
             self.category = indicator.category.into();
         }
         let known = |id: &&&str| stix::known(id).is_some();
-        let (known, unknown): (Vec<&str>, Vec<&str>) =
-            indicator.markings.iter().partition(|id| known(&id));
+        let (known, unknown): (Vec<&str>, Vec<&str>) = indicator.markings.iter().partition(|id| known(&id));
         let forbids = |id: &&str| matches!(stix::known(id), Some(Marking::Pap(level)) if is_passive(level));
         (!keys.is_empty()).then(|| Entering {
             id: indicator.id,
@@ -369,11 +368,7 @@ impl Set {
     }
 
     /// The same for each prefix of addresses.
-    pub(crate) fn prefixes_of(
-        &self,
-        change: &Change,
-        counts: &dyn Fn(&Record) -> bool,
-    ) -> Vec<PrefixChange> {
+    pub(crate) fn prefixes_of(&self, change: &Change, counts: &dyn Fn(&Record) -> bool) -> Vec<PrefixChange> {
         let mut prefixes: BTreeMap<Prefix, (Vec<u32>, Option<u32>)> = BTreeMap::new();
         let table = self.table();
         for (slot, to) in &change.to {
@@ -464,13 +459,7 @@ impl Set {
     }
 }
 
-fn record_of(
-    table: &mut Table,
-    feed: u16,
-    confidence_min: u8,
-    entering: Entering,
-    now: Timestamp,
-) -> Record {
+fn record_of(table: &mut Table, feed: u16, confidence_min: u8, entering: Entering, now: Timestamp) -> Record {
     let mut bounds = Bounds::default();
     bounds.set(Bound::Rights, !entering.rights.may_enforce());
     let is_passive = entering.is_passive || entering.markings.iter().any(|id| forbids_action(table, id));

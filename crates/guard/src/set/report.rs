@@ -104,8 +104,10 @@ impl Set {
     #[must_use]
     pub fn report(&self, may_name: impl Fn(Uuid) -> bool) -> Report {
         let settings = self.feeds();
-        let mut feeds: Vec<FeedReport> =
-            settings.iter().map(|feed| FeedReport { feed: feed.alias.clone(), ..FeedReport::default() }).collect();
+        let mut feeds: Vec<FeedReport> = settings
+            .iter()
+            .map(|feed| FeedReport { feed: feed.alias.clone(), ..FeedReport::default() })
+            .collect();
         let mut from = 0;
         loop {
             // A part at a time: a change that waits for a walk over a million would keep every question waiting.

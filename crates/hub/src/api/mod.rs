@@ -3,8 +3,8 @@
 //! Ids and words are those of `model`, in its serde forms. What a document has too much is refused, not passed over: a
 //! misspelt `audience` would publish to everybody.
 
-pub(crate) mod backup;
 pub(crate) mod allow;
+pub(crate) mod backup;
 pub(crate) mod blinded;
 pub(crate) mod credentials;
 pub(crate) mod false_positives;

@@ -97,8 +97,7 @@ pub fn serve_udp(
         sockets.push(open(address)?);
     }
     let stop = Arc::new(AtomicBool::new(false));
-    let mut server =
-        UdpServer { address, stop: Arc::clone(&stop), threads: Vec::new(), rooms: Vec::new() };
+    let mut server = UdpServer { address, stop: Arc::clone(&stop), threads: Vec::new(), rooms: Vec::new() };
     for (number, socket) in sockets.into_iter().enumerate() {
         let room = Arc::new(Semaphore::new(WAITING_MAX));
         server.rooms.push(Arc::clone(&room));

@@ -148,7 +148,20 @@ pub(crate) fn truth(query: &[u8]) -> Option<Vec<u8>> {
     answer.extend_from_slice(question);
     if count > 0 {
         let kind = question[question.len() - 3];
-        answer.extend_from_slice(&[0xc0, 12, 0, kind, 0, 1, 0, 0, 0, 1, 0, u8::try_from(data.len()).unwrap()]);
+        answer.extend_from_slice(&[
+            0xc0,
+            12,
+            0,
+            kind,
+            0,
+            1,
+            0,
+            0,
+            0,
+            1,
+            0,
+            u8::try_from(data.len()).unwrap(),
+        ]);
         answer.extend_from_slice(&data);
     }
     Some(answer)

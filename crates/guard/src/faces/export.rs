@@ -128,9 +128,8 @@ fn open_up(listed: &mut Vec<Listed>, allowed: &Allowed) -> usize {
     let before = listed.len();
     listed.retain(|one| !matches!(&one.key, Key::Prefix(prefix) if allowed.has_within(prefix)));
     let left_out = before - listed.len();
-    let wide = listed.iter().filter_map(|one| match &one.key {
-        Key::Name(name, Scope::Subdomains) => Some(name.as_str()),
-        _ => None,
+    let wide = listed.iter().filter_map(|one| {
+        if let Key::Name(name, Scope::Subdomains) = &one.key { Some(name.as_str()) } else { None }
     });
     let wide: Vec<&str> = wide.collect();
     let opened: BTreeSet<String> = allowed.opened(&wide).into_iter().map(str::to_owned).collect();

@@ -208,7 +208,9 @@ impl RpzZones {
         }
         let added: Vec<Entry<'_>> = names.iter().map(passing).collect();
         self.publisher.apply(apex, &ZoneChange { added: &added, removed: &[] }, || {
-            added.iter().for_each(|entry| content.insert(entry));
+            for entry in &added {
+                content.insert(entry);
+            }
         });
     }
 }
@@ -271,11 +273,11 @@ impl Difference {
         let mut difference = Self::default();
         for name in set.names_of(change, &|record| content.counted.counts(record)) {
             let Ok(owner) = name.name.parse::<Name>() else { continue };
-            let owned = |standing: Option<(u32, Scope)>, when| {
+            let entry = |standing: Option<(u32, Scope)>, when| {
                 let (slot, scope) = standing?;
                 Owned::of(content, set, change, owner.clone(), slot, zone_scope(scope), when)
             };
-            difference.push(owned(name.before, When::Before), owned(name.after, When::After));
+            difference.push(entry(name.before, When::Before), entry(name.after, When::After));
         }
         difference
     }
@@ -284,10 +286,10 @@ impl Difference {
         let mut difference = Self::default();
         for one in set.prefixes_of(change, &|record| content.counted.counts(record)) {
             let owner = Name::rpz_ip(one.prefix.network(), one.prefix.length());
-            let owned = |slot: Option<u32>, when| {
+            let entry = |slot: Option<u32>, when| {
                 Owned::of(content, set, change, owner.clone(), slot?, ZoneScope::Exact, when)
             };
-            difference.push(owned(one.before, When::Before), owned(one.after, When::After));
+            difference.push(entry(one.before, When::Before), entry(one.after, When::After));
         }
         difference
     }

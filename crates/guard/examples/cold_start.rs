@@ -115,7 +115,9 @@ fn fill(folder: &Path, indicators: usize) {
             Object::Indicator(indicator) => {
                 Kept { rights: Rights::ALL.bits(), object: Object::Indicator(indicator) }
             }
-            other => panic!("{other:?} is no indicator"),
+            Object::Recall(_) | Object::FalsePositive { .. } | Object::Pap { .. } | Object::Other => {
+                panic!("it is no indicator")
+            }
         });
         let frame = Frame {
             feed: "indicators".to_owned(),

@@ -115,7 +115,9 @@ fn fill(folder: &Path, indicators: usize) {
             Object::Indicator(indicator) => {
                 Kept { rights: Rights::ALL.bits(), object: Object::Indicator(indicator) }
             }
-            _ => unreachable!("all are indicators"),
+            Object::Recall(_) | Object::FalsePositive { .. } | Object::Pap { .. } | Object::Other => {
+                panic!("it is no indicator")
+            }
         });
         let frame = Frame {
             feed: "indicators".to_owned(),
@@ -155,7 +157,7 @@ fn start(folder: &Path, rpz: bool) {
         });
         let (_reload, reloads) = tokio::sync::mpsc::channel(1);
         guard::faces::serve(guard, stopped, reloads, || {
-            println!("up after {:.2} s", began.elapsed().as_secs_f64())
+            println!("up after {:.2} s", began.elapsed().as_secs_f64());
         })
         .await
         .unwrap();

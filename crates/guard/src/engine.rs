@@ -133,7 +133,6 @@ impl Engine {
     /// # Errors
     ///
     /// Fails if the store cannot be read.
-    #[expect(clippy::too_many_arguments, reason = "all that an engine works with, put together once")]
     pub fn open(
         config: Arc<Config>,
         judge: Arc<Judge>,
@@ -657,10 +656,6 @@ impl Engine {
 }
 
 /// One object of a feed, compiled: what it means for the set.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly all are indicators, and boxes would be a million allocations"
-)]
 enum Step {
     Come(Entering),
     Go(Uuid),

@@ -166,11 +166,6 @@ impl Set {
         self.table.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// All records, in the order of their slots.
-    pub(crate) fn records_of<'t>(&self, table: &'t Table) -> impl Iterator<Item = &'t Record> {
-        table.slots.iter().flatten()
-    }
-
     /// The slot of an indicator of a feed.
     #[must_use]
     pub fn slot_of(&self, feed: u16, id: Uuid) -> Option<u32> {

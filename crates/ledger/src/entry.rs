@@ -603,11 +603,16 @@ mod tests {
     #[test]
     fn a_body_knows_its_time_and_its_member() {
         for (body, ..) in pinned() {
-            let is_of_the_log_alone = matches!(
+            let is_of_no_member = matches!(
                 body,
-                Body::Genesis(_) | Body::Key(_) | Body::Policy(_) | Body::Publication(_) | Body::Recall(_)
+                Body::Genesis(_)
+                    | Body::Key(_)
+                    | Body::Policy(_)
+                    | Body::Publication(_)
+                    | Body::Recall(_)
+                    | Body::Vetting(Vetting { member: None, .. })
             );
-            assert_eq!(body.member().is_none(), is_of_the_log_alone, "{body:?}");
+            assert_eq!(body.member().is_none(), is_of_no_member, "{body:?}");
             assert_eq!(body.at(), t());
         }
     }

@@ -357,12 +357,11 @@ impl Checker<'_> {
     fn domains(&mut self, written: Vec<Spanned<String>>) -> Vec<String> {
         let mut domains = Vec::new();
         for domain in written {
-            match Key::name(domain.get_ref(), Scope::Subdomains) {
-                Ok(Key::Name(name, _)) => domains.push(name.as_str().to_owned()),
-                Ok(_) | Err(_) => {
-                    let message = format!("`{}` is no domain", domain.get_ref());
-                    self.fault(domain.span(), message, "write it like example.net, without `@`");
-                }
+            if let Ok(Key::Name(name, _)) = Key::name(domain.get_ref(), Scope::Subdomains) {
+                domains.push(name.as_str().to_owned());
+            } else {
+                let message = format!("`{}` is no domain", domain.get_ref());
+                self.fault(domain.span(), message, "write it like example.net, without `@`");
             }
         }
         domains

@@ -503,8 +503,13 @@ action = "store"
         (MailFace { judge: Arc::new(judge), chosen }, hits)
     }
 
+    /// Customer, slot, and what was counted.
+    type Counts = Vec<(String, u32, Action)>;
+    /// Recipients, names, what is done, and what is counted.
+    type Case<'c> = (&'c [&'c str], &'c [&'c str], Option<MailAct>, Counts);
+
     /// What becomes of a mail with these names in it, and whose hits are counted how.
-    fn outcome(recipients: &[&str], names: &[&str]) -> (Option<MailAct>, Vec<(String, u32, Action)>) {
+    fn outcome(recipients: &[&str], names: &[&str]) -> (Option<MailAct>, Counts) {
         let (face, hits) = face();
         let recipients: Vec<String> = recipients.iter().map(ToString::to_string).collect();
         let client = Client { listener: "127.0.0.1:0", peer: None, recipients: &recipients };
@@ -537,7 +542,7 @@ action = "store"
         use Action::{Enforced, Monitored};
         let hit = |name: &str, slot, action| (name.to_owned(), slot, action);
         let (store, monitor) = (Some(MailAct::Store), Some(MailAct::Monitor));
-        let cases: [(&[&str], &[&str], Option<MailAct>, Vec<(String, u32, Action)>); 9] = [
+        let cases: [Case<'_>; 9] = [
             (&["a@both.example"], &["evil.example"], store, vec![hit("both", 0, Enforced)]),
             (
                 &["a@both.example", "b@mail.first.example", "c@FIRST.example"],

@@ -208,7 +208,9 @@ impl RpzZones {
         }
         let added: Vec<Entry<'_>> = names.iter().map(passing).collect();
         self.publisher.apply(apex, &ZoneChange { added: &added, removed: &[] }, || {
-            added.iter().for_each(|entry| content.insert(entry));
+            for entry in &added {
+                content.insert(entry);
+            }
         });
     }
 }

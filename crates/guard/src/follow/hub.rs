@@ -174,7 +174,7 @@ impl Hub {
 
     /// Takes another token from the next request on.
     pub fn set_token(&self, token: &str) {
-        *self.token.write().unwrap_or_else(PoisonError::into_inner) = token.trim().to_owned();
+        token.trim().clone_into(&mut self.token.write().unwrap_or_else(PoisonError::into_inner));
     }
 
     fn token(&self) -> String {

@@ -163,7 +163,7 @@ impl Entry<'_> {
             self.category = indicator.category.into();
         }
         let known = |id: &&&str| stix::known(id).is_some();
-        let (known, unknown): (Vec<&str>, Vec<&str>) = indicator.markings.iter().partition(|id| known(&id));
+        let (known, unknown): (Vec<&str>, Vec<&str>) = indicator.markings.iter().partition(|id| known(id));
         let forbids = |id: &&str| matches!(stix::known(id), Some(Marking::Pap(level)) if is_passive(level));
         let is_met = !plan.keys.is_empty() || plan.rule.is_some();
         is_met.then(|| Entering {
@@ -642,8 +642,8 @@ mod tests {
         }
     }
 
-    fn come(set: &Set, feed: u16, indicator: Indicator, now: &str) {
-        let entering = set.enter(feed, &indicator, Rights::ALL).into_iter().collect();
+    fn come(set: &Set, feed: u16, indicator: &Indicator, now: &str) {
+        let entering = set.enter(feed, indicator, Rights::ALL).into_iter().collect();
         let change = set.coming(feed, entering, at(now));
         set.commit(change);
     }
@@ -660,7 +660,7 @@ mod tests {
         let mut one = indicator(1, "evil.example");
         one.from = at("2026-02-01");
         one.until = Some(at("2027-01-01"));
-        come(&set, 0, one, "2026-01-15");
+        come(&set, 0, &one, "2026-01-15");
         assert!(slots(&set, "evil.example").is_empty(), "it begins later");
         assert_eq!(set.next_due(), Some(at("2026-02-01")));
         for (_, change) in set.due(at("2026-02-01"), 10) {
@@ -678,11 +678,11 @@ mod tests {
     #[test]
     fn a_newer_version_takes_the_place_and_an_older_one_changes_nothing() {
         let set = set(None);
-        come(&set, 0, indicator(1, "old.example"), "2026-01-15");
+        come(&set, 0, &indicator(1, "old.example"), "2026-01-15");
         let mut newer = indicator(1, "new.example");
         newer.modified = at("2026-01-10");
-        come(&set, 0, newer, "2026-01-15");
-        come(&set, 0, indicator(1, "older.example"), "2026-01-15");
+        come(&set, 0, &newer, "2026-01-15");
+        come(&set, 0, &indicator(1, "older.example"), "2026-01-15");
         assert!(slots(&set, "old.example").is_empty() && slots(&set, "older.example").is_empty());
         assert_eq!(slots(&set, "new.example"), [0]);
     }
@@ -690,12 +690,12 @@ mod tests {
     #[test]
     fn what_goes_is_gone_at_once_and_its_slot_is_used_again() {
         let set = set(None);
-        come(&set, 0, indicator(1, "a.example"), "2026-01-15");
-        come(&set, 1, indicator(1, "a.example"), "2026-01-15");
+        come(&set, 0, &indicator(1, "a.example"), "2026-01-15");
+        come(&set, 1, &indicator(1, "a.example"), "2026-01-15");
         assert_eq!(slots(&set, "a.example"), [0, 1]);
         set.commit(set.going(0, [Uuid::from_u128(1), Uuid::from_u128(9)]));
         assert_eq!(slots(&set, "a.example"), [1], "the other feed's stays");
-        come(&set, 0, indicator(2, "b.example"), "2026-01-15");
+        come(&set, 0, &indicator(2, "b.example"), "2026-01-15");
         assert_eq!(slots(&set, "b.example"), [0]);
         set.commit(set.all_going(0));
         assert!(slots(&set, "b.example").is_empty() && slots(&set, "a.example") == [1]);
@@ -704,14 +704,14 @@ mod tests {
     #[test]
     fn bounds_are_remembered_for_the_next_version() {
         let set = set(None);
-        come(&set, 0, indicator(1, "a.example"), "2026-01-15");
+        come(&set, 0, &indicator(1, "a.example"), "2026-01-15");
         for (_, change) in set.bounding(Uuid::from_u128(1), Bound::FalsePositive, true) {
             set.commit(change);
         }
         let mut newer = indicator(1, "a.example");
         newer.modified = at("2026-01-10");
         newer.markings = vec!["marking-definition--740d36e5-7714-4c30-961a-3ae632ceee0e".to_owned()];
-        come(&set, 0, newer, "2026-01-15");
+        come(&set, 0, &newer, "2026-01-15");
         let record = set.record(0).unwrap();
         let held: Vec<Bound> = record.bounds.iter().collect();
         assert_eq!(held, [Bound::Pap, Bound::FalsePositive]);
@@ -721,8 +721,8 @@ mod tests {
     #[test]
     fn a_zone_learns_who_stands_for_a_name_before_and_after() {
         let set = set(None);
-        come(&set, 0, indicator(1, "a.example"), "2026-01-15");
-        come(&set, 0, indicator(2, "a.example"), "2026-01-15");
+        come(&set, 0, &indicator(1, "a.example"), "2026-01-15");
+        come(&set, 0, &indicator(2, "a.example"), "2026-01-15");
         let all = |record: &Record| record.is_active() && record.feed == 0;
         let going = set.going(0, [Uuid::from_u128(1)]);
         let told = set.names_of(&going, &all);

@@ -137,9 +137,9 @@ impl Content for AddressContent {
     fn for_each(&self, visit: &mut dyn FnMut(Entry<'_>)) {
         let mut listed: BTreeMap<Prefix, (Rule, String)> = BTreeMap::new();
         {
-            let (FeedContent { set, counted, rules }, table) = (&*self.0, self.0.set.table());
+            let (FeedContent { counted, rules, .. }, table) = (&*self.0, self.0.set.table());
             // By slots, so that the oldest stands for a prefix.
-            for record in set.records_of(&table).filter(|record| counted.counts(record)) {
+            for record in table.slots.iter().flatten().filter(|record| counted.counts(record)) {
                 let category = table.categories.get(usize::from(record.category)).map_or("", String::as_str);
                 for prefix in prefixes_in(&record.keys) {
                     listed

@@ -156,8 +156,7 @@ impl Stream {
             let Ok(batch) = self.next().await else { return };
             // Asked after the batch was chosen and before it is sent: a credential that was revoked, or has expired,
             // gets nothing more.
-            let socket = self.connection.as_ref().map(|connection| connection.peer.ip());
-            match authenticate(&self.hub, socket, &self.headers).await {
+            match authenticate(&self.hub, self.connection.as_deref(), &self.headers).await {
                 Ok(caller) if caller.credential == self.caller.credential => self.caller = caller,
                 Ok(_) | Err(_) => return,
             }

@@ -18,7 +18,6 @@ struct Section {
 enum ForWhom {
     People,
     Members,
-    #[expect(dead_code, reason = "pages that both have come with the portal")]
     Both,
 }
 
@@ -31,6 +30,7 @@ const SECTIONS: &[Section] = &[
     Section { path: "/me", label: "My standing", for_whom: ForWhom::Members },
     people("/", "Today"),
     people("/members", "Members"),
+    Section { path: "/ledger", label: "Ledger", for_whom: ForWhom::Both },
 ];
 
 /// A link of the menu.

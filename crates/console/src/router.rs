@@ -6,7 +6,7 @@ use axum::routing::{MethodRouter, get, post};
 
 use crate::assets;
 use crate::console::Console;
-use crate::pages::{account, actions, member, members, sign_in, tie, today};
+use crate::pages::{account, actions, ledger, member, members, sign_in, tie, today};
 use crate::pipeline::{self, PageIndex};
 
 /// Who is let through to the handler; what comes after that is the exchange's to say.
@@ -50,6 +50,11 @@ pub(crate) const PAGES: &[Page] = &[
     page(Who::People, "/members/{member}/entity", || post(actions::bind)),
     page(Who::SignedIn, "/members/{member}/duty", || post(actions::fulfil)),
     page(Who::People, "/ties/{tie}", || get(tie::get)),
+    page(Who::SignedIn, "/ledger", || get(ledger::get)),
+    page(Who::SignedIn, "/ledger/certificates", || get(ledger::certificates_file)),
+    page(Who::SignedIn, "/ledger/growth", || get(ledger::growth)),
+    page(Who::SignedIn, "/ledger/entries/{index}", || get(ledger::entry)),
+    page(Who::SignedIn, "/ledger/entries/{index}/receipt", || get(ledger::receipt)),
 ];
 
 /// The paths of all pages, for whoever puts them beside others.

@@ -63,7 +63,9 @@ mod writer;
 pub use accounts::{Account, SecondFactorOffer};
 pub use alerts::{ALERTS_MAX, Alert};
 pub use around::{AROUND_MAX, Around, Neighbour};
-pub use audit::{HeldObject, HoldsReport, LedgerHead, Receiver, WhoReport};
+pub use audit::{
+    ENTRIES_MAX, EntriesPage, Growth, HeldObject, HoldsReport, LedgerHead, OpenedEntry, Receiver, Sought, WhoReport,
+};
 pub use binding::{Bound, Waiting};
 pub use blinded::{BlindedAnswer, BlindedEntry};
 pub use credentials::{Attempt, CredentialRecord, CredentialSecret, NewCredential};

@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod actions;
+pub(crate) mod ledger;
 pub(crate) mod member;
 pub(crate) mod members;
 pub(crate) mod sign_in;

@@ -6,7 +6,8 @@ use axum::routing::{MethodRouter, get, post};
 
 use crate::assets;
 use crate::console::Console;
-use crate::pages::{account, actions, ledger, member, members, sign_in, tie, today};
+use crate::pages::portal::{attestation, credentials, feed, guard};
+use crate::pages::{account, actions, hits, ledger, member, members, programme, sign_in, tie, today};
 use crate::pipeline::{self, PageIndex};
 
 /// Who is let through to the handler; what comes after that is the exchange's to say.
@@ -50,6 +51,15 @@ pub(crate) const PAGES: &[Page] = &[
     page(Who::People, "/members/{member}/entity", || post(actions::bind)),
     page(Who::SignedIn, "/members/{member}/duty", || post(actions::fulfil)),
     page(Who::People, "/ties/{tie}", || get(tie::get)),
+    page(Who::SignedIn, "/me/feed", || get(feed::get)),
+    page(Who::SignedIn, "/me/contributions", || get(feed::contributions)),
+    page(Who::SignedIn, "/me/credentials", || get(credentials::get)),
+    page(Who::SignedIn, "/me/guard", || get(guard::get)),
+    page(Who::SignedIn, "/me/attestation", || get(attestation::get).post(attestation::post)),
+    page(Who::SignedIn, "/me/appeals", || post(attestation::appeal)),
+    page(Who::People, "/hits", || get(hits::get)),
+    page(Who::People, "/hits/false-positives/{object}", || post(hits::decide)),
+    page(Who::People, "/programme", || get(programme::get)),
     page(Who::SignedIn, "/ledger", || get(ledger::get)),
     page(Who::SignedIn, "/ledger/certificates", || get(ledger::certificates_file)),
     page(Who::SignedIn, "/ledger/growth", || get(ledger::growth)),

@@ -43,6 +43,7 @@ mod members;
 mod occurrences;
 mod order;
 mod people;
+mod portal;
 mod procedure;
 mod publish;
 mod published;
@@ -85,9 +86,10 @@ pub use labelling::Finding;
 pub use matches::{Compared, Match, MatchAnswer, MatchPage, MatchSide, MatchState};
 pub use members::{MemberChange, NewMember, Stepped};
 pub use occurrences::{
-    COUNT_BUCKETS, Giving, IndicatorHits, OCCURRENCE_EXTENSION, OWN_MAX, OwnObject, REPORT_MAX, RefusedFact,
+    COUNT_BUCKETS, DayHits, Giving, IndicatorHits, OCCURRENCE_EXTENSION, OWN_MAX, OwnObject, REPORT_MAX, RefusedFact,
     Reported,
 };
+pub use portal::OwnRights;
 pub use publish::{ItemFate, PublishOptions, Submission};
 pub use read::{
     CollectionView, ObjectsAnswer, RecordsAnswer, Served, StatusView, StreamBatch, Streamed, Unless,

@@ -2,9 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
+mod hits;
 mod ledger;
 mod member;
 mod pages;
+mod portal;
+mod programme;
 mod routes;
 mod sign_in;
 

@@ -37,7 +37,8 @@ fn arrow_heads(svg: &mut Svg) {
     svg.begin("defs", &[]);
     for (id, class) in [("arrow", "head"), ("arrow-matters", "head matters")] {
         let size = [("markerWidth", "9"), ("markerHeight", "9"), ("refX", "8"), ("refY", "4")];
-        let mut attributes = vec![("id", id), ("orient", "auto-start-reverse"), ("markerUnits", "userSpaceOnUse")];
+        let mut attributes =
+            vec![("id", id), ("orient", "auto-start-reverse"), ("markerUnits", "userSpaceOnUse")];
         attributes.extend(size);
         svg.begin("marker", &attributes);
         svg.shape("path", &[("d", "M0 0 L8 4 L0 8 Z"), ("class", class)]);
@@ -88,7 +89,8 @@ fn labels(svg: &mut Svg, graph: &Graph, layout: &Layout, edge: &Edge, number: us
     let (x, y) = course(layout, edge).middle;
     // Words of neighbouring lines are moved apart a little.
     let nudge = [0, -12, 12][number % 3] * i32::from(graph.edges.len() > 3);
-    let mut told: Vec<String> = edge.labels.iter().take(LABELS_MAX).map(|text| shortened(text, LABEL_LETTERS)).collect();
+    let mut told: Vec<String> =
+        edge.labels.iter().take(LABELS_MAX).map(|text| shortened(text, LABEL_LETTERS)).collect();
     if edge.labels.len() > LABELS_MAX {
         let more = edge.labels.len() - LABELS_MAX + 1;
         told.truncate(LABELS_MAX - 1);
@@ -152,7 +154,11 @@ fn draw_box(svg: &mut Svg, node: &Node, (x, y): (i32, i32)) {
     let middle = (x + BOX_WIDTH / 2).to_string();
     let name_at = if node.note.is_empty() { y + 31 } else { y + 23 };
     let name = shortened(&node.name, NAME_LETTERS);
-    svg.words("text", &[("class", "name"), ("x", &middle), ("y", &name_at.to_string()), ("text-anchor", "middle")], &name);
+    svg.words(
+        "text",
+        &[("class", "name"), ("x", &middle), ("y", &name_at.to_string()), ("text-anchor", "middle")],
+        &name,
+    );
     if !node.note.is_empty() {
         let note = shortened(&node.note, NOTE_LETTERS);
         let at = (y + 40).to_string();

@@ -70,7 +70,9 @@ fn sort_rows(graph: &Graph, rows: &mut [Vec<usize>], upwards: bool) {
                 _ if edge.to == node => Some(edge.from),
                 _ => None,
             });
-            let on_the_side = others.map(|other| at[other]).filter(|(row, _)| if upwards { *row > number } else { *row < number });
+            let on_the_side = others
+                .map(|other| at[other])
+                .filter(|(row, _)| if upwards { *row > number } else { *row < number });
             let (count, sum) = on_the_side.fold((0_u32, 0.0), |(count, sum), (_, x)| (count + 1, sum + x));
             if count == 0 { at[node].1 } else { sum / f64::from(count) }
         };

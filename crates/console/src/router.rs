@@ -7,7 +7,7 @@ use axum::routing::{MethodRouter, get, post};
 use crate::assets;
 use crate::console::Console;
 use crate::pages::portal::{attestation, credentials, feed, guard};
-use crate::pages::{account, actions, hits, ledger, member, members, programme, sign_in, tie, today};
+use crate::pages::{account, actions, first_run, hits, ledger, member, members, programme, sign_in, tie, today};
 use crate::pipeline::{self, PageIndex};
 
 /// Who is let through to the handler; what comes after that is the exchange's to say.
@@ -57,6 +57,10 @@ pub(crate) const PAGES: &[Page] = &[
     page(Who::SignedIn, "/me/guard", || get(guard::get)),
     page(Who::SignedIn, "/me/attestation", || get(attestation::get).post(attestation::post)),
     page(Who::SignedIn, "/me/appeals", || post(attestation::appeal)),
+    page(Who::People, "/first-run", || get(first_run::get)),
+    page(Who::People, "/first-run/account", || post(first_run::account)),
+    page(Who::People, "/first-run/member", || post(first_run::member)),
+    page(Who::People, "/first-run/credential", || post(first_run::credential)),
     page(Who::People, "/hits", || get(hits::get)),
     page(Who::People, "/hits/false-positives/{object}", || post(hits::decide)),
     page(Who::People, "/programme", || get(programme::get)),

@@ -29,6 +29,8 @@ use crate::words::moment;
 const ROWS_MAX: usize = 50;
 /// How many certificates a page shows.
 const CERTIFICATES_MAX: usize = 50;
+/// How many members the filter offers to choose from.
+const CHOICES_MAX: usize = 100;
 /// The kinds of entries that one can look for.
 const KINDS: [&str; 11] = [
     "decision",
@@ -58,7 +60,9 @@ struct LedgerPage {
     query: String,
     before: String,
     kinds: Vec<Choice>,
+    /// The members to choose from; none if they are too many for a page, or if only one's own are shown.
     members: Vec<Choice>,
+    member: String,
     rows: Vec<Row>,
     older: Option<String>,
     certificates: Vec<Certificate>,
@@ -135,6 +139,7 @@ pub(crate) async fn get(State(console): State<Console>, asked: Asked) -> Answer 
         label: label.to_owned(),
         is_chosen: chosen == Some(value),
     };
+    let is_people = asked.caller().role().is_some();
     let chosen = sought.member.as_ref().map(MemberId::as_str);
     page(&LedgerPage {
         size: head.size,
@@ -142,11 +147,16 @@ pub(crate) async fn get(State(console): State<Console>, asked: Asked) -> Answer 
         vkey: head.vkey,
         checkpoint: head.checkpoint,
         is_closed,
-        is_people: asked.caller().role().is_some(),
+        is_people,
         query: sought.text.clone().unwrap_or_default(),
         before: sought.before.map(|before| before.to_string()).unwrap_or_default(),
         kinds: KINDS.iter().map(|kind| choice(kind, kind, sought.kind.as_deref())).collect(),
-        members: known.iter().map(|(member, _)| choice(member.id.as_str(), &member.name, chosen)).collect(),
+        members: if is_people && known.len() <= CHOICES_MAX {
+            known.iter().map(|(member, _)| choice(member.id.as_str(), &member.name, chosen)).collect()
+        } else {
+            Vec::new()
+        },
+        member: chosen.unwrap_or_default().to_owned(),
         rows: entries.iter().map(|entry| row(&console, entry, &names)).collect(),
         older: before.map(|before| asked.link("before", Some(&before.to_string()))),
         certificates,

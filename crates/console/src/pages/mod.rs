@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod actions;
+pub(crate) mod first_run;
 pub(crate) mod hits;
 pub(crate) mod ledger;
 pub(crate) mod member;

@@ -3,13 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 mod first_run;
+mod guard_file;
 mod hits;
 mod ledger;
 mod member;
 mod pages;
 mod portal;
-mod programme;
 mod routes;
+mod rules;
 mod sign_in;
 
 use std::sync::{Arc, Mutex};

@@ -7,7 +7,9 @@ use axum::routing::{MethodRouter, get, post};
 use crate::assets;
 use crate::console::Console;
 use crate::pages::portal::{attestation, credentials, feed, guard};
-use crate::pages::{account, actions, first_run, hits, ledger, member, members, programme, sign_in, tie, today};
+use crate::pages::{
+    account, actions, first_run, hits, ledger, member, members, programme, sign_in, tie, today,
+};
 use crate::pipeline::{self, PageIndex};
 
 /// Who is let through to the handler; what comes after that is the exchange's to say.

@@ -65,7 +65,8 @@ pub use accounts::{Account, SecondFactorOffer};
 pub use alerts::{ALERTS_MAX, Alert};
 pub use around::{AROUND_MAX, Around, Neighbour};
 pub use audit::{
-    ENTRIES_MAX, EntriesPage, Growth, HeldObject, HoldsReport, LedgerHead, OpenedEntry, Receiver, Sought, WhoReport,
+    ENTRIES_MAX, EntriesPage, Growth, HeldObject, HoldsReport, LedgerHead, OpenedEntry, Receiver, Sought,
+    WhoReport,
 };
 pub use binding::{Bound, Waiting};
 pub use blinded::{BlindedAnswer, BlindedEntry};
@@ -86,8 +87,8 @@ pub use labelling::Finding;
 pub use matches::{Compared, Match, MatchAnswer, MatchPage, MatchSide, MatchState};
 pub use members::{MemberChange, NewMember, Stepped};
 pub use occurrences::{
-    COUNT_BUCKETS, DayHits, Giving, IndicatorHits, OCCURRENCE_EXTENSION, OWN_MAX, OwnObject, REPORT_MAX, RefusedFact,
-    Reported,
+    COUNT_BUCKETS, DayHits, Giving, IndicatorHits, OCCURRENCE_EXTENSION, OWN_MAX, OwnObject, REPORT_MAX,
+    RefusedFact, Reported,
 };
 pub use portal::OwnRights;
 pub use publish::{ItemFate, PublishOptions, Submission};

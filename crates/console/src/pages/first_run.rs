@@ -137,7 +137,10 @@ pub(crate) async fn account(State(console): State<Console>, posted: Posted) -> A
     };
     let caller = posted.caller();
     match console.decide(move |exchange| exchange.issue_credential(&caller, new)).await {
-        Ok(_) => posted.done(format!("{login} can sign in, as {role}. Add a second factor at the account's page."), HERE),
+        Ok(_) => posted.done(
+            format!("{login} can sign in, as {role}. Add a second factor at the account's page."),
+            HERE,
+        ),
         Err(problem) => back(&posted, problem),
     }
 }

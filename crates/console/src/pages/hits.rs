@@ -11,7 +11,8 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Redirect};
 use exchange::{
-    AdminError, DayHits, Exchange, FALSE_POSITIVES_MAX, FalsePositive, Giving, IndicatorHits, OWN_MAX, State as Doubt,
+    AdminError, DayHits, Exchange, FALSE_POSITIVES_MAX, FalsePositive, Giving, IndicatorHits, OWN_MAX,
+    State as Doubt,
 };
 use http::StatusCode;
 use model::{Action, Caller, MemberId, Role};
@@ -214,7 +215,11 @@ fn doubt_row(one: &FalsePositive, may_decide: bool) -> DoubtRow {
         class,
         word,
         said: format!("{} members, {} of the programme's people", one.members, one.people),
-        reasons: one.reports.iter().map(|report| format!("{}: {}", moment(report.at), report.reason)).collect(),
+        reasons: one
+            .reports
+            .iter()
+            .map(|report| format!("{}: {}", moment(report.at), report.reason))
+            .collect(),
         decided: settled.map(|settled| format!("{}, {}: {}", moment(settled.at), settled.by, settled.reason)),
         may_confirm: may_decide && one.state != Doubt::Confirmed,
         may_dismiss: may_decide && one.state != Doubt::Dismissed,
@@ -230,24 +235,39 @@ fn decides(caller: &Caller) -> bool {
 fn days_table(days: &[DayHits]) -> Table {
     let mut table = Table::new(&["day", "countermeasure", "facts", "hits_at_least", "of_these_enforced"]);
     let row = |one: &DayHits| {
-        vec![json!(one.day), json!(one.countermeasure), json!(one.facts), json!(one.count), json!(one.enforced)]
+        vec![
+            json!(one.day),
+            json!(one.countermeasure),
+            json!(one.facts),
+            json!(one.count),
+            json!(one.enforced),
+        ]
     };
     table.rows = days.iter().map(row).collect();
     table
 }
 
 fn members_table(giving: &[Giving], names: &BTreeMap<MemberId, String>) -> Table {
-    let mut table = Table::new(&["member", "name", "contributed", "of_these_hit", "facts_reported", "last_report"]);
+    let mut table =
+        Table::new(&["member", "name", "contributed", "of_these_hit", "facts_reported", "last_report"]);
     let row = |one: &Giving| {
         let name = names.get(&one.member);
-        vec![json!(one.member), json!(name), json!(one.contributed), json!(one.hit), json!(one.facts), json!(one.last)]
+        vec![
+            json!(one.member),
+            json!(name),
+            json!(one.contributed),
+            json!(one.hit),
+            json!(one.facts),
+            json!(one.last),
+        ]
     };
     table.rows = giving.iter().map(row).collect();
     table
 }
 
 fn indicators_table(indicators: &[IndicatorHits]) -> Table {
-    let mut table = Table::new(&["indicator", "members", "facts", "hits_at_least", "last_day", "days_published"]);
+    let mut table =
+        Table::new(&["indicator", "members", "facts", "hits_at_least", "last_day", "days_published"]);
     let row = |one: &IndicatorHits| {
         vec![
             json!(one.object),
@@ -263,7 +283,16 @@ fn indicators_table(indicators: &[IndicatorHits]) -> Table {
 }
 
 fn doubts_table(doubts: &[FalsePositive]) -> Table {
-    let mut table = Table::new(&["object", "state", "members", "people", "reasons", "decided_at", "decided_by", "decision"]);
+    let mut table = Table::new(&[
+        "object",
+        "state",
+        "members",
+        "people",
+        "reasons",
+        "decided_at",
+        "decided_by",
+        "decision",
+    ]);
     let row = |one: &FalsePositive| {
         let reasons: Vec<&str> = one.reports.iter().map(|report| report.reason.as_str()).collect();
         let decided = one.decided.as_ref();
@@ -283,7 +312,11 @@ fn doubts_table(doubts: &[FalsePositive]) -> Table {
 }
 
 /// Takes `POST /hits/false-positives/{object}`: confirms what is doubted, or dismisses it.
-pub(crate) async fn decide(State(console): State<Console>, Path(object): Path<String>, posted: Posted) -> Answer {
+pub(crate) async fn decide(
+    State(console): State<Console>,
+    Path(object): Path<String>,
+    posted: Posted,
+) -> Answer {
     let reason = posted.field("reason")?.to_owned();
     let confirms = match posted.field("decision")? {
         "confirm" => true,
@@ -299,7 +332,8 @@ pub(crate) async fn decide(State(console): State<Console>, Path(object): Path<St
         }
     });
     match decided.await {
-        Ok(_) if confirms => posted.done("Confirmed: guards that follow the hub only watch for it from now on.", "/hits#doubts"),
+        Ok(_) if confirms => posted
+            .done("Confirmed: guards that follow the hub only watch for it from now on.", "/hits#doubts"),
         Ok(_) => posted.done("Dismissed: it counts as before.", "/hits#doubts"),
         Err(problem) if matches!(problem.status, StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY) => {
             posted.asked.session.say(refused(&problem));

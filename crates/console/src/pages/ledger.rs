@@ -175,7 +175,16 @@ pub(crate) async fn certificates_file(State(console): State<Console>, asked: Ask
     let mut table = Table::new(&["member", "name", "duty", "certified", "by", "at"]);
     let certified = certificates(&known).into_iter();
     table.rows = certified
-        .map(|one| vec![json!(one.member), json!(one.name), json!(one.duty), json!(one.text), json!(one.by), json!(one.at)])
+        .map(|one| {
+            vec![
+                json!(one.member),
+                json!(one.name),
+                json!(one.duty),
+                json!(one.text),
+                json!(one.by),
+                json!(one.at),
+            ]
+        })
         .collect();
     table.answer(format, "certificates")
 }
@@ -211,12 +220,17 @@ pub(crate) async fn entry(State(console): State<Console>, Path(index): Path<Stri
 }
 
 /// Answers `GET /ledger/entries/{index}/receipt`.
-pub(crate) async fn receipt(State(console): State<Console>, Path(index): Path<String>, asked: Asked) -> Answer {
+pub(crate) async fn receipt(
+    State(console): State<Console>,
+    Path(index): Path<String>,
+    asked: Asked,
+) -> Answer {
     let index: u64 = id(&index)?;
     let caller = asked.caller();
     let receipt = console.read(move |exchange| exchange.receipt(&caller, index)).await?;
     let disposition = format!("attachment; filename=\"receipt-{index}.txt\"");
-    let headers = [(CONTENT_TYPE, "text/plain; charset=utf-8".to_owned()), (CONTENT_DISPOSITION, disposition)];
+    let headers =
+        [(CONTENT_TYPE, "text/plain; charset=utf-8".to_owned()), (CONTENT_DISPOSITION, disposition)];
     Ok((headers, receipt.to_string()).into_response())
 }
 

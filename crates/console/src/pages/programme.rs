@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use askama::Template;
 use axum::extract::State;
-use exchange::{AdminError, ENTRIES_MAX, Exchange, Sought};
+use exchange::{AdminError, Exchange, Sought};
 use model::{Caller, Grade};
 use programme::{PackRule, Programme};
 use serde_json::json;
@@ -136,7 +136,11 @@ pub(crate) async fn get(State(console): State<Console>, asked: Asked) -> Answer 
         epoch: console.exchange.epoch().number(),
         people: settings.vetting.quorum,
         tiers: settings.tiers.iter().map(|tier| (tier.name.to_string(), tier.title.clone())).collect(),
-        collections: settings.collections.iter().map(|one| (one.title.clone(), one.tier.to_string())).collect(),
+        collections: settings
+            .collections
+            .iter()
+            .map(|one| (one.title.clone(), one.tier.to_string()))
+            .collect(),
         packs: programme.packs().iter().map(pack).collect(),
         picture: timeline::draw(&programme, today),
         release: programme.policies().rules().into_iter().map(release_rule).collect(),
@@ -171,7 +175,12 @@ fn tiers(rule: &PackRule) -> String {
 }
 
 fn release_rule(rule: &programme::Rule) -> ReleaseRule {
-    ReleaseRule { id: rule.id.clone(), text: rule.text.clone(), source: rule.source.clone(), forbids: rule.forbids }
+    ReleaseRule {
+        id: rule.id.clone(),
+        text: rule.text.clone(),
+        source: rule.source.clone(),
+        forbids: rule.forbids,
+    }
 }
 
 /// Runs the cases about vetting.
@@ -187,37 +196,36 @@ fn run(programme: Arc<Programme>) -> Result<CasesView, Problem> {
         because: one.because.clone(),
     };
     Ok(CasesView {
-        text: format!("{} run in {took} ms, {} went wrong.", count(report.run, "case", "cases"), report.failures.len()),
+        text: format!(
+            "{} run in {took} ms, {} went wrong.",
+            count(report.run, "case", "cases"),
+            report.failures.len()
+        ),
         passed: report.failures.is_empty(),
         failures: report.failures.iter().map(failure).collect(),
     })
 }
 
-/// The versions that came into force, by the ledger, the newest first; for its auditors.
+/// The last versions that came into force, as far as the end of the ledger tells of them, the newest first; for its auditors.
 fn versions(exchange: &Exchange, caller: &Caller) -> Result<Option<Vec<Version>>, Problem> {
-    let mut sought = Sought { kind: Some("policy".to_owned()), ..Sought::default() };
-    let mut found = Vec::new();
-    let digest = exchange.programme().digest().to_owned();
-    // A long ledger is not read to its beginning for a page; it has a page of its own.
-    for _ in 0..4 {
-        let some = match exchange.ledger_entries(caller, &sought, ENTRIES_MAX) {
-            Err(AdminError::Forbidden { .. }) => return Ok(None),
-            some => some?,
-        };
-        for entry in some.entries {
-            let text = |name: &str| entry.body[name].as_str().unwrap_or_default().to_owned();
-            let at = entry.at.parse().map_or_else(|_| entry.at.clone(), moment);
-            let epoch = entry.body["epoch"].as_u64().unwrap_or_default();
-            let sha256 = text("sha256");
-            found.push(Version { index: entry.index, at, by: text("by"), is_this: sha256 == digest, sha256, epoch });
+    let sought = Sought { kind: Some("policy".to_owned()), ..Sought::default() };
+    let entries = match exchange.ledger_entries(caller, &sought, VERSIONS_MAX) {
+        Err(AdminError::Forbidden { .. }) => return Ok(None),
+        found => found?.entries,
+    };
+    let programme = exchange.programme();
+    let version = |entry: &exchange::OpenedEntry| {
+        let text = |name: &str| entry.body[name].as_str().unwrap_or_default().to_owned();
+        Version {
+            index: entry.index,
+            at: entry.at.parse().map_or_else(|_| entry.at.clone(), moment),
+            by: text("by"),
+            is_this: text("sha256") == programme.digest(),
+            sha256: text("sha256"),
+            epoch: entry.body["epoch"].as_u64().unwrap_or_default(),
         }
-        sought.before = some.before;
-        if sought.before.is_none() || found.len() >= VERSIONS_MAX {
-            break;
-        }
-    }
-    found.truncate(VERSIONS_MAX);
-    Ok(Some(found))
+    };
+    Ok(Some(entries.iter().map(version).collect()))
 }
 
 fn table(programme: &Programme) -> Table {

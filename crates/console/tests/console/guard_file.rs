@@ -16,7 +16,7 @@ async fn the_guards_configuration_is_one_that_the_guard_takes() {
     assert_eq!(file.header("content-disposition"), "attachment; filename=\"guard.toml\"");
     let config = Config::parse("guard.toml", &file.body, Path::new("/")).unwrap();
     assert!(!config.feeds.is_empty());
-    assert_eq!(config.hub.url, "http://hub.example/taxii2/");
+    assert_eq!(config.hub.url, "https://hub.example/taxii2/");
     // Whatever is typed in stays one value.
     let hostile = "/me/guard?download=x&feed=open&data=%2Fa%22%5Db%5C&token_file=%22%22%22%23&hub=https%3A%2F%2Fhub.example%2F&origin=rpz.example.org";
     let file = face.get(&mut me, hostile).await.expect(200);

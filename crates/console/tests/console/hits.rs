@@ -11,7 +11,9 @@ fn hit() -> (Face, String) {
     drop(face.world.publish("open", &[testkit::indicator(1, 1, &[])]));
     let object = testkit::indicator_id(1);
     let hour = format!("{}:00:00Z", face.world.exchange.now().to_string().get(..13).unwrap());
-    for (number, (name, word)) in [("Alpha", "sinkhole"), ("Beta", "quarantine"), ("Gamma", "sinkhole")].into_iter().enumerate() {
+    for (number, (name, word)) in
+        [("Alpha", "sinkhole"), ("Beta", "quarantine"), ("Gamma", "sinkhole")].into_iter().enumerate()
+    {
         let (_, caller) = face.world.member(name, &["open"]);
         let fact = json!({
             "type": "sighting", "spec_version": "2.1", "id": format!("sighting--00000000-0000-4000-8000-00000000000{number}"),
@@ -37,12 +39,21 @@ async fn hits_are_shown_over_time_and_by_member_and_indicator() {
     for role in [Role::Operator, Role::Officer, Role::Overseer] {
         let mut me = face.role(role).await;
         let page = face.get(&mut me, "/hits").await.expect(200);
-        page.has(&["<svg", "sinkhole, at least 20", "quarantine, at least 10", "reported within a lease", &object]);
+        page.has(&[
+            "<svg",
+            "sinkhole, at least 20",
+            "quarantine, at least 10",
+            "reported within a lease",
+            &object,
+        ]);
     }
     let mut me = face.role(Role::Overseer).await;
     let rows = |body: &str| serde_json::from_str::<Vec<Value>>(body).unwrap();
     let days = rows(&face.get(&mut me, "/hits?format=json").await.expect(200).body);
-    let found: Vec<_> = days.iter().map(|day| (day["countermeasure"].as_str().unwrap(), day["hits_at_least"].as_u64())).collect();
+    let found: Vec<_> = days
+        .iter()
+        .map(|day| (day["countermeasure"].as_str().unwrap(), day["hits_at_least"].as_u64()))
+        .collect();
     assert_eq!(found, [("quarantine", Some(10)), ("sinkhole", Some(20))]);
     let members = rows(&face.get(&mut me, "/hits?table=members&format=json").await.expect(200).body);
     assert!(members.iter().any(|row| row["name"] == "Alpha" && row["facts_reported"] == 1), "{members:?}");
@@ -50,7 +61,11 @@ async fn hits_are_shown_over_time_and_by_member_and_indicator() {
     assert_eq!((indicators.len(), indicators[0]["members"].as_u64()), (1, Some(3)));
     face.get(&mut me, "/hits?table=others&format=csv").await.expect(400);
     let mut reviewer = face.role(Role::Reviewer).await;
-    face.get(&mut reviewer, "/hits").await.expect(200).has(&["for an operator, an officer or an overseer", &object]).lacks(&["<svg"]);
+    face.get(&mut reviewer, "/hits")
+        .await
+        .expect(200)
+        .has(&["for an operator, an officer or an overseer", &object])
+        .lacks(&["<svg"]);
     face.get(&mut reviewer, "/hits?format=csv").await.expect(403);
 }
 
@@ -60,10 +75,18 @@ async fn a_doubt_is_confirmed_and_dismissed_by_those_who_may() {
     let action = format!("/hits/false-positives/{object}");
     let fields = |decision| [("decision", decision), ("reason", "looked at it")];
     let mut overseer = face.role(Role::Overseer).await;
-    face.get(&mut overseer, "/hits").await.expect(200).has(&["&#60;b&#62;our own"]).lacks(&["<b>our own", "It is one"]);
+    face.get(&mut overseer, "/hits")
+        .await
+        .expect(200)
+        .has(&["&#60;b&#62;our own"])
+        .lacks(&["<b>our own", "It is one"]);
     face.post(&mut overseer, &action, &fields("confirm")).await.expect(403);
     let mut me = face.role(Role::Reviewer).await;
-    face.get(&mut me, "/hits").await.expect(200).has(&["said to be a false positive", "It is one", "It is none"]);
+    face.get(&mut me, "/hits").await.expect(200).has(&[
+        "said to be a false positive",
+        "It is one",
+        "It is none",
+    ]);
     face.post(&mut me, &action, &fields("confirm")).await.expect(303);
     let page = face.get(&mut me, "/hits").await.expect(200);
     page.has(&["Confirmed: guards", "looked at it", "It is none"]).lacks(&["It is one<"]);
@@ -79,5 +102,9 @@ async fn a_doubt_is_confirmed_and_dismissed_by_those_who_may() {
 async fn a_hub_without_hits_says_so() {
     let face = Face::new();
     let mut me = face.role(Role::Officer).await;
-    face.get(&mut me, "/hits").await.expect(200).has(&["Nobody reported a hit", "Nobody doubts anything"]).lacks(&["<svg"]);
+    face.get(&mut me, "/hits")
+        .await
+        .expect(200)
+        .has(&["Nobody reported a hit", "Nobody doubts anything"])
+        .lacks(&["<svg"]);
 }

@@ -18,7 +18,10 @@ fn busy() -> (Face, model::Member, model::Member) {
     let filter = Default::default();
     face.world.exchange.objects(&caller, "open", &filter).unwrap();
     let (operator, tier) = (&face.world.operator, testkit::tier("open"));
-    face.world.exchange.set_standing(operator, &other.id, &tier, Standing::Suspended, "a needle in the hay").unwrap();
+    face.world
+        .exchange
+        .set_standing(operator, &other.id, &tier, Standing::Suspended, "a needle in the hay")
+        .unwrap();
     (face, acme, other)
 }
 
@@ -28,18 +31,26 @@ async fn auditors_browse_and_search_all_entries() {
     for role in [Role::Operator, Role::Officer, Role::Overseer] {
         let mut me = face.role(role).await;
         let page = face.get(&mut me, "/ledger").await.expect(200);
-        let page = page.has(&["ringfence ledger verify", "ledger.js", "Acme &#60;b&#62;Ltd&#60;/b&#62;"]).lacks(&["<b>Ltd"]);
+        let page = page
+            .has(&["ringfence ledger verify", "ledger.js", "Acme &#60;b&#62;Ltd&#60;/b&#62;"])
+            .lacks(&["<b>Ltd"]);
         assert!(page.text().contains("on open: from listed to suspended"), "{}", page.text());
     }
     let mut me = face.role(Role::Overseer).await;
-    face.get(&mut me, "/ledger?q=NEEDLE").await.expect(200).has(&["a needle in the hay"]).lacks(&["<td>publication</td>"]);
+    face.get(&mut me, "/ledger?q=NEEDLE")
+        .await
+        .expect(200)
+        .has(&["a needle in the hay"])
+        .lacks(&["<td>publication</td>"]);
     let handed = face.get(&mut me, &format!("/ledger?kind=disclosure&member={}", acme.id)).await.expect(200);
     assert!(handed.text().contains("was handed 5 objects of"), "{}", handed.text());
     face.get(&mut me, "/ledger?kind=genesis").await.expect(200).has(&["/ledger/entries/0\""]);
     face.get(&mut me, "/ledger?kind=nonsense").await.expect(400);
     face.get(&mut me, "/ledger?before=x").await.expect(400);
-    let rows: Vec<Value> =
-        serde_json::from_str(&face.get(&mut me, "/ledger?kind=publication&format=json").await.expect(200).body).unwrap();
+    let rows: Vec<Value> = serde_json::from_str(
+        &face.get(&mut me, "/ledger?kind=publication&format=json").await.expect(200).body,
+    )
+    .unwrap();
     assert_eq!(rows.len(), 5);
     assert!(rows[0]["entry"].as_u64() > rows[4]["entry"].as_u64(), "the newest is first");
     let csv = face.get(&mut me, "/ledger?format=csv").await.expect(200);
@@ -71,12 +82,17 @@ async fn an_entry_opens_to_those_whom_it_concerns() {
     let (face, acme, other) = busy();
     let mut officer = face.role(Role::Officer).await;
     let mut me = face.sign_in(Principal::Member(acme.id.clone())).await;
-    let own = face.get(&mut me, "/ledger").await.expect(200).lacks(&["Hidden Member", "needle", other.id.as_str()]);
+    let own =
+        face.get(&mut me, "/ledger").await.expect(200).lacks(&["Hidden Member", "needle", other.id.as_str()]);
     assert!(own.text().contains("was handed 5 objects"), "{}", own.text());
-    let rows: Vec<Value> = serde_json::from_str(&face.get(&mut me, "/ledger?format=json").await.expect(200).body).unwrap();
+    let rows: Vec<Value> =
+        serde_json::from_str(&face.get(&mut me, "/ledger?format=json").await.expect(200).body).unwrap();
     assert!(!rows.is_empty() && rows.iter().all(|row| row["member"] == acme.id.as_str()), "{rows:?}");
     // Asking for another's shows nothing, as if there were none.
-    face.get(&mut me, &format!("/ledger?member={}", other.id)).await.expect(200).has(&["There is no such entry"]);
+    face.get(&mut me, &format!("/ledger?member={}", other.id))
+        .await
+        .expect(200)
+        .has(&["There is no such entry"]);
     let index = rows[0]["entry"].as_u64().unwrap();
     for browser in [&mut me, &mut officer] {
         let page = face.get(browser, &format!("/ledger/entries/{index}")).await.expect(200);
@@ -89,7 +105,11 @@ async fn an_entry_opens_to_those_whom_it_concerns() {
     assert_eq!(hidden.body, absent.body);
     face.get(&mut me, "/ledger/entries/0/receipt").await.expect(404);
     let mut reviewer = face.role(Role::Reviewer).await;
-    face.get(&mut reviewer, "/ledger").await.expect(200).has(&["for the programme's auditors"]).lacks(&["needle"]);
+    face.get(&mut reviewer, "/ledger")
+        .await
+        .expect(200)
+        .has(&["for the programme's auditors"])
+        .lacks(&["needle"]);
     face.get(&mut reviewer, "/ledger?format=json").await.expect(403);
     face.get(&mut reviewer, "/ledger/entries/0").await.expect(404);
 }
@@ -148,7 +168,8 @@ async fn the_browser_verifies_what_the_pages_hand_it() {
     face.get(&mut me, "/ledger/growth?from=99999").await.expect(404);
     face.get(&mut me, "/ledger/growth").await.expect(400);
     let head = face.world.exchange.ledger_head();
-    let receipt = face.get(&mut me, &format!("/ledger/entries/{}/receipt", head.size - 3)).await.expect(200).body;
+    let receipt =
+        face.get(&mut me, &format!("/ledger/entries/{}/receipt", head.size - 3)).await.expect(200).body;
     let given = serde_json::json!({"vkey": head.vkey, "grown": grown, "receipt": receipt});
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
@@ -157,7 +178,8 @@ async fn the_browser_verifies_what_the_pages_hand_it() {
     write("checks.mjs", CHECKS);
     let ran = Command::new("node").arg(folder.path().join("checks.mjs")).output().unwrap();
     let text = String::from_utf8_lossy(&ran.stdout);
-    let held: Vec<bool> = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}{}", String::from_utf8_lossy(&ran.stderr)));
+    let held: Vec<bool> = serde_json::from_str(&text)
+        .unwrap_or_else(|_| panic!("{text}{}", String::from_utf8_lossy(&ran.stderr)));
     assert_eq!(held.len(), 4 * roots.len() + 5);
     assert!(held.iter().all(|held| *held), "{held:?}");
 }

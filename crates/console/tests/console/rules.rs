@@ -9,7 +9,12 @@ async fn the_rules_are_shown_with_text_source_and_dates() {
     let face = Face::new();
     let mut me = face.role(Role::Overseer).await;
     let programme = face.world.exchange.programme();
-    let page = face.get(&mut me, "/programme").await.expect(200).has(&[programme.digest(), "<svg", "this one", "Run them"]);
+    let page = face.get(&mut me, "/programme").await.expect(200).has(&[
+        programme.digest(),
+        "<svg",
+        "this one",
+        "Run them",
+    ]);
     let (text, rules) = (page.text(), programme.packs().iter().flat_map(|pack| &pack.rules));
     let mut count = 0;
     for rule in rules {

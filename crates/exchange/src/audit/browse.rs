@@ -3,9 +3,9 @@
 //! The log itself is public, and its entries are commitments. What one says is told to the programme's auditors, and to
 //! the member that it is about, as with receipts.
 
+use ledger::tile::TileHashes;
 use ledger::tree::consistency_proof;
 use ledger::{Hash, Opening};
-use ledger::tile::TileHashes;
 use model::{Caller, MemberId};
 use serde_json::Value;
 use store::StoreError;
@@ -16,8 +16,9 @@ use crate::exchange::{Exchange, require};
 
 /// How many entries one answer has at most.
 pub const ENTRIES_MAX: usize = 1_000;
-/// How many entries are looked through for one answer; what lies further back is asked for with the next.
-const SCAN_MAX: u64 = 32_768;
+/// How many entries are looked through for one answer, so that a page waits for little; what lies further back is asked
+/// for with the next.
+const SCAN_MAX: u64 = 8_192;
 /// How many entries are read at once.
 const READ_AT_ONCE: u64 = 1_024;
 
@@ -140,6 +141,7 @@ fn may_see(caller: &Caller, entry: &OpenedEntry) -> bool {
 
 fn fits(sought: &Sought, text: Option<&str>, entry: &OpenedEntry) -> bool {
     let is_kind = sought.kind.as_deref().is_none_or(|kind| entry.body["kind"] == kind);
-    let is_about = sought.member.as_ref().is_none_or(|member| entry.member.as_deref() == Some(member.as_str()));
+    let is_about =
+        sought.member.as_ref().is_none_or(|member| entry.member.as_deref() == Some(member.as_str()));
     is_kind && is_about && text.is_none_or(|text| entry.body.to_string().to_lowercase().contains(text))
 }

@@ -70,7 +70,11 @@ impl Exchange {
                     Some(_) | None => break,
                 }
             }
-            hits.extend(found.into_iter().map(|(word, sum)| DayHits { day: day.clone(), countermeasure: word, ..sum }));
+            hits.extend(found.into_iter().map(|(word, sum)| DayHits {
+                day: day.clone(),
+                countermeasure: word,
+                ..sum
+            }));
         }
         Ok((hits, false))
     }

@@ -28,11 +28,14 @@ pub(super) fn draw(hits: &[DayHits], now: Timestamp) -> Picture {
     for one in hits {
         counts.insert((one.day.as_str(), one.countermeasure), one.count);
     }
-    let days: Vec<String> = (0..DAYS).rev().map(|back| day(now - Duration::from_secs(back * 86_400))).collect();
+    let days: Vec<String> =
+        (0..DAYS).rev().map(|back| day(now - Duration::from_secs(back * 86_400))).collect();
     let sum = |day: &str| KINDS.iter().filter_map(|kind| counts.get(&(day, *kind))).sum::<u64>();
     let most = days.iter().map(|day| sum(day)).max().unwrap_or(0).max(1);
     let total: u64 = days.iter().map(|day| sum(day)).sum();
-    let description = format!("At least {total} hits in {DAYS} days, {most} on the day with the most. The table below has all numbers.");
+    let description = format!(
+        "At least {total} hits in {DAYS} days, {most} on the day with the most. The table below has all numbers."
+    );
     let mut svg = Svg::new("hits-chart", WIDTH, HEIGHT, "Hits on each day, by countermeasure", &description);
     let room = HEIGHT - ABOVE - BELOW;
     let height = |count: u64| -> i32 {
@@ -43,8 +46,12 @@ pub(super) fn draw(hits: &[DayHits], now: Timestamp) -> Picture {
     for part in [0, most / 2, most] {
         let y = HEIGHT - BELOW - height(part);
         let (left, right) = (text(LEFT), text(WIDTH));
-        svg.shape("line", &[("class", "grid"), ("x1", &left), ("x2", &right), ("y1", &text(y)), ("y2", &text(y))]);
-        let place = [("class", "note"), ("x", &*text(LEFT - 6)), ("y", &*text(y + 4)), ("text-anchor", "end")];
+        svg.shape(
+            "line",
+            &[("class", "grid"), ("x1", &left), ("x2", &right), ("y1", &text(y)), ("y2", &text(y))],
+        );
+        let place =
+            [("class", "note"), ("x", &*text(LEFT - 6)), ("y", &*text(y + 4)), ("text-anchor", "end")];
         svg.words("text", &place, &part.to_string());
     }
     for (number, day) in (0_i32..).zip(&days) {
@@ -75,7 +82,12 @@ mod tests {
     #[test]
     fn each_day_and_countermeasure_with_hits_has_a_bar() {
         let now: Timestamp = "2026-01-31T12:00:00Z".parse().unwrap();
-        let hit = |day: &str, countermeasure, count| DayHits { day: day.to_owned(), countermeasure, count, ..DayHits::default() };
+        let hit = |day: &str, countermeasure, count| DayHits {
+            day: day.to_owned(),
+            countermeasure,
+            count,
+            ..DayHits::default()
+        };
         let hits = [
             hit("2026-01-31", "sinkhole", u64::MAX / 4),
             hit("2026-01-31", "flow", 1),

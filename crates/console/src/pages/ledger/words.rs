@@ -26,7 +26,9 @@ pub(super) fn what(programme: &Programme, body: &Value) -> String {
             format!("on {}: from {from} to {to}, {by}: {}", text("tier"), text("reason"))
         }
         "vetting" => format!("{}: {}, {by}", text("action"), text("subject")),
-        "publication" => format!("{} into {}, {by}", objects(number("count")), collection(programme, &text("collection"))),
+        "publication" => {
+            format!("{} into {}, {by}", objects(number("count")), collection(programme, &text("collection")))
+        }
         "recall" => format!("{} of {}, {by}: {}", text("action"), text("object"), text("reason")),
         "report" => {
             let object = body["object"].as_str().map(|object| format!(" of {object}")).unwrap_or_default();
@@ -34,7 +36,12 @@ pub(super) fn what(programme: &Programme, body: &Value) -> String {
         }
         "disclosure" => {
             let from = collection(programme, &text("collection"));
-            format!("was handed {} of {from} ({}) at epoch {}", objects(number("count")), text("resource"), number("epoch"))
+            format!(
+                "was handed {} of {from} ({}) at epoch {}",
+                objects(number("count")),
+                text("resource"),
+                number("epoch")
+            )
         }
         other => other.to_owned(),
     }

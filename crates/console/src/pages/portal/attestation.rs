@@ -79,7 +79,10 @@ pub(crate) async fn get(State(console): State<Console>, asked: Asked) -> Answer 
         return table(questionnaire, &dossier).answer(format, "attestation");
     }
     let last = dossier.attestations.last();
-    let open = dossier.duties.iter().find(|duty| duty.done.is_none() && matches!(duty.of, DutyOf::Attestation | DutyOf::Report));
+    let open = dossier
+        .duties
+        .iter()
+        .find(|duty| duty.done.is_none() && matches!(duty.of, DutyOf::Attestation | DutyOf::Report));
     page(&AttestationPage {
         title: questionnaire.map(|known| known.title.clone()).unwrap_or_default(),
         version: questionnaire.map(|known| known.version.clone()).unwrap_or_default(),
@@ -120,7 +123,11 @@ fn filed(attestations: &[Attestation]) -> Vec<Filed> {
         filed.push(Filed {
             at: moment(attestation.at),
             officer: attestation.officer.clone(),
-            changed: if before.is_none() { "the first".to_owned() } else { count(changed, "answer changed", "answers changed") },
+            changed: if before.is_none() {
+                "the first".to_owned()
+            } else {
+                count(changed, "answer changed", "answers changed")
+            },
         });
         before = Some(attestation);
     }
@@ -133,7 +140,10 @@ fn appeals(dossier: &Dossier) -> Vec<AppealView> {
         tier: appeal.tier.to_string(),
         at: moment(appeal.at),
         text: appeal.text.clone(),
-        answer: appeal.answered.as_ref().map(|answered| format!("{}: {}", moment(answered.at), answered.reason)),
+        answer: appeal
+            .answered
+            .as_ref()
+            .map(|answered| format!("{}: {}", moment(answered.at), answered.reason)),
         due: day(appeal.due),
     };
     dossier.appeals.iter().rev().map(view).collect()
@@ -145,7 +155,12 @@ fn table(questionnaire: Option<&Questionnaire>, dossier: &Dossier) -> Table {
     let questions = questionnaire.map(|known| known.questions.as_slice()).unwrap_or_default();
     let row = |question: &programme::Question| {
         let said = last.and_then(|last| last.answers.get(&question.id));
-        vec![json!(question.id), json!(question.text), json!(said.map(|said| said.yes)), json!(said.map(|said| &said.list))]
+        vec![
+            json!(question.id),
+            json!(question.text),
+            json!(said.map(|said| said.yes)),
+            json!(said.map(|said| &said.list)),
+        ]
     };
     table.rows = questions.iter().map(row).collect();
     table
@@ -185,7 +200,9 @@ pub(crate) async fn appeal(State(console): State<Console>, posted: Posted) -> An
     let text = posted.field("text")?.to_owned();
     let caller = posted.caller();
     match console.decide(move |exchange| exchange.appeal(&caller, &tier, &text)).await {
-        Ok(appeal) => posted.done(format!("Your appeal is filed. It is answered by {}.", day(appeal.due)), HERE),
+        Ok(appeal) => {
+            posted.done(format!("Your appeal is filed. It is answered by {}.", day(appeal.due)), HERE)
+        }
         Err(problem) => back(&posted, problem),
     }
 }

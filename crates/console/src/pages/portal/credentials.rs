@@ -40,7 +40,16 @@ pub(crate) async fn get(State(console): State<Console>, asked: Asked) -> Answer 
     let caller = asked.caller();
     let own = console.read(move |exchange| exchange.own_credentials(&caller)).await?;
     if let Some(format) = asked.format()? {
-        let mut table = Table::new(&["credential", "login", "note", "actions", "collections", "created", "expires", "revoked"]);
+        let mut table = Table::new(&[
+            "credential",
+            "login",
+            "note",
+            "actions",
+            "collections",
+            "created",
+            "expires",
+            "revoked",
+        ]);
         let row = |own: &CredentialRecord| {
             vec![
                 json!(own.id),
@@ -59,9 +68,10 @@ pub(crate) async fn get(State(console): State<Console>, asked: Asked) -> Answer 
     let mine = asked.caller().credential.clone();
     let programme = console.exchange.programme();
     let row = |own: &CredentialRecord| {
-        let titles = own.collections.iter().flatten().map(|id| {
-            programme.collection(id).map_or_else(|| id.to_string(), |known| known.title.clone())
-        });
+        let titles =
+            own.collections.iter().flatten().map(|id| {
+                programme.collection(id).map_or_else(|| id.to_string(), |known| known.title.clone())
+            });
         let may: Vec<&str> = own.actions.iter().map(|action| action_word(*action)).collect();
         Row {
             id: own.id.to_string(),

@@ -57,7 +57,8 @@ struct OwnRow {
 }
 
 /// The names of the levels of TLP, with what is not marked first.
-const LEVELS: [&str; 6] = ["not marked", "TLP:CLEAR", "TLP:GREEN", "TLP:AMBER", "TLP:AMBER+STRICT", "TLP:RED"];
+const LEVELS: [&str; 6] =
+    ["not marked", "TLP:CLEAR", "TLP:GREEN", "TLP:AMBER", "TLP:AMBER+STRICT", "TLP:RED"];
 
 /// Answers `GET /me/feed`.
 pub(crate) async fn get(State(console): State<Console>, asked: Asked) -> Answer {
@@ -135,7 +136,14 @@ pub(crate) async fn contributions(State(console): State<Console>, asked: Asked) 
         })
         .await?;
     if let Some(format) = asked.format()? {
-        let mut table = Table::new(&["object", "days", "count_at_least", "members_at_least", "last_day", "false_positive"]);
+        let mut table = Table::new(&[
+            "object",
+            "days",
+            "count_at_least",
+            "members_at_least",
+            "last_day",
+            "false_positive",
+        ]);
         let row = |own: &OwnObject| {
             vec![
                 json!(own.object),
@@ -153,8 +161,10 @@ pub(crate) async fn contributions(State(console): State<Console>, asked: Asked) 
     let settings = programme.settings();
     let titles: BTreeMap<CollectionId, &str> =
         settings.collections.iter().map(|known| (known.id, known.title.as_str())).collect();
-    let title = |id: &CollectionId| titles.get(id).map_or_else(|| id.to_string(), |title| (*title).to_owned());
-    let next = own.last().filter(|_| own.len() == OWN_MAX).map(|last| asked.link("after", Some(&last.object)));
+    let title =
+        |id: &CollectionId| titles.get(id).map_or_else(|| id.to_string(), |title| (*title).to_owned());
+    let next =
+        own.last().filter(|_| own.len() == OWN_MAX).map(|last| asked.link("after", Some(&last.object)));
     page(&ContributionsPage {
         counts: counts.iter().map(|(id, count)| (title(id), *count)).collect(),
         rows: own.into_iter().map(own_row).collect(),

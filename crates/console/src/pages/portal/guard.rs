@@ -84,16 +84,24 @@ fn file(text: String) -> Response {
     (headers, text).into_response()
 }
 
-fn read(asked: &Asked, arrived: &Arrived, headers: &HeaderMap, readable: &[CollectionView]) -> Result<Wanted, Problem> {
+fn read(
+    asked: &Asked,
+    arrived: &Arrived,
+    headers: &HeaderMap,
+    readable: &[CollectionView],
+) -> Result<Wanted, Problem> {
     let field = |name: &str, otherwise: String| -> Result<String, Problem> {
         let text = asked.query.get(name).map_or(otherwise, str::to_owned);
         if text.len() > FIELD_MAX || text.chars().any(char::is_control) {
-            return Err(Problem::bad_request(format!("`{name}` is too long, or has signs that no file's name has")));
+            return Err(Problem::bad_request(format!(
+                "`{name}` is too long, or has signs that no file's name has"
+            )));
         }
         Ok(text)
     };
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("hub.example");
-    let scheme = if arrived.is_encrypted { "https" } else { "http" };
+    // The guard refuses plain HTTP but to a hub on its own machine.
+    let scheme = if arrived.is_encrypted || !is_this_machine(host) { "https" } else { "http" };
     let asked_for: Vec<&str> = asked.query.all("feed").collect();
     let aliases = readable.iter().map(|view| view.collection.alias.clone());
     Ok(Wanted {
@@ -105,6 +113,14 @@ fn read(asked: &Asked, arrived: &Arrived, headers: &HeaderMap, readable: &[Colle
     })
 }
 
+/// Whether a host, perhaps with a port, is the machine itself.
+fn is_this_machine(host: &str) -> bool {
+    let name =
+        host.rsplit_once(':').map_or(host, |(name, port)| if port.ends_with(']') { host } else { name });
+    let name = name.trim_start_matches('[').trim_end_matches(']');
+    name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
 /// The file. Each value is one line of text in quotes: without control characters, JSON's quoting is TOML's as well.
 fn configuration(wanted: &Wanted, readable: &[CollectionView]) -> String {
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
@@ -114,7 +130,11 @@ fn configuration(wanted: &Wanted, readable: &[CollectionView]) -> String {
     );
     let _ = writeln!(text, "data = {}\n", quoted(&wanted.data));
     let _ = writeln!(text, "[hub]\nurl = {}", quoted(&wanted.hub));
-    let _ = writeln!(text, "token_file = {}   # a file with a token of yours, which only the guard can read\n", quoted(&wanted.token_file));
+    let _ = writeln!(
+        text,
+        "token_file = {}   # a file with a token of yours, which only the guard can read\n",
+        quoted(&wanted.token_file)
+    );
     for view in readable.iter().filter(|view| wanted.feeds.contains(&view.collection.alias)) {
         // A comment is one line.
         let title: String = view.collection.title.chars().filter(|letter| !letter.is_control()).collect();
@@ -122,7 +142,28 @@ fn configuration(wanted: &Wanted, readable: &[CollectionView]) -> String {
         let _ = writeln!(text, "collection = {}\nmode = \"monitor\"\n", quoted(&view.collection.alias));
     }
     let _ = writeln!(text, "[sinkhole.rpz]            # for your resolvers: BIND, Unbound, PowerDNS, Knot");
-    let _ = writeln!(text, "listen = [\"127.0.0.1:5353\"]\norigin = {}\nunsigned = [\"127.0.0.1\"]\n", quoted(&wanted.origin));
+    let _ = writeln!(
+        text,
+        "listen = [\"127.0.0.1:5353\"]\norigin = {}\nunsigned = [\"127.0.0.1\"]\n",
+        quoted(&wanted.origin)
+    );
     text.push_str("[status]                  # what would have been hit\nlisten = \"127.0.0.1:9470\"\n");
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_machine_itself_is_asked_in_the_clear() {
+        for host in ["localhost", "localhost:8800", "127.0.0.1", "127.0.0.1:8800", "[::1]", "[::1]:8800"] {
+            assert!(is_this_machine(host), "{host}");
+        }
+        for host in
+            ["hub.example", "hub.example:8800", "192.0.2.1:80", "127.0.0.1.example", "[2001:db8::1]:80", ""]
+        {
+            assert!(!is_this_machine(host), "{host}");
+        }
+    }
 }

@@ -17,14 +17,20 @@ const YEAR: i32 = 365;
 
 /// Draws when the rules of all packs are in effect.
 pub(super) fn draw(programme: &Programme, today: Day) -> Picture {
-    let rules: Vec<(bool, &PackRule)> =
-        programme.packs().iter().flat_map(|pack| pack.rules.iter().map(|rule| (pack.about.in_force, rule))).collect();
+    let rules: Vec<(bool, &PackRule)> = programme
+        .packs()
+        .iter()
+        .flat_map(|pack| pack.rules.iter().map(|rule| (pack.about.in_force, rule)))
+        .collect();
     let dates = rules.iter().flat_map(|(_, rule)| [rule.effective.from, rule.effective.to]).flatten();
     let dates: Vec<i32> = dates.map(|date| date.settled().as_days()).collect();
     let first = dates.iter().copied().min().unwrap_or(today.as_days()).min(today.as_days()) - YEAR;
     let last = dates.iter().copied().max().unwrap_or(today.as_days()).max(today.as_days()) + YEAR;
     let height = ABOVE + ROW * i32::try_from(rules.len()).unwrap_or(0) + 10;
-    let about = format!("{} rules, each with the days on which it is in effect. The tables below have the dates in words.", rules.len());
+    let about = format!(
+        "{} rules, each with the days on which it is in effect. The tables below have the dates in words.",
+        rules.len()
+    );
     let mut svg = Svg::new("rules-timeline", WIDTH, height, "When each rule is in effect", &about);
     let scale = Scale { first, last };
     years(&mut svg, &scale, height);
@@ -68,7 +74,11 @@ fn years(svg: &mut Svg, scale: &Scale, height: i32) {
         let x = scale.x(day.as_days()).to_string();
         let line = [("class", "grid"), ("x1", &*x), ("x2", &*x), ("y1", "18"), ("y2", &*height.to_string())];
         svg.shape("line", &line);
-        svg.words("text", &[("class", "note"), ("x", &x), ("y", "13"), ("text-anchor", "middle")], &year.to_string());
+        svg.words(
+            "text",
+            &[("class", "note"), ("x", &x), ("y", "13"), ("text-anchor", "middle")],
+            &year.to_string(),
+        );
     }
 }
 
@@ -87,7 +97,10 @@ fn row(svg: &mut Svg, scale: &Scale, y: i32, in_force: bool, rule: &PackRule) {
 
 fn bar(svg: &mut Svg, (from, to): (i32, i32), y: i32, class: &str) {
     let (x, width) = (from.to_string(), (to - from).max(2).to_string());
-    svg.shape("rect", &[("class", class), ("x", &x), ("y", &y.to_string()), ("width", &width), ("height", "14")]);
+    svg.shape(
+        "rect",
+        &[("class", class), ("x", &x), ("y", &y.to_string()), ("width", &width), ("height", "14")],
+    );
 }
 
 /// How serious a rule is, as a colour has it.

@@ -110,11 +110,13 @@ const as = (who, options = {}) =>
 
 const at = (day, known = "2019-04-01") => `${symantec}?tier=cleared&as_of=${day}&known=${known}`;
 const forPeople = ["/", "/members", "/members?q=sym&tier=cleared&standing=listed", symantec, at("2008-03-01"), at("2011-11-15"),
-  at("2012-03-31"), `${at("2008-03-01")}&end=stake-symantec`, "/ties/stake-symantec", "/account"];
+  at("2012-03-31"), `${at("2008-03-01")}&end=stake-symantec`, "/ties/stake-symantec", "/account",
+  "/hits", "/programme", "/programme?cases=run", "/ledger", "/ledger?kind=decision", "/ledger/entries/1", "/first-run"];
 const pagesOf = {
   "an officer": forPeople,
   "an overseer": forPeople,
-  "Symantec itself": ["/", symantec, at("2008-03-01"), "/account"],
+  "Symantec itself": ["/", symantec, at("2008-03-01"), "/account", "/me/feed", "/me/contributions", "/me/credentials", "/me/guard",
+    "/me/attestation", "/ledger"],
   nobody: ["/sign-in"],
 };
 

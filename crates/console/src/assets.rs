@@ -23,6 +23,8 @@ const ASSETS: &[Asset] = &[
     ("console.css", CSS, include_bytes!("../assets/console.css")),
     ("console.js", SCRIPT, include_bytes!("../assets/console.js")),
     ("clocks.js", SCRIPT, include_bytes!("../assets/clocks.js")),
+    ("ledger.js", SCRIPT, include_bytes!("../assets/ledger.js")),
+    ("proofs.js", SCRIPT, include_bytes!("../assets/proofs.js")),
     ("tables.js", SCRIPT, include_bytes!("../assets/tables.js")),
     ("mark.svg", SVG, include_bytes!("../assets/mark.svg")),
 ];

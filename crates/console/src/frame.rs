@@ -18,7 +18,6 @@ struct Section {
 enum ForWhom {
     People,
     Members,
-    #[expect(dead_code, reason = "pages that both have come with the portal")]
     Both,
 }
 
@@ -26,11 +25,23 @@ const fn people(path: &'static str, label: &'static str) -> Section {
     Section { path, label, for_whom: ForWhom::People }
 }
 
-/// The menu, in its order. A page belongs to the first section whose path its own path begins with.
+const fn own(path: &'static str, label: &'static str) -> Section {
+    Section { path, label, for_whom: ForWhom::Members }
+}
+
+/// The menu, in its order. A page belongs to the section with the longest path that its own path begins with.
 const SECTIONS: &[Section] = &[
-    Section { path: "/me", label: "My standing", for_whom: ForWhom::Members },
+    own("/me", "My standing"),
+    own("/me/feed", "My feed"),
+    own("/me/contributions", "My contributions"),
+    own("/me/credentials", "My credentials"),
+    own("/me/guard", "My guard"),
+    own("/me/attestation", "Attestation"),
     people("/", "Today"),
     people("/members", "Members"),
+    people("/hits", "Hits"),
+    people("/programme", "Programme"),
+    Section { path: "/ledger", label: "Ledger", for_whom: ForWhom::Both },
 ];
 
 /// A link of the menu.
@@ -90,12 +101,20 @@ fn menu(caller: &Caller, path: &str) -> Vec<Link> {
         ForWhom::Members => is_member,
         ForWhom::Both => true,
     });
-    let holds = |section: &Section| {
-        path.strip_prefix(section.path)
-            .is_some_and(|rest| rest.is_empty() || section.path != "/" && rest.starts_with('/'))
+    let mine: Vec<&Section> = mine.collect();
+    // A member's own page lies among the members'.
+    let path = if is_member && path.starts_with("/members/") { "/me" } else { path };
+    let holds = |section: &&&Section| {
+        let rest = path.strip_prefix(section.path);
+        rest.is_some_and(|rest| rest.is_empty() || section.path != "/" && rest.starts_with('/'))
     };
-    mine.map(|section| Link { href: section.path, label: section.label, is_current: holds(section) })
-        .collect()
+    let current = mine.iter().filter(holds).map(|section| section.path).max_by_key(|path| path.len());
+    let link = |section: &Section| Link {
+        href: section.path,
+        label: section.label,
+        is_current: current == Some(section.path),
+    };
+    mine.into_iter().map(link).collect()
 }
 
 fn who(console: &Console, caller: &Caller) -> String {

@@ -6,7 +6,10 @@ use axum::routing::{MethodRouter, get, post};
 
 use crate::assets;
 use crate::console::Console;
-use crate::pages::{account, actions, member, members, sign_in, tie, today};
+use crate::pages::portal::{attestation, credentials, feed, guard};
+use crate::pages::{
+    account, actions, first_run, hits, ledger, member, members, programme, sign_in, tie, today,
+};
 use crate::pipeline::{self, PageIndex};
 
 /// Who is let through to the handler; what comes after that is the exchange's to say.
@@ -50,6 +53,24 @@ pub(crate) const PAGES: &[Page] = &[
     page(Who::People, "/members/{member}/entity", || post(actions::bind)),
     page(Who::SignedIn, "/members/{member}/duty", || post(actions::fulfil)),
     page(Who::People, "/ties/{tie}", || get(tie::get)),
+    page(Who::SignedIn, "/me/feed", || get(feed::get)),
+    page(Who::SignedIn, "/me/contributions", || get(feed::contributions)),
+    page(Who::SignedIn, "/me/credentials", || get(credentials::get)),
+    page(Who::SignedIn, "/me/guard", || get(guard::get)),
+    page(Who::SignedIn, "/me/attestation", || get(attestation::get).post(attestation::post)),
+    page(Who::SignedIn, "/me/appeals", || post(attestation::appeal)),
+    page(Who::People, "/first-run", || get(first_run::get)),
+    page(Who::People, "/first-run/account", || post(first_run::account)),
+    page(Who::People, "/first-run/member", || post(first_run::member)),
+    page(Who::People, "/first-run/credential", || post(first_run::credential)),
+    page(Who::People, "/hits", || get(hits::get)),
+    page(Who::People, "/hits/false-positives/{object}", || post(hits::decide)),
+    page(Who::People, "/programme", || get(programme::get)),
+    page(Who::SignedIn, "/ledger", || get(ledger::get)),
+    page(Who::SignedIn, "/ledger/certificates", || get(ledger::certificates_file)),
+    page(Who::SignedIn, "/ledger/growth", || get(ledger::growth)),
+    page(Who::SignedIn, "/ledger/entries/{index}", || get(ledger::entry)),
+    page(Who::SignedIn, "/ledger/entries/{index}/receipt", || get(ledger::receipt)),
 ];
 
 /// The paths of all pages, for whoever puts them beside others.

@@ -1,5 +1,6 @@
 //! Accounting: the ledger's head, tiles and receipts, and what it answers: who holds what.
 
+mod browse;
 mod deliveries;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,6 +12,7 @@ use serde::Serialize;
 use store::timeline::{Query, VersionChoice};
 use store::{Copy, SegmentId, Snapshot, StoreError};
 
+pub use self::browse::{ENTRIES_MAX, EntriesPage, Growth, OpenedEntry, Sought};
 pub(crate) use self::deliveries::Deliveries;
 use crate::error::AdminError;
 use crate::exchange::{Exchange, Inner, require};

@@ -45,6 +45,7 @@ mod occurrences;
 mod order;
 mod past;
 mod people;
+mod portal;
 mod procedure;
 mod publish;
 mod published;
@@ -65,7 +66,10 @@ mod writer;
 pub use accounts::{Account, SecondFactorOffer};
 pub use alerts::{ALERTS_MAX, Alert};
 pub use around::{AROUND_MAX, Around, Neighbour};
-pub use audit::{HeldObject, HoldsReport, LedgerHead, Receiver, WhoReport};
+pub use audit::{
+    ENTRIES_MAX, EntriesPage, Growth, HeldObject, HoldsReport, LedgerHead, OpenedEntry, Receiver, Sought,
+    WhoReport,
+};
 pub use binding::{Bound, Waiting};
 pub use blinded::{BlindedAnswer, BlindedEntry};
 pub use credentials::{Attempt, CredentialRecord, CredentialSecret, NewCredential};
@@ -85,9 +89,10 @@ pub use labelling::Finding;
 pub use matches::{Compared, Match, MatchAnswer, MatchPage, MatchSide, MatchState};
 pub use members::{MemberChange, NewMember, Stepped};
 pub use occurrences::{
-    COUNT_BUCKETS, Giving, IndicatorHits, OCCURRENCE_EXTENSION, OWN_MAX, OwnObject, REPORT_MAX, RefusedFact,
-    Reported,
+    COUNT_BUCKETS, DayHits, Giving, IndicatorHits, OCCURRENCE_EXTENSION, OWN_MAX, OwnObject, REPORT_MAX,
+    RefusedFact, Reported,
 };
+pub use portal::OwnRights;
 pub use publish::{ItemFate, PatternJudgement, PublishOptions, Submission, judge_pattern};
 pub use read::{
     CollectionView, ObjectsAnswer, RecordsAnswer, Served, StatusView, StreamBatch, Streamed, Unless,

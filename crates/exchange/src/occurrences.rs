@@ -18,6 +18,7 @@
 //! The sighting lies beside the indicator ([`beside`](crate::beside)). Its contributor sees the published numbers, and the
 //! programme's people see who gives what hits, and who reports.
 
+mod days;
 mod fact;
 mod listing;
 mod tally;
@@ -33,6 +34,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use store::{Snapshot, StoreError};
 
+pub use self::days::DayHits;
 pub use self::fact::{COUNT_BUCKETS, OCCURRENCE_EXTENSION};
 pub(crate) use self::fact::{Fact, day_of, uuid_of};
 pub use self::listing::{Giving, IndicatorHits, OWN_MAX, OwnObject};

@@ -2,8 +2,13 @@
 
 pub(crate) mod account;
 pub(crate) mod actions;
+pub(crate) mod first_run;
+pub(crate) mod hits;
+pub(crate) mod ledger;
 pub(crate) mod member;
 pub(crate) mod members;
+pub(crate) mod portal;
+pub(crate) mod programme;
 pub(crate) mod sign_in;
 pub(crate) mod tie;
 pub(crate) mod today;

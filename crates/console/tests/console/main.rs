@@ -2,9 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
+mod first_run;
+mod guard_file;
+mod hits;
+mod ledger;
 mod member;
 mod pages;
+mod portal;
 mod routes;
+mod rules;
 mod sign_in;
 
 use std::sync::{Arc, Mutex};

@@ -109,7 +109,7 @@ async fn a_thousand_members_make_small_pages() {
         );
     }
     let mut me = face.role(Role::Officer).await;
-    for path in ["/", "/members", "/members?q=9"] {
+    for path in ["/", "/members", "/members?q=9", "/ledger", "/hits", "/programme", "/first-run"] {
         let begun = std::time::Instant::now();
         let page = face.get(&mut me, path).await.expect(200);
         eprintln!("{path} with a thousand members: {:?}, {} bytes", begun.elapsed(), page.body.len());

@@ -178,7 +178,7 @@ impl Exchange {
     }
 }
 
-fn may_look(caller: &Caller) -> Result<(), AdminError> {
+pub(super) fn may_look(caller: &Caller) -> Result<(), AdminError> {
     let may = matches!(caller.role(), Some(Role::Operator | Role::Officer | Role::Overseer));
     if may { Ok(()) } else { Err(AdminError::Forbidden { needed: "an operator, an officer or an overseer" }) }
 }

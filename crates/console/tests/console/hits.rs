@@ -1,0 +1,110 @@
+//! Hits, giving and taking, and false positives.
+
+use model::Role;
+use serde_json::{Value, json};
+
+use crate::Face;
+
+/// Three members, of whom each reported hits on one indicator; the first doubts it.
+fn hit() -> (Face, String) {
+    let face = Face::new();
+    drop(face.world.publish("open", &[testkit::indicator(1, 1, &[])]));
+    let object = testkit::indicator_id(1);
+    let hour = format!("{}:00:00Z", face.world.exchange.now().to_string().get(..13).unwrap());
+    for (number, (name, word)) in
+        [("Alpha", "sinkhole"), ("Beta", "quarantine"), ("Gamma", "sinkhole")].into_iter().enumerate()
+    {
+        let (_, caller) = face.world.member(name, &["open"]);
+        let fact = json!({
+            "type": "sighting", "spec_version": "2.1", "id": format!("sighting--00000000-0000-4000-8000-00000000000{number}"),
+            "created": hour, "modified": hour, "first_seen": hour, "last_seen": hour, "count": 10,
+            "sighting_of_ref": object,
+            "extensions": { exchange::OCCURRENCE_EXTENSION: {
+                "extension_type": "property-extension", "countermeasure": word, "action": "enforced",
+            }},
+        });
+        let reported = face.world.exchange.report_occurrences(&caller, &[fact]).unwrap();
+        assert_eq!(reported.accepted, 1, "{reported:?}");
+        if number == 0 {
+            let reason = "it is <b>our own</b> host";
+            face.world.exchange.report_false_positive(&caller, &object, reason).unwrap();
+        }
+    }
+    (face, object)
+}
+
+#[tokio::test]
+async fn hits_are_shown_over_time_and_by_member_and_indicator() {
+    let (face, object) = hit();
+    for role in [Role::Operator, Role::Officer, Role::Overseer] {
+        let mut me = face.role(role).await;
+        let page = face.get(&mut me, "/hits").await.expect(200);
+        page.has(&[
+            "<svg",
+            "sinkhole, at least 20",
+            "quarantine, at least 10",
+            "reported within a lease",
+            &object,
+        ]);
+    }
+    let mut me = face.role(Role::Overseer).await;
+    let rows = |body: &str| serde_json::from_str::<Vec<Value>>(body).unwrap();
+    let days = rows(&face.get(&mut me, "/hits?format=json").await.expect(200).body);
+    let found: Vec<_> = days
+        .iter()
+        .map(|day| (day["countermeasure"].as_str().unwrap(), day["hits_at_least"].as_u64()))
+        .collect();
+    assert_eq!(found, [("quarantine", Some(10)), ("sinkhole", Some(20))]);
+    let members = rows(&face.get(&mut me, "/hits?table=members&format=json").await.expect(200).body);
+    assert!(members.iter().any(|row| row["name"] == "Alpha" && row["facts_reported"] == 1), "{members:?}");
+    let indicators = rows(&face.get(&mut me, "/hits?table=indicators&format=json").await.expect(200).body);
+    assert_eq!((indicators.len(), indicators[0]["members"].as_u64()), (1, Some(3)));
+    face.get(&mut me, "/hits?table=others&format=csv").await.expect(400);
+    let mut reviewer = face.role(Role::Reviewer).await;
+    face.get(&mut reviewer, "/hits")
+        .await
+        .expect(200)
+        .has(&["for an operator, an officer or an overseer", &object])
+        .lacks(&["<svg"]);
+    face.get(&mut reviewer, "/hits?format=csv").await.expect(403);
+}
+
+#[tokio::test]
+async fn a_doubt_is_confirmed_and_dismissed_by_those_who_may() {
+    let (face, object) = hit();
+    let action = format!("/hits/false-positives/{object}");
+    let fields = |decision| [("decision", decision), ("reason", "looked at it")];
+    let mut overseer = face.role(Role::Overseer).await;
+    face.get(&mut overseer, "/hits")
+        .await
+        .expect(200)
+        .has(&["&#60;b&#62;our own"])
+        .lacks(&["<b>our own", "It is one"]);
+    face.post(&mut overseer, &action, &fields("confirm")).await.expect(403);
+    let mut me = face.role(Role::Reviewer).await;
+    face.get(&mut me, "/hits").await.expect(200).has(&[
+        "said to be a false positive",
+        "It is one",
+        "It is none",
+    ]);
+    face.post(&mut me, &action, &fields("confirm")).await.expect(303);
+    let page = face.get(&mut me, "/hits").await.expect(200);
+    page.has(&["Confirmed: guards", "looked at it", "It is none"]).lacks(&["It is one<"]);
+    face.post(&mut me, &action, &fields("confirm")).await.expect(303);
+    face.get(&mut me, "/hits").await.expect(200).has(&["role=\"alert\"", "confirmed already"]);
+    face.post(&mut me, &action, &fields("dismiss")).await.expect(303);
+    face.get(&mut me, "/hits").await.expect(200).has(&["no false positive"]);
+    face.post(&mut me, &action, &fields("whatever")).await.expect(400);
+    face.post(&mut me, "/hits/false-positives/indicator--x", &fields("confirm")).await.expect(404);
+}
+
+#[tokio::test]
+async fn a_hub_without_hits_says_so() {
+    let face = Face::new();
+    let mut me = face.role(Role::Officer).await;
+    face.get(&mut me, "/hits")
+        .await
+        .expect(200)
+        .has(&["Nobody reported a hit", "Nobody doubts anything"])
+        .lacks(&["<svg"]);
+}

@@ -31,6 +31,7 @@ const SECTIONS: &[Section] = &[
     Section { path: "/me", label: "My standing", for_whom: ForWhom::Members },
     people("/", "Today"),
     people("/members", "Members"),
+    people("/ties", "Ties"),
 ];
 
 /// A link of the menu.

@@ -6,7 +6,7 @@ use axum::routing::{MethodRouter, get, post};
 
 use crate::assets;
 use crate::console::Console;
-use crate::pages::{account, actions, member, members, sign_in, tie, today};
+use crate::pages::{account, actions, member, members, sign_in, tie, ties, today};
 use crate::pipeline::{self, PageIndex};
 
 /// Who is let through to the handler; what comes after that is the exchange's to say.
@@ -49,6 +49,15 @@ pub(crate) const PAGES: &[Page] = &[
     page(Who::People, "/members/{member}/negotiation", || post(actions::negotiate)),
     page(Who::People, "/members/{member}/entity", || post(actions::bind)),
     page(Who::SignedIn, "/members/{member}/duty", || post(actions::fulfil)),
+    page(Who::People, "/entities/{entity}", || get(ties::entity::get)),
+    page(Who::People, "/ties", || get(ties::get)),
+    page(Who::People, "/ties/import", || get(ties::import::get).post(ties::import::preview)),
+    page(Who::People, "/ties/import/confirm", || post(ties::import::confirm)),
+    page(Who::People, "/ties/lists", || get(ties::lists::get)),
+    page(Who::People, "/ties/matches", || get(ties::matches::get)),
+    page(Who::People, "/ties/matches/{number}", || post(ties::matches::answer)),
+    page(Who::People, "/ties/matches/{number}/reopen", || post(ties::matches::reopen)),
+    page(Who::People, "/ties/unsettled", || get(ties::unsettled::get)),
     page(Who::People, "/ties/{tie}", || get(tie::get)),
 ];
 

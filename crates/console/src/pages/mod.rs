@@ -6,6 +6,7 @@ pub(crate) mod member;
 pub(crate) mod members;
 pub(crate) mod sign_in;
 pub(crate) mod tie;
+pub(crate) mod ties;
 pub(crate) mod today;
 
 use std::str::FromStr;

@@ -32,6 +32,8 @@ const SECTIONS: &[Section] = &[
     people("/", "Today"),
     people("/members", "Members"),
     people("/ties", "Ties"),
+    people("/content", "Content"),
+    people("/release", "Release"),
 ];
 
 /// A link of the menu.

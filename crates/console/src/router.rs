@@ -6,7 +6,7 @@ use axum::routing::{MethodRouter, get, post};
 
 use crate::assets;
 use crate::console::Console;
-use crate::pages::{account, actions, member, members, sign_in, tie, ties, today};
+use crate::pages::{account, actions, content, member, members, release, sign_in, tie, ties, today};
 use crate::pipeline::{self, PageIndex};
 
 /// Who is let through to the handler; what comes after that is the exchange's to say.
@@ -49,6 +49,11 @@ pub(crate) const PAGES: &[Page] = &[
     page(Who::People, "/members/{member}/negotiation", || post(actions::negotiate)),
     page(Who::People, "/members/{member}/entity", || post(actions::bind)),
     page(Who::SignedIn, "/members/{member}/duty", || post(actions::fulfil)),
+    page(Who::People, "/content", || get(content::get)),
+    page(Who::People, "/content/{object}", || get(content::object::get)),
+    page(Who::People, "/content/{object}/recall", || post(content::object::recall)),
+    page(Who::People, "/release", || get(release::get)),
+    page(Who::People, "/release/as/{member}", || get(release::as_member)),
     page(Who::People, "/entities/{entity}", || get(ties::entity::get)),
     page(Who::People, "/ties", || get(ties::get)),
     page(Who::People, "/ties/import", || get(ties::import::get).post(ties::import::preview)),

@@ -2,8 +2,10 @@
 
 pub(crate) mod account;
 pub(crate) mod actions;
+pub(crate) mod content;
 pub(crate) mod member;
 pub(crate) mod members;
+pub(crate) mod release;
 pub(crate) mod sign_in;
 pub(crate) mod tie;
 pub(crate) mod ties;

@@ -137,7 +137,9 @@ mod tests {
         for good in ["/", "/members/member:0?as_of=2012-03-28"] {
             assert_eq!(own_path(Some(good)), Some(good));
         }
-        for bad in ["", "members", "//evil.example", "https://evil.example", "/\\evil.example", "/a\r\nx", "/\t/x"] {
+        for bad in
+            ["", "members", "//evil.example", "https://evil.example", "/\\evil.example", "/a\r\nx", "/\t/x"]
+        {
             assert_eq!(own_path(Some(bad)), None, "{bad}");
         }
     }

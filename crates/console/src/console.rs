@@ -123,7 +123,8 @@ impl Console {
 
     /// What the form for signing in carries, for a browser that has this cookie.
     pub(crate) fn token_before(&self, cookie: &str) -> String {
-        let mut mac = <Hmac<Sha256> as hmac::Mac>::new_from_slice(&self.key).expect("HMAC takes a key of any length");
+        let mut mac =
+            <Hmac<Sha256> as hmac::Mac>::new_from_slice(&self.key).expect("HMAC takes a key of any length");
         mac.update(cookie.as_bytes());
         URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
     }

@@ -50,7 +50,13 @@ mod tests {
 
     #[test]
     fn no_script_and_no_other_site_gets_a_cookie() {
-        assert_eq!(write(SESSION, "x", None, true), "__Host-ringfence=x; Path=/; HttpOnly; SameSite=Lax; Secure");
-        assert_eq!(write(SESSION, "", Some(0), false), "ringfence=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0");
+        assert_eq!(
+            write(SESSION, "x", None, true),
+            "__Host-ringfence=x; Path=/; HttpOnly; SameSite=Lax; Secure"
+        );
+        assert_eq!(
+            write(SESSION, "", Some(0), false),
+            "ringfence=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0"
+        );
     }
 }

@@ -42,8 +42,11 @@ impl Table {
     }
 
     fn json(&self) -> Result<String, Problem> {
-        let rows: Vec<Map<String, Value>> =
-            self.rows.iter().map(|row| self.columns.iter().cloned().zip(row.iter().cloned()).collect()).collect();
+        let rows: Vec<Map<String, Value>> = self
+            .rows
+            .iter()
+            .map(|row| self.columns.iter().cloned().zip(row.iter().cloned()).collect())
+            .collect();
         serde_json::to_string_pretty(&rows).map_err(Problem::internal)
     }
 
@@ -68,8 +71,10 @@ fn field(value: &Value) -> String {
         Value::Bool(_) | Value::Number(_) => value.to_string(),
         Value::String(text) => quoted(text),
         Value::Array(values) => {
-            let words: Vec<String> =
-                values.iter().map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)).collect();
+            let words: Vec<String> = values
+                .iter()
+                .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+                .collect();
             quoted(&words.join(" "))
         }
         Value::Object(_) => quoted(&value.to_string()),
@@ -94,8 +99,7 @@ mod tests {
         table.rows.push(vec![json!("a \"b\", c\nd"), json!(3)]);
         table.rows.push(vec![json!("=HYPERLINK(\"x\")"), Value::Null]);
         table.rows.push(vec![json!(["x", "y"]), json!(true)]);
-        let wanted =
-            "\"name\",\"count\"\r\n\"a \"\"b\"\", c\nd\",3\r\n\"'=HYPERLINK(\"\"x\"\")\",\r\n\"x y\",true\r\n";
+        let wanted = "\"name\",\"count\"\r\n\"a \"\"b\"\", c\nd\",3\r\n\"'=HYPERLINK(\"\"x\"\")\",\r\n\"x y\",true\r\n";
         assert_eq!(table.csv(), wanted);
     }
 }

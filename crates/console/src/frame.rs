@@ -94,11 +94,11 @@ fn menu(caller: &Caller, path: &str) -> Vec<Link> {
         ForWhom::Both => true,
     });
     let holds = |section: &Section| {
-        path.strip_prefix(section.path).is_some_and(|rest| {
-            rest.is_empty() || section.path != "/" && rest.starts_with('/')
-        })
+        path.strip_prefix(section.path)
+            .is_some_and(|rest| rest.is_empty() || section.path != "/" && rest.starts_with('/'))
     };
-    mine.map(|section| Link { href: section.path, label: section.label, is_current: holds(section) }).collect()
+    mine.map(|section| Link { href: section.path, label: section.label, is_current: holds(section) })
+        .collect()
 }
 
 fn who(console: &Console, caller: &Caller) -> String {

@@ -12,8 +12,8 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderName, ORIGIN, REFERRER_POLICY, RETRY_AFTER,
-    STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderName, ORIGIN, REFERRER_POLICY,
+    RETRY_AFTER, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use subtle::ConstantTimeEq as _;
@@ -237,7 +237,11 @@ fn write_problem(
         tracing::error!(%method, path, status = status.as_u16(), cause, "a page failed");
     }
     let title = title(status);
-    let page = ProblemPage { frame: Frame::new(console, session, path, title), title, text: sentence(&problem.text) };
+    let page = ProblemPage {
+        frame: Frame::new(console, session, path, title),
+        title,
+        text: sentence(&problem.text),
+    };
     let headers = std::mem::take(response.headers_mut());
     *response = match page.render() {
         Ok(html) => (status, Html(html)).into_response(),
@@ -290,7 +294,10 @@ fn dress(is_encrypted: bool, headers: &mut HeaderMap) {
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
-    headers.insert(PERMISSIONS, HeaderValue::from_static("camera=(), geolocation=(), microphone=(), payment=()"));
+    headers.insert(
+        PERMISSIONS,
+        HeaderValue::from_static("camera=(), geolocation=(), microphone=(), payment=()"),
+    );
     headers.insert(OPENER, HeaderValue::from_static("same-origin"));
     headers.insert(RESOURCES, HeaderValue::from_static("same-origin"));
     if is_encrypted {

@@ -146,7 +146,9 @@ impl From<StoreError> for Problem {
 impl From<WriteError> for Problem {
     fn from(error: WriteError) -> Self {
         let text = match &error {
-            WriteError::NotApplied(_) => "nothing was changed, because nothing could be written; try again later",
+            WriteError::NotApplied(_) => {
+                "nothing was changed, because nothing could be written; try again later"
+            }
             WriteError::Halted(_) => "the hub has stopped writing; its operator has to restart it",
             WriteError::Closed => "the hub is shutting down",
         };

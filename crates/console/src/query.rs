@@ -24,7 +24,11 @@ impl Query {
 
     /// The first value of a name, without the blanks around it; an empty one counts as none, as a form sends an empty field.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).and_then(|values| values.first()).map(|value| value.trim()).filter(|value| !value.is_empty())
+        self.0
+            .get(name)
+            .and_then(|values| values.first())
+            .map(|value| value.trim())
+            .filter(|value| !value.is_empty())
     }
 
     /// All values of a name that are not empty.
@@ -34,7 +38,9 @@ impl Query {
 
     /// Every name with its values.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().flat_map(|(name, values)| values.iter().map(move |value| (name.as_str(), value.as_str())))
+        self.0
+            .iter()
+            .flat_map(|(name, values)| values.iter().map(move |value| (name.as_str(), value.as_str())))
     }
 
     /// The same with a name set to one value, or without it.

@@ -32,14 +32,26 @@ pub(crate) fn standing(standing: Standing) -> &'static str {
     }
 }
 
-/// What a grade says of somebody, before "on TIER".
+/// What the rules do to somebody on a tier: what stands before the name, and what stands between name and tier.
+pub(crate) fn rules_do(grade: Grade) -> (&'static str, &'static str) {
+    match grade {
+        Grade::Clear => ("the rules find nothing against ", " on"),
+        Grade::Disclose => ("the rules ask ", " for no more than to disclose on"),
+        Grade::Review => ("the rules want a person to look at ", " on"),
+        Grade::Condition => ("the rules let ", " only with conditions onto the list of"),
+        Grade::Suspend => ("the rules suspend ", " on"),
+        Grade::Bar => ("the rules bar ", " from"),
+    }
+}
+
+/// What somebody of that grade would be, before "on TIER".
 pub(crate) fn grade_phrase(grade: Grade) -> &'static str {
     match grade {
         Grade::Clear => "clear",
         Grade::Disclose => "clear, with things to disclose,",
         Grade::Review => "to be reviewed",
         Grade::Condition => "listable only with conditions",
-        Grade::Suspend => "to be suspended",
+        Grade::Suspend => "suspended",
         Grade::Bar => "barred",
     }
 }

@@ -80,11 +80,7 @@ impl Exchange {
     /// # Errors
     ///
     /// Refuses an account without a password.
-    pub fn offer_second_factor(
-        &self,
-        caller: &Caller,
-        nonce: &str,
-    ) -> Result<SecondFactorOffer, AdminError> {
+    pub fn offer_second_factor(&self, caller: &Caller, nonce: &str) -> Result<SecondFactorOffer, AdminError> {
         let registry = self.inner.published.registry();
         let record = with_password(registry.credentials.get(&caller.credential))?;
         let secret = self.inner.verification.second_factor_secret(&record.id, nonce);
@@ -103,15 +99,20 @@ impl Exchange {
     /// Refuses an account without a password, and a code that is not of about now.
     pub fn add_second_factor(&self, caller: &Caller, nonce: &str, code: &str) -> Result<(), AdminError> {
         let (inner, nonce, code) = (Arc::clone(&self.inner), nonce.to_owned(), code.to_owned());
-        self.change_account(caller, caller.credential.clone(), "second factor added", move |mut record, _, now| {
-            with_password(Some(&record))?;
-            let secret = inner.verification.second_factor_secret(&record.id, &nonce);
-            if second_factor::step_of(&secret, &code, now).is_none() {
-                return Err(AdminError::Invalid("this code is not the one of now".to_owned()));
-            }
-            record.second_factor = Some(SecondFactor { nonce, since: now });
-            Ok(record)
-        })
+        self.change_account(
+            caller,
+            caller.credential.clone(),
+            "second factor added",
+            move |mut record, _, now| {
+                with_password(Some(&record))?;
+                let secret = inner.verification.second_factor_secret(&record.id, &nonce);
+                if second_factor::step_of(&secret, &code, now).is_none() {
+                    return Err(AdminError::Invalid("this code is not the one of now".to_owned()));
+                }
+                record.second_factor = Some(SecondFactor { nonce, since: now });
+                Ok(record)
+            },
+        )
     }
 
     /// Removes the second factor of an account, for a person who lost it.
@@ -150,13 +151,14 @@ impl Exchange {
         + 'static,
     ) -> Result<(), AdminError> {
         let (by, caller) = (name_of(caller), caller.clone());
-        let ((), last) = self.inner.writer.decide(Instants::HandsOut, move |turn| -> Result<_, AdminError> {
-            still_accepted(turn, &caller)?;
-            let known = turn.registry.credentials.get(&id).cloned();
-            let record = known.ok_or_else(|| AdminError::NoSuchCredential(id.to_string()))?;
-            let record = change(record, turn.random_bytes(), turn.now)?;
-            put_credential(turn, &record, action, by)
-        })?;
+        let ((), last) =
+            self.inner.writer.decide(Instants::HandsOut, move |turn| -> Result<_, AdminError> {
+                still_accepted(turn, &caller)?;
+                let known = turn.registry.credentials.get(&id).cloned();
+                let record = known.ok_or_else(|| AdminError::NoSuchCredential(id.to_string()))?;
+                let record = change(record, turn.random_bytes(), turn.now)?;
+                put_credential(turn, &record, action, by)
+            })?;
         self.inner.wait_until(last);
         Ok(())
     }

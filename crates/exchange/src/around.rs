@@ -53,6 +53,8 @@ struct Walk<'p> {
     picture: &'p dyn Picture,
     levels: BTreeMap<EntityId, i32>,
     ties: BTreeMap<TieId, KnownTie>,
+    /// How many entities there may be by now.
+    room: usize,
     is_cut_short: bool,
 }
 
@@ -60,7 +62,7 @@ impl Walk<'_> {
     /// Takes note of a tie and of its ends; returns the end that is `new`, if it is.
     fn take(&mut self, known: KnownTie, new: &EntityId, level: i32) -> bool {
         let is_new = !self.levels.contains_key(new);
-        if is_new && self.levels.len() >= AROUND_MAX || self.ties.len() >= TIES_MAX {
+        if is_new && self.levels.len() >= self.room || self.ties.len() >= TIES_MAX {
             self.is_cut_short = true;
             return false;
         }
@@ -96,11 +98,17 @@ impl Walk<'_> {
     }
 }
 
-fn walk(picture: &dyn Picture, focus: &EntityId, also: &BTreeSet<TieId>) -> (BTreeMap<EntityId, i32>, Vec<KnownTie>, bool) {
+fn walk(
+    picture: &dyn Picture,
+    focus: &EntityId,
+    also: &BTreeSet<TieId>,
+) -> (BTreeMap<EntityId, i32>, Vec<KnownTie>, bool) {
     let mut walk = Walk {
         picture,
         levels: BTreeMap::from([(focus.clone(), 0)]),
         ties: BTreeMap::new(),
+        // What is above leaves room for what is below, however many owners there are.
+        room: AROUND_MAX - AROUND_MAX / 4,
         is_cut_short: false,
     };
     // What a proof rests on is told before anything else can fill the picture.
@@ -109,6 +117,7 @@ fn walk(picture: &dyn Picture, focus: &EntityId, also: &BTreeSet<TieId>) -> (BTr
     while let Some((entity, level)) = above.pop_front() {
         walk.up(&entity, level, &mut above);
     }
+    walk.room = AROUND_MAX;
     let mut reached = Vec::new();
     while let Some((entity, level)) = below.pop_front() {
         walk.down(&entity, level, &mut below);

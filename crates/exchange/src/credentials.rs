@@ -344,7 +344,8 @@ impl Verification {
             self.spend_as_for_a_password(secret);
         }
         let accepted = credential.filter(|credential| matches && credential.is_current(now));
-        let Some(credential) = accepted.filter(|credential| self.has_second_factor(credential, code, now)) else {
+        let Some(credential) = accepted.filter(|credential| self.has_second_factor(credential, code, now))
+        else {
             for counter in &counters {
                 self.count_failure(counter, now);
             }
@@ -357,7 +358,9 @@ impl Verification {
     fn has_second_factor(&self, credential: &CredentialRecord, code: Option<&str>, now: Timestamp) -> bool {
         let Some(factor) = &credential.second_factor else { return true };
         let secret = self.second_factor_secret(&credential.id, &factor.nonce);
-        let Some(step) = code.and_then(|code| second_factor::step_of(&secret, code, now)) else { return false };
+        let Some(step) = code.and_then(|code| second_factor::step_of(&secret, code, now)) else {
+            return false;
+        };
         let mut used = self.used_steps.lock().unwrap_or_else(PoisonError::into_inner);
         // RFC 6238 §5.2: a code is accepted once. So is one that is older than one that was accepted.
         if used.get(&credential.id).is_some_and(|last| step <= *last) {

@@ -5,8 +5,29 @@ use axum::routing::{MethodRouter, delete, get, post};
 use crate::hub::Hub;
 use crate::{api, ledger_files, operations, taxii21};
 
-/// First parts of paths that no programme can have.
-pub(crate) const RESERVED: [&str; 7] = ["taxii2", "api", "ledger", "healthz", "readyz", "metrics", "console"];
+/// First parts of paths that no programme can have: the hub's own, and those of the console's pages beside it.
+pub const RESERVED: &[&str] = &[
+    "taxii2",
+    "api",
+    "ledger",
+    "healthz",
+    "readyz",
+    "metrics",
+    "console",
+    "account",
+    "assets",
+    "content",
+    "entities",
+    "first-run",
+    "hits",
+    "me",
+    "members",
+    "programme",
+    "release",
+    "sign-in",
+    "sign-out",
+    "ties",
+];
 
 /// In which form an endpoint speaks, above all of errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,6 +142,9 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
     plain(Access::Caller, "/api/false-positives/{object}/dismiss", || post(api::false_positives::dismiss)),
     plain(Access::Caller, "/api/credentials", || get(api::credentials::list).post(api::credentials::issue)),
     plain(Access::Caller, "/api/credentials/{id}", || delete(api::credentials::revoke)),
+    plain(Access::Caller, "/api/credentials/{id}/second-factor", || {
+        delete(api::credentials::remove_second_factor)
+    }),
     plain(Access::Caller, "/api/collections/{collection}/objects", || post(api::publish::post)),
     plain(Access::Caller, "/api/recall", || post(api::recall::post)),
     plain(Access::Caller, "/api/objects/{object}/receivers", || get(api::receivers::get)),

@@ -49,8 +49,9 @@ mod tls;
 mod watch;
 mod webhooks;
 
+pub use endpoints::RESERVED;
 pub use options::{BackupError, BackupReport, Backups, HubOptions, MetricsAccess};
-pub use peer::Connection;
+pub use peer::{Connection, counted_for};
 pub use router::{ReservedName, router};
 pub use serve::{ServeOptions, serve};
 pub use tls::{Tls, TlsError};

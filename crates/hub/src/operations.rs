@@ -48,8 +48,8 @@ pub(crate) async fn metrics(State(hub): State<Hub>, request: Request) -> Result<
         MetricsAccess::Anyone => {}
         MetricsAccess::People => {
             let connection = request.extensions().get::<std::sync::Arc<Connection>>();
-            let socket = connection.map(|connection| connection.peer.ip());
-            let caller = authenticate(&hub, socket, request.headers()).await?;
+            let connection = connection.map(std::convert::AsRef::as_ref);
+            let caller = authenticate(&hub, connection, request.headers()).await?;
             if caller.role().is_none() {
                 return Err(Refusal::new(StatusCode::FORBIDDEN, "only the programme's people may do this"));
             }

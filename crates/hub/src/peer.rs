@@ -17,6 +17,14 @@ pub struct Connection {
     pub closing: watch::Receiver<bool>,
 }
 
+/// Whom failed logins on a connection are counted for: an address, or a network of them.
+#[must_use]
+pub fn counted_for(connection: Option<&Connection>, headers: &HeaderMap, trusted: &[IpAddr]) -> String {
+    let socket = connection.map(|connection| connection.peer.ip());
+    let peer = counted_address(socket, headers, trusted);
+    peer.map_or_else(|| "local".to_owned(), |peer| holder(peer).to_string())
+}
+
 /// The address that failed logins are counted for.
 ///
 /// It is the socket's, unless the socket's is a proxy that the operator named: then it is the nearest address in

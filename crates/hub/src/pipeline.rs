@@ -4,7 +4,6 @@
 //! is checked. After it: refusals and bare statuses get their bodies, every answer its common headers, and the
 //! request is counted and logged, once, without its query, its credentials and its body.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -28,7 +27,7 @@ use crate::answer::{JSON_TYPE, NO_STORE, TAXII_TYPE};
 use crate::body::drain;
 use crate::endpoints::{Access, ENDPOINTS, Face};
 use crate::hub::Hub;
-use crate::peer::{Connection, counted_address, holder};
+use crate::peer::{Connection, counted_for};
 use crate::refusal::Refusal;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -117,9 +116,7 @@ async fn admit(
 ) -> Result<Option<Arc<Caller>>, Refusal> {
     let caller = match access {
         Access::Anyone => None,
-        Access::Caller => {
-            Some(authenticate(hub, connection.map(|connection| connection.peer.ip()), headers).await?)
-        }
+        Access::Caller => Some(authenticate(hub, connection, headers).await?),
     };
     if face == Face::Taxii && caller.is_some() {
         let accept = headers.get(ACCEPT).map(|value| value.to_str().unwrap_or_default());
@@ -136,7 +133,7 @@ fn not_authenticated() -> Refusal {
 /// may have to be computed.
 pub(crate) async fn authenticate(
     hub: &Hub,
-    socket: Option<IpAddr>,
+    connection: Option<&Connection>,
     headers: &HeaderMap,
 ) -> Result<Arc<Caller>, Refusal> {
     let header = headers.get(AUTHORIZATION).map(|value| value.to_str().unwrap_or_default());
@@ -144,8 +141,7 @@ pub(crate) async fn authenticate(
     if let Some(caller) = hub.exchange.recall_caller(&attempt(&credentials)) {
         return Ok(Arc::new(caller));
     }
-    let peer = counted_address(socket, headers, &hub.options.trusted_proxies);
-    let peer = peer.map_or_else(|| "local".to_owned(), |peer| holder(peer).to_string());
+    let peer = counted_for(connection, headers, &hub.options.trusted_proxies);
     let permit = Arc::clone(&hub.verifications).acquire_owned().await.map_err(Refusal::internal)?;
     let exchange = hub.exchange.clone();
     let verified = tokio::task::spawn_blocking(move || {

@@ -12,6 +12,10 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
+use console::{Console, ConsoleOptions, Peer};
 use exchange::Exchange;
 use hub::{BackupError, BackupReport, Backups, HubOptions, ServeOptions, Tls, Webhooks};
 use model::Clock;
@@ -30,6 +34,7 @@ pub(crate) struct Hosting {
     exchange: Exchange,
     store: Arc<SqliteStore>,
     data: DataDir,
+    console: Console,
     /// Time does no work while this is set: for stories that move the clock before they tell what is known by then.
     is_waiting: Arc<AtomicBool>,
 }
@@ -60,11 +65,17 @@ impl Hosting {
             let token = first.token.context("the first credential has no token")?;
             data.write_token(&token)?;
         }
-        Ok(Self { exchange, store, data: data.clone(), is_waiting: Arc::default() })
+        let console = Console::new(exchange.clone(), ConsoleOptions::new(Arc::new(fill_random)));
+        Ok(Self { exchange, store, data: data.clone(), console, is_waiting: Arc::default() })
     }
 
     pub(crate) fn exchange(&self) -> &Exchange {
         &self.exchange
+    }
+
+    /// The pages for people.
+    pub(crate) fn console(&self) -> &Console {
+        &self.console
     }
 
     /// While this is set, time does no work.
@@ -82,7 +93,7 @@ impl Hosting {
         let mut seed = [0; 32];
         fill_random(&mut seed);
         let mut options = HubOptions::new(seed);
-        options.public_url = faces.public_url;
+        options.public_url.clone_from(&faces.public_url);
         options.trusted_proxies.clone_from(&faces.trusted_proxies);
         if faces.open_metrics {
             options.metrics = hub::MetricsAccess::Anyone;
@@ -94,7 +105,9 @@ impl Hosting {
         let keys = self.data.webhook_keys(&self.exchange.programme())?;
         let tending = tokio::spawn(tend(self.exchange.clone(), Arc::clone(&self.is_waiting)));
         let comparing = tokio::spawn(compare(self.exchange.clone()));
-        let router = hub::router(self.exchange.clone(), options)?;
+        let is_behind_tls = faces.public_url.as_ref().is_some_and(|url| url.starts_with("https://"));
+        let pages = pages(&self.console, faces.trusted_proxies.clone(), is_behind_tls);
+        let router = hub::router(self.exchange.clone(), options)?.merge(pages);
         let serving = ServeOptions {
             tls: faces.tls,
             trusted_proxies: faces.trusted_proxies,
@@ -114,6 +127,19 @@ impl Hosting {
         }
         Ok(())
     }
+}
+
+/// The console's pages, each request with what the hub's server knows of its connection. Where people reach the hub by
+/// `https`, something encrypts, though it may not be the hub.
+fn pages(console: &Console, trusted_proxies: Vec<std::net::IpAddr>, is_behind_tls: bool) -> Router {
+    let tell = move |mut request: Request, next: Next| {
+        let connection = request.extensions().get::<Arc<hub::Connection>>().cloned();
+        let counted_for = hub::counted_for(connection.as_deref(), request.headers(), &trusted_proxies);
+        let is_encrypted = is_behind_tls || connection.is_some_and(|connection| connection.is_encrypted);
+        request.extensions_mut().insert(Peer { counted_for, is_encrypted });
+        next.run(request)
+    };
+    console::router(console).layer(from_fn(tell))
 }
 
 /// How often the hub looks whether time has work to do.
@@ -240,6 +266,7 @@ pub(crate) fn wait_for_signal() -> Result<()> {
 pub(crate) struct Background {
     url: String,
     exchange: Exchange,
+    console: Console,
     stop: oneshot::Sender<()>,
     thread: JoinHandle<Result<()>>,
 }
@@ -247,7 +274,7 @@ pub(crate) struct Background {
 impl Background {
     /// Starts it; it answers when this returns.
     pub(crate) fn start(hosting: Hosting, address: SocketAddr) -> Result<Self> {
-        let exchange = hosting.exchange().clone();
+        let (exchange, console) = (hosting.exchange().clone(), hosting.console().clone());
         let (stop, stopped) = oneshot::channel::<()>();
         let (ready, is_ready) = mpsc::channel();
         let run = move || -> Result<()> {
@@ -265,7 +292,7 @@ impl Background {
         let thread =
             thread::Builder::new().name("hub".to_owned()).spawn(run).context("starting the hub's thread")?;
         match is_ready.recv() {
-            Ok(bound) => Ok(Self { url: format!("http://{bound}"), exchange, stop, thread }),
+            Ok(bound) => Ok(Self { url: format!("http://{bound}"), exchange, console, stop, thread }),
             Err(_) => match thread.join() {
                 Ok(Err(error)) => Err(error),
                 Ok(Ok(())) | Err(_) => Err(anyhow!("the hub's thread ended before it listened")),
@@ -281,10 +308,14 @@ impl Background {
         &self.exchange
     }
 
+    pub(crate) fn console(&self) -> &Console {
+        &self.console
+    }
+
     /// Stops it softly.
     pub(crate) fn stop(self) -> Result<()> {
-        let Self { exchange, stop, thread, .. } = self;
-        drop(exchange);
+        let Self { exchange, console, stop, thread, .. } = self;
+        drop((exchange, console));
         // The hub may have ended by itself.
         stop.send(()).unwrap_or_default();
         thread.join().map_err(|_| anyhow!("the hub's thread panicked"))?

@@ -7,8 +7,8 @@ use super::layout::{BOX_HEIGHT, BOX_WIDTH, Layout, MARGIN};
 use crate::svg::{Picture, Svg, shortened};
 
 /// How many letters a box and a line's label hold.
-const NAME_LETTERS: usize = 23;
-const NOTE_LETTERS: usize = 27;
+const NAME_LETTERS: usize = 28;
+const NOTE_LETTERS: usize = 33;
 const LABEL_LETTERS: usize = 26;
 /// How many lines of words a line has.
 const LABELS_MAX: usize = 3;
@@ -27,8 +27,10 @@ pub(crate) fn draw(graph: &Graph, layout: &Layout, title: &str, description: &st
     for (node, place) in graph.nodes.iter().zip(&layout.places) {
         draw_box(&mut svg, node, *place);
     }
-    for (number, edge) in order.iter().enumerate() {
-        labels(&mut svg, graph, layout, edge, number);
+    let degrees = degrees(graph);
+    for edge in &order {
+        let near = if degrees[edge.from].0 <= degrees[edge.to].1 { Near::Begin } else { Near::End };
+        labels(&mut svg, graph, layout, edge, near);
     }
     svg.finish()
 }
@@ -37,7 +39,8 @@ fn arrow_heads(svg: &mut Svg) {
     svg.begin("defs", &[]);
     for (id, class) in [("arrow", "head"), ("arrow-matters", "head matters")] {
         let size = [("markerWidth", "9"), ("markerHeight", "9"), ("refX", "8"), ("refY", "4")];
-        let mut attributes = vec![("id", id), ("orient", "auto-start-reverse"), ("markerUnits", "userSpaceOnUse")];
+        let mut attributes =
+            vec![("id", id), ("orient", "auto-start-reverse"), ("markerUnits", "userSpaceOnUse")];
         attributes.extend(size);
         svg.begin("marker", &attributes);
         svg.shape("path", &[("d", "M0 0 L8 4 L0 8 Z"), ("class", class)]);
@@ -49,10 +52,27 @@ fn arrow_heads(svg: &mut Svg) {
 /// Where a line begins and ends, and where its words stand.
 struct Course {
     path: String,
-    middle: (i32, i32),
+    words: (i32, i32),
 }
 
-fn course(layout: &Layout, edge: &Edge) -> Course {
+/// Where on a line its words stand: nearer to the end at which fewer lines meet, so that they do not lie on each other.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Near {
+    Begin,
+    End,
+}
+
+/// For each box, how many lines begin and how many end at it.
+fn degrees(graph: &Graph) -> Vec<(usize, usize)> {
+    let mut degrees = vec![(0, 0); graph.nodes.len()];
+    for edge in &graph.edges {
+        degrees[edge.from].0 += 1;
+        degrees[edge.to].1 += 1;
+    }
+    degrees
+}
+
+fn course(layout: &Layout, edge: &Edge, near: Near) -> Course {
     let (from, to) = (layout.places[edge.from], layout.places[edge.to]);
     let half = BOX_WIDTH / 2;
     let (x1, x2) = (from.0 + half, to.0 + half);
@@ -60,13 +80,18 @@ fn course(layout: &Layout, edge: &Edge) -> Course {
         // Side by side: an arc above both.
         let (y, lift) = (from.1, 34);
         let path = format!("M{x1} {y} C{x1} {0} {x2} {0} {x2} {y}", y - lift);
-        return Course { path, middle: (i32::midpoint(x1, x2), y - lift + 6) };
+        return Course { path, words: (i32::midpoint(x1, x2), y - lift + 6) };
     }
     let downwards = from.1 < to.1;
     let (y1, y2) = if downwards { (from.1 + BOX_HEIGHT, to.1) } else { (from.1, to.1 + BOX_HEIGHT) };
     let bend = (y2 - y1) / 2;
     let path = format!("M{x1} {y1} C{x1} {} {x2} {} {x2} {y2}", y1 + bend, y2 - bend);
-    Course { path, middle: (i32::midpoint(x1, x2), i32::midpoint(y1, y2)) }
+    // The curve's point at three or seven tenths of its way.
+    let (across, along) = match near {
+        Near::Begin => (22, 35),
+        Near::End => (78, 65),
+    };
+    Course { path, words: (x1 + (x2 - x1) * across / 100, y1 + (y2 - y1) * along / 100) }
 }
 
 fn line(svg: &mut Svg, layout: &Layout, edge: &Edge) {
@@ -78,17 +103,16 @@ fn line(svg: &mut Svg, layout: &Layout, edge: &Edge) {
         class.push_str(" matters");
     }
     let head = if edge.matters { "url(#arrow-matters)" } else { "url(#arrow)" };
-    svg.shape("path", &[("d", &course(layout, edge).path), ("class", &class), ("marker-end", head)]);
+    svg.shape("path", &[("d", &course(layout, edge, Near::Begin).path), ("class", &class), ("marker-end", head)]);
 }
 
-fn labels(svg: &mut Svg, graph: &Graph, layout: &Layout, edge: &Edge, number: usize) {
+fn labels(svg: &mut Svg, graph: &Graph, layout: &Layout, edge: &Edge, near: Near) {
     if edge.labels.is_empty() {
         return;
     }
-    let (x, y) = course(layout, edge).middle;
-    // Words of neighbouring lines are moved apart a little.
-    let nudge = [0, -12, 12][number % 3] * i32::from(graph.edges.len() > 3);
-    let mut told: Vec<String> = edge.labels.iter().take(LABELS_MAX).map(|text| shortened(text, LABEL_LETTERS)).collect();
+    let (x, y) = course(layout, edge, near).words;
+    let mut told: Vec<String> =
+        edge.labels.iter().take(LABELS_MAX).map(|text| shortened(text, LABEL_LETTERS)).collect();
     if edge.labels.len() > LABELS_MAX {
         let more = edge.labels.len() - LABELS_MAX + 1;
         told.truncate(LABELS_MAX - 1);
@@ -98,10 +122,10 @@ fn labels(svg: &mut Svg, graph: &Graph, layout: &Layout, edge: &Edge, number: us
     let whole = format!("{} to {}: {}", name(edge.from), name(edge.to), edge.labels.join("; "));
     let is_link = !edge.href.is_empty();
     if is_link {
-        svg.begin("a", &[("href", &edge.href), ("aria-label", &whole)]);
+        svg.begin("a", &[("href", &edge.href)]);
     }
     let lines = i32::try_from(told.len()).unwrap_or(1);
-    let first = y + nudge - (lines - 1) * LABEL_LINE / 2 + 4;
+    let first = y - (lines - 1) * LABEL_LINE / 2 + 4;
     let class = if edge.matters { "label matters" } else { "label" };
     svg.begin("g", &[("class", class)]);
     svg.words("title", &[], &whole);
@@ -126,11 +150,13 @@ fn draw_box(svg: &mut Svg, node: &Node, (x, y): (i32, i32)) {
     };
     let is_link = !node.href.is_empty() && node.kind != NodeKind::Focus;
     if is_link {
-        let label = format!("{} {}", node.name, node.note);
-        svg.begin("a", &[("href", &node.href), ("aria-label", label.trim())]);
+        svg.begin("a", &[("href", &node.href)]);
     }
     svg.begin("g", &[("class", class)]);
-    svg.words("title", &[], &node.name);
+    let name = shortened(&node.name, NAME_LETTERS);
+    if name != node.name {
+        svg.words("title", &[], &node.name);
+    }
     let corner = if node.kind == NodeKind::Person { "26" } else { "5" };
     let (width, height) = (BOX_WIDTH.to_string(), BOX_HEIGHT.to_string());
     svg.shape(
@@ -151,8 +177,11 @@ fn draw_box(svg: &mut Svg, node: &Node, (x, y): (i32, i32)) {
     }
     let middle = (x + BOX_WIDTH / 2).to_string();
     let name_at = if node.note.is_empty() { y + 31 } else { y + 23 };
-    let name = shortened(&node.name, NAME_LETTERS);
-    svg.words("text", &[("class", "name"), ("x", &middle), ("y", &name_at.to_string()), ("text-anchor", "middle")], &name);
+    svg.words(
+        "text",
+        &[("class", "name"), ("x", &middle), ("y", &name_at.to_string()), ("text-anchor", "middle")],
+        &name,
+    );
     if !node.note.is_empty() {
         let note = shortened(&node.note, NOTE_LETTERS);
         let at = (y + 40).to_string();

@@ -15,9 +15,9 @@ pub(crate) fn fold(graph: Graph, boxes_max: usize) -> Graph {
     }
     let neighbours = neighbours(&graph);
     let (near, towards) = nearest_first(&neighbours, graph.nodes.len());
-    let mut kept = important(&graph, &towards, boxes_max);
     // Clusters need room too: about a fourth of it.
     let room = boxes_max - boxes_max / 4;
+    let mut kept = important(&graph, &towards, room);
     for place in near {
         if kept.len() >= room {
             break;
@@ -55,7 +55,7 @@ fn nearest_first(neighbours: &[Vec<usize>], count: usize) -> (Vec<usize>, Vec<us
 }
 
 /// What stays in any case, as far as there is room.
-fn important(graph: &Graph, towards: &[usize], boxes_max: usize) -> BTreeSet<usize> {
+fn important(graph: &Graph, towards: &[usize], room: usize) -> BTreeSet<usize> {
     let mut kept = BTreeSet::from([0]);
     let of_ties = graph.edges.iter().filter(|edge| edge.matters).flat_map(|edge| [edge.from, edge.to]);
     let of_concern = graph.nodes.iter().enumerate().filter(|(_, node)| node.kind == NodeKind::Concern);
@@ -66,7 +66,7 @@ fn important(graph: &Graph, towards: &[usize], boxes_max: usize) -> BTreeSet<usi
             way.push(at);
             at = towards[at];
         }
-        if kept.len() + way.len() <= boxes_max {
+        if kept.len() + way.len() <= room {
             kept.extend(way);
         }
     }
@@ -156,7 +156,8 @@ fn joined(graph: &Graph, new_place: &[Option<usize>], nodes: &[Node]) -> Vec<Edg
 /// A graph of `count` boxes hanging on one, for tests.
 #[cfg(test)]
 pub(super) fn star(count: usize) -> Graph {
-    let node = |name: String, kind, level| Node { name, note: String::new(), kind, level, href: "/x".to_owned() };
+    let node =
+        |name: String, kind, level| Node { name, note: String::new(), kind, level, href: "/x".to_owned() };
     let mut graph = Graph { nodes: vec![node("middle".to_owned(), NodeKind::Focus, 0)], edges: Vec::new() };
     for number in 1..=count {
         let is_above = number % 2 == 0;
@@ -200,7 +201,8 @@ mod tests {
                 assert!(folded.nodes.iter().any(|node| node.name == name), "{name}");
             }
             let clusters = folded.nodes.iter().filter(|node| node.kind == NodeKind::Cluster);
-            let hidden: usize = clusters.map(|node| node.name.split(' ').next().unwrap().parse::<usize>().unwrap()).sum();
+            let hidden: usize =
+                clusters.map(|node| node.name.split(' ').next().unwrap().parse::<usize>().unwrap()).sum();
             let shown = folded.nodes.iter().filter(|node| node.kind != NodeKind::Cluster).count();
             assert_eq!(hidden + shown, count + 1, "nobody is lost");
         }

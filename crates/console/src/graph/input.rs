@@ -80,10 +80,15 @@ pub(crate) fn tie_link(tie: &TieId) -> String {
 }
 
 /// The graph of what lies around an entity. `matters` are the ties that the decision rests on.
-pub(crate) fn from_around(around: &Around, matters: &BTreeSet<TieId>, member_of: &dyn Fn(&EntityId) -> Option<String>) -> Graph {
+pub(crate) fn from_around(
+    around: &Around,
+    matters: &BTreeSet<TieId>,
+    member_of: &dyn Fn(&EntityId) -> Option<String>,
+) -> Graph {
     let mut places = BTreeMap::new();
     let mut graph = Graph::default();
-    let focus_first = std::iter::once(&around.focus).chain(around.entities.keys().filter(|id| **id != around.focus));
+    let focus_first =
+        std::iter::once(&around.focus).chain(around.entities.keys().filter(|id| **id != around.focus));
     for id in focus_first {
         let Some(neighbour) = around.entities.get(id) else { continue };
         let since = neighbour.concern.first().map(|known| match known.listing.valid.from {
@@ -117,7 +122,9 @@ pub(crate) fn from_around(around: &Around, matters: &BTreeSet<TieId>, member_of:
         }
     }
     for ((from, to), mut ties) in pairs {
-        ties.sort_by_key(|known| (!matters.contains(&known.tie.id), weight(&known.tie.kind), known.tie.id.clone()));
+        ties.sort_by_key(|known| {
+            (!matters.contains(&known.tie.id), weight(&known.tie.kind), known.tie.id.clone())
+        });
         graph.edges.push(edge(from, to, &ties, matters));
     }
     graph
@@ -127,7 +134,9 @@ fn edge(from: usize, to: usize, ties: &[&KnownTie], matters: &BTreeSet<TieId>) -
     let label = |known: &&KnownTie| {
         let text = match &known.tie.kind {
             TieKind::Holds(held) => words::holding(held),
-            TieKind::Plans(_) | TieKind::MayAcquire { .. } | TieKind::Serves { .. } => words::tie(&known.tie.kind),
+            TieKind::Plans(_) | TieKind::MayAcquire { .. } | TieKind::Serves { .. } => {
+                words::tie(&known.tie.kind)
+            }
             other => words::tie_word(other).to_owned(),
         };
         if known.truth == Truth::Certain { text } else { format!("{text} (possible)") }

@@ -9,14 +9,14 @@ use std::collections::BTreeMap;
 use super::input::Graph;
 
 /// The size of a box, and the room between boxes and rows.
-pub(crate) const BOX_WIDTH: i32 = 176;
+pub(crate) const BOX_WIDTH: i32 = 208;
 pub(crate) const BOX_HEIGHT: i32 = 52;
-const BETWEEN: i32 = 28;
-const BETWEEN_ROWS: i32 = 92;
+const BETWEEN: i32 = 56;
+const BETWEEN_ROWS: i32 = 112;
 pub(crate) const MARGIN: i32 = 16;
 
 /// How many boxes a row has at most.
-const ROW_MAX: usize = 6;
+const ROW_MAX: usize = 5;
 /// How often the rows are sorted, down and up.
 const SWEEPS: usize = 6;
 
@@ -70,7 +70,9 @@ fn sort_rows(graph: &Graph, rows: &mut [Vec<usize>], upwards: bool) {
                 _ if edge.to == node => Some(edge.from),
                 _ => None,
             });
-            let on_the_side = others.map(|other| at[other]).filter(|(row, _)| if upwards { *row > number } else { *row < number });
+            let on_the_side = others
+                .map(|other| at[other])
+                .filter(|(row, _)| if upwards { *row > number } else { *row < number });
             let (count, sum) = on_the_side.fold((0_u32, 0.0), |(count, sum), (_, x)| (count + 1, sum + x));
             if count == 0 { at[node].1 } else { sum / f64::from(count) }
         };

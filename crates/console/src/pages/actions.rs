@@ -42,7 +42,11 @@ pub(crate) fn with_moves(done: &str, moved: &[Moved]) -> String {
     let told: Vec<String> = steps
         .map(|moved| format!("{} is now {} on {}", moved.name, words::standing(moved.to), moved.tier))
         .collect();
-    if told.is_empty() { format!("{done}. No standing changed by it.") } else { format!("{done}. {}.", told.join("; ")) }
+    if told.is_empty() {
+        format!("{done}. No standing changed by it.")
+    } else {
+        format!("{done}. {}.", told.join("; "))
+    }
 }
 
 /// Takes `POST /members/{member}/standing`: a step, or agreement to one that waits.
@@ -56,7 +60,11 @@ pub(crate) async fn standing(
     act(&console, &posted, &member, move |exchange, caller, member| {
         Ok(match exchange.set_standing(caller, member, &tier, to, &reason)? {
             Stepped::Changed(change) => {
-                format!("It is now {} on {}, from the next request on.", words::standing(change.to), change.tier)
+                format!(
+                    "It is now {} on {}, from the next request on.",
+                    words::standing(change.to),
+                    change.tier
+                )
             }
             Stepped::Proposed(proposal) => format!(
                 "Proposed: {} on {}. {} of {} agreed; another person has to.",

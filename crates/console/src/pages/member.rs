@@ -37,7 +37,7 @@ use record::Record;
 use story::Story;
 
 /// How many ties the table shows; the file of it has all.
-const TIES_SHOWN: usize = 200;
+const TIES_SHOWN: usize = 60;
 
 #[derive(Template)]
 #[template(path = "member.html")]
@@ -135,11 +135,7 @@ pub(crate) async fn own(asked: Asked) -> Answer {
 }
 
 /// Answers `GET /members/{member}`.
-pub(crate) async fn get(
-    State(console): State<Console>,
-    Path(member): Path<String>,
-    asked: Asked,
-) -> Answer {
+pub(crate) async fn get(State(console): State<Console>, Path(member): Path<String>, asked: Asked) -> Answer {
     let member: MemberId = id(&member)?;
     let wanted = Wanted::read(&asked)?;
     let caller = asked.caller();
@@ -188,9 +184,9 @@ fn view(console: &Console, asked: &Asked, found: Found, rests_on: &BTreeSet<TieI
         standing_word: words::standing(standing),
         clocks: Clocks::new(asked, &found),
         grade: decision.map(|decision| decision.grade),
-        possible: decision.map(|decision| decision.possible).filter(|possible| {
-            decision.is_some_and(|decision| *possible > decision.grade)
-        }),
+        possible: decision
+            .map(|decision| decision.possible)
+            .filter(|possible| decision.is_some_and(|decision| *possible > decision.grade)),
         picture,
         is_folded,
         is_cut_short: found.around.as_ref().is_some_and(|around| around.is_cut_short),
@@ -241,13 +237,21 @@ fn draw(found: &Found, rests_on: &BTreeSet<TieId>, story: &Story) -> (Option<Pic
     let is_folded = folded.nodes.len() < count;
     let places = graph::layout(&folded);
     let title = format!("Ties of {}", found.member.name);
-    let about = format!("{} Owners stand above, holdings below. The table after this picture has the same ties.", story.text());
+    let about = format!(
+        "{} Owners stand above, holdings below. The table after this picture has the same ties.",
+        story.text()
+    );
     (Some(graph::draw(&folded, &places, &title, &about)), is_folded)
 }
 
-fn tie_rows(around: Option<&Around>, rests_on: &BTreeSet<TieId>, end: &BTreeSet<TieId>) -> (Vec<TieRow>, usize) {
+fn tie_rows(
+    around: Option<&Around>,
+    rests_on: &BTreeSet<TieId>,
+    end: &BTreeSet<TieId>,
+) -> (Vec<TieRow>, usize) {
     let Some(around) = around else { return (Vec::new(), 0) };
-    let name = |id: &EntityId| around.entities.get(id).map_or_else(|| id.to_string(), |known| known.name.clone());
+    let name =
+        |id: &EntityId| around.entities.get(id).map_or_else(|| id.to_string(), |known| known.name.clone());
     let mut rows: Vec<TieRow> = around
         .ties
         .iter()
@@ -272,10 +276,22 @@ fn tie_rows(around: Option<&Around>, rests_on: &BTreeSet<TieId>, end: &BTreeSet<
 }
 
 fn table(around: Option<&Around>, rests_on: &BTreeSet<TieId>, end: &BTreeSet<TieId>) -> Table {
-    let mut table =
-        Table::new(&["tie", "from", "from_name", "to", "to_name", "says", "holds", "truth", "source", "matters", "taken_as_ended"]);
+    let mut table = Table::new(&[
+        "tie",
+        "from",
+        "from_name",
+        "to",
+        "to_name",
+        "says",
+        "holds",
+        "truth",
+        "source",
+        "matters",
+        "taken_as_ended",
+    ]);
     let Some(around) = around else { return table };
-    let name = |id: &EntityId| around.entities.get(id).map_or_else(|| id.to_string(), |known| known.name.clone());
+    let name =
+        |id: &EntityId| around.entities.get(id).map_or_else(|| id.to_string(), |known| known.name.clone());
     let row = |known: &ties::KnownTie| {
         vec![
             json!(known.tie.id),
@@ -328,7 +344,8 @@ fn what_if(asked: &Asked, found: &Found) -> Option<WhatIf> {
     let would = found.would.as_ref()?;
     let before = found.decision.as_ref()?.grade;
     let other = |one: &vetting::Move| {
-        let member = found.members.get(&one.entity).map_or_else(|| one.entity.to_string(), ToString::to_string);
+        let member =
+            found.members.get(&one.entity).map_or_else(|| one.entity.to_string(), ToString::to_string);
         format!("{member} on {}: from {} to {}", one.tier, one.from, one.to)
     };
     Some(WhatIf {

@@ -248,7 +248,8 @@ fn row(member: &Member, dossier: &Dossier, tiers: &[Tier], now: Timestamp) -> Ro
 
 /// What is due next, of everything in a dossier.
 fn next_due(dossier: &Dossier, now: Timestamp) -> Option<Due> {
-    let duties = dossier.duties.iter().filter(|duty| duty.done.is_none()).map(|duty| (duty.due, duty.text.clone()));
+    let duties =
+        dossier.duties.iter().filter(|duty| duty.done.is_none()).map(|duty| (duty.due, duty.text.clone()));
     let reviews = dossier.reviews.iter().filter(|(_, review)| review.concluded.is_none());
     let reviews = reviews.map(|(tier, review)| (review.due, format!("review on {tier}")));
     let appeals = dossier.appeals.iter().filter(|appeal| appeal.answered.is_none());
@@ -284,6 +285,7 @@ pub(crate) async fn admit(State(console): State<Console>, posted: Posted) -> Ans
     let caller = posted.caller();
     let new = NewMember { name, kind, identity, subject: Subject::default(), listed };
     let member = console.decide(move |exchange| exchange.add_member(&caller, new)).await?;
-    let text = format!("{} is in the registry. Say which entity it is, so that the rules can decide.", member.name);
+    let text =
+        format!("{} is in the registry. Say which entity it is, so that the rules can decide.", member.name);
     posted.done(text, &format!("/members/{}", member.id))
 }

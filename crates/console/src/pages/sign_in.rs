@@ -120,7 +120,9 @@ pub(crate) async fn once(
         return Ok(().into_response());
     }
     let caller = console.sessions.redeem(&token, console.exchange.now());
-    let gone = || Problem::new(http::StatusCode::GONE, "this link was used already, or is too old; sign in as usual");
+    let gone = || {
+        Problem::new(http::StatusCode::GONE, "this link was used already, or is too old; sign in as usual")
+    };
     let caller = caller.filter(|caller| console.exchange.is_accepted(caller)).ok_or_else(gone)?;
     begin(&console, &arrived, caller, &next)
 }

@@ -36,11 +36,7 @@ struct Row {
 }
 
 /// Answers `GET /ties/{tie}`.
-pub(crate) async fn get(
-    State(console): State<Console>,
-    Path(tie): Path<String>,
-    asked: Asked,
-) -> Answer {
+pub(crate) async fn get(State(console): State<Console>, Path(tie): Path<String>, asked: Asked) -> Answer {
     let tie: TieId = id(&tie)?;
     let (caller, wanted) = (asked.caller(), tie.clone());
     let history = console.read(move |exchange| exchange.tie_history(&caller, &wanted)).await?;
@@ -49,7 +45,8 @@ pub(crate) async fn get(
     }
     let rows: Vec<Row> = history.iter().map(row).collect();
     if let Some(format) = asked.format()? {
-        let mut table = Table::new(&["recorded", "says", "holds", "source", "url", "confidence", "statement"]);
+        let mut table =
+            Table::new(&["recorded", "says", "holds", "source", "url", "confidence", "statement"]);
         table.rows = rows
             .iter()
             .map(|row| {
@@ -72,7 +69,9 @@ pub(crate) async fn get(
 
 fn row(statement: &Statement) -> Row {
     let (says, holds) = match &statement.said {
-        Said::Tie(tie) => (format!("{} → {}: {}", tie.from, tie.to, words::tie(&tie.kind)), words::period(tie.valid)),
+        Said::Tie(tie) => {
+            (format!("{} → {}: {}", tie.from, tie.to, words::tie(&tie.kind)), words::period(tie.valid))
+        }
         Said::End(end) => {
             let by = match end.by {
                 ties::Ending::Completed => "it ended",

@@ -139,7 +139,14 @@ fn todo(found: &Gathered, now: Timestamp) -> Vec<Todo> {
     let mut todo = Vec::new();
     let mut add = |what: String, who: &str, href: String, due: Option<Timestamp>| {
         let due_day = due.map(words::day).unwrap_or_default();
-        todo.push(Todo { what, who: who.to_owned(), href, due, due_day, is_over: due.is_some_and(|due| due < now) });
+        todo.push(Todo {
+            what,
+            who: who.to_owned(),
+            href,
+            due,
+            due_day,
+            is_over: due.is_some_and(|due| due < now),
+        });
     };
     let name = |id: &model::MemberId| {
         let known = found.known.iter().find(|(member, _)| member.id == *id);
@@ -149,8 +156,14 @@ fn todo(found: &Gathered, now: Timestamp) -> Vec<Todo> {
         match waiting {
             Waiting::Step(step) => {
                 let left = step.needs.saturating_sub(u32::try_from(step.agreed.len()).unwrap_or(u32::MAX));
-                let what = format!("Agree: {} on {} ({left} more needed)", words::standing(step.to), step.tier);
-                add(what, &name(&step.member), format!("/members/{}?tier={}#actions", step.member, step.tier), None);
+                let what =
+                    format!("Agree: {} on {} ({left} more needed)", words::standing(step.to), step.tier);
+                add(
+                    what,
+                    &name(&step.member),
+                    format!("/members/{}?tier={}#actions", step.member, step.tier),
+                    None,
+                );
             }
             Waiting::Binding(binding) => {
                 let what = format!("Agree: it is the entity {}", binding.entity);
@@ -164,7 +177,12 @@ fn todo(found: &Gathered, now: Timestamp) -> Vec<Todo> {
             add(format!("Review on {tier}"), &member.name, page(tier), Some(review.due));
         }
         for appeal in dossier.appeals.iter().filter(|appeal| appeal.answered.is_none()) {
-            add(format!("Answer the appeal on {}", appeal.tier), &member.name, page(&appeal.tier), Some(appeal.due));
+            add(
+                format!("Answer the appeal on {}", appeal.tier),
+                &member.name,
+                page(&appeal.tier),
+                Some(appeal.due),
+            );
         }
         for duty in dossier.duties.iter().filter(|duty| duty.done.is_none() && duty.due < now) {
             let what = format!("Overdue: {}", duty.text);

@@ -85,7 +85,8 @@ impl Answer {
             rest = tag.split_once('>').map(|(_, after)| after).unwrap_or_default();
         }
         text.push_str(rest);
-        let text = text.replace("&#39;", "'").replace("&#38;", "&").replace("&#60;", "<").replace("&#62;", ">");
+        let text =
+            text.replace("&#39;", "'").replace("&#38;", "&").replace("&#60;", "<").replace("&#62;", ">");
         text.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 }
@@ -114,7 +115,11 @@ impl Face {
     }
 
     /// Issues a credential and gives its token.
-    pub(crate) fn credential(&self, principal: Principal, password: Option<(&str, &str)>) -> (CredentialId, String) {
+    pub(crate) fn credential(
+        &self,
+        principal: Principal,
+        password: Option<(&str, &str)>,
+    ) -> (CredentialId, String) {
         let new = NewCredential {
             principal,
             login: password.map(|(login, _)| login.to_owned()),

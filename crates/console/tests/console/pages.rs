@@ -10,9 +10,20 @@ async fn names_stay_text_wherever_they_are_shown() {
     let hostile = "<script>alert('x')</script>\"><img src=x onerror=y>";
     let (member, _) = face.world.member(hostile, &["open"]);
     let mut me = face.role(Role::Officer).await;
-    for path in ["/", "/members", "/members?q=%3Cscript%3E", &format!("/members/{}", member.id), "/members/%3Cscript%3E", "/sign-in?next=%2F%22%3E%3Cscript%3E"] {
+    for path in [
+        "/",
+        "/members",
+        "/members?q=%3Cscript%3E",
+        &format!("/members/{}", member.id),
+        "/members/%3Cscript%3E",
+        "/sign-in?next=%2F%22%3E%3Cscript%3E",
+    ] {
         let answer = face.get(&mut me, path).await;
-        assert!(!answer.body.contains("<script>") && !answer.body.contains("<img src=x"), "{path}: {}", answer.body);
+        assert!(
+            !answer.body.contains("<script>") && !answer.body.contains("<img src=x"),
+            "{path}: {}",
+            answer.body
+        );
     }
     let csv = face.get(&mut me, "/members?format=csv").await.expect(200);
     assert_eq!(csv.header("content-type"), "text/csv; charset=utf-8; header=present");
@@ -30,7 +41,11 @@ async fn the_list_of_members_is_a_matrix_that_can_be_filtered() {
     let first = face.get(&mut me, "/members").await.expect(200);
     assert_eq!(first.body.matches("<tr>").count(), 101, "a page has a hundred, and a head");
     first.has(&["120 members", "1 to 100 shown", "rel=\"next\"", "<th scope=\"col\">cleared</th>"]);
-    face.get(&mut me, "/members?from=100").await.expect(200).has(&["101 to 120 shown", "Member 119", "rel=\"prev\""]);
+    face.get(&mut me, "/members?from=100").await.expect(200).has(&[
+        "101 to 120 shown",
+        "Member 119",
+        "rel=\"prev\"",
+    ]);
     let listed = face.get(&mut me, "/members?tier=cleared&standing=listed&q=member").await.expect(200);
     listed.has(&["60 of 120 members", "Member 000"]).lacks(&["Member 001"]);
     face.get(&mut me, "/members?q=member+007").await.expect(200).has(&["1 of 120 members"]);
@@ -46,9 +61,19 @@ async fn an_officer_admits_a_member_and_is_told_what_comes_next() {
     let face = Face::new();
     let mut me = face.role(Role::Officer).await;
     face.get(&mut me, "/members").await.expect(200).has(&["Admit a member"]);
-    let sent = face.post(&mut me, "/members", &[("name", "Acme"), ("kind", "provider"), ("listed", "open"), ("listed", "cleared")]).await;
+    let sent = face
+        .post(
+            &mut me,
+            "/members",
+            &[("name", "Acme"), ("kind", "provider"), ("listed", "open"), ("listed", "cleared")],
+        )
+        .await;
     let page = sent.expect(303).header("location").to_owned();
-    let shown = face.get(&mut me, &page).await.expect(200).has(&["<h1>Acme</h1>", "role=\"status\"", "Say which entity it is"]);
+    let shown = face.get(&mut me, &page).await.expect(200).has(&[
+        "<h1>Acme</h1>",
+        "role=\"status\"",
+        "Say which entity it is",
+    ]);
     assert!(shown.text().contains("Acme is listed on cleared, by decision of people"), "{}", shown.text());
     face.get(&mut me, &page).await.expect(200).lacks(&["role=\"status\""]);
 }
@@ -60,10 +85,34 @@ async fn what_is_new_since_the_last_visit_is_marked_once() {
     let mut another = face.role(Role::Officer).await;
     let (member, _) = face.world.member("Acme", &["open"]);
     let standing = format!("/members/{}/standing", member.id);
-    face.post(&mut another, &standing, &[("tier", "open"), ("to", "removed"), ("reason", "it asked to leave")]).await.expect(303);
+    face.post(
+        &mut another,
+        &standing,
+        &[("tier", "open"), ("to", "removed"), ("reason", "it asked to leave")],
+    )
+    .await
+    .expect(303);
     let today = face.get(&mut me, "/").await.expect(200).has(&["1 new since you were here"]);
     assert!(today.text().contains("Acme: Agree: removed on open (1 more needed)"), "{}", today.text());
     face.get(&mut me, "/").await.expect(200).lacks(&["new since you were here"]);
     let rows = face.get(&mut me, "/?format=json").await.expect(200);
     assert!(rows.body.contains("Agree: removed on open"), "{}", rows.body);
+}
+
+#[tokio::test]
+async fn a_thousand_members_make_small_pages() {
+    let face = Face::new();
+    for number in 0..1_000 {
+        drop(
+            face.world
+                .member(&format!("Member {number:04} of the programme"), &["open", "programme", "cleared"]),
+        );
+    }
+    let mut me = face.role(Role::Officer).await;
+    for path in ["/", "/members", "/members?q=9"] {
+        let begun = std::time::Instant::now();
+        let page = face.get(&mut me, path).await.expect(200);
+        eprintln!("{path} with a thousand members: {:?}, {} bytes", begun.elapsed(), page.body.len());
+        assert!(page.body.len() < 100_000, "{path}: {} bytes", page.body.len());
+    }
 }

@@ -27,7 +27,8 @@ async fn a_member_is_shown_nothing_of_the_programmes_pages_or_of_others() {
     let (own, _) = face.world.member("Acme", &["open"]);
     let (other, _) = face.world.member("Hidden Member", &["open"]);
     let mut me = face.sign_in(Principal::Member(own.id.clone())).await;
-    for path in paths().into_iter().filter(|path| !path.starts_with("/sign") && !path.starts_with("/assets")) {
+    for path in paths().into_iter().filter(|path| !path.starts_with("/sign") && !path.starts_with("/assets"))
+    {
         let concrete = path.replace("{member}", other.id.as_str()).replace("{tie}", "stake-symantec");
         let answer = face.get(&mut me, &concrete).await;
         assert!([303, 200, 403, 404, 405].contains(&answer.status.as_u16()), "{path}: {}", answer.status);
@@ -41,7 +42,11 @@ async fn a_member_is_shown_nothing_of_the_programmes_pages_or_of_others() {
     assert_eq!(absent.body, hidden.body);
     assert_eq!(face.get(&mut me, "/").await.expect(303).header("location"), "/me");
     let to = face.get(&mut me, "/me").await.expect(303);
-    face.get(&mut me, to.header("location")).await.expect(200).has(&["<h1>Acme</h1>"]).lacks(&["Take the step"]);
+    face.get(&mut me, to.header("location"))
+        .await
+        .expect(200)
+        .has(&["<h1>Acme</h1>"])
+        .lacks(&["Take the step"]);
     face.get(&mut me, &format!("/members/{}?format=json", own.id)).await.expect(200).lacks(&["tie"]);
 }
 
@@ -50,7 +55,14 @@ async fn an_overseer_sees_and_decides_nothing() {
     let face = Face::new();
     let (member, _) = face.world.member("Acme", &["open"]);
     let page = format!("/members/{}", member.id);
-    let fields = [("tier", "open"), ("to", "suspended"), ("reason", "a test"), ("text", "t"), ("entity", "acme"), ("duty", "d")];
+    let fields = [
+        ("tier", "open"),
+        ("to", "suspended"),
+        ("reason", "a test"),
+        ("text", "t"),
+        ("entity", "acme"),
+        ("duty", "d"),
+    ];
     for role in [Role::Overseer, Role::Reviewer] {
         let mut me = face.role(role).await;
         face.get(&mut me, "/").await.expect(200);
@@ -71,18 +83,36 @@ async fn every_answer_has_its_headers() {
     let face = Face::new();
     let mut me = face.role(Role::Officer).await;
     let style = face.get(&mut me, "/").await.body;
-    let style = style.split("href=\"/assets/").nth(1).unwrap().split('"').next().unwrap().replace("mark.svg", "console.css");
-    for path in ["/", "/members", "/members/x", "/sign-in", "/members?format=csv", &format!("/assets/{style}")] {
+    let style = style
+        .split("href=\"/assets/")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap()
+        .replace("mark.svg", "console.css");
+    for path in
+        ["/", "/members", "/members/x", "/sign-in", "/members?format=csv", &format!("/assets/{style}")]
+    {
         let answer = face.get(&mut me, path).await;
         let policy = answer.header("content-security-policy");
-        assert!(policy.starts_with("default-src 'self';") && policy.contains("frame-ancestors 'none'"), "{path}");
+        assert!(
+            policy.starts_with("default-src 'self';") && policy.contains("frame-ancestors 'none'"),
+            "{path}"
+        );
         assert!(!policy.contains("unsafe"), "{path}");
         assert_eq!(answer.header("x-frame-options"), "DENY", "{path}");
         assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
         assert_eq!(answer.header("referrer-policy"), "same-origin", "{path}");
-        let caching = if path.starts_with("/assets") { "public, max-age=31536000, immutable" } else { "no-store" };
+        let caching =
+            if path.starts_with("/assets") { "public, max-age=31536000, immutable" } else { "no-store" };
         assert_eq!(answer.header("cache-control"), caching, "{path}");
-        assert!(!answer.body.contains(" style=") && !answer.body.contains("<style") && !answer.body.contains("onclick"), "{path}");
+        assert!(
+            !answer.body.contains(" style=")
+                && !answer.body.contains("<style")
+                && !answer.body.contains("onclick"),
+            "{path}"
+        );
     }
     face.get(&mut me, "/assets/0000/console.css").await.expect(404);
 }

@@ -41,7 +41,8 @@ async fn a_session_is_never_one_that_was_there_before() {
     let first = me.cookies.iter().find(|(name, _)| name == "ringfence").unwrap().1.clone();
     assert_ne!(first, "planted");
     assert!(first.len() >= 43, "256 bits: {first}");
-    let mut planted = Browser { cookies: vec![("ringfence".to_owned(), "planted".to_owned())], ..Browser::default() };
+    let mut planted =
+        Browser { cookies: vec![("ringfence".to_owned(), "planted".to_owned())], ..Browser::default() };
     face.get(&mut planted, "/").await.expect(303);
 }
 
@@ -79,7 +80,12 @@ async fn forms_of_others_are_refused() {
     let foreign = [&[("token", token.as_str())], &member[..]].concat();
     face.post_bare(&mut other, "/members", &foreign, &[]).await.expect(403);
     // With the right one, from a page of another site.
-    for header in [("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-site"), ("origin", "https://evil.example"), ("origin", "null")] {
+    for header in [
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-site", "same-site"),
+        ("origin", "https://evil.example"),
+        ("origin", "null"),
+    ] {
         face.post_bare(&mut me, "/members", &foreign, &[header]).await.expect(403);
     }
     assert!(face.world.exchange.members(&face.world.operator, None, 10).unwrap().is_empty());
@@ -122,7 +128,11 @@ async fn a_second_factor_is_asked_for_once_it_was_shown_to_work() {
     face.get(&mut me, "/account").await.expect(200).has(&["not the one of now"]);
     let code = totp(&secret, face.world.exchange.now());
     face.post(&mut me, "/account/second-factor", &[("nonce", &nonce), ("code", &code)]).await.expect(303);
-    face.get(&mut me, "/account").await.expect(200).has(&["signing in takes a code"]).lacks(&["class=\"secret\""]);
+    face.get(&mut me, "/account")
+        .await
+        .expect(200)
+        .has(&["signing in takes a code"])
+        .lacks(&["class=\"secret\""]);
 
     let mut again = Browser::default();
     with_password(&face, &mut again, PASSWORD.1, "").await.expect(401);
@@ -145,7 +155,11 @@ fn totp(secret: &str, now: model::Timestamp) -> String {
         let value = if letter.is_ascii_digit() { letter - b'2' + 26 } else { letter - b'A' };
         bits.push_str(&format!("{value:05b}"));
     }
-    let bytes: Vec<u8> = bits.as_bytes().chunks_exact(8).map(|byte| u8::from_str_radix(std::str::from_utf8(byte).unwrap(), 2).unwrap()).collect();
+    let bytes: Vec<u8> = bits
+        .as_bytes()
+        .chunks_exact(8)
+        .map(|byte| u8::from_str_radix(std::str::from_utf8(byte).unwrap(), 2).unwrap())
+        .collect();
     let mut mac = hmac::Hmac::<sha1::Sha1>::new_from_slice(&bytes).unwrap();
     mac.update(&(now.as_micros() / 30_000_000).to_be_bytes());
     let hash = mac.finalize().into_bytes();
@@ -166,7 +180,9 @@ async fn another_password_signs_everybody_out() {
         face.post(&mut me, "/account/password", &[("old", old), ("new", new)]).await.expect(303);
         face.get(&mut me, "/account").await.expect(200).has(&["role=\"alert\""]);
     }
-    face.post(&mut me, "/account/password", &[("old", PASSWORD.1), ("new", "another long password")]).await.expect(303);
+    face.post(&mut me, "/account/password", &[("old", PASSWORD.1), ("new", "another long password")])
+        .await
+        .expect(303);
     face.get(&mut me, "/").await.expect(303);
     face.get(&mut elsewhere, "/").await.expect(303);
     with_password(&face, &mut me, PASSWORD.1, "").await.expect(401);

@@ -1,4 +1,4 @@
-//! `GET` and `POST /api/credentials`, `DELETE /api/credentials/{id}`.
+//! `GET` and `POST /api/credentials`, `DELETE /api/credentials/{id}` and `.../second-factor`.
 //!
 //! A secret is in the answer that issues it and nowhere else, not even in a cache or a compressed form.
 
@@ -126,4 +126,15 @@ pub(crate) async fn revoke(
     let credential: CredentialId = id(&credential)?;
     let record = hub.decide(move |exchange| exchange.revoke_credential(&caller, &credential)).await?;
     json(StatusCode::OK, &CredentialView::from(&record))
+}
+
+/// Removes the second factor of an account, for a person who lost it.
+pub(crate) async fn remove_second_factor(
+    State(hub): State<Hub>,
+    Authenticated(caller): Authenticated,
+    Path(credential): Path<String>,
+) -> Result<StatusCode, Refusal> {
+    let credential: CredentialId = id(&credential)?;
+    hub.decide(move |exchange| exchange.remove_second_factor(&caller, &credential)).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -8,7 +8,8 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use model::{Clock, MovedClock};
+use exchange::{Attempt, NewCredential};
+use model::{Action, Caller, Clock, MovedClock, Principal, Role};
 use programme::Programme;
 use serde_json::json;
 
@@ -132,13 +133,20 @@ fn go_on(telling: &Telling, hub: &Background, data: &DataDir, cast: &Cast) -> Re
     let url = hub.url();
     let token = data.token_path();
     let programme = hub.exchange().programme().settings().name.clone();
+    let links = links(hub, data, cast)?;
+    let shown: Vec<_> = links.iter().map(|(who, link)| json!({"who": who, "link": link})).collect();
     let members: Vec<_> = cast
         .credentials
         .iter()
         .map(|(name, user, password)| json!({"name": name, "user": user, "password": password}))
         .collect();
-    telling.remark(&json!({"url": url, "token_file": token, "members": members}), || {
-        let mut text = format!("The hub stays up at {url} until you press Ctrl-C.\n\nAs its operator:\n");
+    telling.remark(&json!({"url": url, "token_file": token, "members": members, "console": shown}), || {
+        let mut text = format!("The hub stays up at {url} until you press Ctrl-C.\n\n");
+        text.push_str("See the story in a browser, where it is suspended, step by step. Each link signs in once:\n");
+        for (who, link) in &links {
+            add!(text, "  {link}   # {who}\n");
+        }
+        text.push_str("\nAs its operator:\n");
         add!(text, "  export RINGFENCE_HUB={url}\n");
         add!(text, "  export RINGFENCE_TOKEN=$(cat '{}')\n", token.display());
         text.push_str("  ringfence member list\n  ringfence ledger verify\n\nAs a member, with any TAXII 2.1 client:\n");
@@ -150,4 +158,40 @@ fn go_on(telling: &Telling, hub: &Background, data: &DataDir, cast: &Cast) -> Re
         }
         text
     })
+}
+
+/// Links that sign in once at the page of the story: two officers, because a return takes two; an overseer; the member.
+fn links(hub: &Background, data: &DataDir, cast: &Cast) -> Result<Vec<(&'static str, String)>> {
+    let exchange = hub.exchange();
+    let token = fs::read_to_string(data.token_path()).context("reading the operator's token")?;
+    let operator = exchange.authenticate(&Attempt::Bearer(token.trim()), "the demo")?;
+    let whom = [
+        ("an officer", Principal::Role(Role::Officer)),
+        ("another officer", Principal::Role(Role::Officer)),
+        ("an overseer", Principal::Role(Role::Overseer)),
+        ("Symantec itself", Principal::Member(cast.symantec.clone())),
+    ];
+    let page = format!("/members/{}?tier=cleared&as_of=2008-03-01", cast.symantec);
+    let mut links = Vec::new();
+    for (who, principal) in whom {
+        let new = NewCredential {
+            principal,
+            login: None,
+            actions: [Action::Read, Action::Administer].into(),
+            collections: None,
+            expires: None,
+            note: "a look at the demo's console".to_owned(),
+            person: None,
+            password: None,
+        };
+        let record = exchange.issue_credential(&operator, new)?.record;
+        let caller = Caller {
+            principal: record.principal,
+            credential: record.id,
+            actions: record.actions,
+            collections: record.collections,
+        };
+        links.push((who, format!("{}{}", hub.url(), hub.console().link_once(caller, &page))));
+    }
+    Ok(links)
 }

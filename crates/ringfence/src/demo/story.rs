@@ -55,6 +55,8 @@ pub(crate) struct Setting {
 
 /// The members at the end, to go on with.
 pub(crate) struct Cast {
+    /// Whom the story is about.
+    pub(crate) symantec: MemberId,
     pub(crate) credentials: Vec<(String, String, String)>,
 }
 
@@ -93,8 +95,9 @@ pub(crate) fn tell(setting: &Setting, telling: &mut Telling) -> Result<Cast> {
     volume(setting, telling, &mut castle, &all)?;
     audit(setting, telling, &[&symantec, &castle], &second)?;
     verify_offline(setting, telling, &early)?;
+    let id = symantec.id.clone();
     let credentials = [symantec, castle].map(|member| (member.name.to_owned(), member.login, member.secret));
-    Ok(Cast { credentials: credentials.into() })
+    Ok(Cast { symantec: id, credentials: credentials.into() })
 }
 
 fn admit(setting: &Setting, name: &'static str) -> Result<Poller> {

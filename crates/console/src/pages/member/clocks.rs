@@ -9,6 +9,9 @@ use crate::words;
 /// How many moments are shown; of more, those that are nearest to the day that is asked about.
 const MOMENTS_MAX: usize = 12;
 
+/// How much of a day is told.
+const TOLD_MAX: usize = 3;
+
 /// Where the clocks stand, and where they can be moved.
 pub(super) struct Clocks {
     pub(super) as_of: String,
@@ -75,8 +78,14 @@ impl Clocks {
 
 fn moment<'w>(asked: &Asked, day: Day, what: impl Iterator<Item = &'w str>, on: Day) -> Moment {
     let text = day.to_string();
+    let mut told: Vec<String> = what.map(str::to_owned).collect();
+    if told.len() > TOLD_MAX {
+        let more = told.len() - TOLD_MAX + 1;
+        told.truncate(TOLD_MAX - 1);
+        told.push(format!("and {more} more"));
+    }
     Moment {
-        what: what.collect::<Vec<_>>().join("; "),
+        what: told.join("; "),
         href: asked.link("as_of", Some(&text)),
         is_current: day == on,
         day: text,

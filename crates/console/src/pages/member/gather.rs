@@ -15,6 +15,9 @@ use crate::problem::Problem;
 const REMEDIES_QUICK: Duration = Duration::from_millis(25);
 const REMEDIES_LONG: Duration = Duration::from_secs(1);
 
+/// Up to how many ties around somebody remedies are looked for unasked: each try decides anew on all of them.
+const TIES_QUICK_MAX: usize = 500;
+
 /// How many recorded decisions the history tells of.
 const DECISIONS_MAX: usize = 60;
 
@@ -30,7 +33,8 @@ pub(super) struct Wanted {
 
 impl Wanted {
     pub(super) fn read(asked: &Asked) -> Result<Self, Problem> {
-        let wrong = |what: &str, error: &dyn std::fmt::Display| Problem::bad_request(format!("`{what}`: {error}"));
+        let wrong =
+            |what: &str, error: &dyn std::fmt::Display| Problem::bad_request(format!("`{what}`: {error}"));
         let day = |name: &str| {
             let read = asked.query.get(name).map(str::parse::<Day>).transpose();
             read.map_err(|error| wrong(name, &error))
@@ -83,6 +87,8 @@ pub(super) struct Found {
     /// The members that are entities, for links.
     pub(super) members: BTreeMap<EntityId, MemberId>,
     pub(super) past: Vec<Past>,
+    /// Whether more was decided than is told.
+    pub(super) has_more_past: bool,
     /// What happened to the ties that ever counted, by day.
     pub(super) moments: BTreeMap<Day, BTreeSet<String>>,
 }
@@ -107,22 +113,41 @@ pub(super) fn gather(
         around: None,
         members: BTreeMap::new(),
         past: Vec::new(),
+        has_more_past: false,
         moments: BTreeMap::new(),
         dossier,
     };
     let Some(entity) = found.dossier.entity.clone() else { return Ok(found) };
-    let question =
-        Question { as_of: found.wanted.as_of, remedies: Some(found.wanted.remedies), ..Question::default() };
-    let (decision, remedies) = exchange.vet(caller, &entity, &found.tier, &question)?;
+    let question = Question { as_of: found.wanted.as_of, ..Question::default() };
+    let (decision, _) = exchange.vet(caller, &entity, &found.tier, &question)?;
     if caller.role().is_some() {
         for_people(exchange, caller, &entity, &decision, &mut found)?;
     }
     if !found.wanted.end.is_empty() {
         found.would = Some(would(exchange, caller, &entity, &found)?);
     }
+    if decision.grade > Grade::Disclose {
+        found.remedies = Some(remedies(exchange, caller, &entity, &found)?);
+    }
     found.decision = Some(decision);
-    found.remedies = remedies;
     Ok(found)
+}
+
+/// What would help, as far as a page has time for it.
+fn remedies(
+    exchange: &Exchange,
+    caller: &Caller,
+    entity: &EntityId,
+    found: &Found,
+) -> Result<Remedies, Problem> {
+    let wanted = &found.wanted;
+    let is_large = found.around.as_ref().is_some_and(|around| around.ties.len() > TIES_QUICK_MAX);
+    if is_large && wanted.remedies < REMEDIES_LONG {
+        return Ok(Remedies { cut_short: true, ..Remedies::default() });
+    }
+    let question = Question { as_of: wanted.as_of, remedies: Some(wanted.remedies), ..Question::default() };
+    let (_, remedies) = exchange.vet(caller, entity, &found.tier, &question)?;
+    Ok(remedies.unwrap_or_default())
 }
 
 /// The tier with the worst decision, of several the most demanding.
@@ -145,15 +170,16 @@ fn for_people(
     let around = exchange.around(caller, entity, found.wanted.as_of, &rests_on)?;
     let mut ever: BTreeSet<TieId> = around.ties.iter().map(|known| known.tie.id.clone()).take(500).collect();
     let recorded = exchange.decisions(caller, &found.member.id, None, DECISIONS_MAX)?;
+    found.has_more_past = recorded.next.is_some();
     for decision in &recorded.decisions {
         found.past.push(past(decision));
         collect_ties(decision, &mut ever);
     }
     found.past.sort();
+    let name =
+        |id: &EntityId| around.entities.get(id).map_or_else(|| id.to_string(), |known| known.name.clone());
     for tie in &ever {
-        for statement in exchange.tie_history(caller, tie)? {
-            note_moments(&statement, &mut found.moments);
-        }
+        note_moments(&exchange.tie_history(caller, tie)?, &name, &mut found.moments);
     }
     let mut after = None;
     loop {
@@ -198,27 +224,38 @@ fn collect_ties(value: &serde_json::Value, into: &mut BTreeSet<TieId>) {
     }
 }
 
-fn note_moments(statement: &Statement, moments: &mut BTreeMap<Day, BTreeSet<String>>) {
-    let mut note = |day: Day, text: String| {
-        moments.entry(day).or_default().insert(text);
-    };
-    match &statement.said {
-        Said::Tie(tie) => {
-            let word = crate::words::tie_word(&tie.kind);
-            if let Some(from) = tie.valid.from {
-                note(from.settled(), format!("{} {word} {}", tie.from, tie.to));
+/// The days on which a tie began or ended, by what was said of it.
+fn note_moments(
+    history: &[Statement],
+    name: &dyn Fn(&EntityId) -> String,
+    moments: &mut BTreeMap<Day, BTreeSet<String>>,
+) {
+    let mut what = String::new();
+    for statement in history {
+        match &statement.said {
+            Said::Tie(tie) => {
+                what = format!("{} {} {}", name(&tie.from), crate::words::tie_word(&tie.kind), name(&tie.to));
+                if let Some(from) = tie.valid.from {
+                    moments.entry(from.settled()).or_default().insert(what.clone());
+                }
+                if let Some(to) = tie.valid.to {
+                    moments.entry(to.settled()).or_default().insert(format!("no more: {what}"));
+                }
             }
-            if let Some(to) = tie.valid.to {
-                note(to.settled(), format!("{} {word} {} no more", tie.from, tie.to));
+            Said::Listing(listing) => {
+                what = format!("{} is on the list {}", name(&listing.entity), listing.list);
+                if let Some(from) = listing.valid.from {
+                    moments.entry(from.settled()).or_default().insert(what.clone());
+                }
+                if let Some(to) = listing.valid.to {
+                    moments.entry(to.settled()).or_default().insert(format!("no more: {what}"));
+                }
             }
+            Said::End(end) if end.by == Ending::Completed => {
+                moments.entry(end.on.settled()).or_default().insert(format!("no more: {what}"));
+            }
+            Said::End(_) | Said::Entity(_) | Said::Same { .. } | Said::Retraction { .. } => {}
         }
-        Said::End(end) if end.by == Ending::Completed => note(end.on.settled(), format!("{} ends", end.tie)),
-        Said::Listing(listing) => {
-            if let Some(from) = listing.valid.from {
-                note(from.settled(), format!("{} is named by {}", listing.entity, listing.list));
-            }
-        }
-        Said::End(_) | Said::Entity(_) | Said::Same { .. } | Said::Retraction { .. } => {}
     }
 }
 

@@ -8,7 +8,7 @@ use crate::query::encode;
 use crate::words;
 
 /// How many lines of one fact are shown. A pyramid of companies has thousands; the API has all of them.
-const LINES_MAX: usize = 200;
+const LINES_MAX: usize = 40;
 
 /// A rule that applies.
 pub(super) struct FindingView {

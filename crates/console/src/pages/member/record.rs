@@ -18,6 +18,7 @@ pub(super) struct Record {
     pub(super) attestations: Vec<AttestationView>,
     pub(super) negotiating_until: Option<String>,
     pub(super) past: Vec<PastView>,
+    pub(super) has_more_past: bool,
 }
 
 pub(super) struct ProposalView {
@@ -102,11 +103,15 @@ impl Record {
                     tier: appeal.tier.to_string(),
                     at: words::day(appeal.at),
                     text: appeal.text.clone(),
-                    answered: appeal.answered.as_ref().map(|end| format!("{}: {}", words::day(end.at), end.reason)),
+                    answered: appeal
+                        .answered
+                        .as_ref()
+                        .map(|end| format!("{}: {}", words::day(end.at), end.reason)),
                 })
                 .collect(),
             attestations: attestations(dossier),
             negotiating_until: dossier.negotiating_until.filter(|until| now < *until).map(words::day),
+            has_more_past: found.has_more_past,
             past: found.past.iter().rev().map(|past| past_view(past, asked)).collect(),
         }
     }

@@ -48,7 +48,9 @@ pub(super) fn tell(found: &Found, standing: Standing) -> Story {
         story.strong(name.clone());
         story.plain(" is ");
         story.strong(words::standing(standing));
-        story.plain(format!(" on {tier}, by decision of people: it is bound to no entity, so no rule looks at its ties."));
+        story.plain(format!(
+            " on {tier}, by decision of people: it is bound to no entity, so no rule looks at its ties."
+        ));
         return story;
     };
     match found.wanted.as_of {
@@ -63,11 +65,10 @@ pub(super) fn tell(found: &Found, standing: Standing) -> Story {
             }
         }
         Some(as_of) => {
-            story.plain(format!("On {}, as known on {}, ", as_of.day, words::day(as_of.known)));
+            let (before, after) = words::rules_do(decision.grade);
+            story.plain(format!("On {}, as known on {}, {before}", as_of.day, words::day(as_of.known)));
             story.strong(name.clone());
-            story.plain(" is ");
-            story.strong(words::grade_phrase(decision.grade));
-            story.plain(format!(" on {tier}"));
+            story.plain(format!("{after} {tier}"));
         }
     }
     because(&mut story, found, decision);
@@ -102,7 +103,9 @@ fn by_people(story: &mut Story, found: &Found, decision: &Decision, standing: St
 
 fn because(story: &mut Story, found: &Found, decision: &Decision) {
     let Some(finding) = decision.findings.iter().find(|finding| finding.grade == decision.grade) else {
-        story.plain(": no rule finds anything");
+        if found.wanted.as_of.is_none() {
+            story.plain(": no rule finds anything");
+        }
         return;
     };
     let told = found.around.as_ref().and_then(|around| of_ties(around, finding));
@@ -119,7 +122,10 @@ fn because(story: &mut Story, found: &Found, decision: &Decision) {
     }
     let more = decision.findings.iter().filter(|other| other.grade == decision.grade).count() - 1;
     if more > 0 {
-        story.plain(format!(", and for {} of the same weight", words::count(more, "other reason", "other reasons")));
+        story.plain(format!(
+            ", and for {} of the same weight",
+            words::count(more, "other reason", "other reasons")
+        ));
     }
 }
 
@@ -127,7 +133,11 @@ fn uncapitalised(text: &str) -> String {
     let mut letters = text.chars();
     let first: String = letters.next().map(|letter| letter.to_lowercase().collect()).unwrap_or_default();
     // A word that is all capitals is a name.
-    if letters.clone().next().is_some_and(char::is_uppercase) { text.to_owned() } else { first + letters.as_str() }
+    if letters.clone().next().is_some_and(char::is_uppercase) {
+        text.to_owned()
+    } else {
+        first + letters.as_str()
+    }
 }
 
 /// The reason told by the ties that the finding rests on, if it is one of those that can be told so.
@@ -158,9 +168,10 @@ fn venture(around: &Around, ties: &[&KnownTie]) -> Option<String> {
         other => words::tie(other),
     };
     let partner = ties.iter().filter(stake).find(|known| of_concern(around, &known.tie.from).is_some())?;
-    let own = ties.iter().filter(stake).find(|known| {
-        known.tie.to == partner.tie.to && known.tie.from != partner.tie.from
-    })?;
+    let own = ties
+        .iter()
+        .filter(stake)
+        .find(|known| known.tie.to == partner.tie.to && known.tie.from != partner.tie.from)?;
     let verb = if own.tie.from == around.focus {
         "it co-owns".to_owned()
     } else {
@@ -176,28 +187,64 @@ fn venture(around: &Around, ties: &[&KnownTie]) -> Option<String> {
     ))
 }
 
-/// A tie to or with somebody who is of concern, or who is held by one.
+/// A tie to or from somebody who is of concern, or of whom somebody of concern has a part.
 fn dealing(around: &Around, ties: &[&KnownTie]) -> Option<String> {
     let own = ties.iter().find(|known| known.tie.from == around.focus || known.tie.to == around.focus)?;
-    let other = if own.tie.from == around.focus { &own.tie.to } else { &own.tie.from };
+    let is_outward = own.tie.from == around.focus;
+    let other = if is_outward { &own.tie.to } else { &own.tie.from };
     let concern = match of_concern(around, other) {
         Some(concern) => concern,
-        None => {
-            let holder = ties.iter().find(|known| {
-                known.tie.to == *other && of_concern(around, &known.tie.from).is_some()
-            })?;
-            let says = words::tie(&holder.tie.kind);
-            format!(
-                "which {} {says}, {}",
-                name(around, &holder.tie.from),
-                of_concern(around, &holder.tie.from)?
-            )
-        }
+        None => through(around, ties, other)?,
     };
-    let says = words::tie(&own.tie.kind);
-    Some(if own.tie.from == around.focus {
-        format!("it {says} with {}, {concern}", name(around, other))
+    let said = if is_outward {
+        outward(&own.tie.kind, &name(around, other))
     } else {
-        format!("{} {says} with it, {concern}", name(around, other))
+        inward(own, &name(around, other))
+    };
+    Some(format!("{said}, {concern}"))
+}
+
+/// What somebody of concern has to do with another: "of which Huawei holds 100 %, a party of concern since ...".
+fn through(around: &Around, ties: &[&KnownTie], other: &EntityId) -> Option<String> {
+    let known =
+        ties.iter().find(|known| known.tie.to == *other && of_concern(around, &known.tie.from).is_some())?;
+    let (who, concern) = (name(around, &known.tie.from), of_concern(around, &known.tie.from)?);
+    Some(match &known.tie.kind {
+        TieKind::Holds(held) => format!("of which {who} holds {}, {concern}", words::holding(held)),
+        TieKind::Plans(plan) => {
+            let votes = plan.votes.map(|votes| format!(" of {}", words::share(votes))).unwrap_or_default();
+            format!("and so does {who}{votes}, {concern}")
+        }
+        other => format!("to which {who} has a tie ({}), {concern}", words::tie(other)),
     })
+}
+
+/// What the entity does with another.
+fn outward(kind: &TieKind, other: &str) -> String {
+    let what = |subject: &str, otherwise: &str| {
+        if subject.is_empty() { otherwise.to_owned() } else { subject.to_owned() }
+    };
+    match kind {
+        TieKind::Holds(held) => format!("it holds {} of {other}", words::holding(held)),
+        TieKind::MayAcquire { votes, .. } => format!("it may acquire {} of {other}", words::share(*votes)),
+        TieKind::Licenses { subject, .. } => format!("it licenses {} to {other}", what(subject, "something")),
+        TieKind::Supplies { subject } => format!("it supplies {other} with {}", what(subject, "something")),
+        TieKind::Contracts { subject, .. } => {
+            format!("it has a contract with {other} about {}", what(subject, "something"))
+        }
+        TieKind::Seconds => format!("it seconds staff to {other}"),
+        TieKind::Plans(_) => format!("it plans to take part in {other}"),
+        kind => format!("of its tie to {other} ({})", words::tie(kind)),
+    }
+}
+
+/// What another does with the entity.
+fn inward(known: &KnownTie, other: &str) -> String {
+    match &known.tie.kind {
+        TieKind::Holds(held) => format!("{other} holds {} of it", words::holding(held)),
+        TieKind::MayAcquire { votes, .. } => format!("{other} may acquire {} of it", words::share(*votes)),
+        TieKind::Licenses { .. } => format!("it has a licence of {other}"),
+        TieKind::Supplies { .. } => format!("{other} supplies it"),
+        kind => format!("of the tie of {other} to it ({})", words::tie(kind)),
+    }
 }

@@ -30,7 +30,10 @@ pub(crate) fn boundary(media_type: &str) -> Option<String> {
         return None;
     }
     let named = parameters.split(';').filter_map(|parameter| parameter.split_once('='));
-    let boundary = named.filter(|(name, _)| name.trim().eq_ignore_ascii_case("boundary")).map(|(_, value)| value).next()?;
+    let boundary = named
+        .filter(|(name, _)| name.trim().eq_ignore_ascii_case("boundary"))
+        .map(|(_, value)| value)
+        .next()?;
     let boundary = boundary.trim().trim_matches('"');
     // RFC 2046 §5.1.1: 1 to 70 characters.
     (1..=70).contains(&boundary.len()).then(|| boundary.to_owned())
@@ -55,7 +58,9 @@ pub(crate) fn read(body: &[u8], boundary: &str) -> Option<(Query, Vec<File>)> {
         rest = &rest[ends + delimiter.len()..];
         let (field, name) = disposition(&head)?;
         match name {
-            Some(name) => files.push(File { field, name: name.chars().take(NAME_MAX).collect(), bytes: content.into() }),
+            Some(name) => {
+                files.push(File { field, name: name.chars().take(NAME_MAX).collect(), bytes: content.into() })
+            }
             None => fields.add(field, String::from_utf8_lossy(content).into_owned()),
         }
     }

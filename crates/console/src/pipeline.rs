@@ -133,7 +133,8 @@ async fn admit(
     if is_form {
         same_origin(&parts.headers).map_err(refuse)?;
         // Whoever may not decide has no file to send.
-        let is_trusted = who == Who::People && session.as_ref().is_some_and(|session| decides(&session.caller));
+        let is_trusted =
+            who == Who::People && session.as_ref().is_some_and(|session| decides(&session.caller));
         (fields, files) = read_form(&parts.headers, body, is_trusted).await.map_err(refuse)?;
         body = Body::empty();
         let wanted = match (who, &session) {
@@ -187,7 +188,11 @@ fn same_origin(headers: &HeaderMap) -> Result<(), Problem> {
     if is_here { Ok(()) } else { Err(Problem::forbidden("this form was sent from another site")) }
 }
 
-async fn read_form(headers: &HeaderMap, body: Body, may_have_files: bool) -> Result<(Query, Vec<File>), Problem> {
+async fn read_form(
+    headers: &HeaderMap,
+    body: Body,
+    may_have_files: bool,
+) -> Result<(Query, Vec<File>), Problem> {
     let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = media_type.split(';').next().unwrap_or_default().trim();
     let boundary = multipart::boundary(media_type).filter(|_| may_have_files);
@@ -195,9 +200,9 @@ async fn read_form(headers: &HeaderMap, body: Body, may_have_files: bool) -> Res
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "pages take forms, and nothing else"));
     }
     let most = if boundary.is_some() { UPLOAD_MAX_BYTES } else { FORM_MAX_BYTES };
-    let bytes = to_bytes(body, most)
-        .await
-        .map_err(|_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the form is too large, or did not come whole"))?;
+    let bytes = to_bytes(body, most).await.map_err(|_| {
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the form is too large, or did not come whole")
+    })?;
     match boundary {
         None => Ok((Query::parse(&String::from_utf8_lossy(&bytes)), Vec::new())),
         Some(boundary) => multipart::read(&bytes, &boundary)

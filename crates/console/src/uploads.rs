@@ -40,7 +40,8 @@ impl Uploads {
     /// Takes what waits, for whoever sent it.
     pub(crate) fn take(&self, token: &str, of: &CredentialId, now: Timestamp) -> Option<Import> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_theirs = kept.get(token).is_some_and(|waiting| waiting.of == *of && now < waiting.at + WAITS_MAX);
+        let is_theirs =
+            kept.get(token).is_some_and(|waiting| waiting.of == *of && now < waiting.at + WAITS_MAX);
         if is_theirs { kept.remove(token).map(|waiting| waiting.import) } else { None }
     }
 }

@@ -59,7 +59,8 @@ impl ContentSearch {
             return true;
         }
         let Ok(object) = serde_json::from_slice::<Value>(body) else { return false };
-        let markings = object["object_marking_refs"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let markings =
+            object["object_marking_refs"].as_array().into_iter().flatten().filter_map(Value::as_str);
         let is_marked = || markings.into_iter().any(|marking| self.markings.contains(marking));
         let is_of = |creator: &String| object["created_by_ref"].as_str() == Some(creator);
         (self.markings.is_empty() || is_marked())
@@ -73,7 +74,8 @@ impl ContentSearch {
         }
         let text = object["modified"].as_str().or_else(|| object["created"].as_str());
         let Some(at) = text.and_then(|text| text.parse::<Timestamp>().ok()) else { return false };
-        self.modified_from.is_none_or(|from| from <= at) && self.modified_before.is_none_or(|before| at < before)
+        self.modified_from.is_none_or(|from| from <= at)
+            && self.modified_before.is_none_or(|before| at < before)
     }
 
     /// For binding a cursor to the search that it belongs to.
@@ -145,9 +147,14 @@ impl Exchange {
         let version = VersionMatch { all: true, last: false, ..VersionMatch::default() };
         let filter = ObjectFilter { version, ..ObjectFilter::default() };
         let asked = self.unless(&[]);
-        asked.answer(caller, collection, &filter, Resource::Object, Some(object), |_, view, snapshot, chosen| {
-            content(view, snapshot, &chosen)
-        })
+        asked.answer(
+            caller,
+            collection,
+            &filter,
+            Resource::Object,
+            Some(object),
+            |_, view, snapshot, chosen| content(view, snapshot, &chosen),
+        )
     }
 }
 

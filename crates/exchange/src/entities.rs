@@ -129,7 +129,8 @@ pub enum UnsettledBy {
 
 /// The member that each entity is, by the identifiers that stay.
 fn members_of(registry: &Registry, picture: &dyn Picture) -> BTreeMap<EntityId, MemberId> {
-    let bound = registry.dossiers.iter().filter_map(|(member, dossier)| Some((dossier.entity.as_ref()?, member)));
+    let bound =
+        registry.dossiers.iter().filter_map(|(member, dossier)| Some((dossier.entity.as_ref()?, member)));
     bound.map(|(entity, member)| (picture.canonical(entity), member.clone())).collect()
 }
 
@@ -150,7 +151,12 @@ impl Exchange {
     /// # Errors
     ///
     /// Refuses members, and a text of less than two letters.
-    pub fn find_entities(&self, caller: &Caller, text: &str, limit: usize) -> Result<EntitiesFound, AdminError> {
+    pub fn find_entities(
+        &self,
+        caller: &Caller,
+        text: &str,
+        limit: usize,
+    ) -> Result<EntitiesFound, AdminError> {
         require(caller, &Role::ALL, "the programme's people")?;
         if text.trim().chars().nth(1).is_none() {
             return Err(AdminError::Invalid("a search needs two letters at least".to_owned()));
@@ -174,7 +180,12 @@ impl Exchange {
     /// # Errors
     ///
     /// Refuses members, and an entity of which nothing is said.
-    pub fn entity(&self, caller: &Caller, id: &EntityId, as_of: Option<AsOf>) -> Result<EntityView, AdminError> {
+    pub fn entity(
+        &self,
+        caller: &Caller,
+        id: &EntityId,
+        as_of: Option<AsOf>,
+    ) -> Result<EntityView, AdminError> {
         let around = self.around(caller, id, as_of, &BTreeSet::new())?;
         let registry = self.inner.published.registry();
         let ties = self.inner.recorded.read();
@@ -192,10 +203,16 @@ impl Exchange {
             }
         }
         let steps = steps(&around);
-        let near = members.iter().filter(|(entity, _)| **entity != around.focus).filter_map(|(entity, member)| {
-            let name = registry.members.get(member)?.name.clone();
-            Some(NearMember { steps: *steps.get(entity)?, name, member: member.clone(), entity: entity.clone() })
-        });
+        let near =
+            members.iter().filter(|(entity, _)| **entity != around.focus).filter_map(|(entity, member)| {
+                let name = registry.members.get(member)?.name.clone();
+                Some(NearMember {
+                    steps: *steps.get(entity)?,
+                    name,
+                    member: member.clone(),
+                    entity: entity.clone(),
+                })
+            });
         let mut near: Vec<NearMember> = near.collect();
         near.sort();
         Ok(EntityView { also: picture.also_known_as(id), entity, member, near, around })
@@ -215,7 +232,8 @@ impl Exchange {
         let view = |list: ListId| {
             let named = picture.listed_on(&list);
             let entities: BTreeSet<&EntityId> = named.iter().map(|known| &known.listing.entity).collect();
-            let recorded = named.iter().filter_map(|known| Some(ties.statement(&known.statement)?.recorded)).max();
+            let recorded =
+                named.iter().filter_map(|known| Some(ties.statement(&known.statement)?.recorded)).max();
             ListView {
                 is_concern: is_of_concern(&registry, &list),
                 named: entities.len(),
@@ -235,7 +253,12 @@ impl Exchange {
     /// # Errors
     ///
     /// Refuses members.
-    pub fn listed_on(&self, caller: &Caller, list: &ListId, as_of: Option<AsOf>) -> Result<Vec<Named>, AdminError> {
+    pub fn listed_on(
+        &self,
+        caller: &Caller,
+        list: &ListId,
+        as_of: Option<AsOf>,
+    ) -> Result<Vec<Named>, AdminError> {
         require(caller, &Role::ALL, "the programme's people")?;
         let registry = self.inner.published.registry();
         let ties = self.inner.recorded.read();
@@ -265,7 +288,8 @@ impl Exchange {
         for (id, dossier) in registry.dossiers.iter() {
             let (Some(entity), Some(member)) = (&dossier.entity, registry.members.get(id)) else { continue };
             let mut tell = |what: UnsettledBy, of: &EntityId, ties: Vec<TieId>| {
-                let called = picture.entity(of).map_or_else(|| of.to_string(), |entity| entity.name().to_owned());
+                let called =
+                    picture.entity(of).map_or_else(|| of.to_string(), |entity| entity.name().to_owned());
                 let (name, member) = (member.name.clone(), id.clone());
                 all.push(Unsettled { name, member, what, entity: of.clone(), called, ties });
             };
@@ -277,7 +301,11 @@ impl Exchange {
 }
 
 /// What is not settled above an entity.
-fn above(picture: &RegistryPicture<'_>, entity: &EntityId, tell: &mut dyn FnMut(UnsettledBy, &EntityId, Vec<TieId>)) {
+fn above(
+    picture: &RegistryPicture<'_>,
+    entity: &EntityId,
+    tell: &mut dyn FnMut(UnsettledBy, &EntityId, Vec<TieId>),
+) {
     let cone = Cone::upstream(picture, entity, &Options::default());
     for one in &cone.irregularities {
         tell(UnsettledBy::Conflict(one.what), &one.company, one.ties.clone());

@@ -79,7 +79,8 @@ pub use dossier::{
 pub use duties::Attested;
 pub use editions::{Import, Part};
 pub use entities::{
-    ENTITIES_FOUND_MAX, EntitiesFound, EntityFound, EntityView, ListView, Named, NearMember, Unsettled, UnsettledBy,
+    ENTITIES_FOUND_MAX, EntitiesFound, EntityFound, EntityView, ListView, Named, NearMember, Unsettled,
+    UnsettledBy,
 };
 pub use error::{AdminError, AuthenticationError, OpenError, PublishError, ReadError, WriteError};
 pub use evaluate::Moved;

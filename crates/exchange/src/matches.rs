@@ -333,7 +333,12 @@ impl Exchange {
     /// # Errors
     ///
     /// Refuses all but operators and officers, a match that there is not, one that waits already, and an empty reason.
-    pub fn reopen_match(&self, caller: &Caller, number: u64, reason: &str) -> Result<(Match, Imported), AdminError> {
+    pub fn reopen_match(
+        &self,
+        caller: &Caller,
+        number: u64,
+        reason: &str,
+    ) -> Result<(Match, Imported), AdminError> {
         require(caller, DECIDES, "an operator or an officer")?;
         if reason.trim().is_empty() {
             return Err(AdminError::Invalid("taking an answer back needs a reason".to_owned()));
@@ -413,7 +418,13 @@ fn source(by: &str) -> Source {
 }
 
 /// Enters into the ledger what was said of a match without a statement.
-fn enter(turn: &mut Hand<'_>, found: &Match, action: &str, subject: &str, by: &str) -> Result<(), StoreError> {
+fn enter(
+    turn: &mut Hand<'_>,
+    found: &Match,
+    action: &str,
+    subject: &str,
+    by: &str,
+) -> Result<(), StoreError> {
     let at = turn.instant(0);
     turn.record(&Body::Vetting(Vetting {
         at: at.to_string(),

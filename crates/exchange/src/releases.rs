@@ -135,9 +135,13 @@ impl Column<'_> {
     fn cell(&self, id: LabelId, label: &Label) -> ReleaseCell {
         let label = self.registry.resolved(label);
         let Verdict { permitted, policies, errors } = self.judge.may_read(&label);
-        let open = self.grants.intervals(id).as_slice().iter().rev().find(|interval| {
-            interval.from <= self.now && interval.to.is_none_or(|to| self.now < to)
-        });
+        let open = self
+            .grants
+            .intervals(id)
+            .as_slice()
+            .iter()
+            .rev()
+            .find(|interval| interval.from <= self.now && interval.to.is_none_or(|to| self.now < to));
         let uses = [
             (self.judge.may_enforce(&label).permitted, "enforce"),
             (self.judge.may_display(&label).permitted, "display"),
@@ -223,7 +227,10 @@ impl Exchange {
         let labels_all = facts.len();
         let rows = &facts[..labels_all.min(LABELS_MAX)];
         Ok(ReleaseMatrix {
-            labels: rows.iter().map(|(id, facts)| view(&registry, *id, &facts.label, facts.created)).collect(),
+            labels: rows
+                .iter()
+                .map(|(id, facts)| view(&registry, *id, &facts.label, facts.created))
+                .collect(),
             labels_all,
             members: columns.iter().map(|(member, _)| (member.id.clone(), member.name.clone())).collect(),
             cells: rows
@@ -281,7 +288,8 @@ impl Exchange {
         for copy in copies.iter().filter(|copy| copy.left.is_none()) {
             *versions.entry(copy.run.id.label).or_default() += 1;
         }
-        let labels: Vec<_> = versions.keys().filter_map(|id| Some((*id, registry.labels.facts.get(id.index())?))).collect();
+        let labels: Vec<_> =
+            versions.keys().filter_map(|id| Some((*id, registry.labels.facts.get(id.index())?))).collect();
         let mut members = Vec::new();
         for member in registry.members.values() {
             let column = self.column(&registry, member)?;

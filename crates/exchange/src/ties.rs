@@ -121,7 +121,11 @@ impl Exchange {
     }
 
     /// What would become of these statements if they were recorded, and who would move; nothing is.
-    pub(crate) fn rehearse_ties(&self, caller: &Caller, statements: Vec<Statement>) -> Result<Rehearsal, AdminError> {
+    pub(crate) fn rehearse_ties(
+        &self,
+        caller: &Caller,
+        statements: Vec<Statement>,
+    ) -> Result<Rehearsal, AdminError> {
         require(caller, &Role::ALL, "the programme's people")?;
         let registry = self.inner.published.registry();
         let at = self.inner.clock.now();

@@ -103,7 +103,10 @@ fn line(svg: &mut Svg, layout: &Layout, edge: &Edge) {
         class.push_str(" matters");
     }
     let head = if edge.matters { "url(#arrow-matters)" } else { "url(#arrow)" };
-    svg.shape("path", &[("d", &course(layout, edge, Near::Begin).path), ("class", &class), ("marker-end", head)]);
+    svg.shape(
+        "path",
+        &[("d", &course(layout, edge, Near::Begin).path), ("class", &class), ("marker-end", head)],
+    );
 }
 
 fn labels(svg: &mut Svg, graph: &Graph, layout: &Layout, edge: &Edge, near: Near) {

@@ -33,17 +33,53 @@ const TEXT_LETTERS: usize = 240;
 
 /// TLP levels and the marking definitions that mean them: TLP 2.0, and TLP 1 (STIX 2.1 §7.2.1.4).
 const TLP: [(&str, &[&str]); 5] = [
-    ("clear", &["marking-definition--94868c89-83c2-464b-929b-a1a8aa3c8487", "marking-definition--613f2e26-407d-48c7-9eca-b8e91df99dc9"]),
-    ("green", &["marking-definition--bab4a63c-aed9-4cf5-a766-dfca5abac2bb", "marking-definition--34098fce-860f-48ae-8e50-ebd3cc5e41da"]),
-    ("amber", &["marking-definition--55d920b0-5e8b-4f79-9ee9-91f868d9b421", "marking-definition--f88d31f6-486f-44da-b317-01333bde0b82"]),
+    (
+        "clear",
+        &[
+            "marking-definition--94868c89-83c2-464b-929b-a1a8aa3c8487",
+            "marking-definition--613f2e26-407d-48c7-9eca-b8e91df99dc9",
+        ],
+    ),
+    (
+        "green",
+        &[
+            "marking-definition--bab4a63c-aed9-4cf5-a766-dfca5abac2bb",
+            "marking-definition--34098fce-860f-48ae-8e50-ebd3cc5e41da",
+        ],
+    ),
+    (
+        "amber",
+        &[
+            "marking-definition--55d920b0-5e8b-4f79-9ee9-91f868d9b421",
+            "marking-definition--f88d31f6-486f-44da-b317-01333bde0b82",
+        ],
+    ),
     ("amber+strict", &["marking-definition--939a9414-2ddd-4d32-a0cd-375ea402b003"]),
-    ("red", &["marking-definition--e828b379-4e03-4974-9ac4-e53a884c97c1", "marking-definition--5e57c739-391a-4eb3-b6be-7d15ca92d5ed"]),
+    (
+        "red",
+        &[
+            "marking-definition--e828b379-4e03-4974-9ac4-e53a884c97c1",
+            "marking-definition--5e57c739-391a-4eb3-b6be-7d15ca92d5ed",
+        ],
+    ),
 ];
 
 /// Types that are common enough to be offered.
 const TYPES: [&str; 14] = [
-    "indicator", "observed-data", "sighting", "report", "malware", "campaign", "threat-actor", "attack-pattern",
-    "intrusion-set", "vulnerability", "identity", "relationship", "note", "domain-name",
+    "indicator",
+    "observed-data",
+    "sighting",
+    "report",
+    "malware",
+    "campaign",
+    "threat-actor",
+    "attack-pattern",
+    "intrusion-set",
+    "vulnerability",
+    "identity",
+    "relationship",
+    "note",
+    "domain-name",
 ];
 
 #[derive(Template)]
@@ -110,7 +146,8 @@ struct Search {
 
 fn search_of(asked: &Asked) -> Result<Search, Problem> {
     let get = |name: &str| asked.query.get(name);
-    let wrong = |name: &str, error: &dyn std::fmt::Display| Problem::bad_request(format!("`{name}`: {error}"));
+    let wrong =
+        |name: &str, error: &dyn std::fmt::Display| Problem::bad_request(format!("`{name}`: {error}"));
     let day = |name: &str| -> Result<Option<Timestamp>, Problem> {
         let day = get(name).map(str::parse::<Day>).transpose().map_err(|error| wrong(name, &error))?;
         let instant = day.map(|day| format!("{day}T00:00:00Z").parse::<Timestamp>()).transpose();
@@ -161,12 +198,23 @@ fn find(
         Some(member) => {
             let matrix = exchange.release_matrix(caller, Some(alias), std::slice::from_ref(member))?;
             found.as_name = matrix.members.first().map(|(_, name)| name.clone());
-            let open = matrix.labels.iter().zip(&matrix.cells).filter(|(_, cells)| cells.iter().any(|cell| cell.is_open));
+            let open = matrix
+                .labels
+                .iter()
+                .zip(&matrix.cells)
+                .filter(|(_, cells)| cells.iter().any(|cell| cell.is_open));
             Some(open.map(|(label, _)| label.label).collect::<std::collections::BTreeSet<u32>>())
         }
     };
     let seen = |object: &FoundObject| sight.as_ref().map(|open| open.contains(&object.label.number()));
-    found.objects = page.objects.into_iter().map(|object| { let seen = seen(&object); (object, seen) }).collect();
+    found.objects = page
+        .objects
+        .into_iter()
+        .map(|object| {
+            let seen = seen(&object);
+            (object, seen)
+        })
+        .collect();
     Ok(found)
 }
 
@@ -226,7 +274,11 @@ fn view(
         is_current: chosen.is_some_and(|chosen| chosen.collection.id == view.collection.id),
     };
     let (shared, held): (Vec<_>, Vec<_>) = collections.iter().partition(|view| view.collection.shared);
-    let choice = |chosen: bool, value: &str| Choice { value: value.to_owned(), label: value.to_owned(), is_chosen: chosen };
+    let choice = |chosen: bool, value: &str| Choice {
+        value: value.to_owned(),
+        label: value.to_owned(),
+        is_chosen: chosen,
+    };
     let marking = get("marking");
     let kind = get("type");
     let is_tlp = TLP.iter().any(|(word, _)| *word == marking);
@@ -294,7 +346,16 @@ fn row(found: &FoundObject, seen: Option<bool>) -> Row {
 
 fn table(rows: &[Row]) -> Table {
     let mut table = Table::new(&[
-        "object", "type", "name", "pattern", "markings", "creator", "changed", "added", "revoked", "seen_by_member",
+        "object",
+        "type",
+        "name",
+        "pattern",
+        "markings",
+        "creator",
+        "changed",
+        "added",
+        "revoked",
+        "seen_by_member",
     ]);
     table.rows = rows
         .iter()

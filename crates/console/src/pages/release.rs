@@ -117,7 +117,12 @@ pub(crate) async fn get(State(console): State<Console>, asked: Asked) -> Answer 
             let found = members.len();
             let from = from.min(found.saturating_sub(1)) / COLUMNS_MAX * COLUMNS_MAX;
             let shown = if is_file { usize::MAX } else { COLUMNS_MAX };
-            let ids: Vec<MemberId> = members.into_iter().skip(if is_file { 0 } else { from }).take(shown).map(|one| one.id).collect();
+            let ids: Vec<MemberId> = members
+                .into_iter()
+                .skip(if is_file { 0 } else { from })
+                .take(shown)
+                .map(|one| one.id)
+                .collect();
             Ok((exchange.release_matrix(&caller, wanted.as_deref(), &ids)?, found, from))
         })
         .await?;
@@ -131,7 +136,13 @@ pub(crate) async fn get(State(console): State<Console>, asked: Asked) -> Answer 
         is_chosen: collection.as_deref() == Some(known.alias.as_str()),
     };
     let link = |from: usize| asked.link("from", Some(&from.to_string()));
-    let rows: Vec<Row> = matrix.labels.iter().zip(&matrix.cells).take(ROWS_MAX).map(|(label, cells)| row(label, cells)).collect();
+    let rows: Vec<Row> = matrix
+        .labels
+        .iter()
+        .zip(&matrix.cells)
+        .take(ROWS_MAX)
+        .map(|(label, cells)| row(label, cells))
+        .collect();
     page(&ReleasePage {
         collections: programme.settings().collections.iter().map(choice).collect(),
         query,
@@ -151,7 +162,16 @@ pub(crate) async fn get(State(console): State<Console>, asked: Asked) -> Answer 
 
 fn table(matrix: &ReleaseMatrix) -> Table {
     let mut table = Table::new(&[
-        "label", "collection", "tier", "demands", "member", "name", "has_it", "since", "policies", "uses",
+        "label",
+        "collection",
+        "tier",
+        "demands",
+        "member",
+        "name",
+        "has_it",
+        "since",
+        "policies",
+        "uses",
     ]);
     for (label, cells) in matrix.labels.iter().zip(&matrix.cells) {
         for ((id, name), cell) in matrix.members.iter().zip(cells) {
@@ -205,7 +225,11 @@ struct AsRow {
 }
 
 /// Answers `GET /release/as/{member}`: the exchange as that member meets it.
-pub(crate) async fn as_member(State(console): State<Console>, Path(member): Path<String>, asked: Asked) -> Answer {
+pub(crate) async fn as_member(
+    State(console): State<Console>,
+    Path(member): Path<String>,
+    asked: Asked,
+) -> Answer {
     let member: MemberId = id(&member)?;
     let (caller, wanted) = (asked.caller(), member.clone());
     let (matrix, lists) = console

@@ -34,7 +34,8 @@ pub(crate) struct Tab {
 
 /// The pages about ties. How many matches wait is told beside theirs.
 pub(crate) fn tabs(current: &str, waiting: usize) -> Vec<Tab> {
-    let matches = if waiting == 0 { "Same company?".to_owned() } else { format!("Same company? {waiting} wait") };
+    let matches =
+        if waiting == 0 { "Same company?".to_owned() } else { format!("Same company? {waiting} wait") };
     let all = [
         ("/ties", "Search".to_owned()),
         ("/ties/lists", "Lists and parties of concern".to_owned()),
@@ -127,7 +128,12 @@ fn row(found: &EntityFound) -> Row {
         name,
         kind: words::entity_kind(entity.kind),
         countries: entity.countries.join(", "),
-        identifiers: entity.identifiers.iter().map(|id| format!("{} {}", id.scheme, id.value)).take(4).collect(),
+        identifiers: entity
+            .identifiers
+            .iter()
+            .map(|id| format!("{} {}", id.scheme, id.value))
+            .take(4)
+            .collect(),
         member: found.member.as_ref().map(ToString::to_string),
         concern: found.concern.iter().map(ToString::to_string).collect(),
         lists: found.lists.iter().map(ToString::to_string).collect(),
@@ -135,7 +141,8 @@ fn row(found: &EntityFound) -> Row {
 }
 
 fn table(rows: &[Row]) -> Table {
-    let mut table = Table::new(&["entity", "name", "kind", "countries", "identifiers", "member", "concern", "lists"]);
+    let mut table =
+        Table::new(&["entity", "name", "kind", "countries", "identifiers", "member", "concern", "lists"]);
     table.rows = rows
         .iter()
         .map(|row| {

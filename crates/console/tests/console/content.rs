@@ -43,7 +43,8 @@ async fn content_is_searched_by_what_it_says() {
     face.get(&mut me, "/content?collection=indicators&from=yesterday").await.expect(400);
     face.get(&mut me, "/content?collection=nowhere").await.expect(404);
     let page = face.get(&mut me, "/content?collection=indicators&q=onerror").await.expect(200);
-    page.has(&["<span class=\"word\">AND</span>", "&#60;script&#62;"]).lacks(&["<script>alert", "<img src=x"]);
+    page.has(&["<span class=\"word\">AND</span>", "&#60;script&#62;"])
+        .lacks(&["<script>alert", "<img src=x"]);
 }
 
 #[tokio::test]
@@ -59,12 +60,23 @@ async fn an_object_tells_who_can_have_it_who_received_it_and_why_not_the_others(
     let mut me = face.role(Role::Operator).await;
     let page = face.get(&mut me, &green).await.expect(200);
     let text = page.text();
-    for part in ["'host-1.example'", "TLP:GREEN", "1 of 2 members can have it now; 1 received it", "Outsider withheld", "No policy permits it"] {
+    for part in [
+        "'host-1.example'",
+        "TLP:GREEN",
+        "1 of 2 members can have it now; 1 received it",
+        "Outsider withheld",
+        "No policy permits it",
+    ] {
         assert!(text.contains(part), "`{part}`: {text}");
     }
     let page = face.get(&mut me, &red).await.expect(200);
-    assert!(page.text().contains("TLP:RED goes to named recipients and its submitter only."), "{}", page.text());
-    let hostile = face.get(&mut me, "/content/indicator--00000000-0000-4000-8000-0000000000ff").await.expect(200);
+    assert!(
+        page.text().contains("TLP:RED goes to named recipients and its submitter only."),
+        "{}",
+        page.text()
+    );
+    let hostile =
+        face.get(&mut me, "/content/indicator--00000000-0000-4000-8000-0000000000ff").await.expect(200);
     hostile.has(&["&#60;script&#62;"]).lacks(&["<script>alert", "<img src=x"]);
     let rows = face.get(&mut me, &format!("{green}?format=csv")).await.expect(200);
     assert!(rows.body.contains(outsider.id.as_str()), "{}", rows.body);
@@ -73,13 +85,19 @@ async fn an_object_tells_who_can_have_it_who_received_it_and_why_not_the_others(
     for role in [Role::Overseer, Role::Officer] {
         let mut other = face.role(role).await;
         let page = face.get(&mut other, &green).await.expect(200);
-        assert!(page.text().contains("You may not read it") && page.text().contains("1 received it"), "{}", page.text());
+        assert!(
+            page.text().contains("You may not read it") && page.text().contains("1 received it"),
+            "{}",
+            page.text()
+        );
         page.lacks(&["host-1.example", "pattern", "/recall"]);
         face.get(&mut other, "/content?collection=indicators").await.expect(404);
         face.get(&mut other, "/content").await.expect(200).lacks(&["collection=indicators"]);
     }
     let mut member = face.sign_in(Principal::Member(outsider.id.clone())).await;
-    for path in ["/content", &green, "/release", &format!("/release/as/{}", outsider.id), "/ties", "/entities/huawei"] {
+    for path in
+        ["/content", &green, "/release", &format!("/release/as/{}", outsider.id), "/ties", "/entities/huawei"]
+    {
         face.get(&mut member, path).await.expect(403);
     }
 }
@@ -94,8 +112,18 @@ async fn a_recall_wants_a_reason_and_a_yes() {
     published(&face);
     let (_, reader) = face.world.member("Reader", &["programme"]);
     let found = || {
-        let page = face.world.exchange.search(&reader, "indicators", &default_search(), 10.try_into().unwrap(), None);
-        page.unwrap().objects.iter().filter(|one| String::from_utf8_lossy(&one.object).contains("host-1.example")).count()
+        let page = face.world.exchange.search(
+            &reader,
+            "indicators",
+            &default_search(),
+            10.try_into().unwrap(),
+            None,
+        );
+        page.unwrap()
+            .objects
+            .iter()
+            .filter(|one| String::from_utf8_lossy(&one.object).contains("host-1.example"))
+            .count()
     };
     assert_eq!(found(), 1);
     let page = format!("/content/{}", indicator_id(1));
@@ -130,7 +158,8 @@ async fn the_matrix_says_who_has_what_and_by_which_policy() {
     let (outsider, _) = face.world.member("Outsider <b>", &["open"]);
     let mut me = face.role(Role::Overseer).await;
     let page = face.get(&mut me, "/release?collection=indicators").await.expect(200);
-    page.has(&["href=\"#policy-tlp-red\"", "id=\"policy-member-on-the-list\"", "Outsider &#60;b&#62;"]).lacks(&["host-1.example", "<b>"]);
+    page.has(&["href=\"#policy-tlp-red\"", "id=\"policy-member-on-the-list\"", "Outsider &#60;b&#62;"])
+        .lacks(&["host-1.example", "<b>"]);
     let rows = face.get(&mut me, "/release?collection=indicators&format=json").await.expect(200);
     let rows: Vec<serde_json::Value> = serde_json::from_str(&rows.body).unwrap();
     let cell = |member: &model::MemberId, tlp: &str| {

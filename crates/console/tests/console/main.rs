@@ -191,9 +191,13 @@ impl Face {
         let token = browser.token.clone();
         let mut body = Vec::new();
         for (field, value) in [("token", token.as_str())].iter().chain(fields) {
-            body.extend(format!("--bound\r\ncontent-disposition: form-data; name=\"{field}\"\r\n\r\n{value}\r\n").bytes());
+            body.extend(
+                format!("--bound\r\ncontent-disposition: form-data; name=\"{field}\"\r\n\r\n{value}\r\n")
+                    .bytes(),
+            );
         }
-        let head = format!("--bound\r\ncontent-disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n");
+        let head =
+            format!("--bound\r\ncontent-disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n");
         body.extend(head.bytes());
         body.extend(bytes);
         body.extend(b"\r\n--bound--\r\n");

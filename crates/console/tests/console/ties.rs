@@ -14,7 +14,8 @@ fn story(face: &Face) -> model::MemberId {
     let (member, _) = face.world.member("Symantec", &["open", "cleared"]);
     let programme = face.world.exchange.programme();
     let case = programme.vetting_cases().iter().find(|file| file.file == "cases/symantec.toml").unwrap();
-    let begun = case.statements.iter().filter(|one| !matches!(one.said, ties::Said::End(_))).cloned().collect();
+    let begun =
+        case.statements.iter().filter(|one| !matches!(one.said, ties::Said::End(_))).cloned().collect();
     import(face, begun);
     face.world.exchange.bind_entity(&face.world.operator, &member.id, &"symantec".parse().unwrap()).unwrap();
     member.id
@@ -46,7 +47,8 @@ async fn an_entity_is_found_and_told_with_what_is_around_it() {
     let mut me = face.role(Role::Overseer).await;
     face.get(&mut me, "/ties").await.expect(200).has(&["aria-current=\"page\">Ties"]).lacks(&["<table"]);
     let found = face.get(&mut me, "/ties?q=HUAWEI").await.expect(200);
-    let found = found.has(&["href=\"/entities/huawei\"", "href=\"/entities/hostile\""]).lacks(&["<script>alert"]);
+    let found =
+        found.has(&["href=\"/entities/huawei\"", "href=\"/entities/hostile\""]).lacks(&["<script>alert"]);
     assert!(found.text().contains("of concern: concern"), "{}", found.text());
     let rows = face.get(&mut me, "/ties?q=huawei&format=json").await.expect(200);
     let rows: Vec<serde_json::Value> = serde_json::from_str(&rows.body).unwrap();
@@ -54,7 +56,11 @@ async fn an_entity_is_found_and_told_with_what_is_around_it() {
     face.get(&mut me, "/ties?q=x").await.expect(422);
     let page = face.get(&mut me, "/entities/huawei").await.expect(200);
     let text = page.text();
-    for part in ["A party of concern: named by concern, since 2007-05-01", "Symantec, 2 ties away", "Huawei Symantec Technologies"] {
+    for part in [
+        "A party of concern: named by concern, since 2007-05-01",
+        "Symantec, 2 ties away",
+        "Huawei Symantec Technologies",
+    ] {
         assert!(text.contains(part), "`{part}`: {text}");
     }
     page.has(&["<svg", &format!("href=\"/members/{member}\""), "href=\"/ties/"]);
@@ -98,13 +104,24 @@ async fn what_nobody_knows_is_told_and_can_be_filtered() {
 async fn a_match_is_answered_and_the_answer_taken_back() {
     let face = Face::new();
     let member = story(&face);
-    import(&face, vec![described("reg:1", "a-register", "Acme Networks Limited"), described("other:1", "a-list", "ACME NETWORKS LTD")]);
+    import(
+        &face,
+        vec![
+            described("reg:1", "a-register", "Acme Networks Limited"),
+            described("other:1", "a-list", "ACME NETWORKS LTD"),
+        ],
+    );
     let bound = "reg:1".parse().unwrap();
     let (acme, _) = face.world.member("Acme", &["open"]);
     face.world.exchange.bind_entity(&face.world.operator, &acme.id, &bound).unwrap();
     face.world.exchange.compare_names(Duration::from_secs(20)).unwrap();
     let open = face.world.exchange.matches(&face.world.operator, MatchState::Open, 0, 10).unwrap();
-    let number = open.matches.iter().find(|one| one.left.name.starts_with("A") && one.right.name.starts_with("A")).unwrap().number;
+    let number = open
+        .matches
+        .iter()
+        .find(|one| one.left.name.starts_with("A") && one.right.name.starts_with("A"))
+        .unwrap()
+        .number;
     let mut me = face.role(Role::Officer).await;
     let page = face.get(&mut me, "/ties/matches").await.expect(200);
     page.has(&["Acme Networks Limited", "ACME NETWORKS LTD", "They are one"]);
@@ -116,10 +133,16 @@ async fn a_match_is_answered_and_the_answer_taken_back() {
     };
     // Accepted, taken back, accepted again, taken back, refused, taken back: each is done, and nothing of it is lost.
     for _ in 0..2 {
-        face.post(&mut me, &action, &[("answer", "accept"), ("reason", "the same registry number")]).await.expect(303);
+        face.post(&mut me, &action, &[("answer", "accept"), ("reason", "the same registry number")])
+            .await
+            .expect(303);
         assert_eq!(canonical(), 2);
         let done = face.get(&mut me, "/ties/matches?state=accepted").await.expect(200);
-        assert!(done.text().contains("Accepted by role:officer") || done.text().contains("Accepted by officer"), "{}", done.text());
+        assert!(
+            done.text().contains("Accepted by role:officer") || done.text().contains("Accepted by officer"),
+            "{}",
+            done.text()
+        );
         face.post(&mut me, &action, &[("answer", "reject")]).await.expect(303);
         face.get(&mut me, "/ties/matches").await.expect(200).has(&["role=\"alert\"", "was answered by"]);
         face.post(&mut me, &reopen, &[("reason", "another branch")]).await.expect(303);
@@ -144,7 +167,8 @@ async fn a_file_is_looked_at_before_it_is_recorded() {
     face.world.exchange.bind_entity(&face.world.operator, &member.id, &"symantec".parse().unwrap()).unwrap();
     let programme = face.world.exchange.programme();
     let case = programme.vetting_cases().iter().find(|file| file.file == "cases/symantec.toml").unwrap();
-    let begun: Vec<_> = case.statements.iter().filter(|one| !matches!(one.said, ties::Said::End(_))).collect();
+    let begun: Vec<_> =
+        case.statements.iter().filter(|one| !matches!(one.said, ties::Said::End(_))).collect();
     let file = serde_json::to_vec(&begun).unwrap();
     let count = || face.world.exchange.statements(&face.world.operator, 0, 10_000).unwrap().len();
     let before = count();
@@ -155,14 +179,19 @@ async fn a_file_is_looked_at_before_it_is_recorded() {
     assert!(text.contains("What story<b>.json would do"), "{text}");
     assert!(text.contains("Symantec cleared") && text.contains("suspend"), "{text}");
     assert_eq!(count(), before, "nothing was recorded");
-    let upload = preview.body.split_once("name=\"upload\" value=\"").unwrap().1.split('"').next().unwrap().to_owned();
+    let upload =
+        preview.body.split_once("name=\"upload\" value=\"").unwrap().1.split('"').next().unwrap().to_owned();
     // Somebody else's hands are not these.
     let mut other = face.role(Role::Officer).await;
     face.get(&mut other, "/ties/import").await.expect(200);
     face.post(&mut other, "/ties/import/confirm", &[("upload", &upload)]).await.expect(410);
     face.post(&mut me, "/ties/import/confirm", &[("upload", &upload)]).await.expect(303);
     let done = face.get(&mut me, "/ties/import").await.expect(200);
-    assert!(done.text().contains("Recorded: ") && done.text().contains("Symantec is now suspended on cleared"), "{}", done.text());
+    assert!(
+        done.text().contains("Recorded: ") && done.text().contains("Symantec is now suspended on cleared"),
+        "{}",
+        done.text()
+    );
     assert_eq!(count() - before, begun.len());
     face.post(&mut me, "/ties/import/confirm", &[("upload", &upload)]).await.expect(410);
     let again = face.post_file(&mut me, "/ties/import", "again.json", &file, &[]).await.expect(200);

@@ -63,7 +63,9 @@ fn may_be_called(log: &Log, needle: &[u8], members: &[u32]) -> bool {
     needle.is_empty()
         || members.iter().any(|&member| {
             holds(log.entities.text(member).as_bytes(), needle)
-                || log.said_of(member).any(|row| log.row(row).tag == Tag::Entity && holds(log.body(row), needle))
+                || log
+                    .said_of(member)
+                    .any(|row| log.row(row).tag == Tag::Entity && holds(log.body(row), needle))
         })
 }
 

@@ -177,7 +177,9 @@ fn reading(versions: &[(String, FoundObject)]) -> Option<(String, Reading)> {
         .iter()
         .map(|(alias, found)| (alias, found, serde_json::from_slice(&found.object).unwrap_or_default()))
         .collect();
-    let version = |object: &Value| object["modified"].as_str().or(object["created"].as_str()).unwrap_or_default().to_owned();
+    let version = |object: &Value| {
+        object["modified"].as_str().or(object["created"].as_str()).unwrap_or_default().to_owned()
+    };
     let (_, _, newest) = parsed.iter().max_by_key(|(_, found, object)| (version(object), found.date))?;
     let mut facts = Vec::new();
     for (name, value) in newest.as_object().into_iter().flatten() {
@@ -237,7 +239,10 @@ pub(crate) fn why(cell: Option<&exchange::ReleaseCell>, texts: &BTreeMap<String,
         return vec!["A policy could not be evaluated, so the answer is no.".to_owned()];
     }
     if cell.may_read {
-        return vec!["The policies permit it; an embargo, an end, or the whole that it stands in for keeps it back.".to_owned()];
+        return vec![
+            "The policies permit it; an embargo, an end, or the whole that it stands in for keeps it back."
+                .to_owned(),
+        ];
     }
     if cell.policies.is_empty() {
         return vec!["No policy permits it: it is not on the list of the tier.".to_owned()];
@@ -246,7 +251,8 @@ pub(crate) fn why(cell: Option<&exchange::ReleaseCell>, texts: &BTreeMap<String,
 }
 
 fn table(rows: &[MemberRow]) -> Table {
-    let mut table = Table::new(&["member", "name", "can_have_it", "since", "policies", "why_not", "uses", "received"]);
+    let mut table =
+        Table::new(&["member", "name", "can_have_it", "since", "policies", "why_not", "uses", "received"]);
     table.rows = rows
         .iter()
         .map(|row| {
@@ -271,7 +277,8 @@ fn recall_of(posted: &Posted) -> Result<RecallAction, Problem> {
         "withdraw" => Ok(RecallAction::Withdraw),
         "relabel" => {
             let level = posted.fields.get("tlp").map(|word| {
-                let level = TLP_LEVELS.iter().position(|level| *level == word).and_then(|at| u8::try_from(at).ok());
+                let level =
+                    TLP_LEVELS.iter().position(|level| *level == word).and_then(|at| u8::try_from(at).ok());
                 level.ok_or_else(|| wrong("`tlp` is none of the levels"))
             });
             let named = posted.fields.get("audience").map(|text| {
@@ -289,7 +296,11 @@ fn recall_of(posted: &Posted) -> Result<RecallAction, Problem> {
 }
 
 /// Takes `POST /content/{object}/recall`.
-pub(crate) async fn recall(State(console): State<Console>, Path(object): Path<String>, posted: Posted) -> Answer {
+pub(crate) async fn recall(
+    State(console): State<Console>,
+    Path(object): Path<String>,
+    posted: Posted,
+) -> Answer {
     let to = format!("/content/{}", encode(&object));
     let asked = || -> Result<_, Problem> {
         if posted.fields.get("confirmed").is_none() {

@@ -10,8 +10,25 @@ pub(crate) struct Piece {
 }
 
 const WORDS: [&str; 19] = [
-    "AND", "OR", "NOT", "IN", "LIKE", "MATCHES", "ISSUBSET", "ISSUPERSET", "EXISTS", "FOLLOWEDBY", "WITHIN", "SECONDS",
-    "REPEATS", "TIMES", "START", "STOP", "TRUE", "FALSE", "NULL",
+    "AND",
+    "OR",
+    "NOT",
+    "IN",
+    "LIKE",
+    "MATCHES",
+    "ISSUBSET",
+    "ISSUPERSET",
+    "EXISTS",
+    "FOLLOWEDBY",
+    "WITHIN",
+    "SECONDS",
+    "REPEATS",
+    "TIMES",
+    "START",
+    "STOP",
+    "TRUE",
+    "FALSE",
+    "NULL",
 ];
 
 pub(crate) fn highlighted(pattern: &str) -> Vec<Piece> {

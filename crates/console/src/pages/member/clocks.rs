@@ -84,10 +84,5 @@ fn moment<'w>(asked: &Asked, day: Day, what: impl Iterator<Item = &'w str>, on: 
         told.truncate(TOLD_MAX - 1);
         told.push(format!("and {more} more"));
     }
-    Moment {
-        what: told.join("; "),
-        href: asked.link("as_of", Some(&text)),
-        is_current: day == on,
-        day: text,
-    }
+    Moment { what: told.join("; "), href: asked.link("as_of", Some(&text)), is_current: day == on, day: text }
 }

@@ -146,7 +146,9 @@ fn view(asked: &Asked, found: &EntityView, waiting: usize, is_now: bool) -> Enti
         also: found.also.iter().map(ToString::to_string).collect(),
         kind: entity.map_or("nothing is said of it", |entity| words::entity_kind(entity.kind)),
         names: of(entity.map(|entity| {
-            let told = |name: &ties::Name| if name.alias { format!("{} (alias)", name.text) } else { name.text.clone() };
+            let told = |name: &ties::Name| {
+                if name.alias { format!("{} (alias)", name.text) } else { name.text.clone() }
+            };
             entity.names.iter().map(told).collect()
         })),
         countries: of(entity.map(|entity| entity.countries.clone())).join(", "),
@@ -228,7 +230,18 @@ fn tie_row(found: &EntityView, known: &KnownTie) -> TieRow {
 
 fn table(found: &EntityView) -> Table {
     let mut table = Table::new(&[
-        "tie", "from", "from_name", "to", "to_name", "says", "holds", "truth", "statement", "source", "url", "note",
+        "tie",
+        "from",
+        "from_name",
+        "to",
+        "to_name",
+        "says",
+        "holds",
+        "truth",
+        "statement",
+        "source",
+        "url",
+        "note",
     ]);
     let row = |known: &KnownTie| {
         vec![

@@ -98,9 +98,12 @@ fn read(file: &File, posted: &Posted) -> Result<Read, Problem> {
     let unreadable = |text: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, text);
     let head = &file.bytes[..file.bytes.len().min(8 * 1024)];
     let text = String::from_utf8_lossy(head);
-    let is_statements = text.trim_start().starts_with('[') && text.contains("\"said\"") && text.contains("\"recorded\"");
+    let is_statements =
+        text.trim_start().starts_with('[') && text.contains("\"said\"") && text.contains("\"recorded\"");
     let format = match posted.fields.get("format") {
-        Some(code) => Some(Format::named(code).ok_or_else(|| unreadable(format!("there is no format `{code}`")))?),
+        Some(code) => {
+            Some(Format::named(code).ok_or_else(|| unreadable(format!("there is no format `{code}`")))?)
+        }
         None if is_statements => None,
         None => Some(registers::detect(head, &file.name).ok_or_else(|| {
             unreadable("the format cannot be told from the file; say which it is".to_owned())
@@ -114,11 +117,13 @@ fn read(file: &File, posted: &Posted) -> Result<Read, Problem> {
         return Ok(Read { format: "statements", document: String::new(), report: Report::default(), import });
     };
     let document = posted.fields.get("document").unwrap_or(format.code()).to_owned();
-    let evidence = if posted.fields.get("secret").is_some() { Evidence::Programme } else { Evidence::default() };
+    let evidence =
+        if posted.fields.get("secret").is_some() { Evidence::Programme } else { Evidence::default() };
     let source = Source { document: document.clone(), evidence, ..Source::default() };
     let importing = Importing { document: source, recorded: posted.asked.now };
     let mut statements = Vec::new();
-    let report = registers::read(format, &file.bytes[..], &importing, &mut |statement| statements.push(statement));
+    let report =
+        registers::read(format, &file.bytes[..], &importing, &mut |statement| statements.push(statement));
     // Only a list that was read whole ends what it leaves out.
     let ends = registers::closes_missing(format) && report.is_whole() && posted.fields.get("keep").is_none();
     let editions = (ends && !statements.is_empty()).then(|| {
@@ -178,7 +183,8 @@ fn told(
     let known = |entity: &ties::EntityId| {
         members.iter().find(|(_, dossier)| dossier.entity.as_ref() == Some(entity)).map(|(member, _)| member)
     };
-    let list = |rules: &std::collections::BTreeSet<String>| rules.iter().cloned().collect::<Vec<_>>().join(", ");
+    let list =
+        |rules: &std::collections::BTreeSet<String>| rules.iter().cloned().collect::<Vec<_>>().join(", ");
     let row = |one: &vetting::Move| MoveRow {
         member: known(&one.entity).map(|member| member.id.to_string()),
         name: known(&one.entity).map_or_else(|| one.entity.to_string(), |member| member.name.clone()),

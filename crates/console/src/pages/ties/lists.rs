@@ -85,7 +85,8 @@ pub(crate) async fn get(State(console): State<Console>, asked: Asked) -> Answer 
     page(&ListsPage {
         tabs: tabs("/ties/lists", waiting),
         lists,
-        chosen: chosen.map(|chosen| Chosen { rows: chosen.rows.into_iter().take(ROWS_MAX).collect(), ..chosen }),
+        chosen: chosen
+            .map(|chosen| Chosen { rows: chosen.rows.into_iter().take(ROWS_MAX).collect(), ..chosen }),
         as_of: asked.query.get("as_of").unwrap_or_default().to_owned(),
         csv: asked.link("format", Some("csv")),
         json: asked.link("format", Some("json")),
@@ -150,7 +151,16 @@ fn of_lists(lists: &[ListRow]) -> Table {
 }
 
 fn of_rows(rows: &[Row]) -> Table {
-    let mut table = Table::new(&["entity", "name", "holds", "possible_only", "programme", "member", "source", "statement"]);
+    let mut table = Table::new(&[
+        "entity",
+        "name",
+        "holds",
+        "possible_only",
+        "programme",
+        "member",
+        "source",
+        "statement",
+    ]);
     table.rows = rows
         .iter()
         .map(|row| {

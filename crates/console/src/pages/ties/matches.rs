@@ -86,7 +86,8 @@ pub(crate) async fn get(State(console): State<Console>, asked: Asked) -> Answer 
     if let Some(format) = format {
         return table(&rows).answer(format, &format!("matches-{word}"));
     }
-    let choice = |(value, label): (&str, String)| Choice { value: value.to_owned(), label, is_chosen: value == word };
+    let choice =
+        |(value, label): (&str, String)| Choice { value: value.to_owned(), label, is_chosen: value == word };
     let states = [
         ("open", format!("waiting ({})", found.open)),
         ("accepted", "accepted".to_owned()),
@@ -112,7 +113,8 @@ fn row(found: &Match) -> Row {
             MatchAnswer::Accept => "Accepted",
             MatchAnswer::Reject => "Refused",
         };
-        let reason = if answered.reason.is_empty() { String::new() } else { format!(": {}", answered.reason) };
+        let reason =
+            if answered.reason.is_empty() { String::new() } else { format!(": {}", answered.reason) };
         format!("{what} by {} on {}{reason}", answered.by, words::moment(answered.at))
     });
     Row {
@@ -146,7 +148,17 @@ fn side(side: &MatchSide) -> Side {
 
 fn table(rows: &[Row]) -> Table {
     let mut table = Table::new(&[
-        "match", "proposed", "left", "left_name", "right", "right_name", "alike", "because", "agree", "contradict", "answered",
+        "match",
+        "proposed",
+        "left",
+        "left_name",
+        "right",
+        "right_name",
+        "alike",
+        "because",
+        "agree",
+        "contradict",
+        "answered",
     ]);
     table.rows = rows
         .iter()
@@ -191,7 +203,11 @@ async fn act(
 }
 
 /// Takes `POST /ties/matches/{number}`: that they are one, or two.
-pub(crate) async fn answer(State(console): State<Console>, Path(number): Path<String>, posted: Posted) -> Answer {
+pub(crate) async fn answer(
+    State(console): State<Console>,
+    Path(number): Path<String>,
+    posted: Posted,
+) -> Answer {
     let reason = posted.fields.get("reason").unwrap_or_default().to_owned();
     let (answer, done) = match posted.field("answer")? {
         "accept" => (MatchAnswer::Accept, "is accepted: they are one"),
@@ -205,7 +221,11 @@ pub(crate) async fn answer(State(console): State<Console>, Path(number): Path<St
 }
 
 /// Takes `POST /ties/matches/{number}/reopen`: takes an answer back.
-pub(crate) async fn reopen(State(console): State<Console>, Path(number): Path<String>, posted: Posted) -> Answer {
+pub(crate) async fn reopen(
+    State(console): State<Console>,
+    Path(number): Path<String>,
+    posted: Posted,
+) -> Answer {
     let reason = posted.field("reason")?.to_owned();
     act(&console, &posted, &number, "waits again", move |exchange, caller, number| {
         Ok(exchange.reopen_match(caller, number, &reason)?.1)

@@ -49,18 +49,26 @@ struct Row {
 fn told(what: UnsettledBy) -> (&'static str, &'static str) {
     match what {
         UnsettledBy::NoHolder => ("no-holder", "no holder of it is known"),
-        UnsettledBy::DisputedEnd => ("disputed-end", "one source says that a tie ended, a later one that it holds"),
+        UnsettledBy::DisputedEnd => {
+            ("disputed-end", "one source says that a tie ended, a later one that it holds")
+        }
         UnsettledBy::CutShort => ("cut-short", "more lies above it than is looked at"),
         UnsettledBy::Conflict(what) => match what {
             What::VotesOverFull => ("conflict", "its holders have more than all of the votes"),
             What::MoneyOverFull => ("conflict", "its holders have more than all of the money"),
-            What::ShortRegister => ("conflict", "its register is said to be complete, and does not come to the whole"),
+            What::ShortRegister => {
+                ("conflict", "its register is said to be complete, and does not come to the whole")
+            }
             What::TooFine => ("conflict", "shares too fine to be added"),
             What::VotesDisputed => ("conflict", "sources contradict each other about votes"),
             What::MoneyDisputed => ("conflict", "sources contradict each other about money"),
             What::TooMuch => ("conflict", "one source gives more than the whole"),
-            What::SummaryLeftOut => ("summary", "an indirect holding is left out, since the chain that it sums up is known"),
-            What::SummaryDoubted => ("summary", "an indirect holding counts as possible only, or the whole would be too much"),
+            What::SummaryLeftOut => {
+                ("summary", "an indirect holding is left out, since the chain that it sums up is known")
+            }
+            What::SummaryDoubted => {
+                ("summary", "an indirect holding counts as possible only, or the whole would be too much")
+            }
         },
     }
 }
@@ -78,7 +86,8 @@ pub(crate) async fn get(State(console): State<Console>, asked: Asked) -> Answer 
         *counts.entry(told(one.what).0).or_default() += 1;
     }
     let kind = asked.query.get("kind");
-    let rows: Vec<Row> = found.iter().map(row).filter(|row| kind.is_none_or(|kind| kind == row.code)).collect();
+    let rows: Vec<Row> =
+        found.iter().map(row).filter(|row| kind.is_none_or(|kind| kind == row.code)).collect();
     if let Some(format) = asked.format()? {
         return table(&rows).answer(format, "unsettled");
     }

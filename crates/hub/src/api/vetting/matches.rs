@@ -73,7 +73,8 @@ pub(crate) async fn reopen(
     request: Request,
 ) -> Result<Response, Refusal> {
     let (parts, body) = request.into_parts();
-    let why: Reopening = hub.receive_decision(&caller, Deciders::OperatorOrOfficer, &parts.headers, body).await?;
+    let why: Reopening =
+        hub.receive_decision(&caller, Deciders::OperatorOrOfficer, &parts.headers, body).await?;
     let number: u64 = number.parse().map_err(|_| Refusal::not_found())?;
     let (found, imported) =
         hub.decide(move |exchange| exchange.reopen_match(&caller, number, &why.reason)).await?;

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::audit::{Deliveries, Receiver};
 use crate::error::AdminError;
-use crate::exchange::{Exchange, require};
+use crate::exchange::{Exchange, Inner, require};
 use crate::registry::Registry;
 
 /// How many labels and how many members one matrix has at most.
@@ -125,6 +125,8 @@ pub struct MemberRelease {
 
 /// One column of the matrix, ready to be asked.
 struct Column<'r> {
+    inner: &'r Inner,
+    principal: Principal,
     registry: &'r Registry,
     judge: Judge<'r>,
     grants: std::sync::Arc<release::Grants>,
@@ -142,18 +144,14 @@ impl Column<'_> {
             .iter()
             .rev()
             .find(|interval| interval.from <= self.now && interval.to.is_none_or(|to| self.now < to));
-        let uses = [
-            (self.judge.may_enforce(&label).permitted, "enforce"),
-            (self.judge.may_display(&label).permitted, "display"),
-            (self.judge.may_redistribute(&label).permitted, "redistribute"),
-        ];
         ReleaseCell {
             may_read: permitted,
             policies,
             errors,
             is_open: open.is_some(),
             since: open.map(|interval| interval.from),
-            uses: uses.into_iter().filter_map(|(may, word)| may.then_some(word)).collect(),
+            // These are remembered from one page to the next.
+            uses: self.inner.uses(&self.principal, id, self.registry).words().collect(),
         }
     }
 }
@@ -187,10 +185,11 @@ fn view(registry: &Registry, id: LabelId, label: &Label, created: Timestamp) -> 
 }
 
 impl Exchange {
-    fn column<'r>(&self, registry: &'r Registry, member: &'r Member) -> Result<Column<'r>, AdminError> {
-        let grants = self.inner.grants_of(&Principal::Member(member.id.clone()), registry)?.grants;
+    fn column<'r>(&'r self, registry: &'r Registry, member: &'r Member) -> Result<Column<'r>, AdminError> {
+        let principal = Principal::Member(member.id.clone());
+        let grants = self.inner.grants_of(&principal, registry)?.grants;
         let judge = registry.policy.judge(Reader::Member(member));
-        Ok(Column { registry, judge, grants, now: self.inner.clock.now() })
+        Ok(Column { inner: &self.inner, principal, registry, judge, grants, now: self.inner.clock.now() })
     }
 
     /// What the policies make of every label for some members: of one collection, or of all. At most the first 200

@@ -10,6 +10,7 @@ use model::{Caller, Timestamp};
 use crate::console::Console;
 use crate::export::Format;
 use crate::frame::Frame;
+use crate::multipart::File;
 use crate::problem::{Answer, Problem};
 use crate::query::Query;
 use crate::sessions::{Flash, Session};
@@ -64,11 +65,20 @@ impl<S: Sync> FromRequestParts<S> for Asked {
 pub(crate) struct Posted {
     pub(crate) asked: Asked,
     pub(crate) fields: Query,
+    /// The files that came with it.
+    pub(crate) files: Vec<File>,
 }
 
 impl Posted {
     pub(crate) fn caller(&self) -> Arc<Caller> {
         self.asked.caller()
+    }
+
+    /// A file that has to be chosen. Browsers send one without name and contents where none was.
+    pub(crate) fn file(&self, field: &str) -> Result<&File, Problem> {
+        let missing = || Problem::new(http::StatusCode::UNPROCESSABLE_ENTITY, "no file was chosen");
+        let chosen = self.files.iter().find(|file| file.field == field && !file.bytes.is_empty());
+        chosen.ok_or_else(missing)
     }
 
     /// A field that has to be filled in.

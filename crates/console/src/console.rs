@@ -15,6 +15,7 @@ use crate::assets::Assets;
 use crate::options::ConsoleOptions;
 use crate::problem::Problem;
 use crate::sessions::Sessions;
+use crate::uploads::Uploads;
 
 /// How long a link that signs in once can be used.
 const LINK_MAX: Duration = Duration::from_hours(1);
@@ -37,6 +38,7 @@ pub struct ConsoleState {
     pub(crate) options: ConsoleOptions,
     pub(crate) sessions: Sessions,
     pub(crate) assets: Assets,
+    pub(crate) uploads: Uploads,
     /// Binds the form for signing in to a cookie.
     key: [u8; 32],
     reads: Arc<Semaphore>,
@@ -52,6 +54,7 @@ impl Console {
         Self(Arc::new(ConsoleState {
             sessions: Sessions::new(options.idle_max, options.session_max),
             assets: Assets::new(),
+            uploads: Uploads::default(),
             key,
             reads: Arc::new(Semaphore::new(options.pages_max)),
             decisions: Arc::new(Semaphore::new(options.decisions_max)),

@@ -46,6 +46,7 @@ mod cookies;
 mod export;
 mod frame;
 mod graph;
+mod multipart;
 mod options;
 mod pages;
 mod peer;
@@ -55,6 +56,7 @@ mod query;
 mod router;
 mod sessions;
 mod svg;
+mod uploads;
 mod words;
 
 pub use console::Console;

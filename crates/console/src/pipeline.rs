@@ -21,7 +21,8 @@ use subtle::ConstantTimeEq as _;
 use crate::asked::{Asked, Posted};
 use crate::console::Console;
 use crate::cookies;
-use crate::frame::Frame;
+use crate::frame::{Frame, decides};
+use crate::multipart::{self, File};
 use crate::peer::Peer;
 use crate::problem::Problem;
 use crate::query::{Query, encode};
@@ -30,6 +31,9 @@ use crate::sessions::{Flash, Session};
 
 /// The largest form. Attestations are the longest, at some kilobytes.
 const FORM_MAX_BYTES: usize = 256 * 1024;
+
+/// The largest form with a file. A national register is larger, and goes in by the command line, in parts.
+const UPLOAD_MAX_BYTES: usize = 16 * 1024 * 1024;
 
 /// Nothing from elsewhere, nothing inline, no frames: what is injected into a page all the same does nothing.
 const POLICY: HeaderValue = HeaderValue::from_static(
@@ -125,10 +129,13 @@ async fn admit(
     let (mut parts, mut body) = request.into_parts();
     let cookie = |name| cookies::read(&parts.headers, name, is_encrypted).map(str::to_owned);
     let (token, before) = (cookie(cookies::SESSION), cookie(cookies::BEFORE));
-    let mut fields = Query::default();
+    let (mut fields, mut files) = (Query::default(), Vec::new());
     if is_form {
         same_origin(&parts.headers).map_err(refuse)?;
-        fields = read_form(&parts.headers, body).await.map_err(refuse)?;
+        // Whoever may not decide has no file to send.
+        let is_trusted =
+            who == Who::People && session.as_ref().is_some_and(|session| decides(&session.caller));
+        (fields, files) = read_form(&parts.headers, body, is_trusted).await.map_err(refuse)?;
         body = Body::empty();
         let wanted = match (who, &session) {
             (Who::SignedIn | Who::People, Some(session)) => Some(session.form_token.clone()),
@@ -147,7 +154,7 @@ async fn admit(
         let path = parts.uri.path().to_owned();
         let now = console.exchange.now();
         let asked = Asked { session, console: console.clone(), path, query: query.clone(), now };
-        parts.extensions.insert(Posted { asked: asked.clone(), fields: fields.clone() });
+        parts.extensions.insert(Posted { asked: asked.clone(), fields: fields.clone(), files });
         parts.extensions.insert(asked);
     }
     parts.extensions.insert(Arrived { peer, token, before, is_encrypted, fields, query });
@@ -181,16 +188,26 @@ fn same_origin(headers: &HeaderMap) -> Result<(), Problem> {
     if is_here { Ok(()) } else { Err(Problem::forbidden("this form was sent from another site")) }
 }
 
-async fn read_form(headers: &HeaderMap, body: Body) -> Result<Query, Problem> {
+async fn read_form(
+    headers: &HeaderMap,
+    body: Body,
+    may_have_files: bool,
+) -> Result<(Query, Vec<File>), Problem> {
     let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = media_type.split(';').next().unwrap_or_default().trim();
-    if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+    let boundary = multipart::boundary(media_type).filter(|_| may_have_files);
+    if boundary.is_none() && !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "pages take forms, and nothing else"));
     }
-    let bytes = to_bytes(body, FORM_MAX_BYTES).await.map_err(|_| {
+    let most = if boundary.is_some() { UPLOAD_MAX_BYTES } else { FORM_MAX_BYTES };
+    let bytes = to_bytes(body, most).await.map_err(|_| {
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the form is too large, or did not come whole")
     })?;
-    Ok(Query::parse(&String::from_utf8_lossy(&bytes)))
+    match boundary {
+        None => Ok((Query::parse(&String::from_utf8_lossy(&bytes)), Vec::new())),
+        Some(boundary) => multipart::read(&bytes, &boundary)
+            .ok_or_else(|| Problem::bad_request("the form did not come whole, or is none")),
+    }
 }
 
 #[derive(Template)]

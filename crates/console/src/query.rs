@@ -17,6 +17,11 @@ impl Query {
         Self(values)
     }
 
+    /// Adds a value.
+    pub(crate) fn add(&mut self, name: String, value: String) {
+        self.0.entry(name).or_default().push(value);
+    }
+
     /// The first value of a name, without the blanks around it; an empty one counts as none, as a form sends an empty field.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0

@@ -8,7 +8,7 @@ use crate::assets;
 use crate::console::Console;
 use crate::pages::portal::{attestation, credentials, feed, guard};
 use crate::pages::{
-    account, actions, first_run, hits, ledger, member, members, programme, sign_in, tie, today,
+    account, actions, content, first_run, hits, ledger, member, members, programme, release, sign_in, tie, ties, today,
 };
 use crate::pipeline::{self, PageIndex};
 
@@ -52,6 +52,20 @@ pub(crate) const PAGES: &[Page] = &[
     page(Who::People, "/members/{member}/negotiation", || post(actions::negotiate)),
     page(Who::People, "/members/{member}/entity", || post(actions::bind)),
     page(Who::SignedIn, "/members/{member}/duty", || post(actions::fulfil)),
+    page(Who::People, "/content", || get(content::get)),
+    page(Who::People, "/content/{object}", || get(content::object::get)),
+    page(Who::People, "/content/{object}/recall", || post(content::object::recall)),
+    page(Who::People, "/release", || get(release::get)),
+    page(Who::People, "/release/as/{member}", || get(release::as_member)),
+    page(Who::People, "/entities/{entity}", || get(ties::entity::get)),
+    page(Who::People, "/ties", || get(ties::get)),
+    page(Who::People, "/ties/import", || get(ties::import::get).post(ties::import::preview)),
+    page(Who::People, "/ties/import/confirm", || post(ties::import::confirm)),
+    page(Who::People, "/ties/lists", || get(ties::lists::get)),
+    page(Who::People, "/ties/matches", || get(ties::matches::get)),
+    page(Who::People, "/ties/matches/{number}", || post(ties::matches::answer)),
+    page(Who::People, "/ties/matches/{number}/reopen", || post(ties::matches::reopen)),
+    page(Who::People, "/ties/unsettled", || get(ties::unsettled::get)),
     page(Who::People, "/ties/{tie}", || get(tie::get)),
     page(Who::SignedIn, "/me/feed", || get(feed::get)),
     page(Who::SignedIn, "/me/contributions", || get(feed::contributions)),

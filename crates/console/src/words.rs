@@ -226,6 +226,21 @@ fn stage(stage: Stage) -> &'static str {
     }
 }
 
+/// What an entity is.
+pub(crate) fn entity_kind(kind: ties::EntityKind) -> &'static str {
+    match kind {
+        ties::EntityKind::Organisation => "organisation",
+        ties::EntityKind::Person => "person",
+        ties::EntityKind::State => "state",
+        ties::EntityKind::StateBody => "part of a state",
+        ties::EntityKind::Trust => "trust",
+        ties::EntityKind::Nomination => "nomination",
+        ties::EntityKind::JointHolding => "joint holding",
+        ties::EntityKind::Concert => "concert of voters",
+        ties::EntityKind::Unknown => "unknown",
+    }
+}
+
 /// When something holds: `since 2008-02-05`, `2008 to 2012-03-30`.
 pub(crate) fn period(period: Period) -> String {
     match (period.from, period.to) {

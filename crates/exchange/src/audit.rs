@@ -87,7 +87,7 @@ pub struct WhoReport {
     pub receivers: Vec<Receiver>,
 }
 
-const AUDITS: &[Role] = &[Role::Operator, Role::Officer, Role::Overseer];
+pub(crate) const AUDITS: &[Role] = &[Role::Operator, Role::Officer, Role::Overseer];
 
 impl Exchange {
     /// The ledger's head, signed now.

@@ -27,7 +27,7 @@ use vetting::Move;
 use crate::error::AdminError;
 use crate::exchange::{Exchange, Hand, Inner, name_of, require};
 use crate::members::{DECIDES, still_accepted};
-use crate::ties::{IMPORT_MAX, Imported, SUBJECT_LENGTH_MAX, record};
+use crate::ties::{IMPORT_MAX, Imported, Rehearsal, SUBJECT_LENGTH_MAX, record};
 use crate::writer::Instants;
 
 /// How many imports of editions are under way at once; a further one takes the place of the one that is idle longest.
@@ -328,20 +328,32 @@ impl Exchange {
     ///
     /// Refuses members, and parts: what a part would do depends on the others.
     pub fn preview(&self, caller: &Caller, import: Import) -> Result<Vec<Move>, AdminError> {
+        Ok(self.rehearse(caller, import)?.moves)
+    }
+
+    /// What would become of an import, and who would move; nothing is recorded.
+    ///
+    /// # Errors
+    ///
+    /// As [`preview`](Self::preview).
+    pub fn rehearse(&self, caller: &Caller, import: Import) -> Result<Rehearsal, AdminError> {
         require(caller, &Role::ALL, "the programme's people")?;
         if import.part.is_some() {
             let message = "a preview is of a whole import; what a part would do depends on the others";
             return Err(AdminError::Invalid(message.to_owned()));
         }
         let mut statements = import.statements;
+        let mut ended = 0;
         if let Some(documents) = &import.editions {
             let now = self.inner.clock.now();
             let spoken = statements.iter().filter_map(spoken_of).map(short).collect();
             let over = self.inner.missing(documents, &spoken, now);
             let ties = self.inner.recorded.read();
+            let said = statements.len();
             statements.extend(over.iter().filter_map(|missing| missing.end(&ties, now)));
+            ended = statements.len() - said;
         }
-        self.preview_ties(caller, statements)
+        Ok(Rehearsal { ended, ..self.rehearse_ties(caller, statements)? })
     }
 }
 

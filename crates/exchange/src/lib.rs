@@ -26,6 +26,7 @@ mod audit;
 mod beside;
 mod binding;
 mod blinded;
+mod content;
 mod credentials;
 mod cursor;
 mod decided;
@@ -33,6 +34,7 @@ mod deciding;
 mod dossier;
 mod duties;
 mod editions;
+mod entities;
 mod error;
 mod evaluate;
 mod exchange;
@@ -55,6 +57,7 @@ mod read;
 mod recall;
 mod recorded;
 mod registry;
+mod releases;
 mod reporting;
 mod second_factor;
 mod sight;
@@ -72,6 +75,7 @@ pub use audit::{
 };
 pub use binding::{Bound, Waiting};
 pub use blinded::{BlindedAnswer, BlindedEntry};
+pub use content::{ContentPage, ContentSearch, FoundObject};
 pub use credentials::{Attempt, CredentialRecord, CredentialSecret, NewCredential};
 pub use decided::DecisionsPage;
 pub use dossier::{
@@ -80,13 +84,17 @@ pub use dossier::{
 };
 pub use duties::Attested;
 pub use editions::{Import, Part};
+pub use entities::{
+    ENTITIES_FOUND_MAX, EntitiesFound, EntityFound, EntityView, ListView, Named, NearMember, Unsettled,
+    UnsettledBy,
+};
 pub use error::{AdminError, AuthenticationError, OpenError, PublishError, ReadError, WriteError};
 pub use evaluate::Moved;
 pub use exchange::{Exchange, Keys, Options, Random};
 pub use false_positives::{Doubt, FALSE_POSITIVES_MAX, FalsePositive, Settled, State};
 pub use keeping::KeptCheckpoint;
 pub use labelling::Finding;
-pub use matches::{Compared, Match, MatchAnswer, MatchPage, MatchSide, MatchState};
+pub use matches::{Answered, Compared, Match, MatchAnswer, MatchPage, MatchSide, MatchState};
 pub use members::{MemberChange, NewMember, Stepped};
 pub use occurrences::{
     COUNT_BUCKETS, DayHits, Giving, IndicatorHits, OCCURRENCE_EXTENSION, OWN_MAX, OwnObject, REPORT_MAX,
@@ -98,6 +106,7 @@ pub use read::{
     CollectionView, ObjectsAnswer, RecordsAnswer, Served, StatusView, StreamBatch, Streamed, Unless,
 };
 pub use recall::{Reached, RecallAction, RecallReport};
-pub use ties::{IMPORT_MAX, Imported, Question};
+pub use releases::{LabelView, MemberRelease, ObjectPlace, ObjectRelease, ReleaseCell, ReleaseMatrix};
+pub use ties::{IMPORT_MAX, Imported, Question, Rehearsal};
 pub use uses::Uses;
 pub use webhooks::{DueAlerts, HookState, WebhookView};

@@ -70,6 +70,14 @@ pub struct Match {
     pub contradict: Vec<String>,
     /// What a person said to it.
     pub answered: Option<Answered>,
+    /// How often what was said to it was taken back.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub reopened: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_none(count: &u32) -> bool {
+    *count == 0
 }
 
 /// One of the two.
@@ -306,7 +314,8 @@ impl Exchange {
                     imported
                 }
                 MatchAnswer::Reject => {
-                    reject(turn, &found, &by, &reason)?;
+                    let said = format!("`{}` and `{}` are two", found.pair().0, found.pair().1);
+                    enter(turn, &found, "match rejected", &format!("{said}: {reason}"), &by)?;
                     Imported::default()
                 }
             };
@@ -317,12 +326,65 @@ impl Exchange {
         self.asked(|asked| asked.note(&done.0))?;
         Ok(done)
     }
+
+    /// Takes back what was said to a match, which waits for a person again. If it had been accepted, the statement that
+    /// the two are one is retracted, with all that follows from that.
+    ///
+    /// # Errors
+    ///
+    /// Refuses all but operators and officers, a match that there is not, one that waits already, and an empty reason.
+    pub fn reopen_match(
+        &self,
+        caller: &Caller,
+        number: u64,
+        reason: &str,
+    ) -> Result<(Match, Imported), AdminError> {
+        require(caller, DECIDES, "an operator or an officer")?;
+        if reason.trim().is_empty() {
+            return Err(AdminError::Invalid("taking an answer back needs a reason".to_owned()));
+        }
+        let (inner, caller) = (Arc::clone(&self.inner), caller.clone());
+        let reason: String = reason.chars().take(REASON_LENGTH_MAX).collect();
+        let done = self.recording(Instants::Alone, move |turn| {
+            still_accepted(turn, &caller)?;
+            let key = key_of(number);
+            let value = inner.store.snapshot()?.get(MATCH, &key)?;
+            let mut found = parse(&key, &value.ok_or(AdminError::NoSuchMatch(number))?)?;
+            let by = name_of(&caller);
+            let imported = match found.state() {
+                MatchState::Open => {
+                    return Err(AdminError::Invalid(format!("match {number} waits already")));
+                }
+                MatchState::Accepted => {
+                    let statement = retracting(&found, &by, &reason)?;
+                    record(&inner, turn, vec![statement], &format!("match {number}, taken back"), by)?
+                }
+                MatchState::Rejected => {
+                    enter(turn, &found, "match reopened", &reason, &by)?;
+                    Imported::default()
+                }
+            };
+            found.answered = None;
+            found.reopened += 1;
+            turn.put_json(MATCH, &key, &found)?;
+            Ok((found, imported))
+        })?;
+        self.asked(|asked| asked.note(&done.0))?;
+        Ok(done)
+    }
+}
+
+/// What the statement is called that accepts a match. One that was taken back is not made again.
+fn accepting(found: &Match) -> String {
+    match found.reopened {
+        0 => format!("match:{}", found.number),
+        times => format!("match:{}:{times}", found.number),
+    }
 }
 
 /// The statement that accepts a match.
 fn same(found: &Match, by: &str, reason: &str) -> Result<Statement, AdminError> {
-    let id = format!("match:{}", found.number);
-    let id = id.parse().map_err(|error| AdminError::Invalid(format!("`{id}`: {error}")))?;
+    let id = statement_id(&accepting(found))?;
     let names = format!("`{}` and `{}`", found.left.name, found.right.name);
     let told = if reason.is_empty() { String::new() } else { format!(": {reason}") };
     let said = Said::Same {
@@ -330,23 +392,45 @@ fn same(found: &Match, by: &str, reason: &str) -> Result<Statement, AdminError> 
         merged: found.left.entity.clone(),
         because: format!("{by} compared {names} and accepted match {}{told}", found.number),
     };
-    let source = Source {
+    Ok(Statement { id, said, source: source(by), recorded: Timestamp::EPOCH })
+}
+
+/// The statement that takes an acceptance back.
+fn retracting(found: &Match, by: &str, reason: &str) -> Result<Statement, AdminError> {
+    let of = accepting(found);
+    let id = statement_id(&format!("{of}:retracted"))?;
+    let because = format!("{by} took the acceptance of match {} back: {reason}", found.number);
+    let said = Said::Retraction { of: statement_id(&of)?, because };
+    Ok(Statement { id, said, source: source(by), recorded: Timestamp::EPOCH })
+}
+
+fn statement_id(id: &str) -> Result<ties::StatementId, AdminError> {
+    id.parse().map_err(|error| AdminError::Invalid(format!("`{id}`: {error}")))
+}
+
+fn source(by: &str) -> Source {
+    Source {
         document: DOCUMENT.to_owned(),
         asserted_by: Some(by.to_owned()),
         evidence: Evidence::Programme,
         ..Source::default()
-    };
-    Ok(Statement { id, said, source, recorded: Timestamp::EPOCH })
+    }
 }
 
-fn reject(turn: &mut Hand<'_>, found: &Match, by: &str, reason: &str) -> Result<(), StoreError> {
+/// Enters into the ledger what was said of a match without a statement.
+fn enter(
+    turn: &mut Hand<'_>,
+    found: &Match,
+    action: &str,
+    subject: &str,
+    by: &str,
+) -> Result<(), StoreError> {
     let at = turn.instant(0);
-    let (one, other) = found.pair();
     turn.record(&Body::Vetting(Vetting {
         at: at.to_string(),
         member: None,
-        action: "match rejected".to_owned(),
-        subject: format!("match {}: `{one}` and `{other}` are two: {reason}", found.number),
+        action: action.to_owned(),
+        subject: format!("match {}: {subject}", found.number),
         by: by.to_owned(),
         sha256: None,
     }))?;

@@ -16,8 +16,8 @@ use taxii::{ManifestRecord, ObjectFilter, Status};
 
 pub(crate) use self::answers::{StatusRecord, status_resource};
 use self::answers::{envelope, records, stream_batch};
-use self::choosing::Chosen;
-pub(crate) use self::choosing::{Leaving, segment_number, segment_of, versions_of};
+pub(crate) use self::choosing::{Chosen, Leaving, segment_number, segment_of, versions_of};
+use crate::content::ContentSearch;
 use crate::error::ReadError;
 use crate::exchange::{Exchange, Inner};
 use crate::registry::STATUS;
@@ -196,7 +196,7 @@ impl Exchange {
     /// recorded.
     #[must_use]
     pub fn unless<'a>(&'a self, known: &'a [&'a str]) -> Unless<'a> {
-        Unless { exchange: self, known }
+        Unless { exchange: self, known, search: None }
     }
 
     /// What came into the collection, or became visible to the caller, after `after`; waits up to `patience` for it.
@@ -272,8 +272,10 @@ impl Exchange {
 /// Reads with a condition; see [`Exchange::unless`].
 #[derive(Clone, Copy)]
 pub struct Unless<'a> {
-    exchange: &'a Exchange,
-    known: &'a [&'a str],
+    pub(crate) exchange: &'a Exchange,
+    pub(crate) known: &'a [&'a str],
+    /// What of that is wanted.
+    pub(crate) search: Option<&'a ContentSearch>,
 }
 
 impl Unless<'_> {
@@ -347,7 +349,7 @@ impl Unless<'_> {
         })
     }
 
-    fn answer<A>(
+    pub(crate) fn answer<A>(
         &self,
         caller: &Caller,
         collection: &str,
@@ -359,7 +361,7 @@ impl Unless<'_> {
         let inner = &self.exchange.inner;
         for _ in 0..ATTEMPTS_MAX {
             let now = inner.clock.now();
-            let asked = inner.asked(caller, collection, filter, resource, only, now)?;
+            let asked = inner.asked(caller, collection, filter, self.search, resource, only, now)?;
             inner.published.settle(asked.horizon);
             // After the wait: what landed meanwhile may have labels of its own.
             let registry = inner.published.registry();

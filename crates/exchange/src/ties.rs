@@ -55,6 +55,23 @@ pub struct Imported {
     pub moved: Vec<Moved>,
 }
 
+/// What would become of an import.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
+pub struct Rehearsal {
+    /// How many statements are new.
+    pub new: usize,
+    /// How many are known already.
+    pub known_already: usize,
+    /// How many of the new ones are ends of what a new edition leaves out.
+    pub ended: usize,
+    /// Those that would be refused, by their place in the import, with the reason.
+    pub refused: Vec<(usize, String)>,
+    /// What somebody should look at.
+    pub findings: Vec<String>,
+    /// Who would move.
+    pub moves: Vec<Move>,
+}
+
 /// A question to the rules.
 #[derive(Clone, Debug, Default)]
 pub struct Question {
@@ -101,12 +118,23 @@ impl Exchange {
     ///
     /// Refuses members.
     pub fn preview_ties(&self, caller: &Caller, statements: Vec<Statement>) -> Result<Vec<Move>, AdminError> {
+        Ok(self.rehearse_ties(caller, statements)?.moves)
+    }
+
+    /// What would become of these statements if they were recorded, and who would move; nothing is.
+    pub(crate) fn rehearse_ties(
+        &self,
+        caller: &Caller,
+        statements: Vec<Statement>,
+    ) -> Result<Rehearsal, AdminError> {
         require(caller, &Role::ALL, "the programme's people")?;
         let registry = self.inner.published.registry();
         let at = self.inner.clock.now();
         let recorded = self.inner.recorded.read();
         let mut would = Ties::clone(&recorded);
-        would.add(in_order(statements, at));
+        let count = statements.len();
+        let (statements, places) = without_old_words(&recorded, in_order(statements, at));
+        let added = would.add(statements);
         let (before, after) = (recorded.picture(AsOf::at(at)), would.picture(AsOf::at(at)));
         let before = Session::new(&registry.judge, &before, None);
         let after = Session::new(&registry.judge, &after, None);
@@ -114,7 +142,14 @@ impl Exchange {
             registry.dossiers.values().filter_map(|dossier| dossier.party(at)).collect();
         let tiers: Vec<Tier> =
             registry.programme().settings().tiers.iter().map(|tier| tier.name.clone()).collect();
-        Ok(vetting::moves(&before, &after, &parties, &tiers)?)
+        Ok(Rehearsal {
+            new: added.new.len(),
+            known_already: added.known_already + (count - places.len()),
+            ended: 0,
+            refused: added.refused.iter().map(|(place, why)| (places[*place], why.to_string())).collect(),
+            findings: added.findings.iter().map(ToString::to_string).collect(),
+            moves: vetting::moves(&before, &after, &parties, &tiers)?,
+        })
     }
 
     /// The decision on an entity for a tier, now or at any other time, as things are or as they would be.

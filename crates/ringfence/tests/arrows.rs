@@ -65,7 +65,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "taxii-client",
         ],
     ),
-    ("console", &["exchange", "model", "programme", "store", "ties", "vetting"]),
+    ("console", &["exchange", "model", "programme", "registers", "store", "ties", "vetting"]),
     ("hub", &["exchange", "ledger", "model", "programme", "store", "taxii", "ties"]),
     ("testkit", &["exchange", "ledger", "model", "programme", "release", "stix", "store", "taxii"]),
     (

@@ -22,6 +22,7 @@
 mod affected;
 mod asof;
 mod describe;
+mod find;
 mod intern;
 mod log;
 mod merges;

@@ -37,7 +37,7 @@ async fn act(
 }
 
 /// Who moved, after what was done.
-fn with_moves(done: &str, moved: &[Moved]) -> String {
+pub(crate) fn with_moves(done: &str, moved: &[Moved]) -> String {
     let steps = moved.iter().filter(|moved| moved.from != moved.to);
     let told: Vec<String> = steps
         .map(|moved| format!("{} is now {} on {}", moved.name, words::standing(moved.to), moved.tier))

@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod actions;
+pub(crate) mod content;
 pub(crate) mod first_run;
 pub(crate) mod hits;
 pub(crate) mod ledger;
@@ -9,8 +10,10 @@ pub(crate) mod member;
 pub(crate) mod members;
 pub(crate) mod portal;
 pub(crate) mod programme;
+pub(crate) mod release;
 pub(crate) mod sign_in;
 pub(crate) mod tie;
+pub(crate) mod ties;
 pub(crate) mod today;
 
 use std::str::FromStr;

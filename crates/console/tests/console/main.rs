@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
+mod content;
 mod first_run;
 mod guard_file;
 mod hits;
@@ -12,6 +13,7 @@ mod portal;
 mod routes;
 mod rules;
 mod sign_in;
+mod ties;
 
 use std::sync::{Arc, Mutex};
 
@@ -181,6 +183,34 @@ impl Face {
             request = request.header(*name, *value);
         }
         self.send(browser, request.body(Body::from(form.join("&"))).unwrap()).await
+    }
+
+    /// Sends a form of the last page with a file in it.
+    pub(crate) async fn post_file(
+        &self,
+        browser: &mut Browser,
+        path: &str,
+        name: &str,
+        bytes: &[u8],
+        fields: &[(&str, &str)],
+    ) -> Answer {
+        let token = browser.token.clone();
+        let mut body = Vec::new();
+        for (field, value) in [("token", token.as_str())].iter().chain(fields) {
+            body.extend(
+                format!("--bound\r\ncontent-disposition: form-data; name=\"{field}\"\r\n\r\n{value}\r\n")
+                    .bytes(),
+            );
+        }
+        let head =
+            format!("--bound\r\ncontent-disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n");
+        body.extend(head.bytes());
+        body.extend(bytes);
+        body.extend(b"\r\n--bound--\r\n");
+        let request = Request::post(path)
+            .header("content-type", "multipart/form-data; boundary=bound")
+            .header("sec-fetch-site", "same-origin");
+        self.send(browser, request.body(Body::from(body)).unwrap()).await
     }
 
     pub(crate) async fn send(&self, browser: &mut Browser, mut request: Request<Body>) -> Answer {

@@ -93,6 +93,7 @@ impl Finding<'_> {
                 agree: identifiers.agree,
                 contradict: identifiers.contradict,
                 answered: None,
+                reopened: 0,
             };
             proposed += 1;
             self.known.insert(pair);

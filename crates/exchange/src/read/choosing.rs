@@ -10,6 +10,7 @@ use store::{Copy, HeadRecord, Heads, SegmentId, Snapshot, StoreError};
 use taxii::ObjectFilter;
 
 use super::Served;
+use crate::content::ContentSearch;
 use crate::cursor::{Binding, Cursor};
 use crate::error::{ReadError, WriteError};
 use crate::exchange::Inner;
@@ -24,10 +25,10 @@ pub(super) const PAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 const SCAN_BYTES_MAX: usize = 2 * PAGE_BYTES_MAX;
 
 /// What is chosen for an answer, before it is read out.
-pub(super) struct Chosen {
-    pub(super) page: Page,
+pub(crate) struct Chosen {
+    pub(crate) page: Page,
     pub(super) resource: Resource,
-    pub(super) served: Served,
+    pub(crate) served: Served,
 }
 
 /// What an answer hands out, for the ledger.
@@ -45,7 +46,7 @@ impl Chosen {
 }
 
 /// A filter as the timeline asks it.
-pub(super) struct FilterSieve<'f>(&'f ObjectFilter);
+pub(super) struct FilterSieve<'f>(&'f ObjectFilter, Option<&'f ContentSearch>);
 
 impl Sieve for FilterSieve<'_> {
     fn wants_head(&self, head: &HeadRecord) -> bool {
@@ -53,11 +54,12 @@ impl Sieve for FilterSieve<'_> {
     }
 
     fn needs_body(&self) -> bool {
-        !self.0.interop.is_empty()
+        !self.0.interop.is_empty() || self.1.is_some_and(ContentSearch::needs_body)
     }
 
     fn wants_body(&self, body: &[u8]) -> bool {
-        serde_json::from_slice(body).is_ok_and(|object| self.0.interop.matches(&object))
+        let passes = || serde_json::from_slice(body).is_ok_and(|object| self.0.interop.matches(&object));
+        self.1.is_none_or(|search| search.wants(body)) && (self.0.interop.is_empty() || passes())
     }
 }
 
@@ -78,6 +80,7 @@ pub(super) struct Asked<'a> {
     pub(super) binding: Binding,
     pub(super) resource: Resource,
     pub(super) only: Option<&'a str>,
+    pub(super) search: Option<&'a ContentSearch>,
 }
 
 pub(super) fn resource_name(resource: Resource) -> &'static str {
@@ -92,11 +95,13 @@ pub(super) fn resource_name(resource: Resource) -> &'static str {
 }
 
 impl Inner {
+    #[expect(clippy::too_many_arguments, reason = "one request's whole context, used in one place")]
     pub(super) fn asked<'a>(
         &self,
         caller: &Caller,
         collection: &str,
         filter: &ObjectFilter,
+        search: Option<&'a ContentSearch>,
         resource: Resource,
         only: Option<&'a str>,
         now: Timestamp,
@@ -105,6 +110,7 @@ impl Inner {
         let (known, _) = self.collection(caller, collection, &registry)?;
         let mut bound = filter.fingerprint();
         bound.extend(only.unwrap_or_default().as_bytes());
+        bound.extend(search.map(ContentSearch::fingerprint).unwrap_or_default());
         let binding = Binding::new(&caller.principal, known.id, resource_name(resource), &bound);
         let cursor = match &filter.next {
             None => Cursor { after: Timestamp::MIN, horizon: now },
@@ -116,7 +122,7 @@ impl Inner {
             (true, None) => Some(cursor.after),
             (false, added_after) => added_after,
         };
-        Ok(Asked { after, horizon: cursor.horizon.min(now), binding, resource, only })
+        Ok(Asked { after, horizon: cursor.horizon.min(now), binding, resource, only, search })
     }
 
     #[expect(clippy::too_many_arguments, reason = "one request's whole context, used in one place")]
@@ -135,8 +141,8 @@ impl Inner {
             usize::try_from(limit.get()).unwrap_or(usize::MAX).min(limits.page_objects_max)
         });
         let versions = versions_of(filter);
-        let sieve = FilterSieve(filter);
-        let is_filtered = !filter.ids.is_empty() || !filter.types.is_empty() || !filter.interop.is_empty();
+        let sieve = FilterSieve(filter, asked.search);
+        let is_filtered = !filter.ids.is_empty() || !filter.types.is_empty() || sieve.needs_body();
         let query = Query {
             collection: collection.id,
             labels: registry.labels.of(collection.id),

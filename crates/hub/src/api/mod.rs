@@ -18,6 +18,7 @@ pub(crate) mod openapi;
 pub(crate) mod publish;
 pub(crate) mod recall;
 pub(crate) mod receivers;
+pub(crate) mod release;
 pub(crate) mod standing;
 pub(crate) mod status;
 pub(crate) mod stream;

@@ -3,6 +3,7 @@
 pub(crate) mod alerts;
 pub(crate) mod decisions;
 pub(crate) mod dossier;
+pub(crate) mod entities;
 pub(crate) mod matches;
 pub(crate) mod proposals;
 pub(crate) mod ties;

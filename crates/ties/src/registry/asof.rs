@@ -67,6 +67,11 @@ impl<'r> RegistryPicture<'r> {
         self.merges.canonical(self.log, entity, self.as_of.known)
     }
 
+    /// The identifiers that are one with an entity's, its own included.
+    pub(super) fn merged(&self, entity: u32) -> Vec<u32> {
+        self.merges.members(self.log, entity, self.as_of.known)
+    }
+
     pub(crate) fn described(&self, entity: u32) -> Option<Entity> {
         let members = self.merges.members(self.log, entity, self.as_of.known);
         self.log.described(self.canonical_number(entity), &members, self.as_of.known)

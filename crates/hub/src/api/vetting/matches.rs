@@ -33,6 +33,12 @@ struct Said {
     reason: String,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reopening {
+    reason: String,
+}
+
 /// Answers the matches in a state, by default those that wait, in the order of their numbers.
 pub(crate) async fn list(
     State(hub): State<Hub>,
@@ -57,4 +63,20 @@ pub(crate) async fn answer(
         hub.decide(move |exchange| exchange.answer_match(&caller, number, said.answer, &said.reason));
     let (answered, imported) = answered.await?;
     json(StatusCode::OK, &object!({"match": answered, "imported": imported}))
+}
+
+/// Takes back what was said to a match.
+pub(crate) async fn reopen(
+    State(hub): State<Hub>,
+    Authenticated(caller): Authenticated,
+    Path(number): Path<String>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let (parts, body) = request.into_parts();
+    let why: Reopening =
+        hub.receive_decision(&caller, Deciders::OperatorOrOfficer, &parts.headers, body).await?;
+    let number: u64 = number.parse().map_err(|_| Refusal::not_found())?;
+    let (found, imported) =
+        hub.decide(move |exchange| exchange.reopen_match(&caller, number, &why.reason)).await?;
+    json(StatusCode::OK, &object!({"match": found, "imported": imported}))
 }

@@ -8,7 +8,8 @@ use crate::assets;
 use crate::console::Console;
 use crate::pages::portal::{attestation, credentials, feed, guard};
 use crate::pages::{
-    account, actions, content, first_run, hits, ledger, member, members, programme, release, sign_in, tie, ties, today,
+    account, actions, content, first_run, hits, ledger, member, members, programme, release, sign_in, tie,
+    ties, today,
 };
 use crate::pipeline::{self, PageIndex};
 

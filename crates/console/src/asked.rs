@@ -99,6 +99,7 @@ impl Posted {
     }
 
     /// Says what was done, on the page where to go on.
+    #[expect(clippy::unnecessary_wraps, reason = "it is what a handler answers")]
     pub(crate) fn done(&self, text: impl Into<String>, to: &str) -> Answer {
         self.asked.session.say(Flash { text: text.into(), is_error: false });
         Ok(Redirect::to(to).into_response())

@@ -119,12 +119,11 @@ async fn admit(
     let is_form = !matches!(*request.method(), Method::GET | Method::HEAD);
     let refuse = |problem: Problem| Box::new(problem.into_response());
     match (who, &session) {
-        (Who::Anyone, _) => {}
         (Who::SignedIn | Who::People, None) => return Err(Box::new(to_sign_in(&request, &query, is_form))),
         (Who::People, Some(session)) if session.caller.role().is_none() => {
             return Err(refuse(Problem::forbidden("this page is for the programme's people")));
         }
-        (Who::SignedIn | Who::People, Some(_)) => {}
+        (Who::Anyone, _) | (Who::SignedIn | Who::People, Some(_)) => {}
     }
     let (mut parts, mut body) = request.into_parts();
     let cookie = |name| cookies::read(&parts.headers, name, is_encrypted).map(str::to_owned);

@@ -95,7 +95,6 @@ pub fn paths() -> Vec<&'static str> {
 }
 
 /// The pages as a router without a fallback, to be merged with others.
-#[must_use]
 pub fn router(console: &Console) -> Router {
     let mut router = Router::new();
     for (index, page) in PAGES.iter().enumerate() {

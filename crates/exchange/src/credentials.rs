@@ -248,16 +248,13 @@ impl Verification {
                 "`{login}` is not a login: 1 to 128 of A-Z, a-z, 0-9, `-`, `.` and `@`"
             )));
         }
-        let (verifier, secret, token) = match new.password {
-            Some(password) => (chosen(&password, &secret_bytes)?, password, None),
-            None => {
-                let secret = URL_SAFE_NO_PAD.encode(secret_bytes);
-                let verifier = Verifier::Keyed(hex::encode(
-                    self.mac(b"secret\n", &[login.as_bytes(), secret.as_bytes()]),
-                ));
-                let token = format!("rf_{login}_{secret}");
-                (verifier, secret, Some(token))
-            }
+        let (verifier, secret, token) = if let Some(password) = new.password {
+            (chosen(&password, &secret_bytes)?, password, None)
+        } else {
+            let secret = URL_SAFE_NO_PAD.encode(secret_bytes);
+            let keyed = self.mac(b"secret\n", &[login.as_bytes(), secret.as_bytes()]);
+            let token = format!("rf_{login}_{secret}");
+            (Verifier::Keyed(hex::encode(keyed)), secret, Some(token))
         };
         let record = CredentialRecord {
             id,

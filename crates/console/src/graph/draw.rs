@@ -186,9 +186,13 @@ fn draw_box(svg: &mut Svg, node: &Node, (x, y): (i32, i32)) {
         &name,
     );
     if !node.note.is_empty() {
-        let note = shortened(&node.note, NOTE_LETTERS);
+        let second = shortened(&node.note, NOTE_LETTERS);
         let at = (y + 40).to_string();
-        svg.words("text", &[("class", "note"), ("x", &middle), ("y", &at), ("text-anchor", "middle")], &note);
+        svg.words(
+            "text",
+            &[("class", "note"), ("x", &middle), ("y", &at), ("text-anchor", "middle")],
+            &second,
+        );
     }
     svg.end();
     if is_link {

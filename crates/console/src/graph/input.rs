@@ -131,6 +131,7 @@ pub(crate) fn from_around(
 }
 
 fn edge(from: usize, to: usize, ties: &[&KnownTie], matters: &BTreeSet<TieId>) -> Edge {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "`tie_word` has a word for every kind")]
     let label = |known: &&KnownTie| {
         let text = match &known.tie.kind {
             TieKind::Holds(held) => words::holding(held),

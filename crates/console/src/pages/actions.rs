@@ -86,16 +86,12 @@ pub(crate) async fn withdraw(
 ) -> Answer {
     let tier = posted.fields.get("tier").map(id::<Tier>).transpose()?;
     act(&console, &posted, &member, move |exchange, caller, member| {
-        Ok(match tier {
-            Some(tier) => {
-                let proposal = exchange.withdraw_proposal(caller, member, &tier)?;
-                format!("Withdrawn: {} on {tier}.", words::standing(proposal.to))
-            }
-            None => {
-                let rebinding = exchange.withdraw_rebinding(caller, member)?;
-                format!("Withdrawn: it stays the entity {}.", rebinding.bound)
-            }
-        })
+        if let Some(tier) = tier {
+            let proposal = exchange.withdraw_proposal(caller, member, &tier)?;
+            return Ok(format!("Withdrawn: {} on {tier}.", words::standing(proposal.to)));
+        }
+        let rebinding = exchange.withdraw_rebinding(caller, member)?;
+        Ok(format!("Withdrawn: it stays the entity {}.", rebinding.bound))
     })
     .await
 }

@@ -41,6 +41,7 @@ const TIES_SHOWN: usize = 60;
 
 #[derive(Template)]
 #[template(path = "member.html")]
+#[expect(clippy::struct_excessive_bools, reason = "a template asks about one thing at a time")]
 struct MemberPage {
     frame: Frame,
     id: MemberId,
@@ -145,7 +146,7 @@ pub(crate) async fn get(State(console): State<Console>, Path(member): Path<Strin
         let name = format!("ties-{}", found.member.id);
         return table(found.around.as_ref(), &rests_on, &found.wanted.end).answer(format, &name);
     }
-    page(&view(&console, &asked, found, &rests_on))
+    page(&view(&console, &asked, &found, &rests_on))
 }
 
 /// The ties that the decision rests on: of what makes it as bad as it is; else of anything that was found.
@@ -154,7 +155,7 @@ fn rests_on(found: &Found) -> BTreeSet<TieId> {
     decision.ties(decision.grade.max(Grade::Disclose))
 }
 
-fn view(console: &Console, asked: &Asked, found: Found, rests_on: &BTreeSet<TieId>) -> MemberPage {
+fn view(console: &Console, asked: &Asked, found: &Found, rests_on: &BTreeSet<TieId>) -> MemberPage {
     let caller = asked.caller();
     let is_people = caller.role().is_some();
     let programme = console.exchange.programme();
@@ -167,8 +168,8 @@ fn view(console: &Console, asked: &Asked, found: Found, rests_on: &BTreeSet<TieI
         name: tier.to_string(),
     };
     let standing = found.member.standing(&found.tier);
-    let story = story::tell(&found, standing);
-    let (picture, is_folded) = draw(&found, rests_on, &story);
+    let story = story::tell(found, standing);
+    let (picture, is_folded) = draw(found, rests_on, &story);
     let (ties, ties_count) = tie_rows(found.around.as_ref(), rests_on, &found.wanted.end);
     let decision = found.decision.as_ref();
     let views = |findings: &[vetting::Finding]| findings.iter().map(FindingView::from).collect::<Vec<_>>();
@@ -182,7 +183,7 @@ fn view(console: &Console, asked: &Asked, found: Found, rests_on: &BTreeSet<TieI
         tier: found.tier.clone(),
         standing,
         standing_word: words::standing(standing),
-        clocks: Clocks::new(asked, &found),
+        clocks: Clocks::new(asked, found),
         grade: decision.map(|decision| decision.grade),
         possible: decision
             .map(|decision| decision.possible)
@@ -198,9 +199,9 @@ fn view(console: &Console, asked: &Asked, found: Found, rests_on: &BTreeSet<TieI
         perhaps: decision.map(|decision| views(&decision.perhaps)).unwrap_or_default(),
         near: decision.map(|d| d.near.iter().map(|near| near.text.clone()).collect()).unwrap_or_default(),
         unknown: decision.map(|decision| decision.unknown.clone()).unwrap_or_default(),
-        remedies: remedies(asked, &found),
-        what_if: what_if(asked, &found),
-        record: Record::new(&found, asked),
+        remedies: remedies(asked, found),
+        what_if: what_if(asked, found),
+        record: Record::new(found, asked),
         steps: steps(standing),
         is_people,
         may_decide,

@@ -8,6 +8,11 @@
 //! The reason is that of the worst finding. Where it is a venture or a plan with a party of concern, the ties of its proof
 //! are told with their parts and dates; else the rule is, with the first line of its proof.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "kinds of ties that make a good sentence are told apart; `words::tie` tells every other"
+)]
+
 use exchange::Around;
 use model::{Grade, Standing};
 use ties::{EntityId, KnownTie, TieKind};
@@ -109,15 +114,14 @@ fn because(story: &mut Story, found: &Found, decision: &Decision) {
         return;
     };
     let told = found.around.as_ref().and_then(|around| of_ties(around, finding));
-    match told {
-        Some(reason) => story.plain(format!(" because {reason}")),
-        None => {
-            let step = finding.because.iter().flat_map(|fact| &fact.proof).next();
-            let rule = uncapitalised(finding.text.trim_end_matches('.'));
-            story.plain(format!(" because {rule}"));
-            if let Some(step) = step {
-                story.plain(format!(": {}", step.text.trim_end_matches('.')));
-            }
+    if let Some(reason) = told {
+        story.plain(format!(" because {reason}"));
+    } else {
+        let step = finding.because.iter().flat_map(|fact| &fact.proof).next();
+        let rule = uncapitalised(finding.text.trim_end_matches('.'));
+        story.plain(format!(" because {rule}"));
+        if let Some(step) = step {
+            story.plain(format!(": {}", step.text.trim_end_matches('.')));
         }
     }
     let more = decision.findings.iter().filter(|other| other.grade == decision.grade).count() - 1;

@@ -40,9 +40,11 @@ struct Row {
 pub(crate) fn read(files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<Statement>, Vec<Problem>> {
     let mut statements = Vec::new();
     let mut problems = Vec::new();
-    for (file, bytes) in files.iter().filter(|(name, _)| name.starts_with("lists/") && name.ends_with(".csv"))
-    {
-        let stem = file.trim_start_matches("lists/").trim_end_matches(".csv");
+    let of_lists = files.iter().filter_map(|(file, bytes)| {
+        let stem = file.strip_prefix("lists/")?.strip_suffix(".csv")?;
+        Some((file, stem, bytes))
+    });
+    for (file, stem, bytes) in of_lists {
         let list: ListId = match stem.parse() {
             Ok(list) => list,
             Err(error) => {

@@ -287,11 +287,11 @@ impl Exchange {
         let mut all = Vec::new();
         for (id, dossier) in registry.dossiers.iter() {
             let (Some(entity), Some(member)) = (&dossier.entity, registry.members.get(id)) else { continue };
-            let mut tell = |what: UnsettledBy, of: &EntityId, ties: Vec<TieId>| {
-                let called =
+            let mut tell = |what: UnsettledBy, of: &EntityId, about: Vec<TieId>| {
+                let known_as =
                     picture.entity(of).map_or_else(|| of.to_string(), |entity| entity.name().to_owned());
                 let (name, member) = (member.name.clone(), id.clone());
-                all.push(Unsettled { name, member, what, entity: of.clone(), called, ties });
+                all.push(Unsettled { name, member, what, entity: of.clone(), called: known_as, ties: about });
             };
             above(&picture, entity, &mut tell);
         }

@@ -93,7 +93,7 @@ impl Exchange {
             let from = to.saturating_sub(READ_AT_ONCE).max(stop);
             let count = usize::try_from(to - from).unwrap_or(usize::MAX);
             for entry in snapshot.entries(from, count)?.into_iter().rev() {
-                let opened = open(entry.index, Opening { salt: entry.salt, body: entry.body })?;
+                let opened = open(entry.index, &Opening { salt: entry.salt, body: entry.body })?;
                 if !may_see(caller, &opened) || !fits(sought, text.as_deref(), &opened) {
                     continue;
                 }
@@ -128,7 +128,7 @@ impl Exchange {
     }
 }
 
-fn open(index: u64, opening: Opening) -> Result<OpenedEntry, StoreError> {
+fn open(index: u64, opening: &Opening) -> Result<OpenedEntry, StoreError> {
     let damaged = |error: String| StoreError::Damaged(format!("ledger entry {index}: {error}"));
     let read = opening.read().map_err(|error| damaged(error.to_string()))?;
     let body = serde_json::from_slice(&opening.body).map_err(|error| damaged(error.to_string()))?;

@@ -59,7 +59,11 @@ pub(crate) fn read(body: &[u8], boundary: &str) -> Option<(Query, Vec<File>)> {
         let (field, name) = disposition(&head)?;
         match name {
             Some(name) => {
-                files.push(File { field, name: name.chars().take(NAME_MAX).collect(), bytes: content.into() })
+                files.push(File {
+                    field,
+                    name: name.chars().take(NAME_MAX).collect(),
+                    bytes: content.into(),
+                });
             }
             None => fields.add(field, String::from_utf8_lossy(content).into_owned()),
         }

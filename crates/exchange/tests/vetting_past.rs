@@ -18,7 +18,7 @@ use ties::{
 };
 use vetting::Decision;
 
-const DAY: Duration = Duration::from_secs(86_400);
+const DAY: Duration = Duration::from_hours(24);
 
 fn world() -> World {
     World::over(Arc::new(MemoryStore::new()), &template(), 7)

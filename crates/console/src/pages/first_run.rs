@@ -28,6 +28,10 @@ const NOTE: &str = "made at the first run";
 
 #[derive(Template)]
 #[template(path = "first-run.html")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a step that is done or not, or a right that is there or not"
+)]
 struct FirstRunPage {
     frame: Frame,
     has_account: bool,

@@ -84,9 +84,12 @@ struct DoubtRow {
     may_dismiss: bool,
 }
 
+/// Days, whether there were too many facts to count all, who gives and takes, and what hit.
+type Numbers = (Vec<DayHits>, bool, Vec<Giving>, Vec<IndicatorHits>);
+
 #[derive(Default)]
 struct Found {
-    numbers: Option<(Vec<DayHits>, bool, Vec<Giving>, Vec<IndicatorHits>)>,
+    numbers: Option<Numbers>,
     doubts: Vec<FalsePositive>,
     names: BTreeMap<MemberId, String>,
 }

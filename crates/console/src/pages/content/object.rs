@@ -204,11 +204,13 @@ fn said(name: &str, value: &Value) -> String {
     let one = |value: &Value| match value {
         Value::String(text) if name == "object_marking_refs" => marking_word(text),
         Value::String(text) => text.clone(),
-        other => other.to_string(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            value.to_string()
+        }
     };
-    match value {
-        Value::Array(values) => values.iter().map(one).collect::<Vec<_>>().join(", "),
-        other => one(other),
+    match value.as_array() {
+        Some(values) => values.iter().map(one).collect::<Vec<_>>().join(", "),
+        None => one(value),
     }
 }
 

@@ -47,7 +47,7 @@ async fn the_first_steps_lead_to_a_member_that_polls() {
     face.get(&mut ash, "/first-run").await.expect(200).lacks(&[&token]);
     drop(face.world.publish("open", &[testkit::indicator(1, 1, &[])]));
     let caller = face.world.exchange.authenticate(&Attempt::Bearer(&token), "192.0.2.1").unwrap();
-    let polled = face.world.exchange.objects(&caller, "open", &Default::default()).unwrap();
+    let polled = face.world.exchange.objects(&caller, "open", &taxii::ObjectFilter::default()).unwrap();
     assert_eq!(polled.served.count, 1);
     let page = face.get(&mut ash, "/first-run").await.expect(200);
     assert_eq!((page.body.matches(">done<").count(), page.body.matches(">to do<").count()), (4, 0));

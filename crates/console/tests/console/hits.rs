@@ -15,7 +15,7 @@ fn hit() -> (Face, String) {
         [("Alpha", "sinkhole"), ("Beta", "quarantine"), ("Gamma", "sinkhole")].into_iter().enumerate()
     {
         let (_, caller) = face.world.member(name, &["open"]);
-        let fact = json!({
+        let sighting = json!({
             "type": "sighting", "spec_version": "2.1", "id": format!("sighting--00000000-0000-4000-8000-00000000000{number}"),
             "created": hour, "modified": hour, "first_seen": hour, "last_seen": hour, "count": 10,
             "sighting_of_ref": object,
@@ -23,7 +23,7 @@ fn hit() -> (Face, String) {
                 "extension_type": "property-extension", "countermeasure": word, "action": "enforced",
             }},
         });
-        let reported = face.world.exchange.report_occurrences(&caller, &[fact]).unwrap();
+        let reported = face.world.exchange.report_occurrences(&caller, &[sighting]).unwrap();
         assert_eq!(reported.accepted, 1, "{reported:?}");
         if number == 0 {
             let reason = "it is <b>our own</b> host";

@@ -15,7 +15,7 @@ fn busy() -> (Face, model::Member, model::Member) {
     for number in 0..5 {
         drop(face.world.publish("open", &[testkit::indicator(number, 1, &[])]));
     }
-    let filter = Default::default();
+    let filter = taxii::ObjectFilter::default();
     face.world.exchange.objects(&caller, "open", &filter).unwrap();
     let (operator, tier) = (&face.world.operator, testkit::tier("open"));
     face.world
@@ -178,8 +178,8 @@ async fn the_browser_verifies_what_the_pages_hand_it() {
     write("checks.mjs", CHECKS);
     let ran = Command::new("node").arg(folder.path().join("checks.mjs")).output().unwrap();
     let text = String::from_utf8_lossy(&ran.stdout);
-    let held: Vec<bool> = serde_json::from_str(&text)
+    let checks: Vec<bool> = serde_json::from_str(&text)
         .unwrap_or_else(|_| panic!("{text}{}", String::from_utf8_lossy(&ran.stderr)));
-    assert_eq!(held.len(), 4 * roots.len() + 5);
-    assert!(held.iter().all(|held| *held), "{held:?}");
+    assert_eq!(checks.len(), 4 * roots.len() + 5);
+    assert!(checks.iter().all(|holds| *holds), "{checks:?}");
 }

@@ -149,11 +149,13 @@ async fn a_second_factor_is_asked_for_once_it_was_shown_to_work() {
 
 /// The code of a secret in base 32 at an instant, computed anew from RFC 6238.
 fn totp(secret: &str, now: model::Timestamp) -> String {
+    use std::fmt::Write as _;
+
     use hmac::Mac as _;
     let mut bits = String::new();
     for letter in secret.bytes() {
         let value = if letter.is_ascii_digit() { letter - b'2' + 26 } else { letter - b'A' };
-        bits.push_str(&format!("{value:05b}"));
+        write!(bits, "{value:05b}").unwrap();
     }
     let bytes: Vec<u8> = bits
         .as_bytes()

@@ -119,7 +119,7 @@ async fn a_match_is_answered_and_the_answer_taken_back() {
     let number = open
         .matches
         .iter()
-        .find(|one| one.left.name.starts_with("A") && one.right.name.starts_with("A"))
+        .find(|one| one.left.name.starts_with('A') && one.right.name.starts_with('A'))
         .unwrap()
         .number;
     let mut me = face.role(Role::Officer).await;

@@ -121,7 +121,7 @@ fn reload_on_signal(
                 }
             }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     })
 }
 

@@ -167,7 +167,10 @@ impl Face {
         fields: &[(&str, &str)],
         headers: &[(&str, &str)],
     ) -> Answer {
-        let encoded = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+        let encoded = |text: &str| {
+            let bytes: Vec<String> = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
+            bytes.concat()
+        };
         let form: Vec<String> =
             fields.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
         let mut request = Request::post(path).header("content-type", "application/x-www-form-urlencoded");

@@ -153,7 +153,7 @@ fn totp(secret: &str, now: model::Timestamp) -> String {
     let mut bits = String::new();
     for letter in secret.bytes() {
         let value = if letter.is_ascii_digit() { letter - b'2' + 26 } else { letter - b'A' };
-        bits.push_str(&format!("{value:05b}"));
+        bits.extend((0..5).rev().map(|bit| if value >> bit & 1 == 1 { '1' } else { '0' }));
     }
     let bytes: Vec<u8> = bits
         .as_bytes()

@@ -1,6 +1,6 @@
 // Browser tests of the console, in real Chromium over the real binary's demo.
 //
-//   RINGFENCE=path/to/ringfence CHROMIUM=/usr/bin/chromium node run.mjs [--pictures DIR]
+//   RINGFENCE=path/to/ringfence CHROMIUM=/usr/bin/chromium node run.mjs [--pictures DIR] [--only WORDS]
 //
 // Every page as each role, light and dark, on a phone and on a desk, with script and without; the story step by step; steps
 // that take two people; the keyboard. On each page: no violation of WCAG 2.2 A and AA that axe finds, nothing refused by the
@@ -17,7 +17,9 @@ import { chromium } from "playwright-core";
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const binary = process.env.RINGFENCE ?? here("../../target/debug/ringfence");
 const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-const pictures = process.argv.includes("--pictures") ? process.argv[process.argv.indexOf("--pictures") + 1] : null;
+const option = (name) => (process.argv.includes(name) ? process.argv[process.argv.indexOf(name) + 1] : null);
+const pictures = option("--pictures");
+const only = option("--only");
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const PAGE_MAX_BYTES = 100_000;
 const DESK = { width: 1280, height: 900 };
@@ -37,6 +39,7 @@ async function startDemo() {
 let checks = 0;
 /** Runs one named test; a failure names it. */
 async function test(name, work) {
+  if (only && !name.includes(only)) return;
   const begun = Date.now();
   try {
     await work();
@@ -155,6 +158,7 @@ for (const javaScriptEnabled of [true, false]) {
       assert.equal(new URL(page.url()).searchParams.get("as_of"), day);
       if (pictures && javaScriptEnabled) {
         mkdirSync(pictures, { recursive: true });
+        await page.setViewportSize({ width: 1280, height: 1120 });
         await page.screenshot({ path: `${pictures}/symantec-${day.slice(0, 4)}.png` });
       }
     }
@@ -218,7 +222,7 @@ for (const javaScriptEnabled of [true, false]) {
     await second.getByRole("link", { name: "Symantec" }).first().click();
     await second.getByRole("button", { name: "Agree" }).click();
     assert.ok((await second.getByRole("status").innerText()).includes(`It is now removed on ${tier}`));
-    await inspect(second, "after the step");
+    await inspect(second, "after the step", javaScriptEnabled);
     await Promise.all([one.close(), two.close()]);
   });
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use super::input::Graph;
 
 /// The size of a box, and the room between boxes and rows.
-pub(crate) const BOX_WIDTH: i32 = 208;
+pub(crate) const BOX_WIDTH: i32 = 236;
 pub(crate) const BOX_HEIGHT: i32 = 52;
 const BETWEEN: i32 = 56;
 const BETWEEN_ROWS: i32 = 112;

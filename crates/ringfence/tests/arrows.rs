@@ -128,7 +128,7 @@ const TEST_ARROWS: &[(&str, &[&str])] = &[
     ("store", &["programme", "store"]),
     ("store-sqlite", &["programme"]),
     ("exchange", &["store-sqlite", "testkit"]),
-    ("console", &["guard", "testkit"]),
+    ("console", &["guard", "taxii", "testkit"]),
     ("hub", &["matcher", "release", "stix", "store", "store-sqlite", "taxii-client", "testkit"]),
     ("intake", &[]),
     ("ringfence", &["testkit"]),

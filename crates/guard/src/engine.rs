@@ -15,6 +15,7 @@ mod disposal;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use model::{Clock, Timestamp};
@@ -26,7 +27,7 @@ use crate::config::{Config, Feed, Mode};
 use crate::customers::Customers;
 use crate::follow::{BlindFeed, BlindLine, Cursor, Me, News, Received};
 use crate::frequency::Counts as Frequencies;
-use crate::hold::{Frame, Hold, HoldError, Kept, KeptRef};
+use crate::hold::{Frame, Hold, HoldError, Kept, KeptRef, Tidied};
 use crate::indicator::{self, Object, ObjectRef, Rights, id_of};
 use crate::judge::{Hit, Judge};
 use crate::lease::{Lease, Standing};
@@ -123,6 +124,8 @@ pub struct Engine {
     unreadable: u64,
     /// Something that is gone is still on the disk, encrypted.
     is_untidy: bool,
+    /// Who writes the store anew meanwhile.
+    tidying: Option<JoinHandle<Result<Tidied, HoldError>>>,
     quiet_since: Instant,
     is_warned: bool,
 }
@@ -171,6 +174,7 @@ impl Engine {
             certificates: Vec::new(),
             unreadable: 0,
             is_untidy: false,
+            tidying: None,
             quiet_since: began,
             is_warned: false,
         })
@@ -391,9 +395,26 @@ impl Engine {
             Standing::Ending(_) | Standing::Over => {}
             Standing::Held(_) => self.is_warned = false,
         }
-        if self.quiet_since.elapsed() > QUIET && (self.is_untidy || self.hold.wants_compaction()) {
-            self.hold.rewrite((self.random)(), |_| true)?;
-            self.is_untidy = false;
+        self.tidy()
+    }
+
+    /// Takes what is gone off the disk. The writing is done beside: news, time and hits do not wait for it.
+    fn tidy(&mut self) -> Result<(), HoldError> {
+        if let Some(thread) = self.tidying.take_if(|thread| thread.is_finished()) {
+            // Until it is adopted, all is as untidy as before.
+            let was_untidy = std::mem::replace(&mut self.is_untidy, true);
+            if let Ok(tidied) = thread.join() {
+                self.is_untidy = !self.hold.adopt(tidied?)? || was_untidy;
+            }
+        }
+        let is_due = self.quiet_since.elapsed() > QUIET && (self.is_untidy || self.hold.wants_compaction());
+        if is_due && self.tidying.is_none() {
+            let tidying = self.hold.tidying((self.random)())?;
+            let thread = std::thread::Builder::new().name("tidy".to_owned()).spawn(move || tidying.run());
+            match thread {
+                Ok(thread) => (self.tidying, self.is_untidy) = (Some(thread), false),
+                Err(error) => warn!("what is gone stays on the disk, encrypted, for now: {error}"),
+            }
         }
         Ok(())
     }

@@ -207,6 +207,37 @@ pub struct Hold {
     bytes_live: u64,
 }
 
+/// A file that is to be written anew, up to where it was when this was made.
+#[derive(Debug)]
+pub struct Tidying {
+    until: Hold,
+    generation: [u8; 16],
+}
+
+/// A file written anew beside the one that it is a copy of.
+#[derive(Debug)]
+pub struct Tidied {
+    /// The generation of the other.
+    of: [u8; 16],
+    /// So many frames of the other are in it.
+    frames: u64,
+    anew: Hold,
+}
+
+impl Tidying {
+    /// Writes. It takes seconds for a million indicators, and needs nobody to wait.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the disk does.
+    pub fn run(self) -> Result<Tidied, HoldError> {
+        let Self { until, generation } = self;
+        let anew = until.copied(&until.path.with_extension("tidy"), generation, |_| true)?;
+        anew.file.sync_data().map_err(io_error("synced", &anew.path))?;
+        Ok(Tidied { of: until.generation, frames: until.frames(), anew })
+    }
+}
+
 impl Hold {
     /// Opens the store in a folder, or makes it with `generation`, and gives every frame in it to `take`, in order.
     ///
@@ -300,14 +331,26 @@ impl Hold {
     ///
     /// Fails if the disk does; then the frame is not there.
     pub fn append(&mut self, frame: &Frame, objects: &[Vec<u8>]) -> Result<(), HoldError> {
+        let (bytes, frames) = (self.bytes, self.places.len());
+        self.write(frame, objects)?;
+        self.file.sync_data().map_err(|error| {
+            // Nothing that may or may not be there: the next frame would come to stand behind it.
+            let _: io::Result<()> = self.file.set_len(bytes);
+            self.bytes = bytes;
+            self.places.truncate(frames);
+            io_error("written", &self.path)(error)
+        })
+    }
+
+    /// Adds a frame, which is not durable yet.
+    fn write(&mut self, frame: &Frame, objects: &[Vec<u8>]) -> Result<(), HoldError> {
         let cipher = cipher(&self.key);
         let number = self.frames();
         let mut sealed = seal(&cipher, &self.generation, 2 * number, frame);
         let length = u32::try_from(sealed.len() - 4).unwrap_or(u32::MAX);
         sealed.extend(seal(&cipher, &self.generation, 2 * number + 1, &objects));
-        let written = self.file.write_all(&sealed).and_then(|()| self.file.sync_data());
-        if let Err(error) = written {
-            // Nothing half there: the next frame would come to stand behind it.
+        if let Err(error) = self.file.write_all(&sealed) {
+            // Nothing half there.
             let _: io::Result<()> = self.file.set_len(self.bytes);
             return Err(io_error("written", &self.path)(error));
         }
@@ -451,15 +494,23 @@ impl Hold {
     /// Fails if the disk does, or at what is damaged.
     pub fn each(&self, mut take: impl FnMut(Frame, Vec<Vec<u8>>)) -> Result<(), HoldError> {
         let cipher = cipher(&self.key);
-        for (number, (at, length)) in (0..).zip(&self.places) {
-            let frame = self.frame(&cipher, number)?;
-            let at = at + u64::from(*length);
-            let length = self.bytes_at::<4>(at)?;
-            let objects = self.part(&cipher, 2 * number + 1, at + 4, u32::from_le_bytes(length))?;
-            let objects = objects.and_then(|plain| postcard::from_bytes(&plain).ok());
-            take(frame, objects.ok_or_else(|| self.damaged(number))?);
+        for number in 0..self.frames() {
+            let (frame, objects) = self.whole(&cipher, number)?;
+            take(frame, objects);
         }
         Ok(())
+    }
+
+    /// A frame with its objects.
+    fn whole(&self, cipher: &XChaCha20Poly1305, number: u64) -> Result<(Frame, Vec<Vec<u8>>), HoldError> {
+        let frame = self.frame(cipher, number)?;
+        let place = usize::try_from(number).ok().and_then(|number| self.places.get(number));
+        let (at, length) = place.copied().ok_or_else(|| self.damaged(number))?;
+        let at = at + u64::from(length);
+        let length = self.bytes_at::<4>(at)?;
+        let objects = self.part(cipher, 2 * number + 1, at + 4, u32::from_le_bytes(length))?;
+        let objects = objects.and_then(|plain| postcard::from_bytes(&plain).ok());
+        Ok((frame, objects.ok_or_else(|| self.damaged(number))?))
     }
 
     fn frame(&self, cipher: &XChaCha20Poly1305, number: u64) -> Result<Frame, HoldError> {
@@ -521,25 +572,71 @@ impl Hold {
     ///
     /// Fails if the disk does; then the old file stays.
     pub fn rewrite(&mut self, generation: [u8; 16], keeps: impl Fn(&str) -> bool) -> Result<(), HoldError> {
-        let last = self.last()?;
-        let beside = self.path.with_extension("new");
-        let _: io::Result<()> = fs::remove_file(&beside);
-        let mut anew = Self::create(beside.clone(), self.key.clone(), generation)?;
-        let (mut number, mut failed) = (0_u64, None);
-        self.each(|frame, objects| {
-            if keeps(&frame.feed) && failed.is_none() {
-                let (frame, objects) = last.live(frame, objects, number);
-                failed = anew.append(&frame, &objects).err();
-            }
-            number += 1;
-        })?;
-        if let Some(error) = failed {
-            return Err(error);
+        let anew = self.copied(&self.path.with_extension("new"), generation, keeps)?;
+        self.replace_by(anew)
+    }
+
+    /// What [`Hold::rewrite`] does, to be done elsewhere while this goes on being written; [`Hold::adopt`] ends it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be opened once more.
+    pub fn tidying(&self, generation: [u8; 16]) -> Result<Tidying, HoldError> {
+        let file = self.file.try_clone().map_err(io_error("opened", &self.path))?;
+        let (path, key, places) = (self.path.clone(), self.key.clone(), self.places.clone());
+        let until =
+            Self { path, key, file, generation: self.generation, places, bytes: self.bytes, bytes_live: 0 };
+        Ok(Tidying { until, generation })
+    }
+
+    /// Takes the place of the file by a tidied one, to which what has come since is added. Says whether it did: not if the file
+    /// was written anew meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the disk does; then the old file stays.
+    pub fn adopt(&mut self, tidied: Tidied) -> Result<bool, HoldError> {
+        let Tidied { of, frames, mut anew } = tidied;
+        if of != self.generation {
+            fs::remove_file(&anew.path).map_err(io_error("removed", &anew.path))?;
+            return Ok(false);
         }
-        fs::rename(&beside, &self.path).map_err(io_error("renamed", &beside))?;
+        let cipher = cipher(&self.key);
+        for number in frames..self.frames() {
+            let (frame, objects) = self.whole(&cipher, number)?;
+            anew.write(&frame, &objects)?;
+        }
+        self.replace_by(anew)?;
+        Ok(true)
+    }
+
+    /// A copy without what is gone, not yet durable.
+    fn copied(
+        &self,
+        to: &Path,
+        generation: [u8; 16],
+        keeps: impl Fn(&str) -> bool,
+    ) -> Result<Self, HoldError> {
+        let last = self.last()?;
+        let _: io::Result<()> = fs::remove_file(to);
+        let mut anew = Self::create(to.to_owned(), self.key.clone(), generation)?;
+        let cipher = cipher(&self.key);
+        for number in 0..self.frames() {
+            let (frame, objects) = self.whole(&cipher, number)?;
+            if keeps(&frame.feed) {
+                let (frame, objects) = last.live(frame, objects, number);
+                anew.write(&frame, &objects)?;
+            }
+        }
+        anew.bytes_live = anew.bytes;
+        Ok(anew)
+    }
+
+    fn replace_by(&mut self, mut anew: Self) -> Result<(), HoldError> {
+        anew.file.sync_data().map_err(io_error("synced", &anew.path))?;
+        fs::rename(&anew.path, &self.path).map_err(io_error("renamed", &anew.path))?;
         sync_folder(&self.path).map_err(io_error("synced", &self.path))?;
         anew.path.clone_from(&self.path);
-        anew.bytes_live = anew.bytes;
         *self = anew;
         Ok(())
     }
@@ -702,6 +799,14 @@ mod tests {
         Kept { rights: n, object: Object::FalsePositive { by, of: Vec::new(), stands: true } }
     }
 
+    fn indicator(id: u128, pattern: &str) -> Kept {
+        let indicator = crate::indicator::Indicator {
+            pattern: pattern.to_owned(),
+            ..crate::indicator::Indicator::empty(Uuid::from_u128(id))
+        };
+        Kept { rights: 7, object: Object::Indicator(Box::new(indicator)) }
+    }
+
     fn frame(n: u8) -> Frame {
         let put = vec![kept(n)];
         Frame {
@@ -738,6 +843,45 @@ mod tests {
         let mut objects = Vec::new();
         hold.each(|_, its| objects.extend(its)).unwrap();
         assert_eq!(objects, (0..5).flat_map(object).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_store_is_tidied_beside_while_it_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut hold, _) = read(folder.path(), KEY).unwrap();
+        let put = |hold: &mut Hold, n: u8| {
+            let frame = Frame { put: vec![indicator(n.into(), "p")], ..frame(n) };
+            hold.append(&frame, &object(n)).unwrap();
+        };
+        (0..5).for_each(|n| put(&mut hold, n));
+        let gone = vec![Uuid::from_u128(1)];
+        hold.append(&Frame { gone, put: Vec::new(), ..frame(5) }, &[]).unwrap();
+        let tidying = hold.tidying([3; 16]).unwrap();
+        put(&mut hold, 6);
+        let tidied = std::thread::spawn(move || tidying.run()).join().unwrap().unwrap();
+        put(&mut hold, 7);
+        assert!(hold.adopt(tidied).unwrap());
+        put(&mut hold, 8);
+        let (hold, frames) = read(folder.path(), KEY).unwrap();
+        let held: Vec<Kept> = frames.into_iter().flat_map(|frame| frame.put).collect();
+        assert_eq!(held, [0, 2, 3, 4, 6, 7, 8].map(|n| indicator(n, "p")));
+        let mut objects = Vec::new();
+        hold.each(|_, its| objects.extend(its)).unwrap();
+        assert_eq!(objects, [0, 2, 3, 4, 6, 7, 8].map(object).concat());
+    }
+
+    #[test]
+    fn a_tidied_store_of_another_generation_is_not_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut hold, _) = read(folder.path(), KEY).unwrap();
+        (0..3).for_each(|n| append(&mut hold, n));
+        let tidied = hold.tidying([3; 16]).unwrap().run().unwrap();
+        hold.rewrite([4; 16], |feed| feed != "x").unwrap();
+        assert!(!hold.adopt(tidied).unwrap(), "it holds what has to be gone");
+        assert_eq!(read(folder.path(), KEY).unwrap().1, []);
+        let files: Vec<_> =
+            fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+        assert_eq!(files, ["indicators.hold"]);
     }
 
     #[test]
@@ -799,13 +943,6 @@ mod tests {
 
     #[test]
     fn writing_anew_keeps_the_last_version_and_the_cursor() {
-        let indicator = |id: u128, pattern: &str| Kept {
-            rights: 7,
-            object: Object::Indicator(Box::new(crate::indicator::Indicator {
-                pattern: pattern.to_owned(),
-                ..crate::indicator::Indicator::empty(Uuid::from_u128(id))
-            })),
-        };
         let folder = tempfile::tempdir().unwrap();
         let (mut hold, _) = read(folder.path(), KEY).unwrap();
         let first =

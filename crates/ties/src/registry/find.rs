@@ -90,7 +90,7 @@ mod tests {
 
     fn statement(number: usize, said: Said) -> Statement {
         let id = format!("s{number}").parse().unwrap();
-        let source = Source { document: "a test".to_owned(), ..Source::default() };
+        let source = Source { document: format!("document {number}"), ..Source::default() };
         Statement { id, said, source, recorded: Timestamp::EPOCH }
     }
 

@@ -114,7 +114,8 @@ const as = (who, options = {}) =>
 const at = (day, known = "2019-04-01") => `${symantec}?tier=cleared&as_of=${day}&known=${known}`;
 const forPeople = ["/", "/members", "/members?q=sym&tier=cleared&standing=listed", symantec, at("2008-03-01"), at("2011-11-15"),
   at("2012-03-31"), `${at("2008-03-01")}&end=stake-symantec`, "/ties/stake-symantec", "/account",
-  "/hits", "/programme", "/programme?cases=run", "/ledger", "/ledger?kind=decision", "/ledger/entries/1", "/first-run"];
+  "/hits", "/programme", "/programme?cases=run", "/ledger", "/ledger?kind=decision", "/ledger/entries/1", "/first-run",
+  "/ties", "/ties?q=huawei", "/ties/lists", "/ties/matches", "/ties/unsettled", "/content", "/release"];
 const pagesOf = {
   "an officer": forPeople,
   "an overseer": forPeople,

@@ -116,9 +116,10 @@ fn comes_up(telling: &mut Telling, site: &Site, duration: Duration) -> Result<()
                 count(u128::from(feed.report.active), "indicator", "indicators"),
                 took(duration)
             ),
-            format!(
-                "{refused} not taken, for this takes more than a look-up; the guard says so and goes on."
-            ),
+            match refused {
+                0 => "None is left out: what takes more than a look-up is evaluated.".to_owned(),
+                _ => format!("{refused} cannot be used here; the guard says why and goes on."),
+            },
         ],
         &json!({"active": feed.report.active, "refused": feed.report.refused, "ms": millis(duration)}),
     )

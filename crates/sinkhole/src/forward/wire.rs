@@ -110,15 +110,24 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads a name, following pointers, in lower case.
-    fn name(&mut self) -> Option<Name> {
+    /// Reads a name, following pointers, in lower case. No part of it may lie where the message is written to: in its header, or in
+    /// the seconds of a record, which begin at `changing`, in order.
+    fn name(&mut self, changing: &[u16]) -> Option<Name> {
         let mut wire = Vec::with_capacity(64);
         let mut reader = *self;
         self.skip_name()?;
         // A pointer leads to before where it was met, or the last one led: the way ends.
         let mut before = reader.at;
         loop {
-            match reader.u8()? {
+            let start = reader.at;
+            let kind = reader.u8()?;
+            let is_label = usize::from(kind) <= LABEL_BYTES_MAX;
+            let end = start + if is_label { 1 + usize::from(kind) } else { 2 };
+            let next = changing.partition_point(|at| usize::from(*at) + 4 <= start);
+            if start < HEADER_BYTES || changing.get(next).is_some_and(|at| usize::from(*at) < end) {
+                return None;
+            }
+            match kind {
                 0 => break,
                 length if usize::from(length) <= LABEL_BYTES_MAX => {
                     let label = reader.take(usize::from(length))?;
@@ -400,7 +409,7 @@ impl Scan {
             (0, TYPE_CNAME | TYPE_DNAME) => {
                 // The data may not reach beyond itself, but for pointers.
                 let mut data = Reader { bytes: &reader.bytes[..data_at + length], at: data_at };
-                self.aliases.push(data.name()?);
+                self.aliases.push(data.name(&self.ttls)?);
             }
             (0, TYPE_A) => {
                 self.addresses.push(Ipv4Addr::from(*data.first_chunk::<4>()?).into());
@@ -512,6 +521,15 @@ mod tests {
         assert_eq!(scan.addresses, ["192.0.2.1".parse::<IpAddr>().unwrap()]);
         assert_eq!((scan.ttl, scan.counts, scan.ttls.len()), (60, [2, 0, 0], 2));
         assert_eq!(scan.end - scan.records_at, 33);
+    }
+
+    #[test]
+    fn a_name_out_of_what_is_written_to_is_none() {
+        // An alias whose name lies in its own seconds, reaches into them, or lies in the header; and one in the question.
+        for (target, want) in [(35_u8, false), (34, false), (4, false), (12, true)] {
+            let record = [0xc0, 12, 0, 5, 0, 1, 1, b'a', 0, 0, 0, 2, 0xc0, target];
+            assert_eq!(Scan::read(&answer(&record, [1, 0, 0])).is_some(), want, "{target}");
+        }
     }
 
     #[test]

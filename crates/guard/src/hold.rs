@@ -863,8 +863,8 @@ mod tests {
         assert!(hold.adopt(tidied).unwrap());
         put(&mut hold, 8);
         let (hold, frames) = read(folder.path(), KEY).unwrap();
-        let held: Vec<Kept> = frames.into_iter().flat_map(|frame| frame.put).collect();
-        assert_eq!(held, [0, 2, 3, 4, 6, 7, 8].map(|n| indicator(n, "p")));
+        let there: Vec<Kept> = frames.into_iter().flat_map(|frame| frame.put).collect();
+        assert_eq!(there, [0, 2, 3, 4, 6, 7, 8].map(|n| indicator(n, "p")));
         let mut objects = Vec::new();
         hold.each(|_, its| objects.extend(its)).unwrap();
         assert_eq!(objects, [0, 2, 3, 4, 6, 7, 8].map(object).concat());

@@ -208,7 +208,7 @@ impl Quarantine {
 
     fn begin<S>(
         self: &Arc<Self>,
-        stream: S,
+        mut stream: S,
         name: &Arc<str>,
         stop: &watch::Receiver<bool>,
         sessions: &mut JoinSet<()>,
@@ -224,7 +224,8 @@ impl Quarantine {
         let (this, name, stop) = (Arc::clone(self), Arc::clone(name), stop.clone());
         sessions.spawn(async move {
             let _permit: OwnedSemaphorePermit = permit;
-            if let Err(ended) = session::serve(&this, &name, stream, stop).await {
+            // Counted before the connection is closed: whoever sees it closed finds it counted.
+            if let Err(ended) = session::serve(&this, &name, &mut stream, stop).await {
                 this.count(|counts| match &ended {
                     Ended::Violation(_) => counts.violations += 1,
                     Ended::Silence => counts.silences += 1,

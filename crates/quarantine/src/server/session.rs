@@ -51,7 +51,7 @@ enum Step {
 pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     quarantine: &Arc<Quarantine>,
     listener: &Arc<str>,
-    mut stream: S,
+    stream: &mut S,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), Ended> {
     let mut session = Session::new(Wishes::default());
@@ -73,7 +73,7 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
                         let queue_id = session.macros().value("i").unwrap_or_default();
                         mail.queue_id = String::from_utf8_lossy(queue_id).into_owned();
                         mail.actions = session.actions();
-                        decide(quarantine, &mut session, mail, &mut stream, &mut out).await?;
+                        decide(quarantine, &mut session, mail, stream, &mut out).await?;
                     }
                 }
             }

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
+use model::{Problem, Problems};
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
@@ -23,7 +24,6 @@ pub use faces::{
     Channel, Export, ExportFormat, Flows, Forwarder, Landing, MailAction, Milter, OnFailure, Quarantine, Rpz,
     RpzAction, Secondary, Sinkhole, TsigKey,
 };
-pub use sense::{ConfigError, Problem};
 
 /// What a feed's indicators do when they match.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
@@ -166,14 +166,10 @@ impl Config {
     /// # Errors
     ///
     /// Fails with everything that is wrong with it.
-    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+    pub fn load(path: &Path) -> Result<Self, Problems> {
         let file = path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|error| {
-            ConfigError::one(Problem::new(
-                &file,
-                format!("it cannot be read: {error}"),
-                "name a readable file",
-            ))
+            Problems::from(Problem::new(&file, format!("it cannot be read: {error}"), "name a readable file"))
         })?;
         let folder = path.parent().unwrap_or(Path::new("."));
         Self::parse(&file, &text, folder)
@@ -184,11 +180,11 @@ impl Config {
     /// # Errors
     ///
     /// Fails with everything that is wrong with it.
-    pub fn parse(file: &str, text: &str, folder: &Path) -> Result<Self, ConfigError> {
+    pub fn parse(file: &str, text: &str, folder: &Path) -> Result<Self, Problems> {
         let written: Written = toml::from_str(text).map_err(|error| {
             let message = error.message().trim_end().replace('\n', ", ");
             let problem = Problem::new(file, message, "docs/guard.md lists what belongs into this file");
-            ConfigError::one(match error.span() {
+            Problems::from(match error.span() {
                 Some(span) => problem.at(text, span.start),
                 None => problem,
             })

@@ -10,6 +10,7 @@ mod clock;
 mod grade;
 mod id;
 mod member;
+mod problem;
 mod standing;
 mod timestamp;
 
@@ -18,5 +19,6 @@ pub use clock::{Clock, ManualClock, MovedClock, SystemClock};
 pub use grade::{Grade, UnknownGrade};
 pub use id::{CollectionId, CredentialId, Epoch, IdError, LabelId, MemberId, ProgrammeName, Tier};
 pub use member::{Member, MemberKind, Subject, UnknownMemberKind};
+pub use problem::{Problem, Problems};
 pub use standing::{InvalidTransition, Standing, StandingChange, UnknownStanding};
 pub use timestamp::{ParseTimestampError, Timestamp};

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::error::Problem;
+use model::Problem;
 
 /// Its name.
 pub(crate) const FILE: &str = "lists/allow.txt";

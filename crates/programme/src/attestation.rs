@@ -5,10 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use model::Problem;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::error::{self, Problem};
+use crate::read;
 
 const FILE: &str = "attestation.toml";
 
@@ -58,8 +59,8 @@ pub(crate) fn read(files: &BTreeMap<String, Vec<u8>>) -> Result<Option<Questionn
     if !files.contains_key(FILE) {
         return Ok(None);
     }
-    let text = error::text(files, FILE).map_err(|problem| vec![problem])?;
-    let raw = error::toml::<Raw>(FILE, text).map_err(|problem| vec![problem])?;
+    let text = read::text(files, FILE).map_err(|problem| vec![problem])?;
+    let raw = read::toml::<Raw>(FILE, text).map_err(|problem| vec![problem])?;
     let mut problems = Vec::new();
     let mut seen = BTreeSet::new();
     let mut questions = Vec::new();

@@ -9,12 +9,12 @@ mod vetting;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{CollectionId, MemberKind, Role, Standing, Subject, Tier};
+use model::{CollectionId, MemberKind, Problem, Role, Standing, Subject, Tier};
 use serde::Deserialize;
 use toml::Spanned;
 
 use crate::Settings;
-use crate::error::{self, Problem};
+use crate::read;
 use crate::settings::{PAP_LEVELS, TLP_LEVELS, level};
 
 pub use vetting::{VettingCase, VettingCases};
@@ -171,12 +171,12 @@ pub(crate) fn read(
     let mut all = AllCases::default();
     let mut problems = Vec::new();
     for name in files.keys().filter(|name| name.starts_with("cases/")) {
-        match error::text(files, name) {
+        match read::text(files, name) {
             Ok(text) if vetting::is_vetting(text) => match vetting::read(name, text, settings) {
                 Ok(cases) => all.vetting.extend(cases),
                 Err(found) => problems.extend(found),
             },
-            Ok(text) => match error::toml::<RawFile>(name, text) {
+            Ok(text) => match read::toml::<RawFile>(name, text) {
                 Ok(raw) => {
                     let Some(settings) = settings else { continue };
                     let mut sense =

@@ -2,8 +2,7 @@
 
 use cedar_policy::{Policy, PolicySet, Schema, ValidationMode, Validator};
 use miette::Diagnostic;
-
-use crate::error::Problem;
+use model::Problem;
 
 /// A file of policies: its name within the folder, its text, and what Cedar made of it.
 pub(crate) struct PolicyFile<'a> {

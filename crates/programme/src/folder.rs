@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use crate::error::{LoadError, Problem};
+use model::{Problem, Problems};
 
 /// A programme is text that people write; a file above this is there by mistake.
 const FILE_SIZE_MAX_BYTES: u64 = 16 * 1024 * 1024;
@@ -49,11 +49,11 @@ pub(crate) fn misplaced(files: &BTreeMap<String, Vec<u8>>) -> Vec<Problem> {
 
 /// Reads the folder's files. Names that begin with a dot or end in `~` are passed over: they are a version
 /// control's or an editor's.
-pub(crate) fn read(dir: &Path) -> Result<BTreeMap<String, Vec<u8>>, LoadError> {
+pub(crate) fn read(dir: &Path) -> Result<BTreeMap<String, Vec<u8>>, Problems> {
     let mut files = BTreeMap::new();
     let mut problems = Vec::new();
     read_into(dir, "", &mut files, &mut problems);
-    if problems.is_empty() { Ok(files) } else { Err(LoadError::new(problems)) }
+    if problems.is_empty() { Ok(files) } else { Err(Problems::new(problems)) }
 }
 
 fn read_into(dir: &Path, prefix: &str, files: &mut BTreeMap<String, Vec<u8>>, problems: &mut Vec<Problem>) {

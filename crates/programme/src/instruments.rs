@@ -7,12 +7,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{Tier, Timestamp};
+use model::{Problem, Tier, Timestamp};
 use serde::{Deserialize, Serialize};
 use ties::{EntityId, Period, TieId};
 use toml::Spanned;
 
-use crate::error::{self, Problem};
+use crate::read;
 use crate::settings::Settings;
 
 const FILE: &str = "instruments.toml";
@@ -126,8 +126,8 @@ pub(crate) fn read(
     if !files.contains_key(FILE) {
         return Ok(Vec::new());
     }
-    let text = error::text(files, FILE).map_err(|problem| vec![problem])?;
-    let raw = error::toml::<Raw>(FILE, text).map_err(|problem| vec![problem])?;
+    let text = read::text(files, FILE).map_err(|problem| vec![problem])?;
+    let raw = read::toml::<Raw>(FILE, text).map_err(|problem| vec![problem])?;
     let mut problems = Vec::new();
     let mut wrong = |at: &Spanned<String>, message: String, remedy: &str| {
         problems.push(Problem::new(FILE, message, remedy).at(text, at.span().start));

@@ -28,19 +28,19 @@ mod allow;
 mod attestation;
 mod case;
 mod cedar;
-mod error;
 mod folder;
 mod instruments;
 mod lists;
 mod packs;
 mod policies;
+mod read;
 mod settings;
 mod template;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use model::{CollectionId, Tier};
+use model::{CollectionId, Problem, Problems, Tier};
 use sha2::{Digest, Sha256};
 use ties::Statement;
 
@@ -50,7 +50,6 @@ pub use attestation::{Question, Questionnaire};
 pub use case::{
     CaseAction, CaseMember, CaseWho, Expectation, ReleaseCase, ReleaseCases, VettingCase, VettingCases,
 };
-pub use error::{LoadError, Problem};
 pub use instruments::{DutyKind, Instrument, InstrumentKind, Transform};
 pub use packs::{Pack, PackRule};
 pub use policies::{Policies, Rule};
@@ -81,7 +80,7 @@ impl Programme {
     /// # Errors
     ///
     /// Lists everything that is wrong with the folder, not only the first fault.
-    pub fn load(dir: &Path) -> Result<Self, LoadError> {
+    pub fn load(dir: &Path) -> Result<Self, Problems> {
         Self::from_files(&folder::read(dir)?)
     }
 
@@ -90,7 +89,7 @@ impl Programme {
     /// # Errors
     ///
     /// As [`load`](Self::load).
-    pub fn from_files(files: &BTreeMap<String, Vec<u8>>) -> Result<Self, LoadError> {
+    pub fn from_files(files: &BTreeMap<String, Vec<u8>>) -> Result<Self, Problems> {
         let mut problems = folder::misplaced(files);
         let mut gather = |found: Vec<Problem>| problems.extend(found);
         let settings = settings::read(files).map_err(&mut gather).ok();
@@ -117,10 +116,10 @@ impl Programme {
             Some(packs),
         ) = whole
         else {
-            return Err(LoadError::new(problems));
+            return Err(Problems::new(problems));
         };
         if !problems.is_empty() {
-            return Err(LoadError::new(problems));
+            return Err(Problems::new(problems));
         }
         let (files, digest) = (files.clone(), digest(files));
         Ok(Self { files, digest, settings, policies, packs, lists, allow, instruments, questionnaire, cases })

@@ -7,13 +7,11 @@
 
 use std::collections::BTreeMap;
 
-use model::Timestamp;
+use model::{Problem, Timestamp};
 use serde::Deserialize;
 use ties::{
     Entity, EntityId, EntityKind, ListId, Listing, Name, PartialDate, Period, Said, Source, Statement,
 };
-
-use crate::error::Problem;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

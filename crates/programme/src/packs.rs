@@ -17,12 +17,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::{Effect, Policy, PolicyId};
-use model::{Grade, Tier, Timestamp};
+use model::{Grade, Problem, Tier, Timestamp};
 use ties::{Day, PartialDate, Period, Truth};
 
 use crate::Policies;
 use crate::cedar::PolicyFile;
-use crate::error::{self, Problem};
+use crate::read;
 use crate::settings::{PackSettings, Settings};
 
 /// The action that a rule speaks of.
@@ -92,7 +92,7 @@ pub(crate) fn read(
     let mut ids = BTreeSet::new();
     for about in &settings.packs {
         let file = file_of(about);
-        let parsed = error::text(files, &file)
+        let parsed = read::text(files, &file)
             .map_err(|problem| vec![problem])
             .and_then(|text| PolicyFile::parse(&file, text));
         match parsed {

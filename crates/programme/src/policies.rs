@@ -7,9 +7,10 @@
 use std::collections::BTreeMap;
 
 use cedar_policy::{Effect, PolicyId, PolicySet, Schema};
+use model::Problem;
 
 use crate::cedar::{PolicyFile, diagnosed};
-use crate::error::{self, Problem};
+use crate::read;
 
 const SCHEMA: &str = "schema.cedarschema";
 const RELEASE: &str = "release.cedar";
@@ -66,8 +67,8 @@ impl Policies {
 pub(crate) fn read(files: &BTreeMap<String, Vec<u8>>) -> Result<Policies, Vec<Problem>> {
     let mut problems = Vec::new();
     let schema =
-        error::text(files, SCHEMA).and_then(parse_schema).map_err(|problem| problems.push(problem)).ok();
-    let release = error::text(files, RELEASE)
+        read::text(files, SCHEMA).and_then(parse_schema).map_err(|problem| problems.push(problem)).ok();
+    let release = read::text(files, RELEASE)
         .map_err(|problem| vec![problem])
         .and_then(|text| PolicyFile::parse(RELEASE, text))
         .map_err(|found| problems.extend(found))

@@ -11,11 +11,11 @@ mod webhooks;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{CollectionId, MemberId, MemberKind, ProgrammeName, Role, Tier, Timestamp};
+use model::{CollectionId, MemberId, MemberKind, Problem, ProgrammeName, Role, Tier, Timestamp};
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::error::{self, Problem};
+use crate::read;
 
 pub use guard::GuardSettings;
 pub use limits::Limits;
@@ -207,8 +207,8 @@ struct RawCollection {
 }
 
 pub(crate) fn read(files: &BTreeMap<String, Vec<u8>>) -> Result<Settings, Vec<Problem>> {
-    let text = error::text(files, FILE).map_err(|problem| vec![problem])?;
-    let raw = error::toml::<RawSettings>(FILE, text).map_err(|problem| vec![problem])?;
+    let text = read::text(files, FILE).map_err(|problem| vec![problem])?;
+    let raw = read::toml::<RawSettings>(FILE, text).map_err(|problem| vec![problem])?;
     let mut sense = Sense { text, problems: Vec::new() };
     let settings = sense.settings(raw);
     match settings {

@@ -142,7 +142,7 @@ fn a_fault_is_named_with_file_line_and_remedy() {
     ];
     for (file, from, to, message, line) in table {
         let error = Programme::from_files(&edited(file, from, to)).unwrap_err();
-        let problem = &error.problems()[0];
+        let problem = &error.as_slice()[0];
         let said = error.to_string();
         assert_eq!(problem.file, file, "{said}");
         assert!(said.contains(message), "{to}: {said}");
@@ -160,7 +160,7 @@ fn all_faults_are_named_at_once() {
     files.insert("release.ceder".to_owned(), Vec::new());
     files.insert("cases/deep/case.toml".to_owned(), Vec::new());
     let error = Programme::from_files(&files).unwrap_err();
-    let found: Vec<_> = error.problems().iter().map(|problem| problem.file.as_str()).collect();
+    let found: Vec<_> = error.as_slice().iter().map(|problem| problem.file.as_str()).collect();
     assert_eq!(found, ["cases/deep/case.toml", "programme.toml", "release.ceder", "schema.cedarschema"]);
 }
 
@@ -179,7 +179,7 @@ fn a_policy_with_a_slot_is_refused() {
 fn a_policy_that_can_never_apply_is_refused() {
     let files = edited("release.cedar", "resource.tlp >= 4", "resource is Member");
     let error = Programme::from_files(&files).unwrap_err();
-    assert_eq!(error.problems()[0].file, "release.cedar", "{error}");
+    assert_eq!(error.as_slice()[0].file, "release.cedar", "{error}");
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn vetting_is_optional_and_its_files_are_named() {
     files.remove("rules/ownership.cedar");
     files.remove("rules/bis.cedar");
     let error = Programme::from_files(&files).unwrap_err();
-    assert_eq!(error.problems()[0].file, "rules/bis.cedar", "{error}");
+    assert_eq!(error.as_slice()[0].file, "rules/bis.cedar", "{error}");
 }
 
 #[test]
@@ -258,7 +258,7 @@ fn a_rule_that_would_silently_not_count_is_refused() {
     for (from, to, want) in cases {
         let error = Programme::from_files(&edited("rules/strict.cedar", from, to)).unwrap_err();
         let told =
-            error.problems().iter().any(|p| p.file == "rules/strict.cedar" && p.message.contains(want));
+            error.as_slice().iter().any(|p| p.file == "rules/strict.cedar" && p.message.contains(want));
         assert!(told, "{to}: {error}");
     }
 }
@@ -281,7 +281,7 @@ fn what_vetting_means_is_checked() {
         Programme::from_files(&edited("instruments.toml", "[\"cleared\"]", "[\"secret\"]")).unwrap_err();
     assert!(error.to_string().contains("no tier `secret`"), "{error}");
     let error = Programme::from_files(&edited("attestation.toml", "id = \"1b\"", "id = \"1a\"")).unwrap_err();
-    assert_eq!(error.problems()[0].line, Some(line_of("attestation.toml", "id = \"1b\"")), "{error}");
+    assert_eq!(error.as_slice()[0].line, Some(line_of("attestation.toml", "id = \"1b\"")), "{error}");
 }
 
 #[test]

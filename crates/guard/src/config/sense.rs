@@ -1,7 +1,6 @@
 //! Whether what the file says makes sense: names that refer to something, ranges, and who listens where.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -9,7 +8,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use matcher::{Key, Scope};
-use thiserror::Error;
+use model::{Problem, Problems};
 use toml::Spanned;
 
 use super::faces;
@@ -18,67 +17,6 @@ use super::{
     Quarantine, Rpz, Secondary, Service, Sinkhole, TsigKey, Written,
 };
 use crate::faces::rpz::{ADDRESSES_LABEL, ALLOW_LABEL};
-
-/// One fault: where it is, what it is, and what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    file: String,
-    line: Option<usize>,
-    message: String,
-    remedy: String,
-}
-
-impl Problem {
-    pub(super) fn new(file: &str, message: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { file: file.to_owned(), line: None, message: message.into(), remedy: remedy.into() }
-    }
-
-    pub(super) fn at(mut self, text: &str, offset: usize) -> Self {
-        let before = text.as_bytes().iter().take(offset);
-        self.line = Some(1 + before.filter(|byte| **byte == b'\n').count());
-        self
-    }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.file)?;
-        if let Some(line) = self.line {
-            write!(f, ":{line}")?;
-        }
-        write!(f, ": {}; {}", self.message, self.remedy)
-    }
-}
-
-/// Everything that is wrong with a configuration, one fault to a line.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub struct ConfigError {
-    problems: Vec<Problem>,
-}
-
-impl ConfigError {
-    pub(super) fn one(problem: Problem) -> Self {
-        Self { problems: vec![problem] }
-    }
-
-    /// The faults, in the order of the file.
-    #[must_use]
-    pub fn problems(&self) -> &[Problem] {
-        &self.problems
-    }
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, problem) in self.problems.iter().enumerate() {
-            if index > 0 {
-                writeln!(f)?;
-            }
-            problem.fmt(f)?;
-        }
-        Ok(())
-    }
-}
 
 const DEFAULT_POLL: Duration = Duration::from_mins(1);
 /// An indicator that has ended is let go of, and resolvers do not ask without end.
@@ -99,15 +37,10 @@ struct Checker<'a> {
     problems: Vec<Problem>,
 }
 
-pub(super) fn check(file: &str, text: &str, folder: &Path, written: Written) -> Result<Config, ConfigError> {
+pub(super) fn check(file: &str, text: &str, folder: &Path, written: Written) -> Result<Config, Problems> {
     let mut checker = Checker { file, text, folder, expose: written.expose, problems: Vec::new() };
     let config = checker.config(written);
-    let mut problems = checker.problems;
-    if problems.is_empty() {
-        return Ok(config);
-    }
-    problems.sort_by_key(|problem| problem.line);
-    Err(ConfigError { problems })
+    if checker.problems.is_empty() { Ok(config) } else { Err(Problems::new(checker.problems)) }
 }
 
 impl Checker<'_> {
@@ -565,7 +498,7 @@ mod tests {
         collection = "indicators"
     "#;
 
-    fn parse(text: &str) -> Result<Config, ConfigError> {
+    fn parse(text: &str) -> Result<Config, Problems> {
         Config::parse("guard.toml", text, Path::new("/etc/guard"))
     }
 
@@ -602,7 +535,7 @@ listen = ["192.0.2.1:53"]
 origin = "rpz.example"
 "#;
         let problems = parse(text).unwrap_err();
-        let told: Vec<_> = problems.problems().iter().map(|p| p.line).collect();
+        let told: Vec<_> = problems.as_slice().iter().map(|p| p.line).collect();
         assert_eq!(told, [3, 5, 6, 8, 11, 13, 14, 15, 17, 18].map(Some), "{problems}");
         assert!(problems.to_string().contains("guard.toml:17: 192.0.2.1:53 can be reached"), "{problems}");
     }

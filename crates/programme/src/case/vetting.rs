@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use model::{Grade, Tier, Timestamp};
+use model::{Grade, Problem, Tier, Timestamp};
 use serde::Deserialize;
 use ties::{
     Day, End, Ending, Entity, EntityId, ListId, Listing, PartialDate, Period, Said, Source, Statement, Tie,
@@ -15,8 +15,8 @@ use ties::{
 use toml::Spanned;
 
 use crate::Settings;
-use crate::error::{self, Problem};
 use crate::instruments::Instrument;
+use crate::read;
 
 /// The story and the questions of one file.
 #[derive(Clone, Debug, PartialEq)]
@@ -163,7 +163,7 @@ pub(crate) fn read(
     text: &str,
     settings: Option<&Settings>,
 ) -> Result<Option<VettingCases>, Vec<Problem>> {
-    let raw = error::toml::<Raw>(file, text).map_err(|problem| vec![problem])?;
+    let raw = read::toml::<Raw>(file, text).map_err(|problem| vec![problem])?;
     let Some(settings) = settings else { return Ok(None) };
     let mut sense = Sense { file, text, settings, problems: Vec::new() };
     let cases = sense.cases(raw);

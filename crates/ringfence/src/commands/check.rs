@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use clap::Args;
-use programme::{LoadError, Programme};
+use model::Problem;
+use programme::Programme;
 use release::Policy;
 use serde::Serialize;
 use vetting::Judge;
@@ -20,15 +21,6 @@ pub(crate) struct Check {
     dir: PathBuf,
 }
 
-/// One thing that is wrong.
-#[derive(Debug, Serialize)]
-struct Fault {
-    file: String,
-    line: Option<usize>,
-    message: String,
-    remedy: String,
-}
-
 #[derive(Debug, Default, Serialize)]
 struct Checked {
     ok: bool,
@@ -38,7 +30,7 @@ struct Checked {
     collections: usize,
     rules: usize,
     cases: usize,
-    faults: Vec<Fault>,
+    faults: Vec<Problem>,
 }
 
 impl Check {
@@ -52,7 +44,7 @@ impl Check {
 fn check(dir: &Path) -> Checked {
     let programme = match Programme::load(dir) {
         Ok(programme) => Arc::new(programme),
-        Err(error) => return Checked { faults: faults_of(&error), ..Checked::default() },
+        Err(error) => return Checked { faults: error.into_vec(), ..Checked::default() },
     };
     let settings = programme.settings();
     let mut checked = Checked {
@@ -71,7 +63,7 @@ fn check(dir: &Path) -> Checked {
             checked.cases = report.run;
             checked.faults = report.failures.into_iter().map(fault_of_case).collect();
         }
-        Err(error) => checked.faults.push(Fault {
+        Err(error) => checked.faults.push(Problem {
             file: "release.cedar".to_owned(),
             line: None,
             message: error.to_string(),
@@ -84,7 +76,7 @@ fn check(dir: &Path) -> Checked {
             checked.cases += report.run;
             checked.faults.extend(report.failures.into_iter().map(fault_of_vetting));
         }
-        Err(error) => checked.faults.push(Fault {
+        Err(error) => checked.faults.push(Problem {
             file: "schema.cedarschema".to_owned(),
             line: None,
             message: error.to_string(),
@@ -95,8 +87,8 @@ fn check(dir: &Path) -> Checked {
     checked
 }
 
-fn fault_of_vetting(failure: vetting::CaseFailure) -> Fault {
-    Fault {
+fn fault_of_vetting(failure: vetting::CaseFailure) -> Problem {
+    Problem {
         file: failure.file,
         line: Some(failure.line),
         message: format!("case `{}`: {}", failure.id, failure.message),
@@ -104,20 +96,8 @@ fn fault_of_vetting(failure: vetting::CaseFailure) -> Fault {
     }
 }
 
-fn faults_of(error: &LoadError) -> Vec<Fault> {
-    let problems = error.problems().iter().cloned();
-    problems
-        .map(|problem| Fault {
-            file: problem.file,
-            line: problem.line,
-            message: problem.message,
-            remedy: problem.remedy,
-        })
-        .collect()
-}
-
-fn fault_of_case(failure: release::CaseFailure) -> Fault {
-    Fault {
+fn fault_of_case(failure: release::CaseFailure) -> Problem {
+    Problem {
         file: failure.file,
         line: Some(failure.line),
         message: format!("case `{}`: {}", failure.id, failure.message),

@@ -42,8 +42,8 @@ impl Guard {
             Ok(config) => config,
             Err(error) if self.check => return wrong(&error, output),
             Err(error) => {
-                let first = error.problems().first().map(ToString::to_string).unwrap_or_default();
-                let faults = count(error.problems().len() as u128, "fault", "faults");
+                let first = error.as_slice().first().map(ToString::to_string).unwrap_or_default();
+                let faults = count(error.as_slice().len() as u128, "fault", "faults");
                 bail!(
                     "the configuration has {faults}; `ringfence guard --check` shows all, the first is {first}"
                 );
@@ -113,7 +113,7 @@ fn reload_on_signal(
                 // The faces take it as soon as they are through with the one before.
                 Ok(config) => drop(reload.send(config).await),
                 Err(error) => {
-                    let faults: Vec<String> = error.problems().iter().map(ToString::to_string).collect();
+                    let faults: Vec<String> = error.as_slice().iter().map(ToString::to_string).collect();
                     for fault in &faults {
                         tracing::error!("the configuration stays as it was: {fault}");
                     }
@@ -125,8 +125,8 @@ fn reload_on_signal(
     })
 }
 
-fn wrong(error: &guard::config::ConfigError, output: Output) -> Result<Exit> {
-    let problems: Vec<String> = error.problems().iter().map(ToString::to_string).collect();
+fn wrong(error: &model::Problems, output: Output) -> Result<Exit> {
+    let problems: Vec<String> = error.as_slice().iter().map(ToString::to_string).collect();
     output.result(&json!({"ok": false, "problems": problems}), || problems.join("\n"))?;
     Ok(Exit::Wrong)
 }

@@ -134,7 +134,7 @@ impl Hub {
     fn load(&self) -> Result<Programme> {
         let dir = self.programme.display();
         Programme::load(&self.programme).map_err(|error| {
-            let problems = error.problems();
+            let problems = error.as_slice();
             let first = problems.first().map(ToString::to_string).unwrap_or_default();
             let faults = count(problems.len() as u128, "fault", "faults");
             anyhow::anyhow!("`{dir}` is no programme, it has {faults}; `ringfence check {dir}` shows all, the first is {first}")

@@ -103,7 +103,7 @@ impl Match {
             .map_err(|error| anyhow::anyhow!("the system gives no randomness: {error}"))?;
         if let Some(path) = &self.config {
             let config = Config::load(path).map_err(|error| {
-                anyhow::anyhow!("{}", error.problems().first().map(ToString::to_string).unwrap_or_default())
+                anyhow::anyhow!("{}", error.as_slice().first().map(ToString::to_string).unwrap_or_default())
             })?;
             return Ok(at_rest::held(&config, self.customer.as_deref(), clock, random)?);
         }

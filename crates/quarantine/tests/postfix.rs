@@ -14,7 +14,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -378,19 +378,26 @@ fn nothing_is_lost_when_the_filter_is_killed() {
     let file = site.path("large.eml");
     fs::write(&file, stuffed(&large)).unwrap();
     let smtp = site.smtp;
-    let sending = thread::spawn(move || send(smtp, &file));
     let held = site.path("held");
     let has_draft = || {
         let mut names = fs::read_dir(&held).unwrap().map(|entry| entry.unwrap().path());
         names.any(|path| path.extension().is_some_and(|suffix| suffix == "draft"))
     };
-    wait_for("the mail to come", has_draft);
-    site.kill_filter();
-    site.start_filter();
-    let (taken, said) = sending.join().unwrap();
-    assert!(!taken && said.contains(" 451 4.7.1 "), "{said}");
+    // A mail may have passed before the filter is dead; then another is sent.
+    let said = (0..50).find_map(|_| {
+        let file = file.clone();
+        let sending = thread::spawn(move || send(smtp, &file));
+        wait_for("the mail to come", || has_draft() || sending.is_finished());
+        site.kill_filter();
+        let was_amid = has_draft();
+        site.start_filter();
+        let (taken, said) = sending.join().unwrap();
+        assert!(taken || said.contains(" 451 4.7.1 "), "{said}");
+        (!taken && was_amid).then_some(said)
+    });
+    assert!(said.is_some(), "no mail was met in its middle");
     assert!(!has_draft(), "half a mail is gone at the next start");
-    assert!(site.delivered().is_empty() && site.stored().is_empty());
+    assert!(site.stored().is_empty());
 
     // Nobody answers.
     site.kill_filter();
@@ -399,24 +406,27 @@ fn nothing_is_lost_when_the_filter_is_killed() {
     site.start_filter();
 
     // Over and over, at any moment: what was taken is there, and what was not, the sender has.
-    let over = AtomicBool::new(false);
+    let (over, kills) = (AtomicBool::new(false), AtomicU32::new(0));
     let mut taken = Vec::new();
     let (folder, address) = (site.path("held"), site.filter_address);
     let filter = &mut site.filter;
     let sender = (smtp, site.folder.path());
     thread::scope(|scope| {
-        let killer = scope.spawn(|| {
-            let mut kills = 0;
+        scope.spawn(|| {
             while !over.load(Ordering::Relaxed) {
-                thread::sleep(Duration::from_millis(130 + 70 * (kills % 5)));
+                wait_for("the filter", || TcpStream::connect(address).is_ok());
+                let killed = u64::from(kills.load(Ordering::Relaxed));
+                thread::sleep(Duration::from_millis(130 + 70 * (killed % 5)));
                 filter.kill().unwrap();
                 filter.wait().unwrap();
                 *filter = start_filter(&folder, address);
-                kills += 1;
+                kills.fetch_add(1, Ordering::Relaxed);
             }
-            kills
         });
-        for number in 0..40 {
+        let mut numbers = 0..400;
+        while let Some(number) = numbers.next()
+            && (number < 40 || taken.is_empty() || kills.load(Ordering::Relaxed) < 4)
+        {
             let mark = format!("mark-killed-{number:02}");
             let host = if number % 2 == 0 { "store.evil.example" } else { "good.example" };
             let file = sender.1.join(&mark);
@@ -428,10 +438,10 @@ fn nothing_is_lost_when_the_filter_is_killed() {
             }
         }
         over.store(true, Ordering::Relaxed);
-        let kills = killer.join().unwrap();
-        eprintln!("killed {kills} times, {} of 40 mails were taken", taken.len());
-        assert!(kills > 3);
     });
+    let kills = kills.into_inner();
+    eprintln!("killed {kills} times, {} mails were taken", taken.len());
+    assert!(kills > 3);
     assert!(!taken.is_empty(), "the filter was never there");
     let stored: Vec<Vec<u8>> = site.stored();
     for (number, mark) in taken {

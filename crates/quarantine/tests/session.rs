@@ -148,7 +148,7 @@ impl Server {
 }
 
 fn settings() -> Settings {
-    Settings { grace: Duration::from_secs(2), ..Settings::default() }
+    Settings { grace: Duration::from_mins(1), ..Settings::default() }
 }
 
 fn kept(folder: &Path) -> Vec<(Vec<u8>, Vec<String>)> {
@@ -337,13 +337,18 @@ fn a_connection_that_breaks_off_takes_nothing_with_it() {
 #[test]
 fn sessions_have_a_limit_and_an_end() {
     let folder = tempfile::tempdir().unwrap();
-    let settings = Settings { sessions_max: 1, idle_max: Duration::from_millis(300), ..settings() };
-    let site = Served::new(quarantine(folder.path(), settings));
-    let mut first = site.server();
+    let site = Served::new(quarantine(folder.path(), Settings { sessions_max: 1, ..settings() }));
+    let first = site.server();
     let mut second = TcpStream::connect(site.address).unwrap();
     assert_eq!(second.read(&mut [0; 16]).unwrap_or(0), 0, "closed at once");
     assert_eq!(site.quarantine.counts().sessions_refused, 1);
-    assert!(first.hear().is_err(), "silent too long");
+    drop(first);
+
+    let folder = tempfile::tempdir().unwrap();
+    let idle_max = Duration::from_millis(300);
+    let site = Served::new(quarantine(folder.path(), Settings { idle_max, ..settings() }));
+    let mut silent = TcpStream::connect(site.address).unwrap();
+    assert_eq!(silent.read(&mut [0; 16]).unwrap_or(0), 0, "silent too long");
     assert_eq!(site.quarantine.counts().silences, 1);
 }
 
@@ -351,18 +356,19 @@ fn sessions_have_a_limit_and_an_end() {
 fn at_the_end_a_mail_that_is_coming_is_served_first() {
     let folder = tempfile::tempdir().unwrap();
     let site = Served::new(quarantine(folder.path(), settings()));
-    let (mut idle, mut busy) = (site.server(), site.server());
+    let mut idle = site.server();
+    assert_eq!(idle.send(&[], b"clean").unwrap(), [Response::Continue]);
+    // Answered after each step: what was answered came before the end.
+    let mut busy = Server::connect(site.address, 0x1ff, Steps::NONE);
     busy.begin();
     busy.say(&[Command::EndOfHeaders]).unwrap();
-    // Whoever was answered was heard before the end.
-    assert_eq!(idle.send(&[], b"clean").unwrap(), [Response::Continue]);
-    while site.quarantine.counts().sessions < 2 {
-        std::thread::yield_now();
+    for _ in 0..7 {
+        assert_eq!(busy.hear().unwrap(), Response::Continue);
     }
-    std::thread::sleep(Duration::from_millis(100));
     site.stop.send(true).unwrap();
     assert!(idle.hear().is_err(), "an idle connection is let go");
     busy.say(&[Command::Body(b"http://store.evil.example/")]).unwrap();
+    assert_eq!(busy.hear().unwrap(), Response::Continue);
     assert_eq!(busy.end().unwrap(), [Response::Discard]);
     assert!(busy.hear().is_err(), "and this one after its mail");
     assert_eq!(kept(folder.path()).len(), 1);

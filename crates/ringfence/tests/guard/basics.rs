@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::common::{Hub, text};
-use crate::site::{Guard, SINKHOLE, eventually, id_of, provider};
+use crate::site::{Guard, PATIENCE, SINKHOLE, eventually, id_of, provider};
 
 fn config(hub: &str, more: &str) -> String {
     format!(
@@ -28,7 +28,7 @@ fn answer(guard: &Guard, name: &str) -> Option<Ipv4Addr> {
     }
     query.extend([0, 0, 1, 0, 1]);
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
     socket.send_to(&query, SocketAddr::from(([127, 0, 0, 1], guard.port("rpz")))).unwrap();
     let mut answer = [0; 1500];
     let length = socket.recv(&mut answer).unwrap();

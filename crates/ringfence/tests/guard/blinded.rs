@@ -11,7 +11,8 @@ use crate::kinds::{PROGRAMS, verified};
 use crate::peers::{Resolver, TRUE, dig, peers, world};
 use crate::post::{Postfix, letter};
 use crate::site::{
-    Guard, SINKHOLE, api, eventually, files, has, hour_that_is_over, indicator, objects, provider, publish,
+    Guard, SINKHOLE, api, away_from_the_hour_s_end, eventually, files, has, hour_that_is_over, indicator,
+    objects, provider, publish,
 };
 
 const MARKING: &str = "marking-definition--5f7c1e0e-7d51-4a0c-9b1c-0d7f6c1a2b3c";
@@ -135,6 +136,7 @@ fn what_may_be_used_and_not_shown_is_met_and_stands_nowhere() {
     if !peers("use without display", &PROGRAMS) {
         return;
     }
+    away_from_the_hour_s_end();
     let dir = tempfile::tempdir().unwrap();
     let hub = Hub::start(dir.path());
     let north = provider(&hub, "North");

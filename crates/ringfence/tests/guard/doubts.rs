@@ -12,7 +12,7 @@ use crate::site::{Guard, SINKHOLE, api, eventually, indicator, provider, publish
 
 const NAME: &str = "shared-host.example.com";
 /// How long it may take until every guard has heard.
-const SECONDS_MAX: Duration = Duration::from_secs(10);
+const SECONDS_MAX: Duration = Duration::from_secs(45);
 
 fn config(hub: &str, world: SocketAddr) -> String {
     format!(

@@ -8,7 +8,8 @@ use crate::common::Hub;
 use crate::kinds::verified;
 use crate::peers::{TRUE, dig, peers, world};
 use crate::site::{
-    Guard, SINKHOLE, api, eventually, has, hour_that_is_over, indicator, objects, provider, publish,
+    Guard, SINKHOLE, api, away_from_the_hour_s_end, eventually, has, hour_that_is_over, indicator, objects,
+    provider, publish,
 };
 
 const HIT: &str = "hit.evil-members.example.com";
@@ -57,6 +58,7 @@ fn hits_are_told_from_three_members_and_only_of_those_who_consent() {
     if !peers("hits of three members", &["dig"]) {
         return;
     }
+    away_from_the_hour_s_end();
     let dir = tempfile::tempdir().unwrap();
     let hub = Hub::start(dir.path());
     let contributor = provider(&hub, "Contributor");

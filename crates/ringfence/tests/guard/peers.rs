@@ -41,7 +41,7 @@ pub(crate) fn program(name: &str) -> Command {
 /// Asks for A as the client `from`; the first address of the answer.
 pub(crate) fn dig(port: u16, name: &str, from: &str) -> Option<Ipv4Addr> {
     let asked = Command::new("dig")
-        .args(["@127.0.0.1", "-p", &port.to_string(), "-b", from, "+tries=1", "+time=3", "+nocookie"])
+        .args(["@127.0.0.1", "-p", &port.to_string(), "-b", from, "+tries=1", "+time=20", "+nocookie"])
         .args(["+short", "A", name])
         .output()
         .unwrap();

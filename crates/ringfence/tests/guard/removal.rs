@@ -13,7 +13,7 @@ use crate::post::letter;
 use crate::site::{SINKHOLE, eventually, files, has};
 
 /// How long a guard may go on after the hub's decision.
-const SECONDS_MAX: Duration = Duration::from_secs(5);
+const SECONDS_MAX: Duration = Duration::from_secs(45);
 
 /// Every countermeasure is off.
 fn hinders_nobody(site: &Site) {
@@ -81,7 +81,7 @@ fn a_guard_that_is_cut_off_warns_and_lets_go_when_its_lease_ends() {
     if !peers("the end of a lease", &PROGRAMS) {
         return;
     }
-    let site = Site::start("lease_seconds = 32");
+    let site = Site::start("lease_seconds = 80");
     site.wire.cut(true);
     let lease = || site.guard.status()["lease"].as_str().unwrap().to_owned();
     eventually("it says that the lease ends", || lease() == "ending");
@@ -89,7 +89,7 @@ fn a_guard_that_is_cut_off_warns_and_lets_go_when_its_lease_ends() {
     assert_eq!(site.through_forwarder(NAME), Some(SINKHOLE), "until then it goes on");
     assert_eq!(site.through_unbound(NAME), Some(SINKHOLE));
     let left = eventually("the lease is over", || lease() == "over");
-    assert!(left < Duration::from_secs(16), "a quarter of it was left: {left:?}");
+    assert!(left < Duration::from_secs(40), "a quarter of it was left: {left:?}");
     hinders_nobody(&site);
     eventually("the log says so, too", || site.guard.log().contains("the lease is over"));
 

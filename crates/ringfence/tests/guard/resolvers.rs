@@ -18,7 +18,7 @@ const SIBLING: &str = "ftp.evil-zone.example.com";
 const BRIEF: &str = "brief.example.net";
 const LATER: &str = "later.example.net";
 /// How long the short-lived indicator holds.
-const BRIEF_SECONDS: u64 = 20;
+const BRIEF_SECONDS: u64 = 60;
 
 fn config(hub: &str) -> String {
     format!(
@@ -50,7 +50,7 @@ listen = "<status>"
 fn transfer(guard: &Guard, from: &str, more: &[&str]) -> String {
     let zone = "indicators.rpz.guard.example";
     let asked = Command::new("dig")
-        .args(["@127.0.0.1", "-p", &guard.port("rpz").to_string(), "-b", from, "+tries=1", "+time=5", zone])
+        .args(["@127.0.0.1", "-p", &guard.port("rpz").to_string(), "-b", from, "+tries=1", "+time=20", zone])
         .args(more)
         .output()
         .unwrap();

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::common::{Hub, ringfence, text};
 
 /// How long anything here may take before it counts as not happening.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
 /// Where blocked clients are sent.
 pub(crate) const SINKHOLE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 53);
 const LOOPBACK: Ipv4Addr = Ipv4Addr::LOCALHOST;
@@ -278,6 +278,16 @@ impl Drop for Guard {
         if thread::panicking() {
             eprintln!("--- the guard in {}\n{}", self.dir.display(), self.log());
         }
+    }
+}
+
+/// Waits for the next hour if this one ends within two minutes: facts are counted by the hour, and a guard reports those of an hour
+/// that is over by itself.
+pub(crate) fn away_from_the_hour_s_end() {
+    const HOUR: i64 = 3_600_000_000;
+    let left = HOUR - SystemClock::default().now().as_micros().rem_euclid(HOUR);
+    if left < 120_000_000 {
+        thread::sleep(Duration::from_micros(left.unsigned_abs()));
     }
 }
 

@@ -187,10 +187,13 @@ fn nft_reads_the_sets() {
     let Some(nft) = program("nft") else { return };
     for keys in [keys(), Vec::new()] {
         let folder = put(&Format::Nftables { table: "9 odd name;".to_owned() }, &keys);
-        let output = run(&nft, &["-c", "-f", "ringfence.nft"], folder.path());
+        let arguments = ["-c", "-f", "ringfence.nft"];
+        let mut output = run(&nft, &arguments, folder.path());
         if said(&output).contains("Operation not permitted") {
-            eprintln!("skipped: nft: this machine gives no access to its tables");
-            return;
+            // In a network of its own everybody may.
+            let Some(unshare) = program("unshare") else { return };
+            let apart = [&["-rn", nft.to_str().unwrap()], &arguments[..]].concat();
+            output = run(&unshare, &apart, folder.path());
         }
         assert!(output.status.success(), "{}", said(&output));
     }

@@ -23,7 +23,7 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::allow::Allowed;
-use crate::config::{Config, Feed, Mode};
+use crate::config::{Config, Feed};
 use crate::customers::Customers;
 use crate::follow::{BlindFeed, BlindLine, Cursor, Me, News, Received};
 use crate::frequency::Counts as Frequencies;
@@ -247,7 +247,7 @@ impl Engine {
     /// Fails if the store cannot be read.
     pub fn reload(&mut self, config: Arc<Config>, allowed: Option<Allowed>) -> Result<(), HoldError> {
         // Hits so far are counted as they were consented to.
-        self.take_hits();
+        while self.take_hits() == HITS_MAX {}
         let by = |feed: &Feed| (feed.days_max, feed.confidence_min);
         let judged_by = |config: &Config| config.feeds.iter().map(by).collect::<Vec<_>>();
         let is_other = allowed.is_some() || judged_by(&config) != judged_by(&self.config);
@@ -646,8 +646,10 @@ impl Engine {
         self.is_loaded = false;
     }
 
-    fn take_hits(&mut self) {
+    /// Counts what hit, and tells how many; more may wait if it was as many as are taken at once.
+    fn take_hits(&mut self) -> usize {
         let hits: Vec<Hit> = self.hits.try_iter().take(HITS_MAX).collect();
+        let taken = hits.len();
         for hit in hits {
             let Some(record) = self.set.record(hit.slot) else { continue };
             self.counts.count(record.id, record.feed, hit);
@@ -667,12 +669,7 @@ impl Engine {
                 self.bound(record.id, Bound::Frequency, true);
             }
         }
-    }
-
-    /// The mode that a feed has by configuration.
-    #[must_use]
-    pub fn mode_of(&self, feed: u16) -> Option<Mode> {
-        self.config.feeds.get(usize::from(feed)).map(|feed| feed.mode)
+        taken
     }
 }
 
@@ -719,7 +716,7 @@ fn blind_entry(line: &BlindLine) -> Option<BlindEntry> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Service;
+    use crate::config::{Mode, Service};
     use crate::follow::Cursor;
     use crate::hold::HoldKey;
     use crate::judge::Decided;

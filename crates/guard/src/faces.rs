@@ -114,14 +114,24 @@ struct Running {
 struct Opened {
     sockets: Vec<(Place, Socket)>,
     tls: Option<Arc<ServerConfig>>,
+    backs: Backs,
+}
+
+/// What stands behind the sockets of one kind, from the first of them on.
+#[derive(Default)]
+struct Backs {
+    forwarding: Option<Forwarding>,
+    mail: Option<Mail>,
+    alerts: Option<mpsc::Sender<flows::Alert>>,
 }
 
 impl Opened {
     /// The zones' sockets, and all else.
-    fn apart(self) -> (Vec<(Place, Socket)>, Self) {
-        let (zones, sockets) =
-            self.sockets.into_iter().partition(|(_, socket)| matches!(socket, Socket::Zones(..)));
-        (zones, Self { sockets, tls: self.tls })
+    fn apart(mut self) -> (Vec<(Place, Socket)>, Self) {
+        let (zones, sockets) = std::mem::take(&mut self.sockets)
+            .into_iter()
+            .partition(|(_, socket)| matches!(socket, Socket::Zones(..)));
+        (zones, Self { sockets, ..self })
     }
 }
 
@@ -130,10 +140,8 @@ struct Faces {
     guard: Arc<Guard>,
     running: BTreeMap<Place, Running>,
     tasks: JoinSet<Result<(), String>>,
-    forwarding: Option<Forwarding>,
+    backs: Backs,
     pages: Pages,
-    mail: Option<Mail>,
-    alerts: Option<mpsc::Sender<flows::Alert>>,
     /// Looks for held mail that is old.
     expiring: Option<watch::Sender<bool>>,
 }
@@ -144,30 +152,27 @@ impl Faces {
             guard,
             running: BTreeMap::new(),
             tasks: JoinSet::new(),
-            forwarding: None,
+            backs: Backs::default(),
             pages: Arc::new(RwLock::default()),
-            mail: None,
-            alerts: None,
             expiring: None,
         }
     }
 
     /// Opens what a configuration names and does not run yet.
     async fn open(&mut self, config: &Arc<Config>, customers: &Customers) -> Result<Opened, StartError> {
-        let mut tls = None;
+        let (mut tls, mut backs) = (None, Backs::default());
+        let judge = self.guard.judge();
         if let Some(settled) = &config.sinkhole.forwarder {
             tls = forward::certificate(settled)?;
-            if self.forwarding.is_none() {
-                self.forwarding = Some(Forwarding::new(config, settled, self.guard.judge()));
-            }
+            let is_new = self.backs.forwarding.is_none();
+            backs.forwarding = is_new.then(|| Forwarding::new(config, settled, judge));
         }
-        if let (Some(settled), None) = (&config.quarantine, &self.mail) {
+        if let (Some(settled), None) = (&config.quarantine, &self.backs.mail) {
             let guard = &self.guard;
-            let mail = Mail::open(config, settled, guard.judge(), guard.secrets(), guard.clock())?;
-            self.mail = Some(mail);
+            backs.mail = Some(Mail::open(config, settled, judge, guard.secrets(), guard.clock())?);
         }
-        if let (Some(settled), None) = (&config.flows, &self.alerts) {
-            self.alerts = Some(flow::alerts(settled, &mut self.tasks));
+        if let (Some(settled), None) = (&config.flows, &self.backs.alerts) {
+            backs.alerts = Some(flow::alerts(settled, &mut self.tasks));
         }
         for milter in config.quarantine.iter().flat_map(|mail| &mail.listen) {
             mail::check(milter, config)?;
@@ -179,10 +184,10 @@ impl Faces {
         for wanted in wanted(config) {
             let place = wanted.place();
             if !self.running.contains_key(&place) {
-                sockets.push((place, self.socket(wanted, config, customers).await?));
+                sockets.push((place, self.socket(wanted, config, customers, &backs).await?));
             }
         }
-        Ok(Opened { sockets, tls })
+        Ok(Opened { sockets, tls, backs })
     }
 
     async fn socket(
@@ -190,6 +195,7 @@ impl Faces {
         wanted: Wanted<'_>,
         config: &Config,
         customers: &Customers,
+        fresh: &Backs,
     ) -> Result<Socket, StartError> {
         Ok(match wanted {
             Wanted::Zones(address) => {
@@ -197,13 +203,15 @@ impl Faces {
                 Socket::Zones(udp, tcp)
             }
             Wanted::Forwarder(address, channel) => {
-                let forwarding = self.forwarding.as_ref().ok_or_else(|| missing("a forwarder"))?;
+                let forwarding = self.backs.forwarding.as_ref().or(fresh.forwarding.as_ref());
+                let forwarding = forwarding.ok_or_else(|| missing("a forwarder"))?;
                 Socket::Forwarder(forwarding.open(address, channel).await?)
             }
             Wanted::Landing(address) => Socket::Landing(bind(address).await?),
             Wanted::Mail(milter) => Socket::Mail(mail::listen(milter).await?),
             Wanted::Flows(address) => {
-                let alerts = self.alerts.clone().ok_or_else(|| missing("alerts"))?;
+                let alerts = self.backs.alerts.clone().or_else(|| fresh.alerts.clone());
+                let alerts = alerts.ok_or_else(|| missing("alerts"))?;
                 let opened = flow::open(address, config, customers, self.guard.judge(), alerts).await?;
                 Socket::Flows(opened.0, opened.1)
             }
@@ -213,12 +221,16 @@ impl Faces {
 
     /// Serves what was opened, and has what runs already take a configuration.
     fn put(&mut self, opened: Opened, config: &Arc<Config>) {
-        if let (Some(forwarding), Some(settled)) = (&mut self.forwarding, &config.sinkhole.forwarder) {
+        let Backs { forwarding, mail, alerts } = opened.backs;
+        self.backs.forwarding = self.backs.forwarding.take().or(forwarding);
+        self.backs.mail = self.backs.mail.take().or(mail);
+        self.backs.alerts = self.backs.alerts.take().or(alerts);
+        if let (Some(forwarding), Some(settled)) = (&mut self.backs.forwarding, &config.sinkhole.forwarder) {
             forwarding.reload(config, settled, self.guard.judge());
             forwarding.set_tls(opened.tls);
         }
         *self.pages.write().unwrap_or_else(PoisonError::into_inner) = landing::pages(config);
-        if let (Some(mail), Some(settled)) = (&self.mail, &config.quarantine) {
+        if let (Some(mail), Some(settled)) = (&self.backs.mail, &config.quarantine) {
             mail.reload(config, settled);
         }
         let customers = self.guard.judge().customers();
@@ -248,7 +260,7 @@ impl Faces {
                 }));
             }
             Socket::Forwarder(opened) => {
-                if let Some(forwarding) = &self.forwarding {
+                if let Some(forwarding) = &self.backs.forwarding {
                     let (serving, udp) = forwarding.serve(opened);
                     running.task = Some(self.tasks.spawn(serving));
                     running.udp = udp;
@@ -259,7 +271,7 @@ impl Faces {
                 running.task = Some(self.tasks.spawn(showing));
             }
             Socket::Mail(listener) => {
-                if let (Some(mail), Place::Mail(name)) = (&self.mail, place) {
+                if let (Some(mail), Place::Mail(name)) = (&self.backs.mail, place) {
                     let (stop, stopping) = watch::channel(false);
                     let (quarantine, name) = (Arc::clone(mail.quarantine()), name.clone());
                     self.tasks.spawn(async move {
@@ -292,7 +304,7 @@ impl Faces {
 
     /// Looks for held mail that is old, from the first listener on.
     fn expire(&mut self) {
-        if let (Some(mail), None) = (&self.mail, &self.expiring) {
+        if let (Some(mail), None) = (&self.backs.mail, &self.expiring) {
             let (stop, stopping) = watch::channel(false);
             let quarantine = Arc::clone(mail.quarantine());
             self.tasks.spawn(async move {
@@ -329,7 +341,9 @@ impl Faces {
         self.put(opened, &config);
         self.end_others(&config).await;
         self.guard.took(&needs_restart);
-        adopted?;
+        if let Err(error) = adopted {
+            error!("the new configuration is in force, and a store or a journal fails: {error}");
+        }
         Ok(needs_restart)
     }
 
@@ -354,7 +368,7 @@ impl Faces {
                 running.end().await;
             }
             self.expiring = None;
-            self.alerts = None;
+            self.backs.alerts = None;
             while self.tasks.join_next().await.is_some() {}
         };
         if tokio::time::timeout(GRACE, ending).await.is_err() {

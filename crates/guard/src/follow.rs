@@ -134,6 +134,8 @@ impl Follower {
                     wait(self.poll, stop);
                 }
                 After::Trouble(what) => {
+                    // If the lease ends meanwhile, what is blinded is let go of, and it is on no disk to come back from.
+                    self.blinded = None;
                     self.tell(News::Trouble(what), tell);
                     wait(pause, stop);
                     pause = (pause * 2).min(PAUSE_MAX);

@@ -35,7 +35,7 @@ pub fn run(
     random: &dyn Fn() -> u32,
     stop: &AtomicBool,
 ) {
-    let reporter = Reporter { engine, hub, data: data.to_owned() };
+    let mut reporter = Reporter { engine, hub, data: data.to_owned(), written: Vec::new() };
     let mut delay = Duration::from_secs(u64::from(random() % DELAY_MAX_SECONDS));
     while !stop.load(Ordering::Relaxed) {
         let until = clock.now() - delay;
@@ -92,6 +92,8 @@ struct Reporter<'a> {
     engine: &'a Mutex<Engine>,
     hub: &'a Hub,
     data: PathBuf,
+    /// What was written down and has not left yet: it is written down once, however often it is tried.
+    written: Vec<Due>,
 }
 
 impl Reporter<'_> {
@@ -100,7 +102,7 @@ impl Reporter<'_> {
     }
 
     /// Sends the facts of hours that ended before `until`. Says whether any left.
-    fn facts(&self, until: model::Timestamp) -> bool {
+    fn facts(&mut self, until: model::Timestamp) -> bool {
         let due: Vec<Due> = self.with(|engine| engine.facts().due(until, BATCH_MAX));
         self.keep();
         if due.is_empty() {
@@ -108,9 +110,12 @@ impl Reporter<'_> {
         }
         let sightings: Vec<&Value> = due.iter().map(|due| &due.sighting).collect();
         let body = json!({ "objects": sightings });
-        if let Err(error) = append(&self.data.join("reported.jsonl"), &body) {
-            warn!("nothing is reported that cannot be written down first: {error}");
-            return false;
+        if self.written != due {
+            if let Err(error) = append(&self.data.join("reported.jsonl"), &body) {
+                warn!("nothing is reported that cannot be written down first: {error}");
+                return false;
+            }
+            self.written.clone_from(&due);
         }
         match self.hub.post("/api/occurrences", &body) {
             Ok(_) => info!(facts = due.len(), "facts of occurrence reported"),

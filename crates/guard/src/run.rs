@@ -271,12 +271,6 @@ impl Guard {
         self.engine.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The engine, to be asked from elsewhere.
-    #[must_use]
-    pub fn engine_handle(&self) -> Arc<Mutex<Engine>> {
-        Arc::clone(&self.engine)
-    }
-
     /// Ends following, writes what waits to be reported to the disk, and returns when all is done that is under way here. A
     /// hub that does not answer is not waited for.
     pub fn stop(&self) {
@@ -350,6 +344,8 @@ fn take(engine: &Mutex<Engine>, feed: u16, heard: &News, stop: &AtomicBool) {
             Ok(()) => return,
             Err(error) => error!("what came cannot be kept, and is not enforced before it is: {error}"),
         }
+        // Time goes on all the same: what ends has to end.
+        let _told = engine.lock().unwrap_or_else(PoisonError::into_inner).turn();
         thread::sleep(DISK_PAUSE);
     }
 }

@@ -227,13 +227,14 @@ fn a_key_is_made_once_and_kept_from_others() {
 fn an_address_of_an_envelope_is_no_command() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path());
-    let mut draft = store.draft().unwrap();
-    draft.write(b"Subject: x\r\n\r\nx\r\n").unwrap();
-    let about = About { sender: "a@b.example>\r\nRSET".to_owned(), ..about("2026-01-01") };
-    let id = draft.keep(&about).unwrap();
     let target = SmtpTarget { address: "127.0.0.1:9".parse().unwrap(), helo: "guard.example".to_owned() };
-    let error = store.release(&id, REASON, &target, at("2026-01-02")).unwrap_err();
-    assert!(error.to_string().contains("cannot be written"), "{error}");
-    assert_eq!(store.show(&id).unwrap().unwrap().state, State::Held);
-    assert_eq!(store.journal().unwrap()[1].act, Act::ReleaseFailed);
+    for sender in ["a@b.example>\r\nRSET", "\"a\"@b.example>\r\nRSET", "a b@c.example"] {
+        let mut draft = store.draft().unwrap();
+        draft.write(b"Subject: x\r\n\r\nx\r\n").unwrap();
+        let id = draft.keep(&About { sender: sender.to_owned(), ..about("2026-01-01") }).unwrap();
+        let error = store.release(&id, REASON, &target, at("2026-01-02")).unwrap_err();
+        assert!(error.to_string().contains("cannot be written"), "{sender}: {error}");
+        assert_eq!(store.show(&id).unwrap().unwrap().state, State::Held);
+        assert_eq!(store.journal().unwrap().last().unwrap().act, Act::ReleaseFailed);
+    }
 }

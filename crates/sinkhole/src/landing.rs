@@ -90,19 +90,6 @@ pub async fn serve(listener: TcpListener, pages: Pages, visits: Arc<dyn Visits>)
     .await
 }
 
-/// Takes connections to the port of HTTPS and ends them, until it is dropped: quicker for a visitor than silence.
-///
-/// # Errors
-///
-/// Never by itself.
-pub async fn refuse(listener: TcpListener) -> io::Result<()> {
-    accept_connections(listener, CONNECTIONS_MAX, |stream, _visitor| {
-        drop(stream);
-        std::future::ready(Ok(()))
-    })
-    .await
-}
-
 fn respond(page: Option<&Page>, html: bool) -> Response<Full<Bytes>> {
     // 403: the request was understood and will not be fulfilled. Nothing that follows a link takes this page for the site's.
     let (status, body) = match page {
@@ -213,13 +200,5 @@ mod tests {
         pages.write().unwrap().clear();
         assert!(ask(address, browser).await.starts_with("HTTP/1.1 404 "));
         assert_eq!(seen.0.lock().unwrap().len(), 2);
-    }
-
-    #[tokio::test]
-    async fn https_is_closed_without_a_word() {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let address = listener.local_addr().unwrap();
-        tokio::spawn(refuse(listener));
-        assert_eq!(ask(address, "\x16\x03\x01").await, "");
     }
 }

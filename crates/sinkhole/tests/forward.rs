@@ -423,6 +423,31 @@ async fn a_network_that_asks_too_much_is_sent_to_tcp() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_asks_nothing_over_https_makes_room() {
+    let scene = Scene::open().await;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let limits = StreamLimits { idle: Duration::from_millis(300), ..StreamLimits::default() };
+    tokio::spawn(serve_https(Arc::clone(&scene.forwarder), listener, None, limits));
+    // Nothing; what may become either version; the greeting of HTTP/2 alone; a question, and then nothing.
+    let asked = b"GET /elsewhere HTTP/1.1\r\nHost: x\r\n\r\n";
+    let beginnings: [(&[u8], bool); 4] = [
+        (b"", false),
+        (b"P", false),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0", true),
+        (asked, true),
+    ];
+    for (beginning, is_answered) in beginnings {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(beginning).await.unwrap();
+        let mut answer = Vec::new();
+        // How it is closed is no matter.
+        let _closed = timeout(Duration::from_mins(1), stream.read_to_end(&mut answer)).await.unwrap();
+        assert_eq!(!answer.is_empty(), is_answered, "{}: {answer:?}", beginning.escape_ascii());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn https_takes_get_and_post() {
     let scene = Scene::open().await;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();

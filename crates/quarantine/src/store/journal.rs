@@ -17,6 +17,8 @@ use super::key::StoreKey;
 /// About fifty thousand acts.
 const JOURNAL_BYTES_MAX: u64 = 16 * 1024 * 1024;
 const RECORD_BYTES_MAX: u32 = 64 * 1024;
+/// The longest text of what was answered: with all else of an act far below what a record may have.
+pub(super) const DETAIL_CHARS_MAX: usize = 4_000;
 const NONCE_BYTES: usize = 24;
 
 /// What was done with a kept mail.

@@ -36,7 +36,7 @@ use file::Sealer;
 pub use journal::{Act, JournalEntry};
 pub use key::{KeyError, Random, StoreKey};
 use model::Timestamp;
-pub use release::{Delivery, ReleaseError, SmtpTarget, write_mbox};
+pub use release::{Delivery, ReleaseError, SmtpTarget};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -371,6 +371,8 @@ impl Store {
             fs::rename(&path, &released).map_err(at_path(&released))?;
             self.sync_folder()?;
         }
+        // What a mail server answers may be long, and a record of the journal is not.
+        let detail = detail.chars().take(journal::DETAIL_CHARS_MAX).collect();
         self.journal_append(&[JournalEntry { act, detail, ..entry }])?;
         Ok(Some(delivered?))
     }

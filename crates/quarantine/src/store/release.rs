@@ -73,15 +73,19 @@ pub enum ReleaseError {
     Envelope,
 }
 
+/// Whether an address can stand between `<` and `>` in a command. Those signs and spaces may stand in a quoted local part
+/// (RFC 5321 §4.1.2); what would end the line may nowhere.
+fn is_writable(address: &str) -> bool {
+    !address.contains(['\r', '\n', '\0']) && (address.contains('"') || !address.contains(['<', '>', ' ']))
+}
+
 /// Hands a mail over, as it came.
 pub(super) fn deliver(
     target: &SmtpTarget,
     about: &About,
     mail: &mut dyn Read,
 ) -> Result<Delivery, ReleaseError> {
-    let mut writable = about.recipients.iter().chain([&about.sender]);
-    if !writable.all(|address| !address.contains(['<', '>', '\r', '\n', '\0', ' ']) || address.contains('"'))
-    {
+    if !about.recipients.iter().chain([&about.sender]).all(|address| is_writable(address)) {
         return Err(ReleaseError::Envelope);
     }
     let to = target.address;
@@ -182,45 +186,8 @@ fn write_stuffed(mail: &mut dyn Read, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(if before == *b"\r\n" { b".\r\n" } else { b"\r\n.\r\n" })
 }
 
-/// Writes a mail as one of an mbox file (the `mboxrd` form, RFC 4155): with line feeds alone, and `>` before what would begin another.
-///
-/// # Errors
-///
-/// Fails if the mail cannot be read or the file not written.
-pub fn write_mbox(about: &About, mail: &mut dyn Read, out: &mut dyn Write) -> io::Result<()> {
-    let sender: String = about.sender.chars().filter(char::is_ascii_graphic).collect();
-    let sender = if sender.is_empty() { "MAILER-DAEMON" } else { &sender };
-    writeln!(out, "From {sender} {}", about.at)?;
-    let mut mail = BufReader::new(mail);
-    let mut line = Vec::new();
-    let mut begins_line = true;
-    loop {
-        line.clear();
-        // A line without end is written in pieces.
-        let read = (&mut mail).take(64 * 1024).read_until(b'\n', &mut line)?;
-        if read == 0 {
-            break;
-        }
-        let is_whole = line.last() == Some(&b'\n');
-        if line.ends_with(b"\r\n") {
-            line.truncate(line.len() - 2);
-            line.push(b'\n');
-        }
-        let quoted =
-            line.iter().position(|byte| *byte != b'>').is_some_and(|at| line[at..].starts_with(b"From "));
-        if begins_line && quoted {
-            out.write_all(b">")?;
-        }
-        out.write_all(&line)?;
-        begins_line = is_whole;
-    }
-    out.write_all(if begins_line { b"\n" } else { b"\n\n" })
-}
-
 #[cfg(test)]
 mod tests {
-    use model::Timestamp;
-
     use super::*;
 
     #[test]
@@ -237,27 +204,5 @@ mod tests {
             write_stuffed(&mut { mail }, &mut out).unwrap();
             assert_eq!(out, want, "{mail:?}");
         }
-    }
-
-    #[test]
-    fn an_mbox_parts_its_mails_by_from_lines_alone() {
-        let about = About {
-            at: Timestamp::EPOCH,
-            queue_id: String::new(),
-            listener: String::new(),
-            peer: None,
-            sender: "a@b.example".to_owned(),
-            recipients: Vec::new(),
-            subject: String::new(),
-            references: Vec::new(),
-            bytes: 0,
-        };
-        let mut out = Vec::new();
-        write_mbox(&about, &mut &b"X: y\r\n\r\nFrom me\r\n>From you\r\nthe end"[..], &mut out).unwrap();
-        let text = String::from_utf8(out).unwrap();
-        assert_eq!(
-            text,
-            "From a@b.example 1970-01-01T00:00:00.000000Z\nX: y\n\n>From me\n>>From you\nthe end\n\n"
-        );
     }
 }

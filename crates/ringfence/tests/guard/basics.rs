@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
-use std::time::Duration;
 
 use crate::common::{Hub, text};
 use crate::site::{Guard, PATIENCE, SINKHOLE, eventually, id_of, provider};

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 
 use base64::Engine;
@@ -18,6 +19,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::Forwarder;
@@ -74,7 +76,10 @@ where
     let mut http2 = builder.http2();
     http2.timer(TokioTimer::new()).max_concurrent_streams(streams).max_header_list_size(16 << 10);
     http2.keep_alive_interval(limits.idle).keep_alive_timeout(limits.idle);
+    let asked = Arc::new(Notify::new());
+    let telling = Arc::clone(&asked);
     let service = service_fn(move |request| {
+        telling.notify_one();
         let forwarder = Arc::clone(&forwarder);
         async move {
             // A body that does not come is no reason to wait.
@@ -82,7 +87,16 @@ where
             Ok::<_, Infallible>(answered.unwrap_or_else(|_| plain(StatusCode::REQUEST_TIMEOUT)))
         }
     });
-    builder.serve_connection(TokioIo::new(stream), service).await.map_err(io::Error::other)
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    // Whoever asks nothing for so long, and be it that the first bytes do not come, makes room for others.
+    loop {
+        tokio::select! {
+            ended = &mut connection => return ended.map_err(io::Error::other),
+            more = timeout(limits.idle, asked.notified()) => if more.is_err() { break },
+        }
+    }
+    connection.as_mut().graceful_shutdown();
+    timeout(limits.idle, connection).await?.map_err(io::Error::other)
 }
 
 async fn answer(

@@ -140,6 +140,26 @@ fn nothing_ends_unless_every_part_came() {
 }
 
 #[test]
+fn short_imports_that_are_done_do_not_push_out_a_long_one() {
+    let world = world();
+    import(&world, edition(&["a", "b"]));
+    part(&world, 1, false, &["a"]).unwrap();
+    for number in 0..8 {
+        world.pass(Duration::from_secs(1));
+        let document = format!("short-{number}");
+        let short = Import {
+            statements: vec![listed(&document, "watched", "w")],
+            part: Some(Part { import: document.clone(), number: 1, last: true }),
+            editions: Some(vec![document]),
+            ..Import::default()
+        };
+        assert_eq!(world.exchange.import(&world.operator, short).unwrap().new, 1);
+    }
+    assert_eq!(part(&world, 2, true, &[]).unwrap().ended, 1);
+    assert_eq!(ends(&world), ["list:l-b"]);
+}
+
+#[test]
 fn a_preview_tells_of_whom_an_edition_leaves_out() {
     let world = world();
     let member = bound(&world, "Acme", "acme");

@@ -43,6 +43,7 @@ pub struct ConsoleState {
     key: [u8; 32],
     reads: Arc<Semaphore>,
     decisions: Arc<Semaphore>,
+    verifications: Arc<Semaphore>,
 }
 
 impl Console {
@@ -58,6 +59,7 @@ impl Console {
             key,
             reads: Arc::new(Semaphore::new(options.pages_max)),
             decisions: Arc::new(Semaphore::new(options.decisions_max)),
+            verifications: Arc::new(Semaphore::new(options.verifications_max)),
             exchange,
             options,
         }))
@@ -93,6 +95,19 @@ impl Console {
         E: Into<Problem> + Send + 'static,
     {
         self.run(&self.decisions, work).await
+    }
+
+    /// Has the exchange verify or keep a password, on a blocking thread. Strangers who try some take places of their own,
+    /// and nobody's page waits for them.
+    pub(crate) async fn verify<T, E>(
+        &self,
+        work: impl FnOnce(&Exchange) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        E: Into<Problem> + Send + 'static,
+    {
+        self.run(&self.verifications, work).await
     }
 
     async fn run<T, E>(

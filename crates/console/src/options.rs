@@ -17,6 +17,12 @@ pub struct ConsoleOptions {
     pub pages_max: usize,
     /// How many decisions wait for the writer at once.
     pub decisions_max: usize,
+    /// How many passwords are verified or kept at once. Each takes 19 MiB for 20 ms, and anybody may try one.
+    pub verifications_max: usize,
+    /// How long a form may take to come.
+    pub form_duration_max: std::time::Duration,
+    /// How long a form with a file may take: 16 MiB at half a megabit a second.
+    pub upload_duration_max: std::time::Duration,
 }
 
 impl ConsoleOptions {
@@ -30,6 +36,9 @@ impl ConsoleOptions {
             session_max: std::time::Duration::from_hours(12),
             pages_max: 16,
             decisions_max: 16,
+            verifications_max: 4,
+            form_duration_max: std::time::Duration::from_secs(30),
+            upload_duration_max: std::time::Duration::from_mins(5),
         }
     }
 }

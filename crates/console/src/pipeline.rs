@@ -15,14 +15,16 @@ use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderName, ORIGIN, REFERRER_POLICY,
     RETRY_AFTER, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use subtle::ConstantTimeEq as _;
+use tokio::time::timeout;
 
 use crate::asked::{Asked, Posted};
 use crate::console::Console;
 use crate::cookies;
 use crate::frame::{Frame, decides};
 use crate::multipart::{self, File};
+use crate::options::ConsoleOptions;
 use crate::peer::Peer;
 use crate::problem::Problem;
 use crate::query::{Query, encode};
@@ -60,6 +62,8 @@ pub(crate) struct Arrived {
     pub(crate) token: Option<String>,
     pub(crate) before: Option<String>,
     pub(crate) is_encrypted: bool,
+    /// The host that was asked, perhaps with a port.
+    pub(crate) host: Option<String>,
     /// The fields of a form, if it was one.
     pub(crate) fields: Query,
     pub(crate) query: Query,
@@ -128,13 +132,15 @@ async fn admit(
     let (mut parts, mut body) = request.into_parts();
     let cookie = |name| cookies::read(&parts.headers, name, is_encrypted).map(str::to_owned);
     let (token, before) = (cookie(cookies::SESSION), cookie(cookies::BEFORE));
+    let host = host_of(&parts.uri, &parts.headers).map(str::to_owned);
     let (mut fields, mut files) = (Query::default(), Vec::new());
     if is_form {
-        same_origin(&parts.headers).map_err(refuse)?;
+        same_origin(&parts.headers, host.as_deref()).map_err(refuse)?;
         // Whoever may not decide has no file to send.
         let is_trusted =
             who == Who::People && session.as_ref().is_some_and(|session| decides(&session.caller));
-        (fields, files) = read_form(&parts.headers, body, is_trusted).await.map_err(refuse)?;
+        (fields, files) =
+            read_form(&console.options, &parts.headers, body, is_trusted).await.map_err(refuse)?;
         body = Body::empty();
         let wanted = match (who, &session) {
             (Who::SignedIn | Who::People, Some(session)) => Some(session.form_token.clone()),
@@ -156,7 +162,7 @@ async fn admit(
         parts.extensions.insert(Posted { asked: asked.clone(), fields: fields.clone(), files });
         parts.extensions.insert(asked);
     }
-    parts.extensions.insert(Arrived { peer, token, before, is_encrypted, fields, query });
+    parts.extensions.insert(Arrived { peer, token, before, is_encrypted, host, fields, query });
     Ok(Request::from_parts(parts, body))
 }
 
@@ -172,22 +178,31 @@ fn to_sign_in(request: &Request, query: &Query, is_form: bool) -> Response {
     Redirect::to(&format!("/sign-in?next={}", encode(next))).into_response()
 }
 
+/// The host that a request is for. HTTP/2 has it in the place of the URI, and `Host` need not be there (RFC 9113 §8.3.1);
+/// with HTTP/1.1 a whole URI goes before `Host` (RFC 9112 §3.2.2).
+fn host_of<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> Option<&'r str> {
+    let authority = uri.authority().map(http::uri::Authority::as_str);
+    authority.or_else(|| headers.get(HOST).and_then(|host| host.to_str().ok()))
+}
+
 /// Whether a form comes from a page of this host, by what browsers say of that. Old ones say nothing; for them there is
 /// the token.
-fn same_origin(headers: &HeaderMap) -> Result<(), Problem> {
+fn same_origin(headers: &HeaderMap, here: Option<&str>) -> Result<(), Problem> {
     let text = |name: &HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     let is_here = match (text(&FETCH_SITE), text(&ORIGIN)) {
         (Some(site), _) if site != "same-origin" && site != "none" => false,
         (_, Some(origin)) => {
             let host = origin.split_once("://").map(|(_, host)| host);
-            host.is_some() && host == text(&HOST)
+            host.is_some() && host == here
         }
         (_, None) => true,
     };
     if is_here { Ok(()) } else { Err(Problem::forbidden("this form was sent from another site")) }
 }
 
+/// Reads a form, which has to come whole within its time: nobody holds a connection with one that does not.
 async fn read_form(
+    options: &ConsoleOptions,
     headers: &HeaderMap,
     body: Body,
     may_have_files: bool,
@@ -198,8 +213,14 @@ async fn read_form(
     if boundary.is_none() && !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "pages take forms, and nothing else"));
     }
-    let most = if boundary.is_some() { UPLOAD_MAX_BYTES } else { FORM_MAX_BYTES };
-    let bytes = to_bytes(body, most).await.map_err(|_| {
+    let (most, longest) = match boundary {
+        Some(_) => (UPLOAD_MAX_BYTES, options.upload_duration_max),
+        None => (FORM_MAX_BYTES, options.form_duration_max),
+    };
+    let bytes = timeout(longest, to_bytes(body, most)).await.map_err(|_| {
+        Problem::new(StatusCode::REQUEST_TIMEOUT, "the form did not come in time; send it again")
+    })?;
+    let bytes = bytes.map_err(|_| {
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the form is too large, or did not come whole")
     })?;
     match boundary {
@@ -283,6 +304,7 @@ fn title(status: StatusCode) -> &'static str {
         401 => "Not signed in",
         403 => "Not permitted",
         404 => "Not found",
+        408 => "Too slow",
         409 => "This does not follow",
         413 => "Too large",
         415 => "Not a form",

@@ -30,7 +30,7 @@ use crate::members::{DECIDES, still_accepted};
 use crate::ties::{IMPORT_MAX, Imported, Rehearsal, SUBJECT_LENGTH_MAX, record};
 use crate::writer::Instants;
 
-/// How many imports of editions are under way at once; a further one takes the place of the one that is idle longest.
+/// How many imports of editions are under way at once; a further one takes the place of one that is done, or else of the one that is idle longest.
 const UNDER_WAY_MAX: usize = 4;
 
 /// Of how many ties it is remembered that an edition speaks of them: the largest public list has a quarter of that.
@@ -91,7 +91,9 @@ impl Editions {
         let mut all = self.lock();
         if part.number == 1 && !all.contains_key(&part.import) {
             if all.len() >= UNDER_WAY_MAX {
-                let idle = all.iter().min_by_key(|(_, one)| one.touched).map(|(name, _)| name.clone());
+                // One that is done is kept only for whoever did not get the answer.
+                let idle = all.iter().min_by_key(|(_, one)| (!one.is_done, one.touched));
+                let idle = idle.map(|(name, _)| name.clone());
                 idle.and_then(|name| all.remove(&name));
             }
             let begun = UnderWay { next: 1, touched: now, spoken: BTreeSet::new(), is_done: false };

@@ -25,7 +25,7 @@ use crate::beside::{Places, Statement, places_of, publish};
 use crate::error::AdminError;
 use crate::exchange::{Exchange, Hand, name_of, require};
 use crate::members::still_accepted;
-use crate::occurrences::{get, note_contribution, uuid_of};
+use crate::occurrences::{get, note_contribution, read, uuid_of};
 use crate::writer::Instants;
 
 /// The kind of the records.
@@ -199,14 +199,9 @@ impl Exchange {
         if caller.role().is_none() {
             return Err(AdminError::Forbidden { needed: "the programme's people" });
         }
-        let records = self.inner.store.snapshot()?.list(FALSE_POSITIVE, "")?;
-        let later = records.iter().filter(|record| record.key.as_str() > after);
-        let shown = later.take(limit.min(FALSE_POSITIVES_MAX)).map(|record| {
-            let doubted: Doubted = serde_json::from_slice(&record.value).map_err(|error| {
-                StoreError::Damaged(format!("the doubts about `{}`: {error}", record.key))
-            })?;
-            Ok(shown(&record.key, doubted))
-        });
+        let limit = limit.min(FALSE_POSITIVES_MAX);
+        let records = self.inner.store.snapshot()?.list_after(FALSE_POSITIVE, "", after, limit)?;
+        let shown = records.iter().map(|record| Ok(shown(&record.key, read(record)?)));
         shown.collect::<Result<_, StoreError>>().map_err(AdminError::from)
     }
 

@@ -32,7 +32,7 @@ use model::{Caller, MemberId, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use store::{Snapshot, StoreError};
+use store::{Record, Snapshot, StoreError};
 
 pub use self::days::DayHits;
 pub use self::fact::{COUNT_BUCKETS, OCCURRENCE_EXTENSION};
@@ -227,6 +227,15 @@ pub(crate) fn get<T: serde::de::DeserializeOwned>(
     key: &str,
 ) -> Result<Option<T>, StoreError> {
     let Some(value) = snapshot.get(kind, key)? else { return Ok(None) };
-    let document = serde_json::from_slice(&value);
-    document.map(Some).map_err(|error| StoreError::Damaged(format!("the record `{kind}/{key}`: {error}")))
+    document(kind, key, &value).map(Some)
+}
+
+/// The document of a record that was listed.
+pub(crate) fn read<T: serde::de::DeserializeOwned>(record: &Record) -> Result<T, StoreError> {
+    document(&record.kind, &record.key, &record.value)
+}
+
+fn document<T: serde::de::DeserializeOwned>(kind: &str, key: &str, value: &[u8]) -> Result<T, StoreError> {
+    serde_json::from_slice(value)
+        .map_err(|error| StoreError::Damaged(format!("the record `{kind}/{key}`: {error}")))
 }

@@ -3,11 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be set up or decided fails the test, as it should")]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use exchange::{AdminError, Compared, Import, Imported, Match, MatchAnswer, MatchState, Part, Question};
-use model::{Grade, MemberId, Principal, Role, Standing};
+use model::{Clock, Grade, ManualClock, MemberId, Principal, Role, Standing, Timestamp};
 use programme::template;
 use store::MemoryStore;
 use testkit::{World, caller_of, tier};
@@ -138,6 +137,26 @@ fn nothing_ends_unless_every_part_came() {
     part(&world, 1, false, &["a"]).unwrap();
     assert_eq!(part(&world, 2, true, &["b"]).unwrap().ended, 1);
     assert_eq!(ends(&world), ["list:l-c"]);
+}
+
+#[test]
+fn short_imports_that_are_done_do_not_push_out_a_long_one() {
+    let world = world();
+    import(&world, edition(&["a", "b"]));
+    part(&world, 1, false, &["a"]).unwrap();
+    for number in 0..8 {
+        world.pass(Duration::from_secs(1));
+        let document = format!("short-{number}");
+        let short = Import {
+            statements: vec![listed(&document, "watched", "w")],
+            part: Some(Part { import: document.clone(), number: 1, last: true }),
+            editions: Some(vec![document]),
+            ..Import::default()
+        };
+        assert_eq!(world.exchange.import(&world.operator, short).unwrap().new, 1);
+    }
+    assert_eq!(part(&world, 2, true, &[]).unwrap().ended, 1);
+    assert_eq!(ends(&world), ["list:l-b"]);
 }
 
 #[test]
@@ -366,28 +385,35 @@ fn matches_are_read_page_by_page() {
     assert_eq!(seen, all);
 }
 
+/// A clock on which each look takes time.
+struct Ticking(Arc<ManualClock>);
+
+impl Clock for Ticking {
+    fn now(&self) -> Timestamp {
+        self.0.advance(Duration::from_micros(2));
+        self.0.now()
+    }
+
+    fn until(&self, instant: Timestamp) -> Duration {
+        self.0.until(instant)
+    }
+}
+
 #[test]
 fn comparing_stops_when_its_time_is_up_and_goes_on() {
-    let world = world();
+    let mut world = world();
     let many =
         (0..300).map(|number| named("register", &number.to_string(), &format!("Company {number}"), ""));
     import(&world, many.collect());
     import(&world, vec![named("list", "1", "Red Dragon", ""), listed("list", "concern", "list:1")]);
     import(&world, vec![named("register", "x", "RED DRAGON LTD", "")]);
-    let (mut rounds, done) = (0, AtomicBool::new(false));
-    std::thread::scope(|scope| {
-        // Time runs, and each run is given nearly none.
-        scope.spawn(|| {
-            while !done.load(Ordering::Relaxed) {
-                world.pass(Duration::from_millis(1));
-            }
-        });
-        while world.exchange.compare_names(Duration::from_micros(1)).unwrap().is_behind {
-            rounds += 1;
-            assert!(rounds < 100_000, "it does not come to an end");
-        }
-        done.store(true, Ordering::Relaxed);
-    });
+    // A run of 100 us looks at the clock fifty times at most.
+    world.reopen_with(Arc::new(Ticking(Arc::clone(&world.clock))), &template(), 8);
+    let mut rounds = 0;
+    while world.exchange.compare_names(Duration::from_micros(100)).unwrap().is_behind {
+        rounds += 1;
+        assert!(rounds < 10_000, "it does not come to an end");
+    }
     assert!(rounds > 0, "it did all at once");
     assert_eq!(pairs(&world).len(), 1);
     assert_eq!(compare(&world).compared, 0, "there is nothing left");

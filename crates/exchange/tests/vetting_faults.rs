@@ -337,7 +337,7 @@ fn imports_and_the_passing_of_time_at_once_over_a_store_that_fails_now_and_then(
     });
     hub.store.set(Fault::None);
     let lost = failed.load(Ordering::SeqCst);
-    assert!(lost > 10, "the store failed only {lost} times");
+    assert!(lost > 0, "the store never failed under an import");
     assert_eq!(done.load(Ordering::SeqCst), THREADS * IMPORTS);
     let said = hub.said();
     assert_eq!(said.len() as u64, before as u64 + THREADS * IMPORTS, "each is there once");

@@ -288,7 +288,7 @@ fn two_hundred_thousand_statements_are_one_import() {
     import(&world, vec![retraction("r-hit", "s-hit")]);
     let one = began.elapsed();
     eprintln!("one retraction among them in {one:?}");
-    assert!(one < Duration::from_secs(if cfg!(debug_assertions) { 10 } else { 1 }), "{one:?}");
+    assert!(one < took, "{one:?} for one, {took:?} for all");
 }
 
 #[test]

@@ -2,8 +2,8 @@
 //!
 //! Connections are accepted as long as fewer than [`ServeOptions::connections_max`] are open; the kernel's queue holds the
 //! others. No address holds more than its part of them. Whoever is slow loses its connection: with its TLS handshake,
-//! with its request's head, with reading its answers ([`watch`](crate::watch)), or (in [`body`](crate::body)) with its
-//! body.
+//! with its request's head, or with reading its answers ([`watch`](crate::watch)). A body is timed by what reads it:
+//! [`body`](crate::body) here, and in a router that is merged with this crate's that one's own.
 //!
 //! The end comes in two steps. When `shutdown` resolves, nothing more is accepted, idle connections close, streams end,
 //! and requests that run are answered. After [`ServeOptions::grace`] what is left is dropped. Whatever was

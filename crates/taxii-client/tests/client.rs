@@ -107,7 +107,7 @@ fn serve(answers: Vec<Canned>) -> (String, JoinHandle<Vec<Seen>>) {
 }
 
 fn client(url: &str) -> Client {
-    let options = Options { timeout: Duration::from_secs(10), ..Options::default() };
+    let options = Options { timeout: Duration::from_mins(1), ..Options::default() };
     Client::new(url, &options).unwrap()
 }
 
@@ -396,7 +396,7 @@ fn credentials_do_not_follow_a_redirect_abroad() {
     let abroad = abroad.replace("127.0.0.1", "localhost");
     let (home, at_home) = serve(vec![taxii("").status("302 Found").header("Location", &abroad)]);
     let credentials = Some(Credentials::Bearer { token: Secret::new("token".to_owned()) });
-    let options = Options { credentials, timeout: Duration::from_secs(10), ..Options::default() };
+    let options = Options { credentials, timeout: Duration::from_mins(1), ..Options::default() };
     assert_eq!(Client::new(&home, &options).unwrap().discovery().unwrap().title, "t");
     assert!(at_home.join().unwrap()[0].headers.contains("authorization"));
     assert!(!far_away.join().unwrap()[0].headers.contains("authorization"));

@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use exchange::{Exchange, Keys, NewMember, Options, PublishOptions, Submission};
 use model::{
-    Action, Caller, CredentialId, ManualClock, Member, MemberKind, Principal, Role, Subject, Tier, Timestamp,
+    Action, Caller, Clock, CredentialId, ManualClock, Member, MemberKind, Principal, Role, Subject, Tier,
+    Timestamp,
 };
 use programme::Programme;
 use store::{MemoryStore, Store};
@@ -44,13 +45,19 @@ impl World {
     #[must_use]
     pub fn over(store: Arc<dyn Store>, files: &BTreeMap<String, Vec<u8>>, seed: u64) -> Self {
         let clock = Arc::new(ManualClock::at(START.parse().expect("START is a date")));
-        let exchange = open(&store, files, &clock, seed);
+        let exchange = open(&store, files, Arc::clone(&clock) as Arc<dyn Clock>, seed);
         Self { exchange, clock, operator: caller_of(Principal::Role(Role::Operator)), store }
     }
 
     /// Opens the hub's store anew, as after a restart.
     pub fn reopen(&mut self, files: &BTreeMap<String, Vec<u8>>, seed: u64) {
-        self.exchange = open(&self.store, files, &self.clock, seed);
+        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        self.reopen_with(clock, files, seed);
+    }
+
+    /// Opens it anew with a clock that does not stand still.
+    pub fn reopen_with(&mut self, clock: Arc<dyn Clock>, files: &BTreeMap<String, Vec<u8>>, seed: u64) {
+        self.exchange = open(&self.store, files, clock, seed);
     }
 
     /// Moves the clock on.
@@ -86,13 +93,13 @@ impl World {
 fn open(
     store: &Arc<dyn Store>,
     files: &BTreeMap<String, Vec<u8>>,
-    clock: &Arc<ManualClock>,
+    clock: Arc<dyn Clock>,
     seed: u64,
 ) -> Exchange {
     let programme = Arc::new(Programme::from_files(files).expect("the programme is valid"));
     let chance = Mutex::new(Chance(seed));
     let options = Options {
-        clock: Arc::clone(clock) as Arc<dyn model::Clock>,
+        clock,
         random: Arc::new(move |bytes: &mut [u8]| {
             let mut chance = chance.lock().expect("no test panics while it draws");
             for byte in bytes {

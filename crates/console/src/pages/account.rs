@@ -47,7 +47,7 @@ pub(crate) async fn password(
     let code = posted.fields.get("code").map(str::to_owned);
     let peer = arrived.peer.counted_for;
     let credential = caller.credential.clone();
-    let changed = console.decide(move |exchange| {
+    let changed = console.verify(move |exchange| {
         let account = exchange.account(&caller).ok_or_else(Problem::not_found)?;
         exchange.sign_in(&Attempt::Basic { login: &account.login, secret: &old }, code.as_deref(), &peer)?;
         exchange.change_password(&caller, &new).map_err(Problem::from)

@@ -9,8 +9,7 @@ use askama::Template;
 use axum::extract::{Extension, State};
 use axum::response::{IntoResponse as _, Redirect};
 use exchange::{CredentialSecret, Exchange, NewCredential, NewMember, Sought};
-use http::header::HOST;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use model::{Action, Caller, Member, MemberId, MemberKind, Principal, Role, Subject, Tier};
 
 use crate::asked::{Asked, Posted};
@@ -71,23 +70,16 @@ pub(crate) async fn get(
     State(console): State<Console>,
     Extension(arrived): Extension<Arrived>,
     asked: Asked,
-    headers: HeaderMap,
 ) -> Answer {
-    show(&console, &arrived, &asked, &headers, None).await
+    show(&console, &arrived, &asked, None).await
 }
 
-async fn show(
-    console: &Console,
-    arrived: &Arrived,
-    asked: &Asked,
-    headers: &HeaderMap,
-    made: Option<Made>,
-) -> Answer {
+async fn show(console: &Console, arrived: &Arrived, asked: &Asked, made: Option<Made>) -> Answer {
     let caller = asked.caller();
     let found = console.read(move |exchange| gather(exchange, &caller)).await?;
     let programme = console.exchange.programme();
     let settings = programme.settings();
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("hub.example");
+    let host = arrived.host.as_deref().unwrap_or("hub.example");
     let choice = |value: String, label: String| Choice { value, label, is_chosen: false };
     page(&FirstRunPage {
         has_account: found.has_account,
@@ -140,7 +132,7 @@ pub(crate) async fn account(State(console): State<Console>, posted: Posted) -> A
         password: Some(password),
     };
     let caller = posted.caller();
-    match console.decide(move |exchange| exchange.issue_credential(&caller, new)).await {
+    match console.verify(move |exchange| exchange.issue_credential(&caller, new)).await {
         Ok(_) => posted.done(
             format!("{login} can sign in, as {role}. Add a second factor at the account's page."),
             HERE,
@@ -168,7 +160,6 @@ pub(crate) async fn credential(
     State(console): State<Console>,
     Extension(arrived): Extension<Arrived>,
     posted: Posted,
-    headers: HeaderMap,
 ) -> Answer {
     let member: MemberId = posted.read("member")?;
     let new = NewCredential {
@@ -192,7 +183,7 @@ pub(crate) async fn credential(
         Ok((name, secret)) => {
             let made = Made { member: name, token: token(secret) };
             let asked = Asked { path: HERE.to_owned(), ..posted.asked.clone() };
-            show(&console, &arrived, &asked, &headers, Some(made)).await
+            show(&console, &arrived, &asked, Some(made)).await
         }
         Err(problem) => back(&posted, problem),
     }

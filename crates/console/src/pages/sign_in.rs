@@ -73,7 +73,7 @@ pub(crate) fn set_cookie(response: &mut Response, cookie: &str) -> Result<(), Pr
 pub(crate) async fn post(State(console): State<Console>, Extension(arrived): Extension<Arrived>) -> Answer {
     let fields = arrived.fields.clone();
     let peer = arrived.peer.counted_for.clone();
-    let signed_in = console.read(move |exchange| {
+    let signed_in = console.verify(move |exchange| {
         let attempt = match (fields.get("bearer"), fields.get("login"), fields.get("password")) {
             (Some(bearer), None, None) => Attempt::Bearer(bearer),
             (_, login, secret) => {

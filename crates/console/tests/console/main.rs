@@ -109,6 +109,11 @@ impl Face {
     }
 
     pub(crate) fn over(world: World) -> Self {
+        Self::limited(world, |_| {})
+    }
+
+    /// A console with other limits than the usual ones.
+    pub(crate) fn limited(world: World, limit: impl FnOnce(&mut ConsoleOptions)) -> Self {
         let chance = Mutex::new(Chance(7));
         let random = Arc::new(move |bytes: &mut [u8]| {
             let mut chance = chance.lock().unwrap();
@@ -116,7 +121,9 @@ impl Face {
                 *byte = u8::try_from(chance.below(256)).unwrap();
             }
         });
-        let console = Console::new(world.exchange.clone(), ConsoleOptions::new(random));
+        let mut options = ConsoleOptions::new(random);
+        limit(&mut options);
+        let console = Console::new(world.exchange.clone(), options);
         let router = router(&console);
         Self { world, console, router }
     }
@@ -225,7 +232,10 @@ impl Face {
         if !cookies.is_empty() {
             request.headers_mut().insert("cookie", cookies.join("; ").parse().unwrap());
         }
-        request.headers_mut().insert("host", "hub.example".parse().unwrap());
+        // A whole URI is how HTTP/2 comes, without `Host`.
+        if request.uri().authority().is_none() {
+            request.headers_mut().insert("host", "hub.example".parse().unwrap());
+        }
         request.extensions_mut().insert(Peer { counted_for: "192.0.2.1".to_owned(), is_encrypted: false });
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();

@@ -1,6 +1,11 @@
 //! Signing in and out, and what keeps others from doing it for somebody.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use exchange::Attempt;
 use model::{Principal, Role};
+use testkit::World;
 
 use crate::{Browser, Face};
 
@@ -97,6 +102,94 @@ async fn forms_of_others_are_refused() {
     face.post_bare(&mut nobody, "/sign-in", &[("bearer", &secret)], &[]).await.expect(403);
     face.get(&mut nobody, "/sign-in").await.expect(200);
     face.post(&mut nobody, "/sign-in", &[("bearer", &secret)]).await.expect(303);
+}
+
+#[tokio::test]
+async fn over_http2_the_host_is_that_of_the_uri() {
+    let face = Face::new();
+    let mut me = face.role(Role::Operator).await;
+    for (uri, origin, status) in [
+        ("https://hub.example:8443/members", "https://hub.example:8443", 303),
+        ("https://hub.example:8443/members", "https://hub.example", 403),
+        ("https://evil.example/members", "https://hub.example", 403),
+    ] {
+        let token = me.token.clone();
+        let fields = [("token", token.as_str()), ("name", "Acme"), ("kind", "provider")];
+        let answer = face.post_bare(&mut me, uri, &fields, &[("origin", origin)]).await;
+        assert_eq!(answer.status.as_u16(), status, "{uri} {origin}");
+    }
+    let first = face.get(&mut me, "https://hub.example:8443/first-run").await.expect(200);
+    first.has(&["http://hub.example:8443"]);
+    let (member, _) = face.world.member("Acme", &["open"]);
+    let mut member = face.sign_in(Principal::Member(member.id)).await;
+    let guard = face.get(&mut member, "https://hub.example:8443/me/guard").await.expect(200);
+    guard.has(&["https://hub.example:8443/taxii2/"]);
+}
+
+/// An officer who came by a link, and sent no form for it.
+async fn linked(face: &Face) -> Browser {
+    let (_, token) = face.credential(Principal::Role(Role::Officer), None);
+    let caller = face.world.exchange.authenticate(&Attempt::Bearer(&token), "x").unwrap();
+    let mut browser = Browser::default();
+    face.get(&mut browser, &face.console.link_once(caller, "/")).await.expect(303);
+    browser
+}
+
+/// A form that begins and never goes on.
+struct Silent;
+
+impl hyper::body::Body for Silent {
+    type Data = hyper::body::Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<hyper::body::Frame<Self::Data>, Self::Error>>> {
+        std::task::Poll::Pending
+    }
+}
+
+#[tokio::test]
+async fn a_form_that_does_not_come_is_not_waited_for() {
+    const FORM: &str = "application/x-www-form-urlencoded";
+    const FILE: &str = "multipart/form-data; boundary=bound";
+    let (short, long) = (Duration::from_millis(50), Duration::from_hours(1));
+    // Each kind has a time of its own.
+    for (media_type, path, form, upload) in [
+        (FORM, "/sign-in", short, long),
+        (FORM, "/members", short, long),
+        (FILE, "/ties/import", long, short),
+    ] {
+        let face = Face::limited(World::new(1), |options| {
+            (options.form_duration_max, options.upload_duration_max) = (form, upload);
+        });
+        let mut me = if path == "/sign-in" { Browser::default() } else { linked(&face).await };
+        let request = http::Request::post(path).header("content-type", media_type);
+        let sent = face.send(&mut me, request.body(axum::body::Body::new(Silent)).unwrap());
+        let answer = tokio::time::timeout(Duration::from_secs(30), sent).await.expect("an answer comes");
+        answer.expect(408).has(&["Too slow"]);
+    }
+}
+
+#[tokio::test]
+async fn strangers_who_sign_in_take_nobodys_place() {
+    let face = Arc::new(Face::limited(World::new(1), |options| {
+        (options.pages_max, options.verifications_max) = (1, 0);
+    }));
+    let mut strangers = tokio::task::JoinSet::new();
+    for _ in 0..3 {
+        let face = Arc::clone(&face);
+        strangers.spawn(async move {
+            let mut browser = Browser::default();
+            face.get(&mut browser, "/sign-in").await.expect(200);
+            face.post(&mut browser, "/sign-in", &[("login", "somebody"), ("password", "a guess")]).await
+        });
+    }
+    let mut me = linked(&face).await;
+    let page = tokio::time::timeout(Duration::from_secs(30), face.get(&mut me, "/members")).await;
+    page.expect("a page is made").expect(200);
+    assert!(strangers.try_join_next().is_none(), "no place is free for a password");
 }
 
 #[tokio::test]

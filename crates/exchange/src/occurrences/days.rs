@@ -14,7 +14,7 @@ use crate::exchange::Exchange;
 /// How many facts are read for one answer; of days further back nothing is told then.
 const READ_MAX: usize = 100_000;
 /// How many facts are read at once.
-const READ_AT_ONCE: usize = 4_096;
+pub(super) const READ_AT_ONCE: usize = 4_096;
 
 /// The hits of one day by one countermeasure.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

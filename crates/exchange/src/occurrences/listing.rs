@@ -2,10 +2,11 @@
 
 use model::{Caller, MemberId, Principal, Role, Timestamp};
 use serde::Serialize;
-use store::CommitNo;
+use store::{CommitNo, Snapshot, StoreError};
 
+use super::days::READ_AT_ONCE;
 use super::tally::{CONTRIBUTION, Contribution, HIT, Hit};
-use super::{REPORTER, Reporter, get};
+use super::{REPORTER, Reporter, get, read};
 use crate::error::AdminError;
 use crate::exchange::Exchange;
 use crate::false_positives::{State, state_of};
@@ -80,31 +81,20 @@ impl Exchange {
     ) -> Result<Vec<OwnObject>, AdminError> {
         let member = caller.member().ok_or(AdminError::Forbidden { needed: "members" })?;
         let snapshot = self.inner.store.snapshot()?;
-        let prefix = format!("{member}/");
+        let (prefix, limit) = (format!("{member}/"), limit.min(OWN_MAX));
+        let mut after = format!("{prefix}{after}");
         let mut own = Vec::new();
-        for record in snapshot.list(CONTRIBUTION, &prefix)? {
-            let object = record.key.strip_prefix(&prefix).unwrap_or_default();
-            if object <= after {
-                continue;
+        // Most have nothing to say, so more are read than told.
+        while own.len() < limit {
+            let records = snapshot.list_after(CONTRIBUTION, &prefix, &after, READ_AT_ONCE)?;
+            let Some(last) = records.last() else { break };
+            after.clone_from(&last.key);
+            for record in &records {
+                let object = record.key.strip_prefix(&prefix).unwrap_or_default();
+                own.extend(own_object(snapshot.as_ref(), object)?);
             }
-            if own.len() >= limit.min(OWN_MAX) {
-                break;
-            }
-            let hit: Hit = get(snapshot.as_ref(), HIT, object)?.unwrap_or_default();
-            let false_positive = state_of(snapshot.as_ref(), object)?;
-            // That it hit at fewer members than may be told is not to be seen by the entry being there.
-            if hit.published_days == 0 && false_positive.is_none() {
-                continue;
-            }
-            own.push(OwnObject {
-                object: object.to_owned(),
-                days: hit.published_days,
-                count: hit.published.count,
-                members_at_least: hit.published.members_at_least,
-                last_day: Some(hit.last_published_day).filter(|day| !day.is_empty()),
-                false_positive,
-            });
         }
+        own.truncate(limit);
         Ok(own)
     }
 
@@ -160,13 +150,10 @@ impl Exchange {
         may_look(caller)?;
         let snapshot = self.inner.store.snapshot()?;
         let mut hits = Vec::new();
-        for record in snapshot.list(HIT, "")?.iter().filter(|record| record.key.as_str() > after) {
-            if hits.len() >= limit.min(OWN_MAX) {
-                break;
-            }
-            let Some(hit) = get::<Hit>(snapshot.as_ref(), HIT, &record.key)? else { continue };
+        for record in snapshot.list_after(HIT, "", after, limit.min(OWN_MAX))? {
+            let hit: Hit = read(&record)?;
             hits.push(IndicatorHits {
-                object: record.key.clone(),
+                object: record.key,
                 members: hit.members.len(),
                 facts: hit.facts,
                 count: hit.count,
@@ -176,6 +163,24 @@ impl Exchange {
         }
         Ok(hits)
     }
+}
+
+/// What may be told of an object to whoever contributed it, if there is anything to say.
+fn own_object(snapshot: &dyn Snapshot, object: &str) -> Result<Option<OwnObject>, StoreError> {
+    let hit: Hit = get(snapshot, HIT, object)?.unwrap_or_default();
+    let false_positive = state_of(snapshot, object)?;
+    // That it hit at fewer members than may be told is not to be seen by the entry being there.
+    if hit.published_days == 0 && false_positive.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(OwnObject {
+        object: object.to_owned(),
+        days: hit.published_days,
+        count: hit.published.count,
+        members_at_least: hit.published.members_at_least,
+        last_day: Some(hit.last_published_day).filter(|day| !day.is_empty()),
+        false_positive,
+    }))
 }
 
 pub(super) fn may_look(caller: &Caller) -> Result<(), AdminError> {

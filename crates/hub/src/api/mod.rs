@@ -45,14 +45,7 @@ pub(crate) fn page_of(
     limit: Option<String>,
     most: usize,
 ) -> Result<(String, usize), Refusal> {
-    let limit = match limit {
-        None => most,
-        Some(text) => match text.parse() {
-            Ok(limit @ 1..) => most.min(limit),
-            Ok(0) | Err(_) => return Err(Refusal::bad_request("`limit` is a positive integer")),
-        },
-    };
-    Ok((after.unwrap_or_default(), limit))
+    Ok((after.unwrap_or_default(), self::limit(limit.as_deref(), most, most)?))
 }
 
 /// The parameters of a query string, each at most once, with the names that the endpoint takes.

@@ -188,7 +188,7 @@ async fn slow_compressed_bodies_stop_neither_publications_nor_decisions() {
     for _ in 0..20 {
         stall(&face, &slow, PATH, [TAXII, "gzip"], &gzip(b"{\"objects\":[")[..5]).await;
     }
-    let soon = Duration::from_secs(5);
+    let soon = Duration::from_secs(30);
     let body = gzip(&envelope(&indicators(1..3)));
     let post = face.ask("POST", PATH).login(&face.operator).header("content-encoding", "gzip").taxii(body);
     let answer = tokio::time::timeout(soon, post.send()).await.expect("the operator publishes");
@@ -220,7 +220,7 @@ async fn who_may_not_decide_is_refused_before_the_body() {
     for (method, path) in cases {
         let ask = face.ask(method, path).login(&member).header("content-type", "application/json");
         let ask = ask.body(in_pieces(b"{", End::Silent)).send();
-        let answer = tokio::time::timeout(Duration::from_secs(5), ask).await;
+        let answer = tokio::time::timeout(Duration::from_secs(30), ask).await;
         answer.unwrap_or_else(|_| panic!("{path} waits for a body")).expect(403);
     }
 }

@@ -16,6 +16,7 @@ mod stream;
 mod vetting;
 mod webhooks;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
@@ -65,6 +66,19 @@ impl From<CredentialSecret> for Login {
     }
 }
 
+/// The template's files, with other limits.
+pub(crate) fn template_with(lines: &[(&str, u64)]) -> BTreeMap<String, Vec<u8>> {
+    let mut files = programme::template();
+    let mut text = String::from_utf8(files["programme.toml"].clone()).unwrap();
+    for (name, value) in lines {
+        let start = text.find(&format!("\n{name} =")).unwrap() + 1;
+        let end = start + text[start..].find('\n').unwrap();
+        text.replace_range(start..end, &format!("{name} = {value}"));
+    }
+    files.insert("programme.toml".to_owned(), text.into_bytes());
+    files
+}
+
 impl Face {
     pub(crate) fn new() -> Self {
         Self::with(HubOptions::new([7; 32]))
@@ -82,15 +96,7 @@ impl Face {
 
     /// A hub whose programme has other limits than the template's.
     pub(crate) fn with_limits(lines: &[(&str, u64)]) -> Self {
-        let mut files = programme::template();
-        let mut text = String::from_utf8(files["programme.toml"].clone()).unwrap();
-        for (name, value) in lines {
-            let start = text.find(&format!("\n{name} =")).unwrap() + 1;
-            let end = start + text[start..].find('\n').unwrap();
-            text.replace_range(start..end, &format!("{name} = {value}"));
-        }
-        files.insert("programme.toml".to_owned(), text.into_bytes());
-        let world = World::over(Arc::new(store::MemoryStore::new()), &files, 1);
+        let world = World::over(Arc::new(store::MemoryStore::new()), &template_with(lines), 1);
         Self::over(world, HubOptions::new([7; 32]))
     }
 

@@ -1,5 +1,6 @@
 //! The server over sockets: slow and rude clients, many connections, TLS, shutdown.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -16,7 +17,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::{Login, indicators};
+use crate::{Login, indicators, template_with};
 
 /// A hub on loopback, with the machine's clock.
 pub(crate) struct Live {
@@ -24,6 +25,11 @@ pub(crate) struct Live {
     pub(crate) operator: Caller,
     pub(crate) address: SocketAddr,
     end: Mutex<Option<(oneshot::Sender<()>, JoinHandle<usize>)>>,
+}
+
+/// What a hub grants to a test that says nothing else.
+pub(crate) fn limits() -> HubOptions {
+    HubOptions { streams_max: 8, heartbeat: Duration::from_millis(100), ..HubOptions::new([9; 32]) }
 }
 
 /// One end of a connection, reading lines.
@@ -37,7 +43,7 @@ impl Client {
     pub(crate) async fn line(&mut self) -> Option<String> {
         loop {
             let mut line = String::new();
-            let read = timeout(Duration::from_secs(10), self.reader.read_line(&mut line))
+            let read = timeout(Duration::from_secs(30), self.reader.read_line(&mut line))
                 .await
                 .expect("a line comes");
             if read.unwrap_or(0) == 0 {
@@ -49,6 +55,16 @@ impl Client {
                 return Some(line.to_owned());
             }
         }
+    }
+
+    /// Waits, reading nothing, until the hub has given the connection up: then it resets what else it is sent.
+    async fn is_given_up(&mut self) {
+        let all = async {
+            while self.reader.write_all(b" ").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        timeout(Duration::from_secs(60), all).await.expect("the connection is given up");
     }
 
     pub(crate) async fn rest(&mut self) -> String {
@@ -64,11 +80,15 @@ impl Live {
     }
 
     pub(crate) async fn with(serving: ServeOptions) -> Self {
-        Self::with_streams(serving, 8).await
+        Self::over(&programme::template(), serving, limits()).await
     }
 
-    pub(crate) async fn with_streams(serving: ServeOptions, streams_max: usize) -> Self {
-        let programme = Arc::new(Programme::from_files(&programme::template()).unwrap());
+    pub(crate) async fn limited(limits: HubOptions) -> Self {
+        Self::over(&programme::template(), ServeOptions::default(), limits).await
+    }
+
+    async fn over(files: &BTreeMap<String, Vec<u8>>, serving: ServeOptions, limits: HubOptions) -> Self {
+        let programme = Arc::new(Programme::from_files(files).unwrap());
         let chance = Mutex::new(Chance(5));
         let random = Arc::new(move |bytes: &mut [u8]| {
             let mut chance = chance.lock().unwrap();
@@ -84,12 +104,6 @@ impl Live {
         };
         let options = Options { clock: Arc::new(SystemClock::default()), random, keys };
         let exchange = Exchange::open(Arc::new(store::MemoryStore::new()), &programme, options).unwrap();
-        let limits = HubOptions {
-            streams_max,
-            heartbeat: Duration::from_millis(100),
-            body_pause_max: Duration::from_millis(300),
-            ..HubOptions::new([9; 32])
-        };
         let router = router(exchange.clone(), limits).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -104,7 +118,7 @@ impl Live {
     pub(crate) async fn stop(&self) -> usize {
         let (end, task) = self.end.lock().unwrap().take().unwrap();
         end.send(()).unwrap();
-        timeout(Duration::from_secs(20), task).await.expect("the hub ends").unwrap()
+        timeout(Duration::from_secs(60), task).await.expect("the hub ends").unwrap()
     }
 
     pub(crate) fn member(&self, name: &str, tiers: &[&str]) -> (Member, Login) {
@@ -155,7 +169,7 @@ impl Live {
         let mut reader = BufReader::new(stream);
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
-            let read = timeout(Duration::from_secs(10), reader.read_line(&mut head)).await.unwrap().unwrap();
+            let read = timeout(Duration::from_secs(30), reader.read_line(&mut head)).await.unwrap().unwrap();
             assert!(read > 0, "the connection ended in the head: {head}");
         }
         (Client { reader, is_chunked: head.contains("transfer-encoding: chunked") }, head)
@@ -193,7 +207,7 @@ impl Live {
         let _ = stream.write_all(body).await;
         let mut answer = Vec::new();
         let _ =
-            timeout(Duration::from_secs(20), stream.read_to_end(&mut answer)).await.expect("an answer comes");
+            timeout(Duration::from_secs(60), stream.read_to_end(&mut answer)).await.expect("an answer comes");
         String::from_utf8_lossy(&answer).into_owned()
     }
 }
@@ -217,7 +231,7 @@ async fn publish_and_poll_over_a_socket() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lies_about_the_length_are_noticed() {
-    let live = Live::start().await;
+    let live = Live::limited(HubOptions { body_pause_max: Duration::from_millis(300), ..limits() }).await;
     let (_, login) = live.member("Alpha", &["programme"]);
     // More announced than the limit: refused before a byte of it is sent.
     let mut stream = TcpStream::connect(live.address).await.unwrap();
@@ -227,7 +241,7 @@ async fn lies_about_the_length_are_noticed() {
     );
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut answer = [0; 12];
-    timeout(Duration::from_secs(10), stream.read_exact(&mut answer)).await.unwrap().unwrap();
+    timeout(Duration::from_secs(30), stream.read_exact(&mut answer)).await.unwrap().unwrap();
     assert_eq!(&answer, b"HTTP/1.1 413");
     // More announced than sent: the hub waits so long and no longer, and publishes nothing.
     let mut stream = TcpStream::connect(live.address).await.unwrap();
@@ -239,7 +253,7 @@ async fn lies_about_the_length_are_noticed() {
     );
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.write_all(&body).await.unwrap();
-    timeout(Duration::from_secs(10), stream.read_exact(&mut answer)).await.unwrap().unwrap();
+    timeout(Duration::from_secs(30), stream.read_exact(&mut answer)).await.unwrap().unwrap();
     assert_eq!(&answer, b"HTTP/1.1 408");
     let page = live.request(&login, "GET", OBJECTS, &[], b"").await;
     assert!(page.ends_with("{\"more\":false}"), "{page}");
@@ -248,9 +262,11 @@ async fn lies_about_the_length_are_noticed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_sends_too_much_reads_why_it_is_refused() {
-    let live = Live::start().await;
+    // What is refused is read for a second at most, so it is no more than any machine reads in that time.
+    let files = template_with(&[("body_size_max_bytes", 1_000_000)]);
+    let live = Live::over(&files, ServeOptions::default(), limits()).await;
     let (_, login) = live.member("Alpha", &["programme"]);
-    let body = vec![b' '; 40_000_000];
+    let body = vec![b' '; 2_000_000];
     let refused = live.request(&login, "POST", OBJECTS, &[TYPE], &body).await;
     assert!(refused.starts_with("HTTP/1.1 413") && refused.contains("\"http_status\":\"413\""), "{refused}");
     let refused = live.request(&login, "POST", OBJECTS, &["Content-Type: text/plain"], &body).await;
@@ -263,14 +279,15 @@ async fn a_client_that_sends_too_much_reads_why_it_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn slow_heads_lose_their_connection_and_nobody_else_does() {
-    let serving = ServeOptions { head_max: Duration::from_millis(300), ..ServeOptions::default() };
+    let serving = ServeOptions { head_max: Duration::from_secs(2), ..ServeOptions::default() };
     let live = Live::with(serving).await;
     let (_, login) = live.member("Alpha", &["programme"]);
     let mut slow = TcpStream::connect(live.address).await.unwrap();
     slow.write_all(b"GET /taxii2/ HTTP/1.1\r\nHost:").await.unwrap();
     let mut rest = Vec::new();
-    let _ =
-        timeout(Duration::from_secs(5), slow.read_to_end(&mut rest)).await.expect("the connection is closed");
+    let _ = timeout(Duration::from_secs(30), slow.read_to_end(&mut rest))
+        .await
+        .expect("the connection is closed");
     assert!(!String::from_utf8_lossy(&rest).starts_with("HTTP/1.1 200"));
     assert!(live.request(&login, "GET", "/taxii2/", &[], b"").await.starts_with("HTTP/1.1 200"));
     live.stop().await;
@@ -278,7 +295,7 @@ async fn slow_heads_lose_their_connection_and_nobody_else_does() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_ask_nothing_are_closed_whatever_they_speak() {
-    let serving = ServeOptions { head_max: Duration::from_millis(200), ..ServeOptions::default() };
+    let serving = ServeOptions { head_max: Duration::from_secs(1), ..ServeOptions::default() };
     let live = Live::with(serving).await;
     // An empty SETTINGS frame, and a PING.
     let settings = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
@@ -296,7 +313,7 @@ async fn connections_that_ask_nothing_are_closed_whatever_they_speak() {
             std::future::pending::<()>().await;
         });
         let mut rest = Vec::new();
-        let closed = timeout(Duration::from_secs(5), reading.read_to_end(&mut rest)).await;
+        let closed = timeout(Duration::from_secs(30), reading.read_to_end(&mut rest)).await;
         assert!(closed.is_ok(), "{:?} is closed", String::from_utf8_lossy(first));
         pinging.abort();
     }
@@ -305,7 +322,7 @@ async fn connections_that_ask_nothing_are_closed_whatever_they_speak() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_that_stands_still_loses_its_connection_and_a_silent_stream_does_not() {
-    let serving = ServeOptions { head_max: Duration::from_millis(400), ..ServeOptions::default() };
+    let serving = ServeOptions { head_max: Duration::from_secs(3), ..ServeOptions::default() };
     let live = Live::with(serving).await;
     let (_, login) = live.member("Alpha", &["programme", "open"]);
     let objects: Vec<Vec<u8>> = indicators(1..25)
@@ -318,8 +335,8 @@ async fn a_reader_that_stands_still_loses_its_connection_and_a_silent_stream_doe
     live.publish("indicators", &objects);
     let mut silent = live.stream(&login, "collection=open", &[]).await;
     let mut still = live.open(&login, OBJECTS, &[]).await.0;
-    tokio::time::sleep(Duration::from_millis(1_500)).await;
-    let read = timeout(Duration::from_secs(5), still.rest()).await.expect("the connection is closed");
+    still.is_given_up().await;
+    let read = timeout(Duration::from_secs(30), still.rest()).await.expect("the connection is closed");
     assert!(!read.ends_with('}'), "{} bytes were read to the end", read.len());
     // The same to a client that reads.
     let whole = live.open(&login, OBJECTS, &[]).await.0.rest().await;
@@ -373,28 +390,41 @@ async fn connections_beyond_the_limit_wait_for_a_place() {
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert!(!waiting.is_finished(), "there is no place");
     drop(idle);
-    let answer = timeout(Duration::from_secs(5), waiting).await.expect("a place became free").unwrap();
+    let answer = timeout(Duration::from_secs(30), waiting).await.expect("a place became free").unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     live.stop().await;
 }
 
+/// A client that sends its body when the hub asks for it: from then on the request runs.
+const ASKING: &str = "Expect: 100-continue";
+
+async fn goes_on(stream: &mut TcpStream) {
+    const ANSWER: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+    let mut answer = [0; ANSWER.len()];
+    timeout(Duration::from_secs(30), stream.read_exact(&mut answer))
+        .await
+        .expect("the hub asks for it")
+        .unwrap();
+    assert_eq!(answer, ANSWER);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_runs_at_shutdown_is_answered_and_nothing_more_is_accepted() {
-    let live = Live::start().await;
+    let live = Live::with(ServeOptions { grace: Duration::from_secs(40), ..ServeOptions::default() }).await;
     let (_, login) = live.member("Alpha", &["programme"]);
     let body = envelope(&indicators(1..3));
     let mut stream = TcpStream::connect(live.address).await.unwrap();
     let head = format!(
-        "POST {OBJECTS} HTTP/1.1\r\nHost: hub\r\n{TYPE}\r\nAuthorization: {}\r\nContent-Length: {}\r\n\r\n",
+        "POST {OBJECTS} HTTP/1.1\r\nHost: hub\r\n{TYPE}\r\nAuthorization: {}\r\nContent-Length: {}\r\n{ASKING}\r\n\r\n",
         login.basic(),
         body.len()
     );
     stream.write_all(head.as_bytes()).await.unwrap();
+    goes_on(&mut stream).await;
     stream.write_all(&body[..10]).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(50)).await;
     let finish = async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        assert!(TcpStream::connect(live.address).await.is_err(), "nobody listens any more");
+        let refused = async { while TcpStream::connect(live.address).await.is_ok() {} };
+        timeout(Duration::from_secs(20), refused).await.expect("nobody listens any more");
         stream.write_all(&body[10..]).await.unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await.unwrap();
@@ -412,11 +442,12 @@ async fn what_does_not_end_is_dropped_when_the_grace_is_over() {
     let (_, login) = live.member("Alpha", &["programme"]);
     let mut stream = TcpStream::connect(live.address).await.unwrap();
     let head = format!(
-        "POST {OBJECTS} HTTP/1.1\r\nHost: hub\r\n{TYPE}\r\nAuthorization: {}\r\nContent-Length: 5000\r\n\r\n{{",
+        "POST {OBJECTS} HTTP/1.1\r\nHost: hub\r\n{TYPE}\r\nAuthorization: {}\r\nContent-Length: 5000\r\n{ASKING}\r\n\r\n",
         login.basic()
     );
     stream.write_all(head.as_bytes()).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    goes_on(&mut stream).await;
+    stream.write_all(b"{").await.unwrap();
     assert_eq!(live.stop().await, 1);
 }
 

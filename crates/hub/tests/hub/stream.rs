@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use hub::HubOptions;
 use model::{Principal, Role, Standing};
 use testkit::tier;
 use tokio::time::timeout;
 
 use crate::indicators;
-use crate::server::{Client, Live};
+use crate::server::{Client, Live, limits};
 
 /// Reads events until `count` objects came; returns their ids as events.
 async fn events(client: &mut Client, count: usize) -> Vec<(String, serde_json::Value)> {
@@ -119,7 +120,7 @@ async fn a_stream_of_alerts_ends_with_the_credential() {
     live.exchange
         .set_standing(&live.operator, &alpha.id, &tier("open"), Standing::Suspended, "a test")
         .unwrap();
-    let rest = timeout(Duration::from_secs(5), stream.rest()).await.expect("the stream ends");
+    let rest = timeout(Duration::from_secs(30), stream.rest()).await.expect("the stream ends");
     assert!(!rest.contains("data:"), "{rest}");
     live.stop().await;
 }
@@ -140,7 +141,7 @@ async fn a_stream_ends_with_the_right_to_it() {
     live.exchange.revoke_credential(&live.operator, &other.id.parse().unwrap()).unwrap();
     live.publish("open", &indicators(2..3));
     for stream in [&mut suspended, &mut revoked] {
-        let rest = timeout(Duration::from_secs(5), stream.rest()).await.expect("the stream ends");
+        let rest = timeout(Duration::from_secs(30), stream.rest()).await.expect("the stream ends");
         assert!(!rest.contains("data:"), "{rest}");
     }
     live.stop().await;
@@ -158,12 +159,12 @@ async fn a_silent_stream_shows_that_it_is_alive_and_ends_at_shutdown() {
     }
     let stopped = live.stop().await;
     assert_eq!(stopped, 0, "nothing had to be dropped");
-    timeout(Duration::from_secs(5), stream.rest()).await.expect("the stream ends");
+    timeout(Duration::from_secs(30), stream.rest()).await.expect("the stream ends");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn there_are_no_more_streams_than_the_limit() {
-    let live = Live::with_streams(hub::ServeOptions::default(), 2).await;
+    let live = Live::limited(HubOptions { streams_max: 2, ..limits() }).await;
     let (_, login) = live.member("Alpha", &["open"]);
     let first = live.stream(&login, "collection=open", &[]).await;
     let _second = live.stream(&login, "collection=open", &[]).await;
@@ -171,7 +172,7 @@ async fn there_are_no_more_streams_than_the_limit() {
     assert!(third.starts_with("HTTP/1.1 503"), "{third}");
     drop(first);
     // The hub notices a reader that is gone when it has something to say.
-    for n in 1..50 {
+    for n in 1..300 {
         live.publish("open", &indicators(n..n + 1));
         let again = live.open(&login, "/api/stream?collection=open", &[]).await;
         if again.1.starts_with("HTTP/1.1 200") {
@@ -202,7 +203,7 @@ async fn a_stream_needs_a_collection_and_a_date_that_is_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_member_leaves_streams_to_others() {
-    let live = Live::with_streams(hub::ServeOptions::default(), 17).await;
+    let live = Live::limited(HubOptions { streams_max: 17, ..limits() }).await;
     let (_, greedy) = live.member("Alpha", &["open"]);
     let (_, other) = live.member("Beta", &["open"]);
     let mut held = Vec::new();

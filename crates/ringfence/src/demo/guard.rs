@@ -51,7 +51,9 @@ pub(super) fn chapter(setting: &Setting, telling: &mut Telling) -> Result<()> {
     fs::write(folder.join("token"), token)?;
     let begun = Instant::now();
     let site = Site::start(setting, &folder)?;
-    eventually("the guard takes what is shared", || Ok(site.active() > 0))?;
+    eventually("the guard takes what is shared", || {
+        Ok(site.active() > 0 && wire::ask(site.dns, LISTED)?.to_string() == SINKHOLE)
+    })?;
     comes_up(telling, &site, begun.elapsed())?;
     protects(setting, telling, &site)?;
     lets_go(setting, telling, &site, &member)?;

@@ -368,7 +368,7 @@ fn nothing_left(setting: &Setting, telling: &mut Telling, member: &Poller) -> Re
     setting.clock.set("2019-04-01T09:00:00Z".parse()?);
     // Nothing new is imported: the day has come, and the hub sees to that by itself within a second or two.
     let mut found = stands(setting, &member.id)?;
-    for _ in 0..100 {
+    for _ in 0..600 {
         if found.0 == Standing::Listed {
             break;
         }

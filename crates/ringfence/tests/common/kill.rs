@@ -6,11 +6,14 @@ use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use taxii_client::{Collection, PullState, Query, envelope_of};
 
 use super::{Hub, indicator, ringfence, text};
+
+/// How long a round waits for the first answers of its hub.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How many indicators are published at once.
 pub(crate) const BATCH: u32 = 5;
@@ -19,6 +22,14 @@ pub(crate) const BATCH: u32 = 5;
 pub(crate) fn next(seed: &mut u64) -> u64 {
     *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
     *seed >> 33
+}
+
+/// Waits until `is_so`. Where that takes longer than anything should, it gives up, and what is missing is told at the end.
+pub(crate) fn wait_until(is_so: impl Fn() -> bool) {
+    let waited = Instant::now();
+    while !is_so() && waited.elapsed() < PATIENCE {
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// Publishes until the hub is gone; returns the numbers whose batch was acknowledged.

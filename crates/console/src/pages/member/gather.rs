@@ -9,6 +9,7 @@ use ties::{AsOf, Confidence, Day, End, Ending, EntityId, Evidence, Said, Source,
 use vetting::{Decision, Move, Remedies};
 
 use crate::asked::Asked;
+use crate::pages::members::everybody;
 use crate::problem::Problem;
 
 /// How long remedies are looked for before the page is shown, and if somebody asks for longer.
@@ -181,15 +182,9 @@ fn for_people(
     for tie in &ever {
         note_moments(&exchange.tie_history(caller, tie)?, &name, &mut found.moments);
     }
-    let mut after = None;
-    loop {
-        let some = exchange.members(caller, after.as_ref(), 1_000)?;
-        let Some(last) = some.last() else { break };
-        after = Some(last.id.clone());
-        for member in &some {
-            if let Some(entity) = exchange.dossier(caller, &member.id)?.entity {
-                found.members.insert(entity, member.id.clone());
-            }
+    for (member, dossier) in everybody(exchange, caller)? {
+        if let Some(entity) = dossier.entity {
+            found.members.insert(entity, member.id);
         }
     }
     found.around = Some(around);

@@ -9,8 +9,7 @@ use askama::Template;
 use axum::extract::{Extension, State};
 use axum::response::{IntoResponse as _, Response};
 use exchange::CollectionView;
-use http::HeaderMap;
-use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HOST};
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 
 use crate::asked::Asked;
 use crate::console::Console;
@@ -49,12 +48,11 @@ pub(crate) async fn get(
     State(console): State<Console>,
     Extension(arrived): Extension<Arrived>,
     asked: Asked,
-    headers: HeaderMap,
 ) -> Answer {
     super::member(&asked)?;
     let collections = console.exchange.collections(&asked.caller());
     let readable: Vec<CollectionView> = collections.into_iter().filter(|view| view.can_read).collect();
-    let wanted = read(&asked, &arrived, &headers, &readable)?;
+    let wanted = read(&asked, &arrived, &readable)?;
     let text = configuration(&wanted, &readable);
     if asked.query.get("download").is_some() {
         return Ok(file(text));
@@ -84,12 +82,7 @@ fn file(text: String) -> Response {
     (headers, text).into_response()
 }
 
-fn read(
-    asked: &Asked,
-    arrived: &Arrived,
-    headers: &HeaderMap,
-    readable: &[CollectionView],
-) -> Result<Wanted, Problem> {
+fn read(asked: &Asked, arrived: &Arrived, readable: &[CollectionView]) -> Result<Wanted, Problem> {
     let field = |name: &str, otherwise: String| -> Result<String, Problem> {
         let text = asked.query.get(name).map_or(otherwise, str::to_owned);
         if text.len() > FIELD_MAX || text.chars().any(char::is_control) {
@@ -99,7 +92,7 @@ fn read(
         }
         Ok(text)
     };
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("hub.example");
+    let host = arrived.host.as_deref().unwrap_or("hub.example");
     // The guard refuses plain HTTP but to a hub on its own machine.
     let scheme = if arrived.is_encrypted || !is_this_machine(host) { "https" } else { "http" };
     let asked_for: Vec<&str> = asked.query.all("feed").collect();

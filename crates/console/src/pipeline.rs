@@ -59,6 +59,7 @@ pub(crate) struct Arrived {
     /// As the cookies say.
     pub(crate) token: Option<String>,
     pub(crate) before: Option<String>,
+    pub(crate) attempt: Option<String>,
     pub(crate) is_encrypted: bool,
     /// The fields of a form, if it was one.
     pub(crate) fields: Query,
@@ -128,6 +129,7 @@ async fn admit(
     let (mut parts, mut body) = request.into_parts();
     let cookie = |name| cookies::read(&parts.headers, name, is_encrypted).map(str::to_owned);
     let (token, before) = (cookie(cookies::SESSION), cookie(cookies::BEFORE));
+    let attempt = cookie(cookies::ATTEMPT);
     let (mut fields, mut files) = (Query::default(), Vec::new());
     if is_form {
         same_origin(&parts.headers).map_err(refuse)?;
@@ -156,7 +158,7 @@ async fn admit(
         parts.extensions.insert(Posted { asked: asked.clone(), fields: fields.clone(), files });
         parts.extensions.insert(asked);
     }
-    parts.extensions.insert(Arrived { peer, token, before, is_encrypted, fields, query });
+    parts.extensions.insert(Arrived { peer, token, before, attempt, is_encrypted, fields, query });
     Ok(Request::from_parts(parts, body))
 }
 

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
+mod by_provider;
 mod content;
 mod first_run;
 mod guard_file;
@@ -10,6 +11,7 @@ mod ledger;
 mod member;
 mod pages;
 mod portal;
+mod provider;
 mod routes;
 mod rules;
 mod sign_in;
@@ -38,7 +40,7 @@ pub(crate) struct Face {
 /// A browser: somebody who is signed in, or nobody.
 #[derive(Clone, Default)]
 pub(crate) struct Browser {
-    cookies: Vec<(String, String)>,
+    pub(crate) cookies: Vec<(String, String)>,
     /// The token of the last page's forms.
     token: String,
     pub(crate) credential: Option<CredentialId>,
@@ -109,6 +111,11 @@ impl Face {
     }
 
     pub(crate) fn over(world: World) -> Self {
+        Self::by(world, None)
+    }
+
+    /// As [`over`](Self::over), with a provider by whom people sign in.
+    pub(crate) fn by(world: World, provider: Option<Arc<console::Provider>>) -> Self {
         let chance = Mutex::new(Chance(7));
         let random = Arc::new(move |bytes: &mut [u8]| {
             let mut chance = chance.lock().unwrap();
@@ -116,7 +123,8 @@ impl Face {
                 *byte = u8::try_from(chance.below(256)).unwrap();
             }
         });
-        let console = Console::new(world.exchange.clone(), ConsoleOptions::new(random));
+        let console =
+            Console::new(world.exchange.clone(), ConsoleOptions { provider, ..ConsoleOptions::new(random) });
         let router = router(&console);
         Self { world, console, router }
     }

@@ -2,7 +2,7 @@
 // is there: that is how a hub with a provider stands in the world.
 
 import assert from "node:assert/strict";
-import { createHash, createPublicKey, generateKeyPairSync, randomBytes, sign } from "node:crypto";
+import { createHash, generateKeyPairSync, randomBytes, sign } from "node:crypto";
 import { createServer, request } from "node:http";
 
 const listen = (server) =>
@@ -18,7 +18,7 @@ export const PEOPLE = {
 /** Starts a provider. `redirect()` is where its client is registered to be sent back to. */
 export async function startProvider(redirect) {
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  const jwk = { ...createPublicKey(publicKey).export({ format: "jwk" }), kid: "one", use: "sig", alg: "ES256" };
+  const jwk = { ...publicKey.export({ format: "jwk" }), kid: "one", use: "sig", alg: "ES256" };
   const codes = new Map();
   const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
   const html = (title, body) =>

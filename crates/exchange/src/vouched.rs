@@ -88,20 +88,27 @@ impl Exchange {
 /// What there is of somebody.
 enum Found<'r> {
     Nobody,
+    /// One was revoked, and nothing was issued since.
     Revoked,
+    /// There is one at most: another one begins when it ends.
     Current(&'r CredentialRecord),
-    /// The last one.
+    /// One of those that have ended; all of them name the same person.
     Ended(&'r CredentialRecord),
 }
 
 fn find<'r>(registry: &'r Registry, who: &Vouched, now: model::Timestamp) -> Found<'r> {
-    let all = registry.credentials.values().filter(|record| record.is_vouched_for(&who.issuer, &who.subject));
-    let Some(last) = all.max_by_key(|record| record.created) else { return Found::Nobody };
-    match last {
-        record if record.revoked.is_some() => Found::Revoked,
-        record if record.is_current(now) => Found::Current(record),
-        record => Found::Ended(record),
+    let mut found = Found::Nobody;
+    for record in registry.credentials.values().filter(|one| one.is_vouched_for(&who.issuer, &who.subject)) {
+        if record.revoked.is_some() {
+            return Found::Revoked;
+        }
+        if record.is_current(now) {
+            found = Found::Current(record);
+        } else if matches!(found, Found::Nobody) {
+            found = Found::Ended(record);
+        }
     }
+    found
 }
 
 fn account(turn: &Hand<'_>, who: &Vouched, role: Role, person: &str) -> Result<CredentialRecord, AdminError> {

@@ -145,7 +145,7 @@ async function byProvider() {
         assert.equal(await page.locator("h1").innerText(), "Members");
         assert.equal(new URL(page.url()).pathname, "/members");
         await go(page, page.getByRole("link", { name: `${PEOPLE[who].name}, ${role}` }));
-        assert.match(await page.locator("main").innerText(), /You signed in by/);
+        assert.match(await page.locator("main").innerText(), /You signed in by that provider/);
         await inspectAll(page, "the account of somebody by the provider", javaScriptEnabled);
         await go(page, page.getByRole("button", { name: "Sign out" }));
         assert.match(await told(page), /You are signed out here/);

@@ -1,101 +1,21 @@
-// Browser tests of the console, in real Chromium over the real binary's demo.
+// Browser tests of the console, in real Chromium over the real binary.
 //
 //   RINGFENCE=path/to/ringfence CHROMIUM=/usr/bin/chromium node run.mjs [--pictures DIR] [--only WORDS]
 //
 // Every page as each role, light and dark, on a phone and on a desk, with script and without; the story step by step; steps
 // that take two people; the keyboard. On each page: no violation of WCAG 2.2 A and AA that axe finds, nothing refused by the
 // content security policy, no failed request, nothing wider than the screen, less than 100 kB.
+//
+// Here is the demo's hub: all of its pages, and the story. What people do on them stands in `actions.mjs`; a hub from its
+// beginning, and signing in by a provider, in `beginning.mjs`.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { mkdirSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { fileURLToPath } from "node:url";
-import { createInterface } from "node:readline";
-import { chromium } from "playwright-core";
-
-const here = (path) => fileURLToPath(new URL(path, import.meta.url));
-const binary = process.env.RINGFENCE ?? here("../../target/debug/ringfence");
-const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-const option = (name) => (process.argv.includes(name) ? process.argv[process.argv.indexOf(name) + 1] : null);
-const pictures = option("--pictures");
-const only = option("--only");
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const PAGE_MAX_BYTES = 100_000;
-const DESK = { width: 1280, height: 900 };
-const PHONE = { width: 390, height: 844 };
-
-/** Starts the demo and resolves when its story is told, with its address and the links that sign in. */
-async function startDemo() {
-  const demo = spawn(binary, ["--json", "demo", "--volume", "0"], { stdio: ["ignore", "pipe", "inherit"] });
-  const lines = createInterface({ input: demo.stdout });
-  for await (const line of lines) {
-    const told = JSON.parse(line);
-    if (told.console) return { demo, url: told.url, links: Object.fromEntries(told.console.map((l) => [l.who, l.link])) };
-  }
-  throw new Error("the demo ended before it told where its console is");
-}
-
-let checks = 0;
-/** Runs one named test; a failure names it. */
-async function test(name, work) {
-  if (only && !name.includes(only)) return;
-  const begun = Date.now();
-  try {
-    await work();
-    checks += 1;
-    console.log(`ok ${name} (${Date.now() - begun} ms)`);
-  } catch (error) {
-    console.error(`FAILED ${name}\n${error.stack}`);
-    process.exitCode = 1;
-  }
-}
-
-/** A page that notes everything that goes wrong on it. */
-async function open(context) {
-  const page = await context.newPage();
-  page.setDefaultTimeout(60_000);
-  page.faults = [];
-  page.on("console", (message) => {
-    if (["error", "warning"].includes(message.type())) page.faults.push(message.text());
-  });
-  page.on("pageerror", (error) => page.faults.push(String(error)));
-  page.on("requestfailed", (request) => page.faults.push(`${request.url()} ${request.failure()?.errorText}`));
-  page.on("request", (request) => {
-    if (!request.url().startsWith(hub.url)) page.faults.push(`a request to elsewhere: ${request.url()}`);
-  });
-  return page;
-}
-
-/** Holds a page to what every page has to be. */
-async function hold(page, path, hasScript) {
-  const response = await page.goto(hub.url + path, { waitUntil: "load" });
-  assert.equal(response.status(), 200, path);
-  const bytes = (await response.body()).length;
-  assert.ok(bytes < PAGE_MAX_BYTES, `${path} has ${bytes} bytes`);
-  // What a page asks for by itself would be broken off by going on to the next, and count as failed there.
-  if (hasScript && (await page.locator("[data-verify]").count())) await page.waitForLoadState("networkidle");
-  await inspect(page, path, hasScript);
-}
-
-/** Without script there is no axe; the markup is the same. */
-async function inspect(page, path, hasScript = true) {
-  assert.equal(await page.locator("h1").count(), 1, `${path} has one first heading`);
-  assert.deepEqual(page.faults, [], path);
-  if (!hasScript) return;
-  await page.evaluate(axe);
-  const found = await page.evaluate(() =>
-    axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }),
-  );
-  const told = found.violations.map((v) => `${v.id}: ${v.help}\n  ${v.nodes.map((n) => n.html + "\n    " + n.failureSummary).join("\n  ")}`);
-  assert.deepEqual(told, [], path);
-  const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-  assert.ok(wide <= 0, `${path} is ${wide} pixels wider than the screen`);
-}
+import { mkdirSync } from "node:fs";
+import { actions } from "./actions.mjs";
+import { beginning } from "./beginning.mjs";
+import { DESK, LOOKS_OF_PAGES, WAYS, browser, end, go, hold, inspect, open, pictures, startDemo, test } from "./harness.mjs";
 
 const hub = await startDemo();
-const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
-process.on("exit", () => hub.demo.kill("SIGTERM"));
 
 /** The cookies of each role, whose links sign in once. */
 const signedIn = {};
@@ -127,17 +47,14 @@ const pagesOf = {
 };
 
 for (const [who, paths] of Object.entries(pagesOf)) {
-  for (const colorScheme of ["light", "dark"]) {
-    for (const [device, viewport] of [["desk", DESK], ["phone", PHONE]]) {
-      for (const javaScriptEnabled of [true, false]) {
-        const how = `${colorScheme}, ${device}, ${javaScriptEnabled ? "with" : "without"} script`;
-        await test(`every page as ${who}, ${how}`, async () => {
-          const context = await as(who, { colorScheme, viewport, javaScriptEnabled });
-          const page = await open(context);
-          for (const path of paths) await hold(page, path, javaScriptEnabled);
-          await context.close();
-        });
-      }
+  for (const { colorScheme, device, viewport, asks } of LOOKS_OF_PAGES) {
+    for (const { javaScriptEnabled, how } of WAYS) {
+      await test(`every page as ${who}, ${colorScheme}, ${device}, ${how}`, async () => {
+        const context = await as(who, { colorScheme, viewport, javaScriptEnabled });
+        const page = await open(context, hub.url);
+        for (const path of paths) await hold(page, hub.url + path, javaScriptEnabled, asks);
+        await context.close();
+      });
     }
   }
 }
@@ -149,13 +66,18 @@ const STORY = [
   ["2019-04-01", "the rules find nothing against Symantec on cleared"],
 ];
 for (const javaScriptEnabled of [true, false]) {
-  await test(`the story, step by step, ${javaScriptEnabled ? "with" : "without"} script`, async () => {
+  await test(`the story, step by step, ${javaScriptEnabled ? "by the slider" : "without script"}`, async () => {
     const context = await as("an officer", { javaScriptEnabled });
-    const page = await open(context);
+    const page = await open(context, hub.url);
     await page.goto(hub.url + at("2007-12-31"));
     for (const [day, sentence] of STORY) {
-      await page.getByLabel("As of", { exact: true }).fill(day);
-      await page.getByRole("button", { name: "Show", exact: true }).click();
+      if (javaScriptEnabled) {
+        const slider = page.getByRole("slider", { name: "As of, slider" });
+        await Promise.all([page.waitForEvent("load"), slider.fill(String(Date.parse(`${day}T00:00:00Z`) / 86_400_000))]);
+      } else {
+        await page.getByLabel("As of", { exact: true }).fill(day);
+        await go(page, page.getByRole("button", { name: "Show", exact: true }));
+      }
       const story = await page.locator(".story").innerText();
       assert.ok(story.includes(sentence), `${day}: ${story}`);
       assert.equal(new URL(page.url()).searchParams.get("as_of"), day);
@@ -165,7 +87,7 @@ for (const javaScriptEnabled of [true, false]) {
         await page.screenshot({ path: `${pictures}/symantec-${day.slice(0, 4)}.png` });
       }
     }
-    await page.getByRole("link", { name: /^←/ }).click();
+    await go(page, page.getByRole("link", { name: /^←/ }));
     assert.equal(new URL(page.url()).searchParams.get("as_of"), "2019-03-30", "the royalties end then");
     assert.deepEqual(page.faults, []);
     await context.close();
@@ -174,7 +96,7 @@ for (const javaScriptEnabled of [true, false]) {
 
 await test("a slider moves the day, by the keyboard too", async () => {
   const context = await as("an officer");
-  const page = await open(context);
+  const page = await open(context, hub.url);
   await page.goto(hub.url + at("2008-03-01"));
   const slider = page.getByRole("slider", { name: "As of, slider" });
   await slider.focus();
@@ -185,7 +107,7 @@ await test("a slider moves the day, by the keyboard too", async () => {
 
 await test("the keyboard reaches the page first, and the focus can be seen", async () => {
   const context = await as("an officer");
-  const page = await open(context);
+  const page = await open(context, hub.url);
   await page.goto(hub.url + at("2008-03-01"));
   await page.keyboard.press("Tab");
   assert.equal(await page.evaluate(() => document.activeElement.textContent), "Skip to the page");
@@ -199,31 +121,33 @@ await test("the keyboard reaches the page first, and the focus can be seen", asy
 
 await test("a click on a tie shows its statements, and what if shows the decision", async () => {
   const context = await as("an overseer");
-  const page = await open(context);
+  const page = await open(context, hub.url);
   await page.goto(hub.url + at("2008-03-01"));
-  await page.locator(".picture a", { hasText: "49 %" }).click();
+  await go(page, page.locator(".picture a", { hasText: "49 %" }));
   assert.ok((await page.locator("main").innerText()).includes("Reuters, 2011-11-14"));
   await page.goBack();
   await page.getByRole("checkbox", { name: "As if ended: Symantec holds 49 %" }).check();
-  await page.getByRole("button", { name: "What if those that are ticked ended?" }).click();
+  await go(page, page.getByRole("button", { name: "What if those that are ticked ended?" }));
   assert.ok((await page.locator("#what-if").innerText()).includes("where the rules now say suspend"));
   await context.close();
 });
+
+await actions({ hub, as, symantec });
 
 for (const javaScriptEnabled of [true, false]) {
   await test(`a removal takes two officers, ${javaScriptEnabled ? "with" : "without"} script`, async () => {
     const tier = javaScriptEnabled ? "open" : "programme";
     const [one, two] = await Promise.all(["an officer", "another officer"].map((who) => as(who, { javaScriptEnabled })));
-    const [first, second] = [await open(one), await open(two)];
+    const [first, second] = [await open(one, hub.url), await open(two, hub.url)];
     const path = `${symantec}?tier=${tier}#actions`;
     await first.goto(hub.url + path);
     await first.getByLabel("Change it to").selectOption("removed");
     await first.locator("form.fields", { hasText: "Take the step" }).getByLabel("Reason").fill("it asked to leave");
-    await first.getByRole("button", { name: "Take the step" }).click();
+    await go(first, first.getByRole("button", { name: "Take the step" }));
     assert.ok((await first.getByRole("status").innerText()).includes("1 of 2 agreed; another person has to."));
     await second.goto(`${hub.url}/`);
-    await second.getByRole("link", { name: "Symantec" }).first().click();
-    await second.getByRole("button", { name: "Agree" }).click();
+    await go(second, second.getByRole("link", { name: "Symantec" }).first());
+    await go(second, second.getByRole("button", { name: "Agree" }));
     assert.ok((await second.getByRole("status").innerText()).includes(`It is now removed on ${tier}`));
     await inspect(second, "after the step", javaScriptEnabled);
     await Promise.all([one.close(), two.close()]);
@@ -232,15 +156,14 @@ for (const javaScriptEnabled of [true, false]) {
 
 await test("signing out ends it, and going back shows nothing", async () => {
   const context = await as("an overseer");
-  const page = await open(context);
+  const page = await open(context, hub.url);
   await page.goto(`${hub.url}/members`);
-  await page.getByRole("button", { name: "Sign out" }).click();
-  await page.waitForURL(/\/sign-in$/);
+  await go(page, page.getByRole("button", { name: "Sign out" }));
+  assert.match(page.url(), /\/sign-in$/);
   await page.goto(`${hub.url}/members`);
   assert.match(page.url(), /\/sign-in\?next=/);
   await context.close();
 });
 
-await browser.close();
-console.log(`${checks} tests held${process.exitCode ? ", others failed" : ""}`);
-process.exit();
+await beginning();
+await end();

@@ -12,6 +12,7 @@ use sha2::Sha256;
 use tokio::sync::Semaphore;
 
 use crate::assets::Assets;
+use crate::attempts::Attempts;
 use crate::options::ConsoleOptions;
 use crate::problem::Problem;
 use crate::sessions::Sessions;
@@ -19,6 +20,9 @@ use crate::uploads::Uploads;
 
 /// How long a link that signs in once can be used.
 const LINK_MAX: Duration = Duration::from_hours(1);
+
+/// How many questions to the provider are under way at once.
+const SIGN_INS_MAX: usize = 8;
 
 /// The console, shared by all requests. Cheap to clone.
 #[derive(Clone)]
@@ -39,11 +43,13 @@ pub struct ConsoleState {
     pub(crate) sessions: Sessions,
     pub(crate) assets: Assets,
     pub(crate) uploads: Uploads,
+    pub(crate) attempts: Attempts,
     /// Binds the form for signing in to a cookie.
     key: [u8; 32],
     reads: Arc<Semaphore>,
     decisions: Arc<Semaphore>,
     verifications: Arc<Semaphore>,
+    sign_ins: Arc<Semaphore>,
 }
 
 impl Console {
@@ -52,14 +58,18 @@ impl Console {
     pub fn new(exchange: Exchange, options: ConsoleOptions) -> Self {
         let mut key = [0; 32];
         (options.random)(&mut key);
+        let mut attempts_key = [0; 32];
+        (options.random)(&mut attempts_key);
         Self(Arc::new(ConsoleState {
             sessions: Sessions::new(options.idle_max, options.session_max),
             assets: Assets::new(),
             uploads: Uploads::default(),
+            attempts: Attempts::new(attempts_key),
             key,
             reads: Arc::new(Semaphore::new(options.pages_max)),
             decisions: Arc::new(Semaphore::new(options.decisions_max)),
             verifications: Arc::new(Semaphore::new(options.verifications_max)),
+            sign_ins: Arc::new(Semaphore::new(SIGN_INS_MAX)),
             exchange,
             options,
         }))
@@ -108,6 +118,14 @@ impl Console {
         E: Into<Problem> + Send + 'static,
     {
         self.run(&self.verifications, work).await
+    }
+
+    /// Asks the provider by whom people sign in, on a blocking thread. It may take seconds, so it has a place of its own.
+    pub(crate) async fn ask_provider<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Exchange) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        self.run(&self.sign_ins, work).await
     }
 
     async fn run<T, E>(

@@ -7,6 +7,8 @@ use http::header::COOKIE;
 pub(crate) const SESSION: &str = "ringfence";
 /// Holds what the form for signing in is bound to.
 pub(crate) const BEFORE: &str = "ringfence-before";
+/// Holds a sign-in by the provider that has begun.
+pub(crate) const ATTEMPT: &str = "ringfence-attempt";
 /// Holds up to which alert this browser has seen.
 pub(crate) const SEEN: &str = "ringfence-seen";
 

@@ -41,6 +41,7 @@
 
 mod asked;
 mod assets;
+mod attempts;
 mod console;
 mod cookies;
 mod export;
@@ -52,6 +53,7 @@ mod pages;
 mod peer;
 mod pipeline;
 mod problem;
+mod provider;
 mod query;
 mod router;
 mod sessions;
@@ -62,4 +64,5 @@ mod words;
 pub use console::Console;
 pub use options::ConsoleOptions;
 pub use peer::Peer;
+pub use provider::{Provider, ProviderSettings};
 pub use router::{paths, router};

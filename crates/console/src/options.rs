@@ -1,12 +1,18 @@
 //! What the console is told from outside.
 
+use std::sync::Arc;
+
 use exchange::Random;
+
+use crate::provider::Provider;
 
 /// What the console is told from outside.
 #[derive(Clone)]
 pub struct ConsoleOptions {
     /// Chance: fills a buffer. Sessions are made of it.
     pub random: Random,
+    /// By whom people sign in beside their accounts here.
+    pub provider: Option<Arc<Provider>>,
     /// Whether people reach it encrypted, though it does not encrypt itself: behind a proxy that does.
     pub is_behind_tls: bool,
     /// How long somebody stays signed in who asks for nothing.
@@ -31,6 +37,7 @@ impl ConsoleOptions {
     pub fn new(random: Random) -> Self {
         Self {
             random,
+            provider: None,
             is_behind_tls: false,
             idle_max: std::time::Duration::from_mins(30),
             session_max: std::time::Duration::from_hours(12),

@@ -61,6 +61,7 @@ pub(crate) struct Arrived {
     /// As the cookies say.
     pub(crate) token: Option<String>,
     pub(crate) before: Option<String>,
+    pub(crate) attempt: Option<String>,
     pub(crate) is_encrypted: bool,
     /// The host that was asked, perhaps with a port.
     pub(crate) host: Option<String>,
@@ -133,6 +134,7 @@ async fn admit(
     let cookie = |name| cookies::read(&parts.headers, name, is_encrypted).map(str::to_owned);
     let (token, before) = (cookie(cookies::SESSION), cookie(cookies::BEFORE));
     let host = host_of(&parts.uri, &parts.headers).map(str::to_owned);
+    let attempt = cookie(cookies::ATTEMPT);
     let (mut fields, mut files) = (Query::default(), Vec::new());
     if is_form {
         same_origin(&parts.headers, host.as_deref()).map_err(refuse)?;
@@ -162,7 +164,8 @@ async fn admit(
         parts.extensions.insert(Posted { asked: asked.clone(), fields: fields.clone(), files });
         parts.extensions.insert(asked);
     }
-    parts.extensions.insert(Arrived { peer, token, before, is_encrypted, host, fields, query });
+    let arrived = Arrived { peer, token, before, attempt, is_encrypted, host, fields, query };
+    parts.extensions.insert(arrived);
     Ok(Request::from_parts(parts, body))
 }
 

@@ -12,6 +12,7 @@ use crate::pages::{
     ties, today,
 };
 use crate::pipeline::{self, PageIndex};
+use crate::provider::Provider;
 
 /// Who is let through to the handler; what comes after that is the exchange's to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +39,8 @@ pub(crate) const PAGES: &[Page] = &[
     page(Who::Anyone, "/assets/{hash}/{name}", || get(assets::get)),
     page(Who::Anyone, "/sign-in", || get(sign_in::get).post(sign_in::post)),
     page(Who::Anyone, "/sign-in/once/{token}", || get(sign_in::once)),
+    page(Who::Anyone, "/sign-in/provider", || get(sign_in::provider::leave)),
+    page(Who::Anyone, Provider::BACK, || get(sign_in::provider::back)),
     page(Who::SignedIn, "/sign-out", || post(sign_in::out)),
     page(Who::SignedIn, "/account", || get(account::get)),
     page(Who::SignedIn, "/account/password", || post(account::password)),

@@ -27,6 +27,8 @@ pub struct Account {
     pub has_password: bool,
     /// Since when it asks for a second factor, if it does.
     pub second_factor_since: Option<Timestamp>,
+    /// The provider that vouches for the person, if one does.
+    pub vouched_by: Option<String>,
 }
 
 /// A second factor that is not asked for yet: it is once a code of it was given back.
@@ -72,7 +74,23 @@ impl Exchange {
             person: record.person.clone(),
             has_password: record.is_password(),
             second_factor_since: record.second_factor.as_ref().map(|factor| factor.since),
+            vouched_by: record.vouched_by().map(str::to_owned),
         })
+    }
+
+    /// Whether somebody at this address may try to sign in where the exchange verifies nothing itself.
+    ///
+    /// # Errors
+    ///
+    /// Says for how long it has failed too often.
+    pub fn may_try(&self, peer: &str) -> Result<(), AuthenticationError> {
+        let registry = self.inner.published.registry();
+        self.inner.verification.may_try(&registry, peer, self.inner.clock.now())
+    }
+
+    /// Counts that somebody at this address failed there.
+    pub fn count_failure(&self, peer: &str) {
+        self.inner.verification.count_failure_of(peer, self.inner.clock.now());
     }
 
     /// The second factor that the caller's account would have with this nonce.

@@ -69,16 +69,23 @@ pub struct CredentialRecord {
     /// The second factor that goes with its password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) second_factor: Option<SecondFactor>,
-    verifier: Verifier,
+    pub(crate) verifier: Verifier,
 }
 
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Verifier {
+pub(crate) enum Verifier {
     /// HMAC-SHA-256 of a random secret, in hex.
     Keyed(String),
     /// A password in the PHC format of Argon2id.
     Argon2id(String),
+    /// Nothing that is presented: a provider vouches for the person.
+    Vouched {
+        /// The provider.
+        issuer: String,
+        /// Who it is there.
+        subject: String,
+    },
 }
 
 impl fmt::Debug for Verifier {
@@ -86,6 +93,7 @@ impl fmt::Debug for Verifier {
         f.write_str(match self {
             Self::Keyed(_) => "Keyed(..)",
             Self::Argon2id(_) => "Argon2id(..)",
+            Self::Vouched { .. } => "Vouched(..)",
         })
     }
 }
@@ -101,7 +109,24 @@ impl CredentialRecord {
     pub(crate) fn is_password(&self) -> bool {
         match self.verifier {
             Verifier::Argon2id(_) => true,
-            Verifier::Keyed(_) => false,
+            Verifier::Keyed(_) | Verifier::Vouched { .. } => false,
+        }
+    }
+
+    /// The provider that vouches for whoever has it, if one does.
+    #[must_use]
+    pub fn vouched_by(&self) -> Option<&str> {
+        match &self.verifier {
+            Verifier::Vouched { issuer, .. } => Some(issuer),
+            Verifier::Keyed(_) | Verifier::Argon2id(_) => None,
+        }
+    }
+
+    /// Whether it is that of a provider's person.
+    pub(crate) fn is_vouched_for(&self, by: &str, whom: &str) -> bool {
+        match &self.verifier {
+            Verifier::Vouched { issuer, subject } => issuer == by && subject == whom,
+            Verifier::Keyed(_) | Verifier::Argon2id(_) => false,
         }
     }
 
@@ -111,7 +136,7 @@ impl CredentialRecord {
         Ok(self)
     }
 
-    fn caller(&self) -> Caller {
+    pub(crate) fn caller(&self) -> Caller {
         Caller {
             principal: self.principal.clone(),
             credential: self.id.clone(),
@@ -315,6 +340,22 @@ impl Verification {
         self.check(registry, (login, secret), code, peer, now).map(|(caller, _)| caller)
     }
 
+    /// Whether a peer may try to sign in by a provider: it has not failed too often, here or otherwise.
+    pub(crate) fn may_try(
+        &self,
+        registry: &Registry,
+        peer: &str,
+        now: Timestamp,
+    ) -> Result<(), AuthenticationError> {
+        let allowed = registry.programme().settings().limits.failed_attempts_per_minute;
+        self.check_failures(&self.mac(b"peer\n", &[peer.as_bytes()]), allowed, now)
+    }
+
+    /// Counts a failure of a peer.
+    pub(crate) fn count_failure_of(&self, peer: &str, now: Timestamp) {
+        self.count_failure(&self.mac(b"peer\n", &[peer.as_bytes()]), now);
+    }
+
     /// Holds a login, a secret and the code of a second factor against what is kept, and counts failures.
     fn check(
         &self,
@@ -385,6 +426,7 @@ impl Verification {
                 PasswordHash::new(kept)
                     .is_ok_and(|hash| Argon2::default().verify_password(secret.as_bytes(), &hash).is_ok())
             }
+            Verifier::Vouched { .. } => false,
         }
     }
 

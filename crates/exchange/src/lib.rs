@@ -63,6 +63,7 @@ mod second_factor;
 mod sight;
 mod ties;
 mod uses;
+mod vouched;
 mod webhooks;
 mod writer;
 
@@ -109,4 +110,5 @@ pub use recall::{Reached, RecallAction, RecallReport};
 pub use releases::{LabelView, MemberRelease, ObjectPlace, ObjectRelease, ReleaseCell, ReleaseMatrix};
 pub use ties::{IMPORT_MAX, Imported, Question, Rehearsal};
 pub use uses::Uses;
+pub use vouched::Vouched;
 pub use webhooks::{DueAlerts, HookState, WebhookView};

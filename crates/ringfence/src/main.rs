@@ -16,6 +16,7 @@ mod connection;
 mod data_dir;
 mod demo;
 mod logs;
+mod oidc_file;
 mod output;
 mod serving;
 mod upload;

@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result, anyhow};
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
-use console::{Console, ConsoleOptions, Peer};
+use console::{Console, ConsoleOptions, Peer, Provider};
 use exchange::Exchange;
 use hub::{BackupError, BackupReport, Backups, HubOptions, ServeOptions, Tls, Webhooks};
 use model::Clock;
@@ -66,6 +66,14 @@ impl Hosting {
         }
         let console = Console::new(exchange.clone(), ConsoleOptions::new(Arc::new(fill_random)));
         Ok(Self { exchange, store, data: data.clone(), console, tending: Arc::default() })
+    }
+
+    /// The same with a provider by whom people sign in.
+    pub(crate) fn with_provider(mut self, provider: Provider) -> Self {
+        let mut options = ConsoleOptions::new(Arc::new(fill_random));
+        options.provider = Some(Arc::new(provider));
+        self.console = Console::new(self.exchange.clone(), options);
+        self
     }
 
     pub(crate) fn exchange(&self) -> &Exchange {

@@ -1,5 +1,7 @@
 //! Signing in and out.
 
+pub(crate) mod provider;
+
 use askama::Template;
 use axum::extract::{Extension, Path, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
@@ -22,6 +24,10 @@ struct SignIn {
     next: String,
     login: String,
     problem: Option<String>,
+    /// What the provider is called, by whom people sign in too, and the link for it.
+    provider: Option<(String, String)>,
+    /// Somebody signed out here who came by the provider; where one signs out there.
+    left: Option<(String, Option<String>)>,
 }
 
 /// Answers `GET /sign-in`.
@@ -49,7 +55,13 @@ fn form(
     let cookie = arrived.before.clone().or_else(|| fresh.clone()).unwrap_or_default();
     let frame = Frame::before(console, "Sign in", console.token_before(&cookie));
     let problem_text = problem.map(|problem| sentence(&problem.text));
-    let mut response = page(&SignIn { frame, next, login, problem: problem_text })?;
+    let provider = console.options.provider.as_ref().map(|provider| {
+        let link = format!("/sign-in/provider?next={}", crate::query::encode(&next));
+        (provider.settings.title.clone(), link)
+    });
+    let came_by_provider = console.options.provider.as_ref().filter(|_| arrived.query.get("left").is_some());
+    let left = came_by_provider.map(|provider| (provider.settings.title.clone(), provider.sign_out_url()));
+    let mut response = page(&SignIn { frame, next, login, problem: problem_text, provider, left })?;
     if let Some(problem) = problem {
         *response.status_mut() = problem.status;
         response.extensions_mut().insert(Rendered);
@@ -131,12 +143,15 @@ pub(crate) async fn once(
 pub(crate) async fn out(
     State(console): State<Console>,
     Extension(arrived): Extension<Arrived>,
-    _posted: Posted,
+    posted: Posted,
 ) -> Answer {
+    let account = console.exchange.account(&posted.caller());
+    let came_by_provider = account.is_some_and(|account| account.vouched_by.is_some());
     if let Some(token) = &arrived.token {
         console.sessions.end(token);
     }
-    let mut response = Redirect::to("/sign-in").into_response();
+    let to = if came_by_provider { "/sign-in?left=provider" } else { "/sign-in" };
+    let mut response = Redirect::to(to).into_response();
     set_cookie(&mut response, &cookies::write(cookies::SESSION, "", Some(0), arrived.is_encrypted))?;
     Ok(response)
 }

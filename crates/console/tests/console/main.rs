@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
+mod by_provider;
 mod content;
 mod first_run;
 mod guard_file;
@@ -10,6 +11,7 @@ mod ledger;
 mod member;
 mod pages;
 mod portal;
+mod provider;
 mod routes;
 mod rules;
 mod sign_in;
@@ -38,7 +40,7 @@ pub(crate) struct Face {
 /// A browser: somebody who is signed in, or nobody.
 #[derive(Clone, Default)]
 pub(crate) struct Browser {
-    cookies: Vec<(String, String)>,
+    pub(crate) cookies: Vec<(String, String)>,
     /// The token of the last page's forms.
     token: String,
     pub(crate) credential: Option<CredentialId>,
@@ -112,8 +114,13 @@ impl Face {
         Self::limited(world, |_| {})
     }
 
-    /// A console with other limits than the usual ones.
-    pub(crate) fn limited(world: World, limit: impl FnOnce(&mut ConsoleOptions)) -> Self {
+    /// As [`over`](Self::over), with a provider by whom people sign in.
+    pub(crate) fn by(world: World, provider: Option<Arc<console::Provider>>) -> Self {
+        Self::limited(world, |options| options.provider = provider)
+    }
+
+    /// A console with other options than the usual ones.
+    pub(crate) fn limited(world: World, set: impl FnOnce(&mut ConsoleOptions)) -> Self {
         let chance = Mutex::new(Chance(7));
         let random = Arc::new(move |bytes: &mut [u8]| {
             let mut chance = chance.lock().unwrap();
@@ -122,7 +129,7 @@ impl Face {
             }
         });
         let mut options = ConsoleOptions::new(random);
-        limit(&mut options);
+        set(&mut options);
         let console = Console::new(world.exchange.clone(), options);
         let router = router(&console);
         Self { world, console, router }

@@ -166,14 +166,14 @@ fn links(hub: &Background, data: &DataDir, cast: &Cast) -> Result<Vec<(&'static 
     let token = fs::read_to_string(data.token_path()).context("reading the operator's token")?;
     let operator = exchange.authenticate(&Attempt::Bearer(token.trim()), "the demo")?;
     let whom = [
-        ("an officer", Principal::Role(Role::Officer)),
-        ("another officer", Principal::Role(Role::Officer)),
-        ("an overseer", Principal::Role(Role::Overseer)),
-        ("Symantec itself", Principal::Member(cast.symantec.clone())),
+        ("an officer", Principal::Role(Role::Officer), Some("A. Ash")),
+        ("another officer", Principal::Role(Role::Officer), Some("B. Birch")),
+        ("an overseer", Principal::Role(Role::Overseer), Some("C. Cedar")),
+        ("Symantec itself", Principal::Member(cast.symantec.clone()), None),
     ];
     let page = format!("/members/{}?tier=cleared&as_of=2008-03-01", cast.symantec);
     let mut links = Vec::new();
-    for (who, principal) in whom {
+    for (who, principal, person) in whom {
         let new = NewCredential {
             principal,
             login: None,
@@ -181,7 +181,7 @@ fn links(hub: &Background, data: &DataDir, cast: &Cast) -> Result<Vec<(&'static 
             collections: None,
             expires: None,
             note: "a look at the demo's console".to_owned(),
-            person: None,
+            person: person.map(str::to_owned),
             password: None,
         };
         let record = exchange.issue_credential(&operator, new)?.record;

@@ -14,6 +14,7 @@ use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
 use crate::data_dir::DataDir;
+use crate::oidc_file;
 use crate::output::{Exit, Output, add, count};
 use crate::serving::{self, Faces, Hosting};
 
@@ -56,6 +57,9 @@ pub(crate) struct Hub {
     /// Believe the X-Forwarded-For of this proxy; may be given several times
     #[arg(long = "trusted-proxy", value_name = "ADDRESS")]
     trusted_proxies: Vec<IpAddr>,
+    /// Let the programme's people sign in by the provider of OpenID Connect that this file names
+    #[arg(long, value_name = "FILE")]
+    oidc: Option<PathBuf>,
     /// Show /metrics to whoever reaches the port, instead of the programme's people alone
     #[arg(long)]
     open_metrics: bool,
@@ -90,11 +94,16 @@ impl Hub {
                 self.listen
             );
         }
+        let provider =
+            self.oidc.as_deref().map(|file| oidc_file::read(file, self.public_url.as_deref())).transpose()?;
         let programme = Arc::new(self.load()?);
         let data = DataDir::new(&self.data);
         let is_first = !data.token_path().exists();
-        let hosting =
+        let mut hosting =
             Hosting::open(&programme, &data, self.origin.as_deref(), Arc::new(SystemClock::default()))?;
+        if let Some(provider) = provider {
+            hosting = hosting.with_provider(provider);
+        }
         let scheme = if tls.is_some() { "https" } else { "http" };
         let faces = Faces {
             tls,

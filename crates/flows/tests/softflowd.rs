@@ -8,7 +8,6 @@
 mod common;
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::net::{IpAddr, Ipv6Addr};
 use std::path::Path;
 use std::sync::Arc;
@@ -16,11 +15,9 @@ use std::sync::Arc;
 use common::{Hits, Listed};
 use flows::{Alert, Collector, Direction, Kind, Settings, listen};
 use model::{Clock, ManualClock};
-use peers::{eventually, has, softflowd};
+use peers::capture::{Talk, softflowd, write_capture};
+use peers::{eventually, has};
 use tokio::sync::{mpsc, watch};
-
-/// One flow of the capture: ends, ports, how many packets.
-type Talk = (IpAddr, IpAddr, u16, u16, u8);
 
 /// 600 flows over the old protocol and 60 over the new one; some talk to what is listed.
 fn talks() -> Vec<Talk> {
@@ -75,49 +72,6 @@ fn wanted(talks: &[Talk]) -> BTreeMap<(String, Direction), u64> {
         }
     }
     wanted
-}
-
-/// Writes a capture of UDP packets (the classic format of libpcap).
-fn write_capture(path: &Path, talks: &[Talk]) {
-    let mut out = Vec::new();
-    for word in [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 65_535, 1] {
-        out.extend(word.to_le_bytes());
-    }
-    let mut micros = 0_u32;
-    for (source, destination, from, to, packets) in talks {
-        for _ in 0..*packets {
-            let frame = frame(*source, *destination, *from, *to);
-            let size = u32::try_from(frame.len()).unwrap();
-            for word in [1_750_000_000, micros, size, size] {
-                out.extend(word.to_le_bytes());
-            }
-            out.extend(frame);
-            micros += 100;
-        }
-    }
-    fs::write(path, out).unwrap();
-}
-
-fn frame(source: IpAddr, destination: IpAddr, from: u16, to: u16) -> Vec<u8> {
-    let payload = [0x78; 40];
-    let datagram = [from, to, 8 + 40, 0].map(u16::to_be_bytes).concat();
-    let mut frame = vec![2; 12];
-    match (source, destination) {
-        (IpAddr::V4(source), IpAddr::V4(destination)) => {
-            frame.extend([8, 0, 0x45, 0, 0, 20 + 48, 0, 1, 0, 0, 64, 17, 0, 0]);
-            frame.extend(source.octets());
-            frame.extend(destination.octets());
-        }
-        (IpAddr::V6(source), IpAddr::V6(destination)) => {
-            frame.extend([0x86, 0xdd, 0x60, 0, 0, 0, 0, 48, 17, 64]);
-            frame.extend(source.octets());
-            frame.extend(destination.octets());
-        }
-        _ => unreachable!("both ends are of one family"),
-    }
-    frame.extend(datagram);
-    frame.extend(payload);
-    frame
 }
 
 /// Runs `softflowd` over a capture and gives all alerts.

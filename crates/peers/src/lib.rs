@@ -9,18 +9,22 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
+pub mod capture;
+mod client;
 pub mod docs;
 pub mod postfix;
 pub mod resolver;
+pub mod sendmail;
 mod world;
 
 use std::fs::File;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+pub use client::Client;
 pub use world::{TRUE, TRUE_V6, world};
 
 /// How long anything may take before it counts as not happening.
@@ -34,7 +38,8 @@ pub fn find(program: &str) -> Option<PathBuf> {
     folders.map(|folder| folder.join(program)).find(|path| path.is_file())
 }
 
-/// Whether all that a test needs is here; `root` stands for being root.
+/// Whether all that a test needs is here; `root` stands for being root, `sendmail` for Sendmail itself, and
+/// `lua-cqueues` for that library.
 ///
 /// # Panics
 ///
@@ -43,6 +48,8 @@ pub fn find(program: &str) -> Option<PathBuf> {
 pub fn has(test: &str, programs: &[&str]) -> bool {
     let is_there = |program: &&str| match *program {
         "root" => Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n"),
+        "sendmail" => sendmail::root().is_some(),
+        "lua-cqueues" => Path::new("/usr/share/lua/5.1/cqueues").is_dir(),
         program => find(program).is_some(),
     };
     let missing: Vec<&str> = programs.iter().filter(|program| !is_there(program)).copied().collect();
@@ -129,19 +136,4 @@ pub fn dig(port: u16, arguments: &[&str]) -> String {
     let mut dig = program("dig");
     dig.args(["@127.0.0.1", "-p", &port.to_string(), "+tries=1", "+time=3", "+nocookie"]).args(arguments);
     String::from_utf8_lossy(&dig.output().unwrap().stdout).into_owned()
-}
-
-/// Lets `softflowd` tell a collector of a capture; `version` is 5, 9 or 10 (IPFIX).
-///
-/// # Panics
-///
-/// Panics if it cannot be run.
-#[must_use]
-pub fn softflowd(folder: &Path, capture: &Path, version: u8, collector: SocketAddr) -> Output {
-    let mut command = program("timeout");
-    command.arg("60").arg(find("softflowd").unwrap_or_default());
-    command.args(["-d", "-v", &version.to_string(), "-n", &collector.to_string(), "-r"]).arg(capture);
-    // It has a control socket otherwise, and may wait there for somebody after the end of the file.
-    command.args(["-c", "none", "-p"]).arg(folder.join("softflowd.pid"));
-    command.output().unwrap()
 }

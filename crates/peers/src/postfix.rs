@@ -120,7 +120,7 @@ impl Postfix {
     /// Who sends from elsewhere.
     #[must_use]
     pub fn sender(&self) -> Sender {
-        Sender { folder: self.folder.clone(), smtp: self.smtp }
+        Sender::new(&self.folder, self.smtp)
     }
 
     /// What it wrote down.
@@ -166,7 +166,7 @@ impl Drop for Postfix {
     }
 }
 
-/// Somebody who sends mail to Postfix.
+/// Somebody who sends mail to a server.
 #[derive(Clone, Debug)]
 pub struct Sender {
     folder: PathBuf,
@@ -174,6 +174,11 @@ pub struct Sender {
 }
 
 impl Sender {
+    /// One whose files lie in `folder`, and who sends to a port on loopback.
+    pub(crate) fn new(folder: &Path, smtp: u16) -> Self {
+        Self { folder: folder.to_owned(), smtp }
+    }
+
     /// Sends a mail as it is; recipients are separated by commas. Gives whether it was taken, and what was said.
     ///
     /// # Panics

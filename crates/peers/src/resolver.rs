@@ -51,7 +51,7 @@ impl Kind {
             Self::Unbound => &["unbound"],
             Self::Bind => &["named"],
             Self::PowerDns => &["pdns_recursor"],
-            Self::Knot => &["knotd", "kresd"],
+            Self::Knot => &["knotd", "kresd", "lua-cqueues"],
         }
     }
 

@@ -137,6 +137,7 @@ const TEST_ARROWS: &[(&str, &[&str])] = &[
     ("feeds", &["peers"]),
     ("quarantine", &["peers"]),
     ("flows", &["peers"]),
+    ("observe", &["peers"]),
     ("guard", &["peers"]),
     ("ringfence", &["peers", "testkit"]),
 ];

@@ -2,14 +2,12 @@
 
 use std::net::SocketAddr;
 
+use peers::{TRUE, eventually, world};
 use serde_json::{Value, json};
 
 use crate::common::Hub;
 use crate::kinds::verified;
-use crate::peers::{TRUE, dig, peers, world};
-use crate::site::{
-    Guard, SINKHOLE, api, eventually, has, hour_that_is_over, indicator, objects, provider, publish,
-};
+use crate::site::{Guard, SINKHOLE, api, ask, has, hour_that_is_over, indicator, objects, provider, publish};
 
 const HIT: &str = "hit.evil-members.example.com";
 const QUIET: &str = "quiet.evil-members.example.com";
@@ -54,7 +52,7 @@ listen = "<status>"
 
 #[test]
 fn hits_are_told_from_three_members_and_only_of_those_who_consent() {
-    if !peers("hits of three members", &["dig"]) {
+    if !peers::has("hits of three members", &["dig"]) {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -74,7 +72,7 @@ fn hits_are_told_from_three_members_and_only_of_those_who_consent() {
         eventually("the indicators are taken", || guard.active() == 2);
         for (client, name, times) in [(CONSENTS, HIT, 5), (SILENT, HIT, 1), (SILENT, QUIET, 3)] {
             for _ in 0..times {
-                assert_eq!(dig(guard.port("forward"), name, client), Some(SINKHOLE), "{client} {name}");
+                assert_eq!(ask(guard.port("forward"), name, client), Some(SINKHOLE), "{client} {name}");
             }
         }
         let counted = || {
@@ -85,7 +83,7 @@ fn hits_are_told_from_three_members_and_only_of_those_who_consent() {
         assert_eq!(guard.facts_waiting(), 1, "what the silent customer's clients asked is no fact");
         if *name == "gamma" {
             // Who watches is told the truth, and tells that it would have been kept from it.
-            assert_eq!(dig(guard.port("forward"), HIT, WATCHES), Some(TRUE));
+            assert_eq!(ask(guard.port("forward"), HIT, WATCHES), Some(TRUE));
             eventually("it is counted, by itself", || guard.facts_waiting() == 2);
         }
         guards.push(guard);

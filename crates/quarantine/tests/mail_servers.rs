@@ -1,7 +1,7 @@
-//! Postfix asks the filter, `swaks` sends: what is listed is held or stored, comes back byte for byte, and nothing is lost when
+//! Postfix and Sendmail ask the filter, `swaks` sends: what is listed is held or stored, comes back byte for byte, and nothing is lost when
 //! the filter is killed.
 //!
-//! Needs Postfix, `swaks` and root, since Postfix does. What is missing is told by name, and fails where `RINGFENCE_REQUIRE_PEERS=1`.
+//! Needs `swaks` and root, since mail servers do. What is missing is told by name, and fails where `RINGFENCE_REQUIRE_PEERS=1`.
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
 
 mod common;
@@ -19,6 +19,7 @@ use std::time::Duration;
 use common::{base64, key, with_attachment};
 use model::Timestamp;
 use peers::postfix::{PROGRAMS, Postfix, Sender, as_sent};
+use peers::sendmail::{self, Sendmail};
 use peers::{eventually, free_port, has};
 use quarantine::server::Listener;
 use quarantine::settings::Settings;
@@ -53,7 +54,7 @@ fn filter_process() {
 /// A Postfix and a filter.
 struct Site {
     postfix: Postfix,
-    filter: Child,
+    filter: Filter,
     filter_address: SocketAddr,
     // The last to go: the others' files lie in it.
     folder: tempfile::TempDir,
@@ -99,8 +100,7 @@ impl Site {
     }
 
     fn kill_filter(&mut self) {
-        self.filter.kill().unwrap();
-        self.filter.wait().unwrap();
+        self.filter.kill();
     }
 
     fn start_filter(&mut self) {
@@ -109,27 +109,37 @@ impl Site {
     }
 }
 
-impl Drop for Site {
-    fn drop(&mut self) {
-        // It may be gone already.
-        let _gone = self.filter.kill();
-        let _reaped = self.filter.wait();
-    }
-}
-
 /// A mail from Alice to Bob and Carol.
 fn send(sender: &Sender, mail: &[u8]) -> (bool, String) {
     sender.send("alice@a.example", "bob@victim.example,carol@victim.example", mail)
 }
 
-fn start_filter(folder: &Path, address: SocketAddr) -> Child {
-    Command::new(env::current_exe().unwrap())
+fn start_filter(folder: &Path, address: SocketAddr) -> Filter {
+    let started = Command::new(env::current_exe().unwrap())
         .args(["--exact", "filter_process", "--nocapture"])
         .env(FILTER, format!("{}@{address}", folder.display()))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .spawn()
-        .unwrap()
+        .spawn();
+    Filter(started.unwrap())
+}
+
+/// A filter that ends with the test.
+struct Filter(Child);
+
+impl Filter {
+    fn kill(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Filter {
+    fn drop(&mut self) {
+        // It may be gone already.
+        let _gone = self.0.kill();
+        let _reaped = self.0.wait();
+    }
 }
 
 /// A mail with everything that a careless hand would change.
@@ -262,8 +272,7 @@ fn nothing_is_lost_when_the_filter_is_killed() {
             let mut kills = 0;
             while !over.load(Ordering::Relaxed) {
                 thread::sleep(Duration::from_millis(130 + 70 * (kills % 5)));
-                filter.kill().unwrap();
-                filter.wait().unwrap();
+                filter.kill();
                 *filter = start_filter(&folder, address);
                 kills += 1;
             }
@@ -293,4 +302,41 @@ fn nothing_is_lost_when_the_filter_is_killed() {
             eventually(&mark, || site.postfix.delivered(&mark).len() == 2);
         }
     }
+}
+
+#[test]
+fn sendmail_queues_holds_stores_and_refuses() {
+    if !has("Sendmail", &sendmail::PROGRAMS) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let held = folder.path().join("held");
+    let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let mut filter = start_filter(&held, address);
+    eventually("the filter listens", || TcpStream::connect(address).is_ok());
+    let server = Sendmail::start(&folder.path().join("sendmail"), address);
+    let send = |host: &str| send(&server.sender(), &letter(host, "mark"));
+
+    let (taken, said) = send("good.example");
+    assert!(taken && server.queued().len() == 1, "{said}");
+    let (taken, said) = send("reject.evil.example");
+    assert!(!taken && said.contains("550 5.7.1 message refused by policy (reference rf-0005)"), "{said}");
+    let (taken, said) = send("store.evil.example");
+    assert!(taken && server.queued().len() == 1 && server.held().is_empty(), "the guard has it: {said}");
+    let store = Store::open(&held, key(), u64::MAX).unwrap();
+    let (kept, _) = store.list().unwrap();
+    assert_eq!(kept.len(), 1);
+    assert_eq!(kept[0].about.recipients, ["bob@victim.example", "carol@victim.example"]);
+    let mut mail = Vec::new();
+    store.read(&kept[0].id).unwrap().unwrap().read_to_end(&mut mail).unwrap();
+    assert_same(&mail, &letter("store.evil.example", "mark"));
+
+    let (taken, said) = send("hold.evil.example");
+    assert!(taken && server.held().len() == 1 && server.queued().len() == 1, "{said}");
+    let released = server.release(&server.held()[0]);
+    assert!(server.held().is_empty() && server.queued().len() == 2, "{released:?}");
+
+    filter.kill();
+    let (taken, said) = send("good.example");
+    assert!(!taken && said.contains(" 451 4.3.2 "), "{said}");
 }

@@ -5,26 +5,14 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be read fails the test, as it should")]
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
+use std::process::Output;
 
 use feeds::{Action, Entry, Feed, Format, Item, Reader, Rpz, Rule, write};
 use matcher::{Key, Scope};
+use peers::{has, program};
 use tempfile::TempDir;
 use time::OffsetDateTime;
-
-/// A program by its name, where Debian has it; `None` if it is not there.
-fn program(name: &str) -> Option<PathBuf> {
-    let folders = ["/usr/bin", "/usr/sbin", "/bin", "/sbin", "/usr/local/bin", "/usr/local/sbin"];
-    let found = folders.iter().map(|folder| Path::new(folder).join(name)).find(|path| path.exists());
-    if found.is_none() {
-        #[expect(clippy::disallowed_methods, reason = "a test asks what its surroundings demand")]
-        let is_required = std::env::var("RINGFENCE_REQUIRE_PEERS").is_ok_and(|value| value == "1");
-        assert!(!is_required, "`{name}` is required and not installed");
-        eprintln!("skipped: {name}: it is not installed");
-    }
-    found
-}
 
 /// Everything that a feed may bring, with what readers have stumbled over.
 fn keys() -> Vec<Key> {
@@ -81,8 +69,8 @@ fn put(format: &Format, keys: &[Key]) -> TempDir {
     folder
 }
 
-fn run(program: &Path, arguments: &[&str], folder: &Path) -> Output {
-    Command::new(program).args(arguments).current_dir(folder).output().unwrap()
+fn run(name: &str, arguments: &[&str], folder: &Path) -> Output {
+    program(name).args(arguments).current_dir(folder).output().unwrap()
 }
 
 fn said(output: &Output) -> String {
@@ -98,11 +86,14 @@ fn zones() -> Vec<Format> {
 
 #[test]
 fn bind_reads_the_zones() {
-    let Some(checker) = program("named-checkzone") else { return };
+    if !has("a reader of our files", &["named-checkzone"]) {
+        return;
+    }
     for keys in [keys(), Vec::new()] {
         for format in zones() {
             let folder = put(&format, &keys);
-            let output = run(&checker, &["-k", "ignore", "block.rpz", "block.rpz.zone"], folder.path());
+            let output =
+                run("named-checkzone", &["-k", "ignore", "block.rpz", "block.rpz.zone"], folder.path());
             assert!(
                 output.status.success() && said(&output).contains("loaded serial 7"),
                 "{format:?}: {}",
@@ -114,20 +105,24 @@ fn bind_reads_the_zones() {
 
 #[test]
 fn bind_reads_the_zones_as_policy() {
-    let Some(checker) = program("named-checkconf") else { return };
+    if !has("a reader of our files", &["named-checkconf"]) {
+        return;
+    }
     for format in zones() {
         let folder = put(&format, &keys());
         let text = "options { directory \".\"; response-policy { zone \"block.rpz\"; }; };\n\
                     zone \"block.rpz\" { type primary; file \"block.rpz.zone\"; };\n";
         fs::write(folder.path().join("named.conf"), text).unwrap();
-        let output = run(&checker, &["-z", "named.conf"], folder.path());
+        let output = run("named-checkconf", &["-z", "named.conf"], folder.path());
         assert!(output.status.success(), "{format:?}: {}", said(&output));
     }
 }
 
 #[test]
 fn unbound_reads_the_zones() {
-    let Some(checker) = program("unbound-checkconf") else { return };
+    if !has("a reader of our files", &["unbound-checkconf"]) {
+        return;
+    }
     for keys in [keys(), Vec::new()] {
         for format in zones() {
             let folder = put(&format, &keys);
@@ -137,7 +132,7 @@ fn unbound_reads_the_zones() {
                 folder.path().display()
             );
             fs::write(folder.path().join("unbound.conf"), text).unwrap();
-            let output = run(&checker, &["unbound.conf"], folder.path());
+            let output = run("unbound-checkconf", &["unbound.conf"], folder.path());
             assert!(
                 output.status.success() && said(&output).contains("no errors"),
                 "{format:?}: {}",
@@ -154,11 +149,13 @@ fn unbound_reads_the_zones() {
 
 #[test]
 fn suricata_reads_the_rules_and_the_sets() {
-    let Some(suricata) = program("suricata") else { return };
+    if !has("a reader of our files", &["suricata"]) {
+        return;
+    }
     for keys in [keys(), Vec::new()] {
         let folder = put(&Format::Suricata { first_sid: 7_000_001 }, &keys);
         let arguments = ["-T", "-v", "-S", "ringfence.rules", "-l", "."];
-        let output = run(&suricata, &arguments, folder.path());
+        let output = run("suricata", &arguments, folder.path());
         let said = said(&output);
         assert!(output.status.success(), "{said}");
         if !keys.is_empty() {
@@ -169,7 +166,9 @@ fn suricata_reads_the_rules_and_the_sets() {
 
 #[test]
 fn squid_reads_the_list() {
-    let Some(squid) = program("squid") else { return };
+    if !has("a reader of our files", &["squid"]) {
+        return;
+    }
     let folder = put(&Format::Squid, &keys());
     let text = format!(
         "acl listed dstdomain \"{0}/squid-dstdomain.txt\"\nhttp_access deny listed\nhttp_port 127.0.0.1:3129\npid_filename none\n\
@@ -177,23 +176,22 @@ fn squid_reads_the_list() {
         folder.path().display()
     );
     fs::write(folder.path().join("squid.conf"), text).unwrap();
-    let output = run(&squid, &["-k", "parse", "-f", "squid.conf"], folder.path());
+    let output = run("squid", &["-k", "parse", "-f", "squid.conf"], folder.path());
     let said = said(&output);
     assert!(output.status.success() && !said.contains("ERROR") && !said.contains("is a subdomain"), "{said}");
 }
 
 #[test]
 fn nft_reads_the_sets() {
-    let Some(nft) = program("nft") else { return };
+    if !has("a reader of our files", &["nft"]) {
+        return;
+    }
     for keys in [keys(), Vec::new()] {
         let folder = put(&Format::Nftables { table: "9 odd name;".to_owned() }, &keys);
-        let arguments = ["-c", "-f", "ringfence.nft"];
-        let mut output = run(&nft, &arguments, folder.path());
+        let mut output = run("nft", &["-c", "-f", "ringfence.nft"], folder.path());
         if said(&output).contains("Operation not permitted") {
             // In a network of its own everybody may.
-            let Some(unshare) = program("unshare") else { return };
-            let apart = [&["-rn", nft.to_str().unwrap()], &arguments[..]].concat();
-            output = run(&unshare, &apart, folder.path());
+            output = run("unshare", &["-rn", "nft", "-c", "-f", "ringfence.nft"], folder.path());
         }
         assert!(output.status.success(), "{}", said(&output));
     }

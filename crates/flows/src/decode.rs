@@ -5,7 +5,7 @@
 //! another, nor of another part of the same device, so templates are kept by exporter and domain. An exporter sends templates again
 //! every few minutes; records that come before theirs are kept for a while, and counted as lost when it does not come.
 //!
-//! `netflow_parser` reads the packets; this module is the only one that knows it.
+//! `netflow_parser` reads the packets; this module is the only one that knows it. [sFlow](crate::sflow) needs no templates and is read by ourselves.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -20,6 +20,7 @@ use netflow_parser::{
 use thiserror::Error;
 
 use crate::flow::{Exporter, Flow};
+use crate::sflow;
 
 /// How much is kept for exporters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,6 +118,9 @@ impl Decoder {
         packet: &[u8],
         take: &mut dyn FnMut(Exporter, &Flow),
     ) -> Decoded {
+        if sflow::is_datagram(packet) {
+            return sflow::decode(from.ip(), packet, take);
+        }
         let mut decoded = Decoded::default();
         // Somebody who sends noise from many addresses shall not push known exporters out.
         if extract_scoping_info(packet) == ScopingInfo::Unknown {

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr};
 pub struct Exporter {
     /// Where its packets come from.
     pub address: IpAddr,
-    /// NetFlow v9: the source id. IPFIX: the observation domain. NetFlow v5: engine type and id.
+    /// NetFlow v9: the source id. IPFIX: the observation domain. NetFlow v5: engine type and id. sFlow: the sub-agent.
     pub domain: u32,
 }
 

@@ -1,7 +1,7 @@
 //! Flow alerts: routers and switches tell who talked to whom; whoever talked to something listed is told of.
 //!
 //! A *flow* is what an *exporter* says of the packets that went from one address and port to another: how many, how many
-//! bytes, when. Exporters send flows over UDP as NetFlow v5, v9 or IPFIX. This is the third countermeasure of the successor of the
+//! bytes, when. Exporters send flows over UDP as NetFlow v5, v9 or IPFIX; or they send samples, as [sFlow](sflow) does. This is the third countermeasure of the successor of the
 //! pilot: passive, it blocks nothing.
 //!
 //! ```text
@@ -15,13 +15,15 @@
 //! **Nothing of the victim leaves.** The [`Sink`] learns slots. Alerts are for the site itself; they hold references, and the ends
 //! of a flow only if the site [wants](Shown) that, and the listed end only if the indicator [may be shown](Judge::may_show).
 //!
-//! What this crate is not: it keeps no flows, and does not read sFlow, which samples packets instead of counting flows.
+//! What this crate is not: it keeps no flows.
 
 mod alerts;
 mod collector;
 mod decode;
 mod flow;
 mod judge;
+pub mod packet;
+mod sflow;
 mod writers;
 mod written;
 

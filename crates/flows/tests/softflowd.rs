@@ -8,33 +8,16 @@
 mod common;
 
 use std::collections::BTreeMap;
-use std::env;
-use std::ffi::OsString;
-use std::fs;
 use std::net::{IpAddr, Ipv6Addr};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use common::{Hits, Listed};
 use flows::{Alert, Collector, Direction, Kind, Settings, listen};
 use model::{Clock, ManualClock};
+use peers::capture::{Talk, softflowd, write_capture};
+use peers::{eventually, has};
 use tokio::sync::{mpsc, watch};
-
-fn peer() -> bool {
-    let found = Command::new("sh").args(["-c", "command -v softflowd"]).output();
-    if found.is_ok_and(|found| found.status.success()) {
-        return true;
-    }
-    let why = "skipped: softflowd: it is not installed";
-    assert!(env::var_os("RINGFENCE_REQUIRE_PEERS") != Some(OsString::from("1")), "{why}");
-    eprintln!("{why}");
-    false
-}
-
-/// One flow of the capture: ends, ports, how many packets.
-type Talk = (IpAddr, IpAddr, u16, u16, u8);
 
 /// 600 flows over the old protocol and 60 over the new one; some talk to what is listed.
 fn talks() -> Vec<Talk> {
@@ -91,63 +74,8 @@ fn wanted(talks: &[Talk]) -> BTreeMap<(String, Direction), u64> {
     wanted
 }
 
-/// Writes a capture of UDP packets (the classic format of libpcap).
-fn write_capture(path: &Path, talks: &[Talk]) {
-    let mut out = Vec::new();
-    for word in [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 65_535, 1] {
-        out.extend(word.to_le_bytes());
-    }
-    let mut micros = 0_u32;
-    for (source, destination, from, to, packets) in talks {
-        for _ in 0..*packets {
-            let frame = frame(*source, *destination, *from, *to);
-            let size = u32::try_from(frame.len()).unwrap();
-            for word in [1_750_000_000, micros, size, size] {
-                out.extend(word.to_le_bytes());
-            }
-            out.extend(frame);
-            micros += 100;
-        }
-    }
-    fs::write(path, out).unwrap();
-}
-
-fn frame(source: IpAddr, destination: IpAddr, from: u16, to: u16) -> Vec<u8> {
-    let payload = [0x78; 40];
-    let datagram = [from, to, 8 + 40, 0].map(u16::to_be_bytes).concat();
-    let mut frame = vec![2; 12];
-    match (source, destination) {
-        (IpAddr::V4(source), IpAddr::V4(destination)) => {
-            frame.extend([8, 0, 0x45, 0, 0, 20 + 48, 0, 1, 0, 0, 64, 17, 0, 0]);
-            frame.extend(source.octets());
-            frame.extend(destination.octets());
-        }
-        (IpAddr::V6(source), IpAddr::V6(destination)) => {
-            frame.extend([0x86, 0xdd, 0x60, 0, 0, 0, 0, 48, 17, 64]);
-            frame.extend(source.octets());
-            frame.extend(destination.octets());
-        }
-        _ => unreachable!("both ends are of one family"),
-    }
-    frame.extend(datagram);
-    frame.extend(payload);
-    frame
-}
-
-fn softflowd(folder: &Path, capture: &Path, version: &str, to: &str) -> Output {
-    Command::new("timeout")
-        .args(["60", "softflowd", "-d", "-v", version, "-n", to, "-r"])
-        .arg(capture)
-        // It has a control socket otherwise, and may wait there for somebody after the end of the file.
-        .args(["-c", "none", "-p"])
-        .arg(folder.join("pid"))
-        .stdin(Stdio::null())
-        .output()
-        .unwrap()
-}
-
 /// Runs `softflowd` over a capture and gives all alerts.
-fn export(folder: &Path, capture: &Path, version: &str, flows: u64) -> Vec<Alert> {
+fn export(folder: &Path, capture: &Path, version: u8, flows: u64) -> Vec<Alert> {
     let (sender, mut alerts) = mpsc::channel(1_000);
     let collector =
         Collector::new(Settings::default(), Arc::new(listed()), Arc::new(Hits::default()), sender).unwrap();
@@ -159,16 +87,14 @@ fn export(folder: &Path, capture: &Path, version: &str, flows: u64) -> Vec<Alert
         let (stop, stopped) = watch::channel(false);
         let serving = Arc::clone(&collector);
         let served = tokio::spawn(async move { serving.serve(socket, "lan", clock, stopped).await });
-        let (folder, capture, version) = (folder.to_owned(), capture.to_owned(), version.to_owned());
-        let run = move || softflowd(&folder, &capture, &version, &address.to_string());
-        let ran = tokio::task::spawn_blocking(run).await.unwrap();
-        assert!(ran.status.success(), "{ran:?}");
-        let began = Instant::now();
-        while collector.counts().flows < flows {
-            let counts = collector.counts();
-            assert!(began.elapsed() < Duration::from_secs(20), "{flows} flows were sent: {counts:?}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        let (folder, capture) = (folder.to_owned(), capture.to_owned());
+        let counting = Arc::clone(&collector);
+        let run = move || {
+            let ran = softflowd(&folder, &capture, version, address);
+            assert!(ran.status.success(), "{ran:?}");
+            eventually("all flows have come", || counting.counts().flows >= flows);
+        };
+        tokio::task::spawn_blocking(run).await.unwrap();
         stop.send(true).unwrap();
         served.await.unwrap();
     });
@@ -179,13 +105,13 @@ fn export(folder: &Path, capture: &Path, version: &str, flows: u64) -> Vec<Alert
 
 #[test]
 fn alerts_are_those_that_the_capture_asks_for() {
-    if !peer() {
+    if !has("exported flows", &["softflowd"]) {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
     let talks = talks();
     let old: Vec<Talk> = talks.iter().filter(|talk| talk.0.is_ipv4()).copied().collect();
-    for (version, talks) in [("5", &old), ("9", &talks), ("10", &talks)] {
+    for (version, talks) in [(5, &old), (9, &talks), (10, &talks)] {
         let capture = folder.path().join(format!("{version}.pcap"));
         write_capture(&capture, talks);
         let alerts = export(folder.path(), &capture, version, talks.len() as u64);

@@ -4,7 +4,7 @@
 //! meanwhile. Or indicators come from [bundles](of_objects), for whoever has no guard. Either way they are compiled as a guard
 //! compiles them, and the [`Judge`] is the same; only there is one customer, who is everybody, and nothing is counted.
 //!
-//! The lease holds here, too: what a guard would have to unload is not looked for in files. Blinded indicators are never on the
+//! The lease holds here, too, be it the hub's or the site's: what a guard would have to unload is not looked for in files. Blinded indicators are never on the
 //! disk, so they are not looked for either.
 
 use std::collections::BTreeMap;
@@ -19,11 +19,10 @@ use uuid::Uuid;
 use crate::allow::{AllowError, Allowed};
 use crate::config::{Config, Feed, Mode};
 use crate::customers::Customers;
-use crate::engine::NO_LEASE;
 use crate::hold::{Hold, HoldError};
 use crate::indicator::{self, Object, Refused, Rights, id_of};
 use crate::judge::Judge;
-use crate::lease::Lease;
+use crate::lease::{self, Lease};
 use crate::record::Bound;
 use crate::run::PROGRAMME_ALLOWS;
 use crate::secrets::Secrets;
@@ -49,15 +48,17 @@ pub enum AtRestError {
     },
     /// The lease is over.
     #[error(
-        "the lease is over: the hub was not heard since {0}; what the guard holds may not be used before it is"
+        "the lease is over: the guard heard the hub {0}, and what it holds may be used for {1} s after that; start the guard \
+         where it reaches the hub, and look again"
     )]
-    Lease(String),
+    Lease(String, u64),
     /// There is no such customer.
     #[error("the configuration has no customer `{0}`")]
     Customer(String),
 }
 
-/// What a guard holds, as of the clock's time; with the modes of a customer, or of the feeds.
+/// What a guard holds, as of the clock's time; with the modes of a customer, or of the feeds. Whether the lease is over is told by what time it is
+/// `now`, whatever time is asked about.
 ///
 /// # Errors
 ///
@@ -66,6 +67,7 @@ pub fn held(
     config: &Config,
     customer: Option<&str>,
     clock: Arc<dyn Clock>,
+    now: Timestamp,
     random: [u8; 32],
 ) -> Result<Judge, AtRestError> {
     let key = |reason: String| AtRestError::Key { path: config.key_file.display().to_string(), reason };
@@ -77,8 +79,7 @@ pub fn held(
     let programme: Option<Vec<String>> = secrets.hold_key().read_note(&config.data, PROGRAMME_ALLOWS)?;
     allowed.load(&config.allow, &programme.unwrap_or_default())?;
     let modes = modes(config, customer)?;
-    let now = clock.now();
-    let mut loading = Loading::new(Set::new(random, allowed, config.feeds.clone()), now);
+    let mut loading = Loading::new(Set::new(random, allowed, config.feeds.clone()), clock.now());
     let feeds: BTreeMap<&str, u16> =
         config.feeds.iter().map(|feed| feed.alias.as_str()).zip(0_u16..).collect();
     let mut heard = None;
@@ -95,9 +96,10 @@ pub fn held(
         loading.go(feed, frame.gone);
     })?;
     let began = Instant::now();
-    let lease = Lease::resumed(config.hub.lease.unwrap_or(NO_LEASE), heard, now, began);
-    if !lease.standing(began).is_held() {
-        return Err(AtRestError::Lease(heard.map_or_else(|| "ever".to_owned(), |heard| heard.to_string())));
+    let length = lease::length(lease::granted(&secrets.hold_key(), &config.data)?, config.hub.lease);
+    if !Lease::resumed(length, heard, now, began).standing(began).is_held() {
+        let heard = heard.map_or_else(|| "never".to_owned(), |heard| format!("last at {heard}"));
+        return Err(AtRestError::Lease(heard, length.as_secs()));
     }
     Ok(loading.judge(Customers::everybody(modes), secrets.reference_salt(), clock))
 }
@@ -257,7 +259,7 @@ mod tests {
         );
         let config = Config::parse("guard.toml", &text, Path::new("/")).unwrap();
         let clock = Arc::new(ManualClock::at("2026-01-15".parse().unwrap()));
-        let load = |customer| held(&config, customer, Arc::clone(&clock) as _, [7; 32]);
+        let load = |customer| held(&config, customer, Arc::clone(&clock) as _, clock.now(), [7; 32]);
         assert!(matches!(load(None), Err(AtRestError::Key { .. })));
         let secrets = Secrets::load_or_make(&config.key_file, [9; 32]).unwrap();
         let mut hold = Hold::open(folder.path(), secrets.hold_key(), [1; 16], |_| {}).unwrap();
@@ -286,8 +288,15 @@ mod tests {
         let judge = load(Some("quiet")).unwrap();
         assert_eq!(met(&judge, "www.evil.example"), Some(Mode::Monitor));
         assert!(matches!(load(Some("nobody")), Err(AtRestError::Customer(_))));
-        clock.advance(Duration::from_secs(3_601));
-        assert!(matches!(load(None), Err(AtRestError::Lease(_))));
+        clock.advance(Duration::from_mins(31));
+        assert!(load(None).is_ok());
+        // The hub may grant less than the site would have.
+        lease::keep(&secrets.hold_key(), folder.path(), [3; 16], Some(Duration::from_mins(30))).unwrap();
+        assert!(matches!(load(None), Err(AtRestError::Lease(_, 1_800))));
+        lease::keep(&secrets.hold_key(), folder.path(), [4; 16], Some(Duration::from_hours(30))).unwrap();
+        assert!(load(None).is_ok());
+        clock.advance(Duration::from_mins(30));
+        assert!(matches!(load(None), Err(AtRestError::Lease(_, 3_600))));
     }
 
     #[test]

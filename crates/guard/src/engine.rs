@@ -7,7 +7,7 @@
 //! ```
 //!
 //! What comes is durable before it is enforced, so a restart never forgets what a resolver already has. What goes ceases to
-//! be enforced before it leaves the disk.
+//! be enforced before it leaves the disk. Writing the store anew is nobody's business here: a thread of its own does it.
 
 mod counts;
 mod disposal;
@@ -15,7 +15,6 @@ mod disposal;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use model::{Clock, Timestamp};
@@ -27,15 +26,17 @@ use crate::config::{Config, Feed};
 use crate::customers::Customers;
 use crate::follow::{BlindFeed, BlindLine, Cursor, Me, News, Received};
 use crate::frequency::Counts as Frequencies;
-use crate::hold::{Frame, Hold, HoldError, Kept, KeptRef, Tidied};
+use crate::hold::{Frame, Hold, HoldError, Kept, KeptRef};
 use crate::indicator::{self, Object, ObjectRef, Rights, id_of};
 use crate::judge::{Hit, Judge};
-use crate::lease::{Lease, Standing};
+use crate::lease::{self, Lease, Standing};
 use crate::occurrence::Facts;
 use crate::record::Bound;
 use crate::run::PROGRAMME_ALLOWS;
 use crate::secrets::Secrets;
 use crate::set::{BlindEntry, Change, Entering, Set};
+
+use disposal::{GivenUp, Leaving, Writing};
 
 pub use counts::{HitCount, HitCounts};
 pub use disposal::Certificate;
@@ -44,12 +45,10 @@ pub use disposal::Certificate;
 const DUE_MAX: usize = 2_000;
 /// How many hits one turn takes.
 const HITS_MAX: usize = 10_000;
-/// Without a word of a lease from hub or site, nothing ends by silence.
-pub(crate) const NO_LEASE: Duration = Duration::from_secs(u64::MAX / 4);
 /// Room is made at most for so many indicators before they are seen.
 const EXPECTED_MAX: usize = 2_000_000;
-/// After so long without news what is gone is taken off the disk.
-const QUIET: Duration = Duration::from_secs(5);
+/// So often, or in an eighth of the lease if that is shorter, it is kept that the hub was heard.
+const HEARD_KEPT: Duration = Duration::from_mins(1);
 
 /// Who makes a change together with something of its own, such as a policy zone.
 pub trait Zones: Send {
@@ -111,6 +110,8 @@ pub struct Engine {
     random: Random,
     hits: Receiver<Hit>,
     lease: Lease,
+    /// How long a lease the hub last granted, if it did.
+    granted: Option<Duration>,
     is_loaded: bool,
     feeds: Vec<FeedState>,
     me: Option<Me>,
@@ -124,8 +125,10 @@ pub struct Engine {
     unreadable: u64,
     /// Something that is gone is still on the disk, encrypted.
     is_untidy: bool,
+    /// Feeds that are no more for us, and are on the disk still.
+    leaving: Vec<Leaving>,
     /// Who writes the store anew meanwhile.
-    tidying: Option<JoinHandle<Result<Tidied, HoldError>>>,
+    tidying: Option<Writing>,
     quiet_since: Instant,
     is_warned: bool,
 }
@@ -149,8 +152,9 @@ impl Engine {
         let feeds = vec![FeedState::default(); config.feeds.len()];
         let hold = Hold::open_unread(&config.data, secrets.hold_key(), random())?;
         let began = Instant::now();
-        let length = config.hub.lease.unwrap_or(NO_LEASE);
+        let granted = lease::granted(&secrets.hold_key(), &config.data)?;
         let heard = hold.last_heard()?.map(Timestamp::from_micros);
+        let length = lease::length(granted, config.hub.lease);
         let lease = Lease::resumed(length, heard, clock.now(), began);
         Ok(Self {
             config,
@@ -163,6 +167,7 @@ impl Engine {
             random,
             hits,
             lease,
+            granted,
             is_loaded: false,
             feeds,
             me: None,
@@ -174,6 +179,7 @@ impl Engine {
             certificates: Vec::new(),
             unreadable: 0,
             is_untidy: false,
+            leaving: Vec::new(),
             tidying: None,
             quiet_since: began,
             is_warned: false,
@@ -281,9 +287,17 @@ impl Engine {
     }
 
     fn set_lease(&mut self) {
-        let granted = self.me.as_ref().and_then(|me| me.lease_seconds).map(Duration::from_secs);
-        let both = [granted, self.config.hub.lease].into_iter().flatten().min();
-        self.lease.set_length(both.unwrap_or(NO_LEASE));
+        self.lease.set_length(lease::length(self.granted, self.config.hub.lease));
+    }
+
+    /// The hub grants a lease, or none: from here on, after a restart, and to whoever reads the store.
+    fn granted(&mut self, granted: Option<Duration>) -> Result<(), HoldError> {
+        if granted != self.granted {
+            lease::keep(&self.secrets.hold_key(), &self.config.data, (self.random)(), granted)?;
+            self.granted = granted;
+        }
+        self.set_lease();
+        Ok(())
     }
 
     /// Where each feed stands, in the order of the configuration.
@@ -343,8 +357,8 @@ impl Engine {
                 self.heard(feed)?;
             }
             News::Hub(me) => {
+                self.granted(me.lease_seconds.map(Duration::from_secs))?;
                 self.me = Some(me);
-                self.set_lease();
                 self.heard(feed)?;
             }
             News::Allowed(values) => {
@@ -398,27 +412,6 @@ impl Engine {
         self.tidy()
     }
 
-    /// Takes what is gone off the disk. The writing is done beside: news, time and hits do not wait for it.
-    fn tidy(&mut self) -> Result<(), HoldError> {
-        if let Some(thread) = self.tidying.take_if(|thread| thread.is_finished()) {
-            // Until it is adopted, all is as untidy as before.
-            let was_untidy = std::mem::replace(&mut self.is_untidy, true);
-            if let Ok(tidied) = thread.join() {
-                self.is_untidy = !self.hold.adopt(tidied?)? || was_untidy;
-            }
-        }
-        let is_due = self.quiet_since.elapsed() > QUIET && (self.is_untidy || self.hold.wants_compaction());
-        if is_due && self.tidying.is_none() {
-            let tidying = self.hold.tidying((self.random)())?;
-            let thread = std::thread::Builder::new().name("tidy".to_owned()).spawn(move || tidying.run());
-            match thread {
-                Ok(thread) => (self.tidying, self.is_untidy) = (Some(thread), false),
-                Err(error) => warn!("what is gone stays on the disk, encrypted, for now: {error}"),
-            }
-        }
-        Ok(())
-    }
-
     pub(crate) fn alias(&self, feed: u16) -> &str {
         self.config.feeds.get(usize::from(feed)).map_or("?", |feed| feed.alias.as_str())
     }
@@ -427,9 +420,9 @@ impl Engine {
     fn heard(&mut self, feed: u16) -> Result<(), HoldError> {
         let now = self.clock.now();
         self.lease.hear(Instant::now());
-        let minute = Duration::from_mins(1);
+        let often = HEARD_KEPT.min(self.lease.length() / 8);
         if let Some(state) = self.feeds.get_mut(usize::from(feed)) {
-            let is_new = state.heard.is_none_or(|heard| now.since(heard) > minute);
+            let is_new = state.heard.is_none_or(|heard| now.since(heard) > often);
             (state.trouble, state.is_gone, state.heard) = (None, false, Some(now));
             if is_new {
                 let frame = Frame { heard: now.as_micros(), ..Frame::default() };
@@ -527,6 +520,14 @@ impl Engine {
         }
     }
 
+    /// Nothing of a feed is in the set from here on.
+    fn empty(&self, feed: u16) {
+        let change = self.set.all_going(feed);
+        if !change.is_empty() {
+            self.change(feed, change);
+        }
+    }
+
     /// Makes a change, with zones if there are any.
     fn change(&self, feed: u16, change: Change) {
         match &self.zones {
@@ -595,16 +596,21 @@ impl Engine {
         let began = Instant::now();
         let by_alias = by_alias(&self.config);
         let mut cursors = vec![Cursor::default(); self.feeds.len()];
+        let mut given_up = GivenUp::default();
         let mut is_first = true;
         // All cores decrypt, read and compile; this thread lists.
         self.hold.each_parallel(
             |frame| {
                 let feed = by_alias.get(frame.feed).copied();
                 let steps = feed.map(|feed| steps(&self.set, feed, frame.put));
-                (feed, frame.cursor.map(Cursor::from_text), steps, frame.gone)
+                (feed, frame.cursor.map(Cursor::from_text), frame.anew, steps, frame.gone)
             },
-            |(feed, cursor, steps, gone)| {
+            |(feed, cursor, anew, steps, gone)| {
                 let (Some(feed), Some(steps)) = (feed, steps) else { return };
+                given_up.see(feed, anew, !steps.is_empty());
+                if anew {
+                    self.empty(feed);
+                }
                 if let (Some(place), Some(cursor)) = (cursors.get_mut(usize::from(feed)), cursor) {
                     *place = cursor;
                 }
@@ -617,6 +623,7 @@ impl Engine {
             },
         )?;
         self.set.filled();
+        self.leave(&given_up);
         self.is_loaded = true;
         self.judge.set_idle(false);
         info!(duration_ms = began.elapsed().as_millis(), "what is held is loaded");
@@ -624,15 +631,18 @@ impl Engine {
     }
 
     /// Where each feed stands, without anything of it.
-    fn read_cursors(&self) -> Result<Vec<Cursor>, HoldError> {
+    fn read_cursors(&mut self) -> Result<Vec<Cursor>, HoldError> {
         let by_alias = by_alias(&self.config);
         let mut cursors = vec![Cursor::default(); self.feeds.len()];
+        let mut given_up = GivenUp::default();
         self.hold.each_read(|frame| {
-            let feed = by_alias.get(frame.feed.as_str()).map(|feed| usize::from(*feed));
-            if let (Some(place), Some(text)) = (feed.and_then(|feed| cursors.get_mut(feed)), frame.cursor) {
+            let Some(feed) = by_alias.get(frame.feed.as_str()).copied() else { return };
+            given_up.see(feed, frame.anew, !frame.put.is_empty());
+            if let (Some(place), Some(text)) = (cursors.get_mut(usize::from(feed)), frame.cursor) {
                 *place = Cursor::from_text(&text);
             }
         })?;
+        self.leave(&given_up);
         Ok(cursors)
     }
 
@@ -727,6 +737,8 @@ mod tests {
 
     const ID: &str = "indicator--8e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f";
     const OTHER: &str = "indicator--9e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f";
+    /// Another feed, before the one that every configuration here ends in.
+    const TWO_FEEDS: &str = "[[feed]]\ncollection = \"others\"\nmode = \"enforce\"";
 
     struct Site {
         folder: tempfile::TempDir,
@@ -821,6 +833,7 @@ mod tests {
         engine.news(0, News::Gone("404".to_owned())).unwrap();
         engine.news(0, News::Gone("404".to_owned())).unwrap();
         assert!(met(&engine, "evil.example").is_none());
+        certified(&mut engine);
         let after = std::fs::metadata(site.folder.path().join("indicators.hold")).unwrap().len();
         assert!(after < before, "{after} of {before}");
         assert_eq!(engine.certificates().len(), 1);
@@ -832,6 +845,90 @@ mod tests {
         assert_eq!(engine.feeds()[0].cursor, Cursor::default(), "it begins anew when it comes back");
         drop(engine);
         assert!(met(&site.start(""), "evil.example").is_none());
+    }
+
+    /// Turns until something was certified, which a thread of its own has to be through for.
+    fn certified(engine: &mut Engine) {
+        let began = Instant::now();
+        while engine.certificates().is_empty() {
+            assert!(began.elapsed() < Duration::from_mins(1), "nothing is certified");
+            engine.turn().unwrap();
+            std::thread::yield_now();
+        }
+    }
+
+    /// What the store has of a feed, read by somebody else.
+    fn on_disk(site: &Site, engine: &Engine, feed: &str) -> usize {
+        let mut kept = 0;
+        let count = |frame: Frame| kept += if frame.feed == feed { frame.put.len() } else { 0 };
+        Hold::peek(site.folder.path(), &engine.secrets.hold_key(), count).unwrap();
+        kept
+    }
+
+    #[test]
+    fn one_of_two_feeds_goes_while_the_other_goes_on() {
+        let site = Site::new();
+        let mut engine = site.start(TWO_FEEDS);
+        engine.news(1, objects(&[indicator(ID, "evil.example")], "2026-01-14T00:00:00Z")).unwrap();
+        engine.news(0, objects(&[indicator(OTHER, "bad.example")], "2026-01-14T00:00:00Z")).unwrap();
+        engine.news(1, News::Gone("404".to_owned())).unwrap();
+        // Nothing was written anew yet, and nothing of it is met; what comes for the other is taken at once, and asked about.
+        assert_eq!(on_disk(&site, &engine, "indicators"), 1);
+        assert!(met(&engine, "evil.example").is_none() && met(&engine, "bad.example").is_some());
+        engine.turn().unwrap();
+        let more = indicator("indicator--ae2e2d2b-17d4-4cbf-938f-98ee46b3cd3f", "more.example");
+        engine.news(0, objects(&[more], "2026-01-14T00:00:01Z")).unwrap();
+        assert!(met(&engine, "more.example").is_some());
+        assert!(engine.certificates().is_empty(), "it is certified when it is so");
+        certified(&mut engine);
+        assert_eq!((on_disk(&site, &engine, "indicators"), on_disk(&site, &engine, "others")), (0, 2));
+        assert_eq!(engine.certificates().len(), 1);
+        drop(engine);
+        let engine = site.start(TWO_FEEDS);
+        assert!(met(&engine, "evil.example").is_none());
+        assert!(met(&engine, "bad.example").is_some() && met(&engine, "more.example").is_some());
+        assert_eq!(engine.feeds()[0].cursor.reached(), Some("2026-01-14T00:00:01Z"));
+    }
+
+    #[test]
+    fn what_a_restart_interrupts_is_disposed_of_and_certified_after_it() {
+        let site = Site::new();
+        for lease in ["", "lease_hours = 1"] {
+            let both = format!("{lease}\n{TWO_FEEDS}");
+            let mut engine = site.start(&both);
+            engine.news(0, objects(&[indicator(OTHER, "bad.example")], "2026-01-14T00:00:00Z")).unwrap();
+            engine.news(0, News::Gone("403".to_owned())).unwrap();
+            drop(engine);
+            // With a lease it is over by then, and nothing is loaded.
+            site.clock.advance(Duration::from_hours(2));
+            let mut engine = site.start(&both);
+            assert!(met(&engine, "bad.example").is_none());
+            assert_eq!(engine.feeds()[0].cursor, Cursor::default());
+            assert_eq!(on_disk(&site, &engine, "others"), 1);
+            engine.news(0, News::Gone("403".to_owned())).unwrap();
+            certified(&mut engine);
+            assert!(engine.certificates()[0].statement.contains("403"), "the hub's last word is the reason");
+            assert_eq!(on_disk(&site, &engine, "others"), 0);
+        }
+    }
+
+    #[test]
+    fn the_hub_s_lease_holds_over_a_restart() {
+        let site = Site::new();
+        let mut engine = site.start("");
+        engine.news(0, News::Hub(Me { lease_seconds: Some(3_600), ..Me::default() })).unwrap();
+        engine.news(0, objects(&[indicator(ID, "evil.example")], "2026-01-14T00:00:00Z")).unwrap();
+        drop(engine);
+        site.clock.advance(Duration::from_mins(59));
+        assert!(met(&site.start(""), "evil.example").is_some());
+        site.clock.advance(Duration::from_mins(1));
+        let mut engine = site.start("");
+        assert_eq!(engine.lease(), Standing::Over);
+        assert!(met(&engine, "evil.example").is_none());
+        engine.news(0, News::Hub(Me { lease_seconds: None, ..Me::default() })).unwrap();
+        drop(engine);
+        site.clock.advance(Duration::from_hours(1_000));
+        assert!(met(&site.start(""), "evil.example").is_some(), "the hub grants it for ever");
     }
 
     #[test]

@@ -18,7 +18,8 @@
 //! What was not wholly written when the power went is cut off: the hub has it still. Anything else that does not
 //! decrypt is damage, which is told and not passed over; the remedy is to remove the file and subscribe anew.
 //!
-//! When most of the file is about what is gone, it is written anew beside itself and renamed into place.
+//! When most of the file is about what is gone, it is [written anew](Tidying) beside itself and renamed into place. A feed is given up
+//! by a frame that empties it: from there on nothing of it is read, and the next writing anew leaves nothing of it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, File, OpenOptions};
@@ -146,7 +147,7 @@ pub struct Frame {
     pub cursor: Option<String>,
     /// When the hub was last heard of, in microseconds since 1970.
     pub heard: i64,
-    /// The feed is empty before what follows is put in.
+    /// The feed is empty before what follows is put in: what came before was given up.
     pub anew: bool,
     /// What came, read.
     pub put: Vec<Kept>,
@@ -217,12 +218,14 @@ pub struct Tidying {
 /// A file written anew beside the one that it is a copy of.
 #[derive(Debug)]
 pub struct Tidied {
-    /// The generation of the other.
-    of: [u8; 16],
-    /// So many frames of the other are in it.
+    /// So many frames of the other it has seen.
     frames: u64,
     anew: Hold,
+    disposed: Disposed,
 }
+
+/// The indicators of feeds that were given up, by the feeds' aliases.
+pub type Disposed = BTreeMap<String, BTreeSet<Uuid>>;
 
 impl Tidying {
     /// Writes. It takes seconds for a million indicators, and needs nobody to wait.
@@ -232,9 +235,9 @@ impl Tidying {
     /// Fails if the disk does.
     pub fn run(self) -> Result<Tidied, HoldError> {
         let Self { until, generation } = self;
-        let anew = until.copied(&until.path.with_extension("tidy"), generation, |_| true)?;
+        let (anew, disposed) = until.copied(&until.path.with_extension("tidy"), generation)?;
         anew.file.sync_data().map_err(io_error("synced", &anew.path))?;
-        Ok(Tidied { of: until.generation, frames: until.frames(), anew })
+        Ok(Tidied { frames: until.frames(), anew, disposed })
     }
 }
 
@@ -566,17 +569,8 @@ impl Hold {
         HoldError::Damaged { path: self.path.display().to_string(), frame }
     }
 
-    /// Writes the file anew under a fresh generation, with the last version of what is held of the feeds that `keeps` says.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the disk does; then the old file stays.
-    pub fn rewrite(&mut self, generation: [u8; 16], keeps: impl Fn(&str) -> bool) -> Result<(), HoldError> {
-        let anew = self.copied(&self.path.with_extension("new"), generation, keeps)?;
-        self.replace_by(anew)
-    }
-
-    /// What [`Hold::rewrite`] does, to be done elsewhere while this goes on being written; [`Hold::adopt`] ends it.
+    /// The file is to be written anew under a fresh generation, with the last version of what is held. That is done elsewhere while
+    /// this goes on being written; [`Hold::adopt`] ends it. One at a time.
     ///
     /// # Errors
     ///
@@ -589,47 +583,38 @@ impl Hold {
         Ok(Tidying { until, generation })
     }
 
-    /// Takes the place of the file by a tidied one, to which what has come since is added. Says whether it did: not if the file
-    /// was written anew meanwhile.
+    /// Puts a tidied file, to which what has come since is added, in the place of this. Gives what was given up before, and is on the disk
+    /// no more.
     ///
     /// # Errors
     ///
     /// Fails if the disk does; then the old file stays.
-    pub fn adopt(&mut self, tidied: Tidied) -> Result<bool, HoldError> {
-        let Tidied { of, frames, mut anew } = tidied;
-        if of != self.generation {
-            fs::remove_file(&anew.path).map_err(io_error("removed", &anew.path))?;
-            return Ok(false);
-        }
+    pub fn adopt(&mut self, tidied: Tidied) -> Result<Disposed, HoldError> {
+        let Tidied { frames, mut anew, disposed } = tidied;
         let cipher = cipher(&self.key);
         for number in frames..self.frames() {
             let (frame, objects) = self.whole(&cipher, number)?;
             anew.write(&frame, &objects)?;
         }
         self.replace_by(anew)?;
-        Ok(true)
+        Ok(disposed)
     }
 
-    /// A copy without what is gone, not yet durable.
-    fn copied(
-        &self,
-        to: &Path,
-        generation: [u8; 16],
-        keeps: impl Fn(&str) -> bool,
-    ) -> Result<Self, HoldError> {
+    /// A copy without what is gone, not yet durable; and what was given up.
+    fn copied(&self, to: &Path, generation: [u8; 16]) -> Result<(Self, Disposed), HoldError> {
         let last = self.last()?;
         let _: io::Result<()> = fs::remove_file(to);
         let mut anew = Self::create(to.to_owned(), self.key.clone(), generation)?;
         let cipher = cipher(&self.key);
         for number in 0..self.frames() {
             let (frame, objects) = self.whole(&cipher, number)?;
-            if keeps(&frame.feed) {
+            if !last.is_given_up(&frame.feed, number) {
                 let (frame, objects) = last.live(frame, objects, number);
                 anew.write(&frame, &objects)?;
             }
         }
         anew.bytes_live = anew.bytes;
-        Ok(anew)
+        Ok((anew, last.disposed))
     }
 
     fn replace_by(&mut self, mut anew: Self) -> Result<(), HoldError> {
@@ -667,14 +652,21 @@ fn nonce(generation: &[u8; 16], frame: u64) -> XNonce {
 
 /// In which frame the last word on each indicator is.
 #[derive(Default)]
-struct Last(HashMap<String, (u64, HashMap<Uuid, u64>)>);
+struct Last {
+    /// Of each feed: in which frame it begins, and its indicators.
+    feeds: HashMap<String, (u64, HashMap<Uuid, u64>)>,
+    /// What was held of feeds when they were given up.
+    disposed: Disposed,
+}
 
 impl Last {
     fn see(&mut self, frame: &Frame, number: u64) {
-        let (begins, feed) = self.0.entry(frame.feed.clone()).or_default();
+        let (begins, feed) = self.feeds.entry(frame.feed.clone()).or_default();
         if frame.anew {
             *begins = number;
-            feed.clear();
+            if !feed.is_empty() {
+                self.disposed.entry(frame.feed.clone()).or_default().extend(feed.drain().map(|(id, _)| id));
+            }
         }
         for id in frame.put.iter().filter_map(|kept| kept.object.indicator()) {
             feed.insert(id, number);
@@ -688,7 +680,7 @@ impl Last {
                 let again: BTreeSet<Uuid> =
                     frame.put[at..].iter().filter_map(|kept| kept.object.indicator()).collect();
                 for id in ids.iter().filter_map(|id| id_of(id)).filter(|id| !again.contains(id)) {
-                    for (_, feed) in self.0.values_mut() {
+                    for (_, feed) in self.feeds.values_mut() {
                         feed.remove(&id);
                     }
                 }
@@ -697,10 +689,15 @@ impl Last {
     }
 
     fn is_live(&self, feed: &str, kept: &Kept, number: u64) -> bool {
-        self.0.get(feed).is_some_and(|(begins, feed)| match kept.object.indicator() {
+        self.feeds.get(feed).is_some_and(|(begins, feed)| match kept.object.indicator() {
             Some(id) => feed.get(&id) == Some(&number),
             None => *begins <= number,
         })
+    }
+
+    /// Whether all that a frame says of its feed was given up.
+    fn is_given_up(&self, feed: &str, number: u64) -> bool {
+        self.feeds.get(feed).is_some_and(|(begins, _)| number < *begins)
     }
 
     /// What of a frame still says something. Its cursor always does.
@@ -832,6 +829,11 @@ mod tests {
         hold.append(&frame(n), &object(n)).unwrap();
     }
 
+    fn tidy(hold: &mut Hold) -> Disposed {
+        let generation = *Uuid::new_v4().as_bytes();
+        hold.adopt(hold.tidying(generation).unwrap().run().unwrap()).unwrap()
+    }
+
     #[test]
     fn what_was_appended_is_there_again() {
         let folder = tempfile::tempdir().unwrap();
@@ -860,7 +862,7 @@ mod tests {
         put(&mut hold, 6);
         let tidied = std::thread::spawn(move || tidying.run()).join().unwrap().unwrap();
         put(&mut hold, 7);
-        assert!(hold.adopt(tidied).unwrap());
+        assert_eq!(hold.adopt(tidied).unwrap(), Disposed::new(), "nothing was given up");
         put(&mut hold, 8);
         let (hold, frames) = read(folder.path(), KEY).unwrap();
         let there: Vec<Kept> = frames.into_iter().flat_map(|frame| frame.put).collect();
@@ -871,14 +873,31 @@ mod tests {
     }
 
     #[test]
-    fn a_tidied_store_of_another_generation_is_not_taken() {
+    fn a_feed_that_is_given_up_while_the_store_is_tidied_goes_with_the_next_tidying() {
         let folder = tempfile::tempdir().unwrap();
         let (mut hold, _) = read(folder.path(), KEY).unwrap();
-        (0..3).for_each(|n| append(&mut hold, n));
-        let tidied = hold.tidying([3; 16]).unwrap().run().unwrap();
-        hold.rewrite([4; 16], |feed| feed != "x").unwrap();
-        assert!(!hold.adopt(tidied).unwrap(), "it holds what has to be gone");
-        assert_eq!(read(folder.path(), KEY).unwrap().1, []);
+        let of = |feed: &str, id| Frame {
+            feed: feed.to_owned(),
+            put: vec![indicator(id, "p")],
+            ..Frame::default()
+        };
+        for (feed, id) in [("x", 1), ("y", 2), ("x", 3)] {
+            hold.append(&of(feed, id), &object(1)).unwrap();
+        }
+        let tidying = hold.tidying([3; 16]).unwrap();
+        let marker = Frame { feed: "x".to_owned(), anew: true, ..Frame::default() };
+        hold.append(&marker, &[]).unwrap();
+        assert_eq!(hold.adopt(tidying.run().unwrap()).unwrap(), Disposed::new(), "it came too late for that");
+        assert!(hold.ids("x").unwrap().is_empty(), "but nobody finds it");
+        // It comes back meanwhile, and that stays.
+        let tidying = hold.tidying([4; 16]).unwrap();
+        hold.append(&of("x", 5), &object(5)).unwrap();
+        let disposed = hold.adopt(tidying.run().unwrap()).unwrap();
+        let ids = [1, 3].map(Uuid::from_u128);
+        assert_eq!(disposed, Disposed::from([("x".to_owned(), BTreeSet::from(ids))]));
+        let (mut hold, frames) = read(folder.path(), KEY).unwrap();
+        assert_eq!(frames, [of("y", 2), marker, of("x", 5)]);
+        assert_eq!(tidy(&mut hold), Disposed::new(), "what is disposed of once is not told again");
         let files: Vec<_> =
             fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
         assert_eq!(files, ["indicators.hold"]);
@@ -935,10 +954,12 @@ mod tests {
         let path = folder.path().join("indicators.hold");
         let on_disk = fs::read(&path).unwrap();
         assert!(on_disk.windows(4).all(|window| window != b"evil"));
-        hold.rewrite([3; 16], |feed| feed != "x").unwrap();
-        assert!(read(folder.path(), KEY).unwrap().1.is_empty());
+        let marker = Frame { feed: "x".to_owned(), anew: true, ..Frame::default() };
+        hold.append(&marker, &[]).unwrap();
+        tidy(&mut hold);
+        assert_eq!(read(folder.path(), KEY).unwrap().1, [marker.clone()]);
         append(&mut hold, 7);
-        assert_eq!(read(folder.path(), KEY).unwrap().1, [frame(7)]);
+        assert_eq!(read(folder.path(), KEY).unwrap().1, [marker, frame(7)]);
     }
 
     #[test]
@@ -950,7 +971,7 @@ mod tests {
         hold.append(&first, &[b"1".to_vec(), b"2".to_vec(), b"3".to_vec()]).unwrap();
         let second = Frame { put: vec![indicator(1, "new")], gone: vec![Uuid::from_u128(3)], ..frame(1) };
         hold.append(&second, &[b"1b".to_vec()]).unwrap();
-        hold.rewrite([4; 16], |_| true).unwrap();
+        tidy(&mut hold);
         let (hold, frames) = read(folder.path(), KEY).unwrap();
         assert_eq!(frames[0].put, [indicator(2, "two")]);
         assert_eq!(

@@ -4,11 +4,21 @@
 //! lease, counted from the last word of the hub, everything is unloaded, and comes back with the next. Two clocks are
 //! asked. Within one run the monotonic one counts, which nobody sets. Over a restart only the wall clock is left; if it
 //! stands before the last word of the hub, it was set back, and the lease counts as over.
+//!
+//! How long the lease is the hub says, and the site may say less. What the hub [granted](granted) last is kept sealed beside the store, so that
+//! neither a restart nor whoever reads the store without a guard goes on for longer than a guard that runs.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use model::Timestamp;
 
+use crate::hold::{HoldError, HoldKey};
+
+/// Without a word of a lease from hub or site, nothing ends by silence.
+const NO_LEASE: Duration = Duration::from_secs(u64::MAX / 4);
+/// The note with what the hub granted.
+const GRANTED: &str = "lease.note";
 /// Before this part of the lease has passed, nobody is warned.
 const WARN_AFTER: f64 = 0.75;
 
@@ -49,6 +59,36 @@ impl Standing {
             Self::Over => false,
         }
     }
+}
+
+/// How long a lease is that the hub granted and the site may have shortened.
+#[must_use]
+pub fn length(granted: Option<Duration>, of_site: Option<Duration>) -> Duration {
+    [granted, of_site].into_iter().flatten().min().unwrap_or(NO_LEASE)
+}
+
+/// How long a lease the hub granted when it was last heard in this folder; nothing if it never granted one.
+///
+/// # Errors
+///
+/// Fails if the disk does, or if what is kept was not kept with this key.
+pub fn granted(key: &HoldKey, folder: &Path) -> Result<Option<Duration>, HoldError> {
+    let kept: Option<Option<u64>> = key.read_note(folder, GRANTED)?;
+    Ok(kept.flatten().map(Duration::from_secs))
+}
+
+/// Keeps how long a lease the hub grants.
+///
+/// # Errors
+///
+/// Fails if the disk does.
+pub fn keep(
+    key: &HoldKey,
+    folder: &Path,
+    generation: [u8; 16],
+    granted: Option<Duration>,
+) -> Result<(), HoldError> {
+    key.write_note(folder, GRANTED, generation, &granted.map(|granted| granted.as_secs()))
 }
 
 impl Lease {

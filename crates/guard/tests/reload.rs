@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,74 +17,15 @@ use guard::indicator::{Indicator, Object, Rights};
 use guard::run::Guard;
 use guard::secrets::Secrets;
 use model::{Clock, SystemClock};
+use peers::{Client, PATIENCE, TRUE, eventually, free_port, world};
 use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
-const PATIENCE: Duration = Duration::from_mins(1);
 const SINKHOLE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 53);
 const OTHER_SINKHOLE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 54);
-const TRUE: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 7);
-
-fn free_port() -> u16 {
-    loop {
-        let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = tcp.local_addr().unwrap().port();
-        if UdpSocket::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
-}
 
 fn local(port: u16) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
-}
-
-/// Answers every question about A with the true address.
-fn world() -> SocketAddr {
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let address = socket.local_addr().unwrap();
-    thread::spawn(move || {
-        let mut buffer = [0; 2048];
-        while let Ok((length, peer)) = socket.recv_from(&mut buffer) {
-            let query = &buffer[..length];
-            let end = 12 + query[12..].iter().position(|byte| *byte == 0).unwrap() + 5;
-            let mut answer = vec![query[0], query[1], 0x84, 0x80, 0, 1, 0, 1, 0, 0, 0, 0];
-            answer.extend_from_slice(&query[12..end]);
-            answer.extend_from_slice(&[0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 1, 0, 4]);
-            answer.extend_from_slice(&TRUE.octets());
-            let _lost = socket.send_to(&answer, peer);
-        }
-    });
-    address
-}
-
-/// The address that a server gives for a name; nothing if it does not answer at once.
-fn ask(socket: &UdpSocket, server: SocketAddr, name: &str, id: u16) -> Option<Ipv4Addr> {
-    let mut query = id.to_be_bytes().to_vec();
-    query.extend([1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
-    for label in name.split('.') {
-        query.push(u8::try_from(label.len()).unwrap());
-        query.extend(label.as_bytes());
-    }
-    query.extend([0, 0, 1, 0, 1]);
-    socket.send_to(&query, server).ok()?;
-    let mut answer = [0; 1500];
-    loop {
-        let length = socket.recv(&mut answer).ok()?;
-        if answer[..2] == id.to_be_bytes() {
-            let records = answer.get(query.len()..length).filter(|_| answer[6..8] != [0, 0])?;
-            let found = records.windows(6).find(|bytes| bytes[..2] == [0, 4])?;
-            return Some(Ipv4Addr::new(found[2], found[3], found[4], found[5]));
-        }
-    }
-}
-
-fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !is_so() {
-        assert!(began.elapsed() < PATIENCE, "it never came true that {what}");
-        thread::sleep(Duration::from_millis(10));
-    }
 }
 
 /// A guard that runs in this process on what it held.
@@ -178,14 +119,13 @@ impl Asking {
         let (asked, unanswered) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
         let (until, questions, lost) = (Arc::clone(&stop), Arc::clone(&asked), Arc::clone(&unanswered));
         let thread = thread::spawn(move || {
-            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-            socket.set_read_timeout(Some(PATIENCE)).unwrap();
-            for (id, name) in (0_u16..=u16::MAX).cycle().zip(names.iter().cycle()) {
+            let client = Client::new(PATIENCE);
+            for name in names.iter().cycle() {
                 if until.load(Ordering::Relaxed) {
                     return;
                 }
                 let began = Instant::now();
-                if ask(&socket, server, name, id).is_none() {
+                if client.ask(server, name).is_none() {
                     eprintln!("no answer for {name} within {:?}", began.elapsed());
                     lost.fetch_add(1, Ordering::Relaxed);
                 }
@@ -218,9 +158,8 @@ fn every_question_is_answered_while_configurations_change() {
     let names = ["evil.example", "bad.example"];
     let mut site = Site::start(&names, &forwarder(port, world));
     let server = local(port);
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
-    let answer = |name: &str| ask(&socket, server, name, 7);
+    let client = Client::new(PATIENCE);
+    let answer = |name: &str| client.ask(server, name);
     let asking = Asking::start(server, &["evil.example", "good.example", "www.bad.example"]);
     assert_eq!(answer("www.evil.example"), Some(SINKHOLE));
     assert_eq!(answer("good.example"), Some(TRUE));
@@ -254,15 +193,14 @@ fn every_question_is_answered_while_configurations_change() {
 fn sockets_come_and_go_and_a_configuration_that_cannot_be_had_changes_nothing() {
     let (port, other, status, world) = (free_port(), free_port(), free_port(), world());
     let mut site = Site::start(&["evil.example"], &forwarder(port, world));
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let client = Client::new(PATIENCE);
     let listen = |ports: &[u16]| {
         let ports: Vec<String> = ports.iter().map(|port| format!("\"127.0.0.1:{port}\"")).collect();
         format!("plain = [{}]", ports.join(", "))
     };
     let asking = Asking::start(local(port), &["evil.example", "good.example"]);
     site.reload(&listen(&[port]), &listen(&[port, other]));
-    assert_eq!(ask(&socket, local(other), "evil.example", 1), Some(SINKHOLE));
+    assert_eq!(client.ask(local(other), "evil.example"), Some(SINKHOLE));
 
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let (before, blocked) = (site.text.clone(), taken.local_addr().unwrap().port());
@@ -273,7 +211,7 @@ fn sockets_come_and_go_and_a_configuration_that_cannot_be_had_changes_nothing() 
         "{:?}",
         site.guard.reloads().faults
     );
-    assert_eq!(ask(&socket, local(other), "evil.example", 2), Some(SINKHOLE), "what was there stays");
+    assert_eq!(client.ask(local(other), "evil.example"), Some(SINKHOLE), "what was there stays");
     site.text = before;
 
     site.reload("data = \"data\"", "data = \"elsewhere\"");
@@ -281,8 +219,8 @@ fn sockets_come_and_go_and_a_configuration_that_cannot_be_had_changes_nothing() 
     let upstreams = format!("upstreams = [\"{world}\"]");
     site.text = site.text.replace(&listen(&[port, other]), &listen(&[port]));
     site.reload(&upstreams, &format!("{upstreams}\n[status]\nlisten = \"127.0.0.1:{status}\""));
-    socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
-    assert_eq!(ask(&socket, local(other), "evil.example", 3), None, "nobody listens there any more");
+    let brief = Client::new(Duration::from_millis(500));
+    assert_eq!(brief.ask(local(other), "evil.example"), None, "nobody listens there any more");
     let mut page = String::new();
     let mut stream = TcpStream::connect(local(status)).unwrap();
     stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
@@ -300,9 +238,8 @@ fn zones_and_their_access_follow() {
         "[sinkhole.rpz]\nlisten = [\"127.0.0.1:{dns}\"]\norigin = \"rpz.example\"\nunsigned = [\"127.0.0.1\"]\n"
     );
     let mut site = Site::start(&["evil.example"], &(forwarder(port, world) + &zones));
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
-    let listed = |zone: &str| ask(&socket, local(dns), &format!("evil.example.{zone}"), 5);
+    let client = Client::new(PATIENCE);
+    let listed = |zone: &str| client.ask(local(dns), &format!("evil.example.{zone}"));
     let serial = |site: &Site, zone: &str| {
         let zones = site.guard.zones().publisher().zones();
         zones.into_iter().find(|one| one.apex.to_string() == zone).map(|one| one.serial)

@@ -4,13 +4,13 @@ use std::net::{IpAddr, SocketAddr};
 
 use flows::{DecodeLimits, Decoder};
 
-use crate::packet::{self, Packet};
 use crate::place::{Reason, Summary, Unit};
 use crate::sniff::are_flows;
 use crate::source::Source;
 use crate::streams::{Asked, Streams};
 use crate::wire::question;
 use crate::{By, Limits, Seen, Watcher};
+use flows::packet::{self, Packet};
 
 /// The largest packet; what is longer is a length that lies. Captures of USB reach 128 KiB.
 const PACKET_BYTES_MAX: usize = 1024 * 1024;
@@ -254,10 +254,10 @@ impl Looking<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::packet::tests::{tcp4, udp4};
     use crate::place::Place;
     use crate::read as read_any;
     use crate::wire::tests::{asked, greeting};
+    use peers::capture::{tcp4, udp4};
 
     /// A capture without link headers, of packets that come a second apart.
     fn pcap_of(packets: &[Vec<u8>]) -> Vec<u8> {

@@ -37,7 +37,6 @@ mod capture;
 mod datagrams;
 mod lines;
 mod mailbox;
-mod packet;
 mod place;
 mod sniff;
 mod source;

@@ -6,8 +6,8 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
 
-use crate::packet::Packet;
 use crate::wire::{Request, Told, question, request, server_name};
+use flows::packet::Packet;
 
 /// What is kept of one beginning: a greeting with keys against quantum computers takes about two kilobytes.
 const BEGINNING_BYTES_MAX: usize = 16 * 1024;

@@ -17,6 +17,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ledger", &[]),
     ("model", &[]),
     ("matching", &[]),
+    // Other people's programs for the tests; nothing is built on it.
+    ("peers", &[]),
     ("matcher", &[]),
     ("sinkhole", &[]),
     ("feeds", &["matcher"]),
@@ -133,7 +135,13 @@ const TEST_ARROWS: &[(&str, &[&str])] = &[
     ("console", &["guard", "taxii", "testkit"]),
     ("hub", &["matcher", "release", "stix", "store", "store-sqlite", "taxii-client", "testkit"]),
     ("intake", &[]),
-    ("ringfence", &["testkit"]),
+    ("sinkhole", &["peers"]),
+    ("feeds", &["peers"]),
+    ("quarantine", &["peers"]),
+    ("flows", &["peers"]),
+    ("observe", &["peers"]),
+    ("guard", &["peers"]),
+    ("ringfence", &["peers", "testkit"]),
 ];
 
 fn workspace() -> PathBuf {
@@ -224,5 +232,12 @@ fn only_the_binary_and_measurements_name_a_back_end() {
     for (name, [built_on, _]) in packages() {
         let may = ["ringfence", "bench"].contains(&name.as_str());
         assert!(may || !built_on.contains("store-sqlite"), "`{name}` names a back end");
+    }
+}
+
+#[test]
+fn nothing_is_built_on_what_is_for_tests() {
+    for (name, [built_on, _]) in packages() {
+        assert!(!built_on.contains("peers"), "`{name}` is built on what is for tests");
     }
 }

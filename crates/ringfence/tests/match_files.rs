@@ -6,13 +6,15 @@ mod common;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Output, Stdio};
+use std::time::Duration;
 
 use common::{ringfence, text};
 use guard::config::Config;
 use guard::hold::{Frame, Hold, Kept};
 use guard::indicator::Rights;
+use guard::lease;
 use guard::secrets::Secrets;
-use model::{Clock as _, SystemClock};
+use model::{Clock as _, SystemClock, Timestamp};
 use serde_json::{Value, json};
 
 fn indicator(n: u32, name: &str, pattern: &str) -> Value {
@@ -216,10 +218,10 @@ fn stdin_is_read_and_people_get_a_line_for_each_hit() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("4 hits of 4 indicators in 1 of 1 file"));
 }
 
-/// What a guard holds, written as a guard writes it.
-fn held(dir: &Path, indicators: &[Value]) -> std::path::PathBuf {
+/// What a guard holds that heard its hub at a time, written as a guard writes it.
+fn held(dir: &Path, indicators: &[Value], heard: Timestamp) -> std::path::PathBuf {
     let config = dir.join("guard.toml");
-    let text = "data = \"state\"\n[hub]\nurl = \"https://hub.example\"\ntoken_file = \"token\"\nlease_hours = 1\n\
+    let text = "data = \"state\"\n[hub]\nurl = \"https://hub.example\"\ntoken_file = \"token\"\nlease_hours = 2\n\
         [[feed]]\ncollection = \"loud\"\nmode = \"enforce\"\n[allow]\nvalues = [\"good.evil.example\"]\n";
     std::fs::write(&config, text).unwrap();
     let read = Config::load(&config).unwrap();
@@ -231,7 +233,7 @@ fn held(dir: &Path, indicators: &[Value]) -> std::path::PathBuf {
         |bytes: &Vec<u8>| Kept { rights: Rights::ALL.bits(), object: guard::indicator::read(bytes).unwrap() };
     let frame = Frame {
         feed: "loud".to_owned(),
-        heard: SystemClock::default().now().as_micros(),
+        heard: heard.as_micros(),
         put: objects.iter().map(kept).collect(),
         ..Frame::default()
     };
@@ -242,7 +244,8 @@ fn held(dir: &Path, indicators: &[Value]) -> std::path::PathBuf {
 #[test]
 fn what_a_guard_holds_is_looked_for_with_its_allow_lists_and_modes() {
     let dir = tempfile::tempdir().unwrap();
-    let config = held(dir.path(), &[indicator(1, "", "[domain-name:value = 'evil.example']")]);
+    let now = SystemClock::default().now();
+    let config = held(dir.path(), &[indicator(1, "", "[domain-name:value = 'evil.example']")], now);
     let log = dir.path().join("log");
     std::fs::write(&log, "www.evil.example\nwww.good.evil.example\n").unwrap();
     let run = |config: &Path| {
@@ -262,4 +265,35 @@ fn what_a_guard_holds_is_looked_for_with_its_allow_lists_and_modes() {
     let output = run(&other);
     assert_eq!(output.status.code(), Some(2), "{}", text(&output));
     assert!(String::from_utf8_lossy(&output.stderr).contains("has the guard ever run?"), "{}", text(&output));
+}
+
+#[test]
+fn what_the_hub_granted_ends_here_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let heard = SystemClock::default().now() - Duration::from_hours(1);
+    let config = held(dir.path(), &[indicator(1, "", "[domain-name:value = 'evil.example']")], heard);
+    let log = dir.path().join("log");
+    std::fs::write(&log, "www.evil.example\n").unwrap();
+    let granted = |granted| {
+        let read = Config::load(&config).unwrap();
+        let secrets = Secrets::load_or_make(&read.key_file, [9; 32]).unwrap();
+        lease::keep(&secrets.hold_key(), &read.data, [2; 16], Some(granted)).unwrap();
+    };
+    let run = |more: &[&str]| {
+        let mut command = ringfence();
+        command.args(["match", "--config"]).arg(&config).args(more).arg(&log).output().unwrap()
+    };
+    assert_eq!(run(&[]).status.code(), Some(1), "the site's two hours are not over: {}", text(&run(&[])));
+    granted(Duration::from_mins(30));
+    // Nor does it help to ask about a time at which it was not.
+    let then = (heard + Duration::from_mins(1)).to_string();
+    for more in [&[][..], &["--at", &then]] {
+        let output = run(more);
+        assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains("the lease is over") && said.contains("start the guard"), "{said}");
+        assert!(output.stdout.is_empty(), "{}", text(&output));
+    }
+    granted(Duration::from_hours(3));
+    assert_eq!(run(&["--at", &then]).status.code(), Some(1));
 }

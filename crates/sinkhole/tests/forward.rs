@@ -9,12 +9,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use peers::{dig, has};
 use sinkhole::WireName;
 use sinkhole::forward::{
     Action, Answer, Cause, Forwarder, Judge, Rate, Reason, Settings, Sink, StreamLimits, UdpServer, Verdict,
     serve_https, serve_tcp, serve_tls, serve_udp,
 };
-use support::{dig, peer, random};
+use support::random;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::time::timeout;
@@ -523,7 +524,7 @@ async fn streams_pipeline_and_lies_end_them() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn dig_sees_the_reason() {
-    if peer("dig").is_none() {
+    if !has("a reason that dig sees", &["dig"]) {
         return;
     }
     let scene = Scene::open().await;
@@ -573,7 +574,7 @@ fn tls(folder: &std::path::Path) -> sinkhole::forward::SharedTls {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kdig_asks_over_tls_and_https() {
-    if peer("kdig").is_none() || peer("openssl").is_none() {
+    if !has("questions over TLS", &["kdig", "openssl"]) {
         return;
     }
     let scene = Scene::open().await;

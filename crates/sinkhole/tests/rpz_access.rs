@@ -6,30 +6,32 @@ mod support;
 
 use std::sync::Arc;
 
+use peers::resolver::{KEY, SECRET_BASE64};
+use peers::{dig, free_port, has};
 use sinkhole::rpz::{Access, MemoryContent, Reject, Rule, Triggers, ZoneSpec};
-use support::{LOOPBACK, Primary, SECRET_BASE64, dig, exact, free_port, name, peer, safe, whole};
+use support::{LOOPBACK, Primary, exact, name, safe, whole};
 
 fn scene(folder: &std::path::Path, unsigned: bool) -> (Primary, Arc<MemoryContent>) {
     let content = Arc::new(MemoryContent::default());
     content.insert(&whole("bad.example.com", safe()).entry());
     content.insert(&exact("none.example.org", Rule::NxDomain).entry());
     let unsigned = if unsigned { vec![LOOPBACK] } else { Vec::new() };
-    let access = Access { keys: vec![name("transfer.guard")], unsigned, ..Access::default() };
+    let access = Access { keys: vec![name(KEY)], unsigned, ..Access::default() };
     let spec = ZoneSpec { access, ..ZoneSpec::new(name("block.guard"), Triggers::Names) };
     (Primary::start(folder, free_port(), &[(spec, Arc::clone(&content))]), content)
 }
 
 #[test]
 fn only_who_signs_is_answered() {
-    if peer("dig").is_none() {
+    if !has("who signs", &["dig"]) {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
     let (primary, _content) = scene(folder.path(), false);
-    let good = format!("hmac-sha256:transfer.guard:{SECRET_BASE64}");
+    let good = format!("hmac-sha256:{KEY}:{SECRET_BASE64}");
     let other_name = format!("hmac-sha256:other.guard:{SECRET_BASE64}");
-    let other_algorithm = format!("hmac-sha512:transfer.guard:{SECRET_BASE64}");
-    let other_secret = "hmac-sha256:transfer.guard:YW5vdGhlciBzZWNyZXQsIGFzIGxvbmc=".to_owned();
+    let other_algorithm = format!("hmac-sha512:{KEY}:{SECRET_BASE64}");
+    let other_secret = format!("hmac-sha256:{KEY}:YW5vdGhlciBzZWNyZXQsIGFzIGxvbmc=");
     let cases: [(&str, Option<&str>, &str); 5] = [
         ("no key", None, "REFUSED"),
         ("the right key", Some(&good), "NOERROR"),
@@ -59,7 +61,7 @@ fn only_who_signs_is_answered() {
 
 #[test]
 fn a_transfer_has_each_entry_once_and_nothing_below_another() {
-    if peer("dig").is_none() {
+    if !has("the entries of a transfer", &["dig"]) {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -110,14 +112,14 @@ fn a_transfer_has_each_entry_once_and_nothing_below_another() {
 
 #[test]
 fn a_hundred_thousand_names_come_in_many_messages() {
-    if peer("dig").is_none() {
+    if !has("a large transfer", &["dig"]) {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
     let (primary, content) = scene(folder.path(), true);
     let many: Vec<_> = (0..100_000).map(|number| whole(&format!("n{number}.example.net"), safe())).collect();
     primary.change("block.guard", &content, &many, &[]);
-    let good = format!("hmac-sha256:transfer.guard:{SECRET_BASE64}");
+    let good = format!("hmac-sha256:{KEY}:{SECRET_BASE64}");
     let said = dig(primary.port, &["AXFR", "block.guard", "-y", &good, "+stats", "+time=60"]);
     assert!(said.contains("XFR size: 500010 records (messages "), "{}", &said[said.len() - 300..]);
 }

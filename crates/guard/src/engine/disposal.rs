@@ -1,12 +1,26 @@
-//! What happens when the hub says that a feed is no more for this member.
+//! Taking what is gone off the disk, and what happens when the hub says that a feed is no more for this member.
+//!
+//! The store is written anew by a thread of its own, since that takes seconds at a million indicators: news, time and hits do
+//! not wait for it. A feed that is no more for us is emptied in the set and by a frame in the store at once, so that neither a question
+//! nor a restart finds anything of it. The certificate is made when the store without it is in place; if the guard ends before that,
+//! the next start finds what is left to be done in the store itself.
+
+use std::collections::BTreeSet;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tracing::warn;
+use uuid::Uuid;
 
 use super::Engine;
-use crate::hold::HoldError;
+use crate::follow::Cursor;
+use crate::hold::{Frame, HoldError, Tidied};
 use crate::indicator::id_text;
+
+/// After so long without news what is gone is taken off the disk. A feed that is no more for us waits for nothing.
+const QUIET: Duration = Duration::from_secs(5);
 
 /// That what was held of a feed was disposed of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,36 +48,123 @@ struct Statement<'a> {
     store_rewritten: bool,
 }
 
+/// A feed that is no more for us.
+pub(super) struct Leaving {
+    feed: u16,
+    why: String,
+}
+
+/// The store that is being written anew, and the feeds that it will be without.
+pub(super) struct Writing {
+    thread: JoinHandle<Result<Tidied, HoldError>>,
+    leaving: Vec<Leaving>,
+}
+
+/// Which feeds were given up and are in the store still, as one goes through its frames in order.
+#[derive(Default)]
+pub(super) struct GivenUp {
+    held: BTreeSet<u16>,
+    given_up: BTreeSet<u16>,
+}
+
+impl GivenUp {
+    /// The next frame: whether its feed is empty before it, and whether it puts something in.
+    pub(super) fn see(&mut self, feed: u16, anew: bool, puts: bool) {
+        if anew && self.held.remove(&feed) {
+            self.given_up.insert(feed);
+        }
+        if puts {
+            self.held.insert(feed);
+        }
+    }
+}
+
 impl Engine {
+    /// Takes what is gone off the disk.
+    pub(super) fn tidy(&mut self) -> Result<(), HoldError> {
+        if let Some(done) = self.tidying.take_if(|writing| writing.thread.is_finished()) {
+            self.adopt(done)?;
+        }
+        let is_due = self.quiet_since.elapsed() > QUIET && (self.is_untidy || self.hold.wants_compaction());
+        if (is_due || !self.leaving.is_empty()) && self.tidying.is_none() {
+            let tidying = self.hold.tidying((self.random)())?;
+            match thread::Builder::new().name("tidy".to_owned()).spawn(move || tidying.run()) {
+                Ok(thread) => {
+                    self.tidying = Some(Writing { thread, leaving: std::mem::take(&mut self.leaving) });
+                    self.is_untidy = false;
+                }
+                Err(error) => warn!("what is gone stays on the disk, encrypted, for now: {error}"),
+            }
+        }
+        Ok(())
+    }
+
+    fn adopt(&mut self, Writing { thread, leaving }: Writing) -> Result<(), HoldError> {
+        // Until it is adopted, all is as untidy as before.
+        let was_untidy = std::mem::replace(&mut self.is_untidy, true);
+        let Ok(written) = thread.join() else {
+            self.leaving.extend(leaving);
+            return Ok(());
+        };
+        match written.and_then(|tidied| self.hold.adopt(tidied)) {
+            Ok(mut disposed) => {
+                self.is_untidy = was_untidy;
+                for one in leaving {
+                    let ids = disposed.remove(self.alias(one.feed)).unwrap_or_default();
+                    self.certify(&one, &ids);
+                }
+                Ok(())
+            }
+            Err(error) => {
+                self.leaving.extend(leaving);
+                Err(error)
+            }
+        }
+    }
+
+    /// These feeds were given up before a restart.
+    pub(super) fn leave(&mut self, feeds: &GivenUp) {
+        for feed in &feeds.given_up {
+            let written = self.tidying.iter().flat_map(|writing| &writing.leaving);
+            if !self.leaving.iter().chain(written).any(|one| one.feed == *feed) {
+                let why = "the hub said so before the guard was started again".to_owned();
+                self.leaving.push(Leaving { feed: *feed, why });
+            }
+        }
+    }
+
     /// The feed is gone: nothing of it is enforced from here on, nothing of it stays on the disk, and that is certified.
     pub(super) fn gone(&mut self, feed: u16, why: &str) -> Result<(), HoldError> {
         let is_new = self.feeds.get(usize::from(feed)).is_some_and(|state| !state.is_gone);
+        self.empty(feed);
+        self.set.forget_refusals(feed);
+        if is_new {
+            let alias = self.alias(feed).to_owned();
+            warn!(feed = alias, "the hub says that this feed is no more for us: {why}");
+            let cursor = Some(Cursor::default().to_text());
+            self.hold.append(&Frame { feed: alias, cursor, anew: true, ..Frame::default() }, &[])?;
+            self.leaving.retain(|one| one.feed != feed);
+            self.leaving.push(Leaving { feed, why: why.to_owned() });
+        }
         if let Some(state) = self.feeds.get_mut(usize::from(feed)) {
             state.is_gone = true;
             state.trouble = Some(why.to_owned());
-            state.cursor = crate::follow::Cursor::default();
+            state.cursor = Cursor::default();
         }
-        let change = self.set.all_going(feed);
-        if !change.is_empty() {
-            self.change(feed, change);
-        }
-        self.set.forget_refusals(feed);
-        if !is_new {
-            return Ok(());
-        }
-        let alias = self.alias(feed).to_owned();
-        warn!(feed = alias, "the hub says that this feed is no more for us: {why}");
-        let ids = self.hold.ids(&alias)?;
-        self.hold.rewrite((self.random)(), |kept| kept != alias)?;
+        Ok(())
+    }
+
+    fn certify(&mut self, Leaving { feed, why }: &Leaving, ids: &BTreeSet<Uuid>) {
         if ids.is_empty() {
-            return Ok(());
+            return;
         }
         let mut hash = Sha256::new();
-        for id in &ids {
+        for id in ids {
             hash.update(id_text(*id));
             hash.update(b"\n");
         }
-        let collection = self.config.feeds.get(usize::from(feed)).map_or("", |feed| feed.collection.as_str());
+        let collection =
+            self.config.feeds.get(usize::from(*feed)).map_or("", |feed| feed.collection.as_str());
         let statement = Statement {
             certificate: "ringfence-disposal-1",
             collection,
@@ -77,6 +178,5 @@ impl Engine {
         let statement = serde_json::to_string(&statement).unwrap_or_default();
         let (key, signature) = self.secrets.sign(statement.as_bytes());
         self.certificates.push(Certificate { statement, key, signature });
-        Ok(())
     }
 }

@@ -105,7 +105,8 @@ impl Match {
             let config = Config::load(path).map_err(|error| {
                 anyhow::anyhow!("{}", error.as_slice().first().map(ToString::to_string).unwrap_or_default())
             })?;
-            return Ok(at_rest::held(&config, self.customer.as_deref(), clock, random)?);
+            let now = SystemClock::default().now();
+            return Ok(at_rest::held(&config, self.customer.as_deref(), clock, now, random)?);
         }
         let mut bundles = Vec::new();
         for path in &self.bundle {

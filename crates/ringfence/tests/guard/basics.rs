@@ -2,40 +2,29 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
+use peers::resolver::{INDICATORS, ORIGIN};
+use peers::{Client, PATIENCE, eventually};
+
 use crate::common::{Hub, text};
-use crate::site::{Guard, PATIENCE, SINKHOLE, eventually, id_of, provider};
+use crate::site::{Guard, SINKHOLE, id_of, provider};
 
 fn config(hub: &str, more: &str) -> String {
     format!(
         "data = \"guard\"\n[hub]\nurl = \"{hub}/taxii2/\"\ntoken_file = \"token\"\npoll_seconds = 1\n{more}\n\
          [[feed]]\ncollection = \"indicators\"\nmode = \"enforce\"\n\
          [sinkhole]\naddresses = {{ \"\" = [\"{SINKHOLE}\"] }}\n\
-         [sinkhole.rpz]\nlisten = [\"<rpz>\"]\norigin = \"rpz.guard.example\"\nunsigned = [\"127.0.0.1\"]\n\
+         [sinkhole.rpz]\nlisten = [\"<rpz>\"]\norigin = \"{ORIGIN}\"\nunsigned = [\"127.0.0.1\"]\n\
          [status]\nlisten = \"<status>\"\n"
     )
 }
 
 /// The address that the feed's zone has for a name.
 fn answer(guard: &Guard, name: &str) -> Option<Ipv4Addr> {
-    let mut query = vec![0x12, 0x34, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0];
-    for label in format!("{name}.indicators.rpz.guard.example").split('.') {
-        query.push(u8::try_from(label.len()).unwrap());
-        query.extend(label.as_bytes());
-    }
-    query.extend([0, 0, 1, 0, 1]);
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
-    socket.send_to(&query, SocketAddr::from(([127, 0, 0, 1], guard.port("rpz")))).unwrap();
-    let mut answer = [0; 1500];
-    let length = socket.recv(&mut answer).unwrap();
-    let answers = u16::from_be_bytes([answer[6], answer[7]]);
-    // The one address that an answer has stands at its end, before nothing but what signs it.
-    let bytes: [u8; 4] =
-        answer[..length].windows(6).rev().find(|w| w[..2] == [0, 4])?[2..].try_into().unwrap();
-    (answers > 0).then(|| bytes.into())
+    let zone = SocketAddr::from(([127, 0, 0, 1], guard.port("rpz")));
+    Client::new(PATIENCE).ask(zone, &format!("{name}.{INDICATORS}"))
 }
 
 fn publish(hub: &Hub, dir: &Path, names: &[&str]) {

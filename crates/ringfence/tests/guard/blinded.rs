@@ -4,15 +4,16 @@ use std::fs::{self, File};
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::net::SocketAddr;
 
+use peers::resolver::Kind;
+use peers::{TRUE, eventually, world};
 use serde_json::{Value, json};
 
 use crate::common::Hub;
 use crate::kinds::{PROGRAMS, verified};
-use crate::peers::{Resolver, TRUE, dig, peers, world};
-use crate::post::{Postfix, letter};
+use crate::post::{Post, letter};
 use crate::site::{
-    Guard, SINKHOLE, api, away_from_the_hour_s_end, eventually, files, has, hour_that_is_over, indicator,
-    objects, provider, publish,
+    Guard, SINKHOLE, api, ask, away_from_the_hour_s_end, files, has, hour_that_is_over, indicator, objects,
+    provider, publish, resolver,
 };
 
 const MARKING: &str = "marking-definition--5f7c1e0e-7d51-4a0c-9b1c-0d7f6c1a2b3c";
@@ -59,7 +60,7 @@ report = true
 addresses = {{ "" = ["{SINKHOLE}"] }}
 [sinkhole.rpz]
 listen = ["<rpz>"]
-origin = "rpz.guard.example"
+origin = "rpz.example.net"
 unsigned = ["127.0.0.1"]
 [sinkhole.forwarder]
 plain = ["<forward>"]
@@ -133,7 +134,7 @@ fn shows_nothing(guard: &Guard) {
 
 #[test]
 fn what_may_be_used_and_not_shown_is_met_and_stands_nowhere() {
-    if !peers("use without display", &PROGRAMS) {
+    if !peers::has("use without display", &PROGRAMS) {
         return;
     }
     away_from_the_hour_s_end();
@@ -175,14 +176,12 @@ fn what_may_be_used_and_not_shown_is_met_and_stands_nowhere() {
     eventually("the reports of the files say it", || guard.log().matches(why).count() >= 3);
 
     // It works: where the plain value is not needed.
-    let unbound =
-        Resolver::unbound(&dir.path().join("unbound"), guard.port("resolver"), guard.port("rpz"), world);
+    let unbound = resolver(Kind::Unbound, dir.path(), &guard, "resolver", world);
     let (plain, name) = (format!("{PLAIN}.example.com"), format!("www.{LABEL}.example.com"));
-    eventually("Unbound has the zone", || dig(guard.port("resolver"), &plain, "127.0.0.1") == Some(SINKHOLE));
-    assert_eq!(dig(guard.port("resolver"), &name, "127.0.0.1"), Some(TRUE), "a zone would show it");
-    assert_eq!(dig(guard.port("forward"), &name, "127.0.0.1"), Some(SINKHOLE));
-    let (smtp, back) = (guard.port("smtp"), guard.port("back"));
-    let postfix = Postfix::start(&dir.path().join("postfix"), smtp, back, guard.port("milter"));
+    eventually("Unbound has the zone", || ask(guard.port("resolver"), &plain, "127.0.0.1") == Some(SINKHOLE));
+    assert_eq!(ask(guard.port("resolver"), &name, "127.0.0.1"), Some(TRUE), "a zone would show it");
+    assert_eq!(ask(guard.port("forward"), &name, "127.0.0.1"), Some(SINKHOLE));
+    let postfix = Post::start(&dir.path().join("postfix"), &guard);
     for subject in [SUBJECT, PLAIN_SUBJECT] {
         let (taken, said) = postfix.send(&letter(subject, "mark", b"harmless"));
         assert!(taken, "{said}");

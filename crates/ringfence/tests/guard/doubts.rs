@@ -3,12 +3,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use peers::resolver::Kind;
+use peers::{TRUE, eventually, world};
 use serde_json::json;
 
 use crate::common::Hub;
 use crate::kinds::verified;
-use crate::peers::{Resolver, TRUE, dig, peers, world};
-use crate::site::{Guard, SINKHOLE, api, eventually, indicator, provider, publish};
+use crate::site::{Guard, SINKHOLE, api, ask, indicator, provider, publish, resolver};
 
 const NAME: &str = "shared-host.example.com";
 /// How long it may take until every guard has heard.
@@ -29,7 +30,7 @@ mode = "enforce"
 addresses = {{ "" = ["{SINKHOLE}"] }}
 [sinkhole.rpz]
 listen = ["<rpz>"]
-origin = "rpz.guard.example"
+origin = "rpz.example.net"
 unsigned = ["127.0.0.1"]
 notify = [{{ address = "<resolver>" }}]
 [sinkhole.forwarder]
@@ -43,7 +44,7 @@ listen = "<status>"
 
 #[test]
 fn a_false_positive_that_is_confirmed_passes_everywhere() {
-    if !peers("false positives", &["dig", "unbound"]) {
+    if !peers::has("false positives", &["dig", "unbound"]) {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -60,11 +61,11 @@ fn a_false_positive_that_is_confirmed_passes_everywhere() {
     });
     let resolvers = guards.each_ref().map(|guard| {
         eventually("the indicator is taken", || guard.active() == 1);
-        Resolver::unbound(&guard.dir.join("unbound"), guard.port("resolver"), guard.port("rpz"), world)
+        resolver(Kind::Unbound, &guard.dir, guard, "resolver", world)
     });
     let everywhere = |address| {
         let mut ports = guards.iter().flat_map(|guard| [guard.port("resolver"), guard.port("forward")]);
-        ports.all(|port| dig(port, NAME, "127.0.0.1") == Some(address))
+        ports.all(|port| ask(port, NAME, "127.0.0.1") == Some(address))
     };
     eventually("it is blocked everywhere", || everywhere(SINKHOLE));
 

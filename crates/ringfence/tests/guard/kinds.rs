@@ -2,18 +2,20 @@
 //! countermeasures and back as facts of occurrence, with the programs that people run in between.
 
 use std::fs;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
+use peers::capture::{softflowd, write_capture};
+use peers::resolver::{Kind, Resolver};
+use peers::{TRUE, eventually, world};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::common::{Hub, text};
-use crate::peers::{Resolver, TRUE, dig, peers, softflowd, world, write_capture};
-use crate::post::{Postfix, letter};
+use crate::post::{Post, letter};
 use crate::site::{
-    Guard, Member, SINKHOLE, Wire, api, away_from_the_hour_s_end, eventually, files, has, hour_that_is_over,
-    indicator, provider, publish,
+    Guard, Member, SINKHOLE, Wire, api, ask, away_from_the_hour_s_end, files, has, hour_that_is_over,
+    indicator, provider, publish, resolver,
 };
 
 /// What all of this needs.
@@ -60,7 +62,7 @@ pub(crate) struct Site {
     pub(crate) wire: Wire,
     pub(crate) north: Member,
     pub(crate) guard: Guard,
-    pub(crate) postfix: Postfix,
+    pub(crate) postfix: Post,
     _unbound: Resolver,
     // The last to go: the others' files lie in it.
     pub(crate) dir: TempDir,
@@ -80,10 +82,8 @@ impl Site {
         let guard = Guard::started(&dir.path().join("north"), &north.token, &config);
         let count = u64::try_from(indicators.len()).unwrap();
         eventually("the bundle is taken", || guard.active() == count);
-        let unbound =
-            Resolver::unbound(&dir.path().join("unbound"), guard.port("resolver"), guard.port("rpz"), world);
-        let (smtp, back) = (guard.port("smtp"), guard.port("back"));
-        let postfix = Postfix::start(&dir.path().join("postfix"), smtp, back, guard.port("milter"));
+        let unbound = resolver(Kind::Unbound, dir.path(), &guard, "resolver", world);
+        let postfix = Post::start(&dir.path().join("postfix"), &guard);
         let site = Self { hub, wire, north, guard, postfix, _unbound: unbound, dir };
         eventually("Unbound has the zone", || site.through_unbound(NAME) == Some(SINKHOLE));
         eventually("the files are written", || has(&site.export("names.txt"), NAME));
@@ -91,11 +91,11 @@ impl Site {
     }
 
     pub(crate) fn through_unbound(&self, name: &str) -> Option<Ipv4Addr> {
-        dig(self.guard.port("resolver"), name, "127.0.0.1")
+        ask(self.guard.port("resolver"), name, "127.0.0.1")
     }
 
     pub(crate) fn through_forwarder(&self, name: &str) -> Option<Ipv4Addr> {
-        dig(self.guard.port("forward"), name, CLIENT)
+        ask(self.guard.port("forward"), name, CLIENT)
     }
 
     pub(crate) fn export(&self, name: &str) -> Vec<u8> {
@@ -124,7 +124,7 @@ report = true
 addresses = {{ "" = ["{SINKHOLE}"] }}
 [sinkhole.rpz]
 listen = ["<rpz>"]
-origin = "rpz.guard.example"
+origin = "rpz.example.net"
 unsigned = ["127.0.0.1"]
 notify = [{{ address = "<resolver>" }}]
 [sinkhole.forwarder]
@@ -151,7 +151,7 @@ listen = "<status>"
 
 #[test]
 fn each_kind_of_one_bundle_is_hit_and_reported_without_victims() {
-    if !peers("the five kinds", &PROGRAMS) || !peers("the five kinds", &["softflowd"]) {
+    if !peers::has("the five kinds", &PROGRAMS) || !peers::has("the five kinds", &["softflowd"]) {
         return;
     }
     away_from_the_hour_s_end();
@@ -171,8 +171,12 @@ fn each_kind_of_one_bundle_is_hit_and_reported_without_victims() {
     // Address: three flows of a capture, of which the address is in two.
     let capture = site.dir.path().join("flows.pcap");
     let harmless = Ipv4Addr::new(203, 0, 113, 5);
-    write_capture(&capture, &[(HOST, ADDRESS), (HOST, harmless), (Ipv4Addr::new(10, 20, 30, 41), ADDRESS)]);
-    let exported = softflowd(site.dir.path(), &capture, site.guard.port("flow"));
+    let talk = |from: Ipv4Addr, to: Ipv4Addr, port| (from.into(), to.into(), port, 443, 1);
+    let other = Ipv4Addr::new(10, 20, 30, 41);
+    let talks = [talk(HOST, ADDRESS, 20_000), talk(HOST, harmless, 20_001), talk(other, ADDRESS, 20_002)];
+    write_capture(&capture, &talks);
+    let collector = SocketAddr::from((Ipv4Addr::LOCALHOST, site.guard.port("flow")));
+    let exported = softflowd(site.dir.path(), &capture, 9, collector);
     assert!(exported.status.success(), "{exported:?}");
     let alerts = site.guard.dir.join("alerts.jsonl");
     eventually("the alert is written", || fs::read_to_string(&alerts).is_ok_and(|text| text.contains("rf-")));
@@ -314,7 +318,7 @@ pub(crate) fn verified(hub: &Hub) {
 
 #[test]
 fn a_guard_that_is_killed_in_the_middle_of_a_mail_loses_nothing() {
-    if !peers("a guard killed amid mail", &PROGRAMS) {
+    if !peers::has("a guard killed amid mail", &PROGRAMS) {
         return;
     }
     let mut site = Site::start("");

@@ -6,13 +6,14 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod allowed;
 mod basics;
 mod blinded;
 mod doubts;
 mod kinds;
 mod members;
-mod peers;
 mod post;
+mod reload;
 mod removal;
 mod resolvers;
 mod site;

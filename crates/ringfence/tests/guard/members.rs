@@ -2,13 +2,13 @@
 
 use std::net::SocketAddr;
 
+use peers::{TRUE, eventually, world};
 use serde_json::{Value, json};
 
 use crate::common::Hub;
 use crate::kinds::verified;
-use crate::peers::{TRUE, dig, peers, world};
 use crate::site::{
-    Guard, SINKHOLE, api, away_from_the_hour_s_end, eventually, has, hour_that_is_over, indicator, objects,
+    Guard, SINKHOLE, api, ask, away_from_the_hour_s_end, has, hour_that_is_over, indicator, objects,
     provider, publish,
 };
 
@@ -55,7 +55,7 @@ listen = "<status>"
 
 #[test]
 fn hits_are_told_from_three_members_and_only_of_those_who_consent() {
-    if !peers("hits of three members", &["dig"]) {
+    if !peers::has("hits of three members", &["dig"]) {
         return;
     }
     away_from_the_hour_s_end();
@@ -76,9 +76,9 @@ fn hits_are_told_from_three_members_and_only_of_those_who_consent() {
         eventually("the indicators are taken", || guard.active() == 2);
         for (client, name, times) in [(CONSENTS, HIT, 5), (SILENT, HIT, 1), (SILENT, QUIET, 3)] {
             // What the status page counts is looked up a moment later.
-            eventually("it is looked up", || dig(guard.port("forward"), name, client) == Some(SINKHOLE));
+            eventually("it is looked up", || ask(guard.port("forward"), name, client) == Some(SINKHOLE));
             for _ in 1..times {
-                assert_eq!(dig(guard.port("forward"), name, client), Some(SINKHOLE), "{client} {name}");
+                assert_eq!(ask(guard.port("forward"), name, client), Some(SINKHOLE), "{client} {name}");
             }
         }
         let counted = || {
@@ -89,7 +89,7 @@ fn hits_are_told_from_three_members_and_only_of_those_who_consent() {
         assert_eq!(guard.facts_waiting(), 1, "what the silent customer's clients asked is no fact");
         if *name == "gamma" {
             // Who watches is told the truth, and tells that it would have been kept from it.
-            assert_eq!(dig(guard.port("forward"), HIT, WATCHES), Some(TRUE));
+            assert_eq!(ask(guard.port("forward"), HIT, WATCHES), Some(TRUE));
             eventually("it is counted, by itself", || guard.facts_waiting() == 2);
         }
         guards.push(guard);

@@ -1,165 +1,46 @@
-//! Postfix with a guard as its milter, and `swaks` to send.
+//! Postfix with a guard as its milter, and the letters that are sent.
 
-use std::fs;
-use std::net::{Ipv4Addr, TcpStream};
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::thread::{self, JoinHandle};
 
-use crate::peers::program;
-use crate::site::{eventually, has};
+use peers::postfix::{Postfix, Sender, as_sent};
 
-const SERVICES: &str = "pickup unix n - n 60 1 pickup\ncleanup unix n - n - 0 cleanup\nqmgr unix n - n 300 1 qmgr\n\
-    rewrite unix - - n - - trivial-rewrite\nbounce unix - - n - 0 bounce\ndefer unix - - n - 0 bounce\n\
-    trace unix - - n - 0 bounce\nverify unix - - n - 1 verify\nflush unix n - n 1000? 0 flush\n\
-    proxymap unix - - n - - proxymap\nsmtp unix - - n - - smtp\nshowq unix n - n - - showq\nerror unix - - n - - error\n\
-    retry unix - - n - - error\nvirtual unix - n n - - virtual\nanvil unix - - n - 1 anvil\n\
-    postlog unix-dgram n - n - 1 postlogd\n";
+use crate::site::Guard;
 
-/// A Postfix of its own, with folders of its own.
-pub(crate) struct Postfix {
-    folder: PathBuf,
-    smtp: u16,
-}
+/// A mail server in front of a guard.
+pub(crate) struct Post(Postfix);
 
-impl Postfix {
-    /// Starts one that asks the milter for what comes to `smtp`, and nobody for what comes to `back`.
-    pub(crate) fn start(folder: &Path, smtp: u16, back: u16, milter: u16) -> Self {
-        fs::create_dir_all(folder).unwrap();
-        // Postfix reads as somebody else.
-        for above in [folder, folder.parent().unwrap()] {
-            fs::set_permissions(above, fs::Permissions::from_mode(0o755)).unwrap();
-        }
-        let postfix = Self { folder: folder.to_owned(), smtp };
-        postfix.configure(smtp, back, milter);
-        let started = postfix.command("start");
-        assert!(started.status.success(), "{started:?}");
-        for port in [smtp, back] {
-            eventually("Postfix listens", || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok());
-        }
-        postfix
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.join(name)
-    }
-
-    fn configure(&self, smtp: u16, back: u16, milter: u16) {
-        let root = self.folder.display();
-        for (name, mode) in
-            [("etc", 0o755), ("data", 0o700), ("spool", 0o755), ("mail", 0o700), ("log", 0o755)]
-        {
-            fs::create_dir(self.path(name)).unwrap();
-            fs::set_permissions(self.path(name), fs::Permissions::from_mode(mode)).unwrap();
-        }
-        for name in ["data", "mail"] {
-            let owned = Command::new("chown").args(["-R", "postfix"]).arg(self.path(name)).status().unwrap();
-            assert!(owned.success());
-        }
-        let id = Command::new("id").args(["-u", "postfix"]).output().unwrap();
-        let id = String::from_utf8(id.stdout).unwrap();
-        let id = id.trim();
-        let main = format!(
-            "compatibility_level = 3.6\nqueue_directory = {root}/spool\ndata_directory = {root}/data\n\
-             maillog_file = {root}/log/mail.log\nmaillog_file_prefixes = {root}\n\
-             myhostname = mx.victim.example\nmydestination =\ninet_interfaces = 127.0.0.1\ninet_protocols = ipv4\n\
-             mynetworks = 127.0.0.0/8\nsmtpd_relay_restrictions = permit_mynetworks, reject\n\
-             message_size_limit = 100000000\nvirtual_mailbox_limit = 0\nmailbox_size_limit = 0\nalias_maps =\n\
-             alias_database =\nvirtual_mailbox_domains = victim.example\nvirtual_mailbox_base = {root}/mail\n\
-             virtual_mailbox_maps = static:box/\nvirtual_uid_maps = static:{id}\nvirtual_gid_maps = static:{id}\n\
-             virtual_minimum_uid = 1\nmilter_default_action = tempfail\nmilter_protocol = 6\n\
-             smtpd_banner = mx.victim.example ESMTP\n"
-        );
-        fs::write(self.path("etc/main.cf"), main).unwrap();
-        let master = format!(
-            "127.0.0.1:{smtp} inet n - n - - smtpd\n  -o smtpd_milters=inet:127.0.0.1:{milter}\n\
-             127.0.0.1:{back} inet n - n - - smtpd\n{SERVICES}"
-        );
-        fs::write(self.path("etc/master.cf"), master).unwrap();
-    }
-
-    fn command(&self, command: &str) -> Output {
-        let mut postfix = program("postfix");
-        postfix.arg("-c").arg(self.path("etc")).arg(command).stdin(Stdio::null()).output().unwrap()
+impl Post {
+    /// Starts one that asks the guard for what comes in, and takes back what the guard releases.
+    pub(crate) fn start(folder: &Path, guard: &Guard) -> Self {
+        let milter = SocketAddr::from((Ipv4Addr::LOCALHOST, guard.port("milter")));
+        Self(Postfix::start(folder, Some(guard.port("back")), milter))
     }
 
     /// Sends a mail as it is from Alice to Bob; gives whether it was taken, and what was said.
     pub(crate) fn send(&self, mail: &[u8]) -> (bool, String) {
-        let file = tempfile::NamedTempFile::new_in(&self.folder).unwrap();
-        fs::write(file.path(), stuffed(mail)).unwrap();
-        send(self.smtp, file.path())
+        send(&self.0.sender(), mail)
     }
 
     /// The same without waiting for the end.
-    pub(crate) fn sending(&self, mail: &[u8]) -> std::thread::JoinHandle<(bool, String)> {
-        let (smtp, file) = (self.smtp, self.path("sending.eml"));
-        fs::write(&file, stuffed(mail)).unwrap();
-        std::thread::spawn(move || send(smtp, &file))
+    pub(crate) fn sending(&self, mail: &[u8]) -> JoinHandle<(bool, String)> {
+        let (sender, mail) = (self.0.sender(), mail.to_vec());
+        thread::spawn(move || send(&sender, &mail))
     }
 
-    /// The mails that were delivered and have a mark, as they were sent: from their first header on, with the line breaks of
-    /// the wire.
+    /// The mails that were delivered and have a mark, as they were sent.
     pub(crate) fn delivered(&self, mark: &str) -> Vec<Vec<u8>> {
-        let Ok(folder) = fs::read_dir(self.path("mail/box/new")) else { return Vec::new() };
-        let mails = folder.map(|entry| fs::read(entry.unwrap().path()).unwrap());
-        mails.filter(|mail| has(mail, mark)).map(|mail| as_sent(&mail)).collect()
+        self.0.delivered(mark).iter().map(|mail| as_sent(mail, FIRST)).collect()
     }
 }
 
-impl Drop for Postfix {
-    fn drop(&mut self) {
-        let stopped = self.command("stop");
-        if std::thread::panicking() {
-            let log = fs::read_to_string(self.path("log/mail.log")).unwrap_or_default();
-            eprintln!("{stopped:?}\n{log}");
-        }
-    }
-}
-
-fn send(port: u16, file: &Path) -> (bool, String) {
-    let sent = Command::new("swaks")
-        .args(["--server", "127.0.0.1", "--port", &port.to_string(), "--timeout", "60"])
-        .args([
-            "--helo",
-            "pc7.victim.example",
-            "--from",
-            "alice@sender.example",
-            "--to",
-            "bob@victim.example",
-        ])
-        .args(["--suppress-data", "--no-data-fixup", "--data"])
-        .arg(format!("@{}", file.display()))
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    (sent.status.success(), String::from_utf8_lossy(&sent.stdout).into_owned())
-}
-
-/// A mail as it goes over the wire (RFC 5321 §4.5.2): `swaks` sends the file as it is.
-fn stuffed(mail: &[u8]) -> Vec<u8> {
-    let mut out = Vec::new();
-    for line in mail.split_inclusive(|byte| *byte == b'\n') {
-        if line.starts_with(b".") {
-            out.push(b'.');
-        }
-        out.extend_from_slice(line);
-    }
-    out.extend_from_slice(b".\r\n");
-    out
+fn send(sender: &Sender, mail: &[u8]) -> (bool, String) {
+    sender.send("alice@sender.example", "bob@victim.example", mail)
 }
 
 /// The first header of every letter; what stands before it, mail servers wrote.
 const FIRST: &str = "X-First: letter";
-
-fn as_sent(delivered: &[u8]) -> Vec<u8> {
-    let at = delivered.windows(FIRST.len()).position(|window| window == FIRST.as_bytes()).unwrap();
-    let mut out = Vec::new();
-    for line in delivered[at..].split_inclusive(|byte| *byte == b'\n') {
-        out.extend_from_slice(line.strip_suffix(b"\n").unwrap_or(line));
-        out.extend_from_slice(b"\r\n");
-    }
-    out
-}
 
 /// A mail with what a careless hand would change, a body and an attachment.
 pub(crate) fn letter(subject: &str, body: &str, attached: &[u8]) -> Vec<u8> {

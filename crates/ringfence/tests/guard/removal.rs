@@ -4,13 +4,13 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use peers::{TRUE, eventually};
 use serde_json::Value;
 
 use crate::common::{ringfence, text};
 use crate::kinds::{NAME, PROGRAMS, SUBJECT, Site, verified};
-use crate::peers::{TRUE, peers};
 use crate::post::letter;
-use crate::site::{SINKHOLE, eventually, files, has};
+use crate::site::{SINKHOLE, files, has};
 
 /// How long a guard may go on after the hub's decision.
 const SECONDS_MAX: Duration = Duration::from_secs(45);
@@ -41,7 +41,7 @@ fn sha256(words: &str) -> String {
 
 #[test]
 fn a_suspended_provider_s_guard_lets_go_of_everything_and_certifies_it() {
-    if !peers("removal", &PROGRAMS) {
+    if !peers::has("removal", &PROGRAMS) {
         return;
     }
     let site = Site::start("");
@@ -78,7 +78,7 @@ fn a_suspended_provider_s_guard_lets_go_of_everything_and_certifies_it() {
 
 #[test]
 fn a_guard_that_is_cut_off_warns_and_lets_go_when_its_lease_ends() {
-    if !peers("the end of a lease", &PROGRAMS) {
+    if !peers::has("the end of a lease", &PROGRAMS) {
         return;
     }
     let site = Site::start("lease_seconds = 80");

@@ -2,16 +2,19 @@
 //! answer.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::process::Command;
 use std::time::Duration;
 
 use model::{Clock as _, SystemClock};
+use peers::resolver::{INDICATORS, KEY, Kind, ORIGIN, SECRET_BASE64};
+use peers::{TRUE, eventually, world};
 use serde_json::json;
 
 use crate::common::{Hub, text};
-use crate::peers::{KEY, Resolver, TRUE, dig, peers, world};
-use crate::site::{Guard, SINKHOLE, eventually, indicator, provider, publish};
+use crate::site::{Guard, SINKHOLE, ask, indicator, provider, publish, resolver};
 
+/// Each, and the port at which the guard knows it.
+const RESOLVERS: [(Kind, &str); 4] =
+    [(Kind::Unbound, "resolver"), (Kind::Bind, "bind"), (Kind::PowerDns, "powerdns"), (Kind::Knot, "kresd")];
 const PARENT: &str = "evil-zone.example.com";
 const CHILD: &str = "www.evil-zone.example.com";
 const SIBLING: &str = "ftp.evil-zone.example.com";
@@ -34,11 +37,11 @@ mode = "enforce"
 addresses = {{ "" = ["{SINKHOLE}"] }}
 [sinkhole.rpz]
 listen = ["<rpz>"]
-origin = "rpz.guard.example"
+origin = "{ORIGIN}"
 unsigned = ["127.0.0.1"]
-notify = [{{ address = "<resolver>" }}, {{ address = "<bind>", key = "transfer.guard" }}]
+notify = [{{ address = "<resolver>" }}, {{ address = "<bind>", key = "{KEY}" }}, {{ address = "<knot>", key = "{KEY}" }}]
 [[sinkhole.rpz.key]]
-name = "transfer.guard"
+name = "{KEY}"
 secret_file = "secret"
 [status]
 listen = "<status>"
@@ -48,13 +51,7 @@ listen = "<status>"
 
 /// What `dig` says to a transfer that is asked for from an address that need not, or need, sign.
 fn transfer(guard: &Guard, from: &str, more: &[&str]) -> String {
-    let zone = "indicators.rpz.guard.example";
-    let asked = Command::new("dig")
-        .args(["@127.0.0.1", "-p", &guard.port("rpz").to_string(), "-b", from, "+tries=1", "+time=20", zone])
-        .args(more)
-        .output()
-        .unwrap();
-    String::from_utf8_lossy(&asked.stdout).into_owned()
+    peers::dig(guard.port("rpz"), &[&["-b", from, INDICATORS], more].concat())
 }
 
 /// How many names a transfer has that lead to the sinkhole.
@@ -71,7 +68,8 @@ fn serial(guard: &Guard) -> u64 {
 
 #[test]
 fn every_resolver_follows_what_comes_ends_and_goes() {
-    if !peers("three resolvers behind a guard", &["dig", "unbound", "named", "pdns_recursor"]) {
+    let programs: Vec<&str> = RESOLVERS.iter().flat_map(|(kind, _)| kind.programs()).copied().collect();
+    if !peers::has("resolvers behind a guard", &[&["dig"], &programs[..]].concat()) {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -82,19 +80,15 @@ fn every_resolver_follows_what_comes_ends_and_goes() {
 
     let folder = dir.path().join("north");
     std::fs::create_dir(&folder).unwrap();
-    std::fs::write(folder.join("secret"), KEY.rsplit(':').next().unwrap()).unwrap();
+    std::fs::write(folder.join("secret"), SECRET_BASE64).unwrap();
     let mut guard = Guard::started(&folder, &north.token, &config(&hub.url));
     eventually("the first is taken", || guard.active() == 1);
     let world: SocketAddr = world();
-    let primary = guard.port("rpz");
-    let ports = [guard.port("resolver"), guard.port("bind"), guard.port("powerdns")];
-    let _resolvers = [
-        Resolver::unbound(&dir.path().join("unbound"), ports[0], primary, world),
-        Resolver::bind(&dir.path().join("bind"), ports[1], primary, world),
-        Resolver::powerdns(&dir.path().join("powerdns"), ports[2], primary, world),
-    ];
+    let ports = RESOLVERS.map(|(_, port)| guard.port(port));
+    let start = |(kind, port)| resolver(kind, dir.path(), &guard, port, world);
+    let _resolvers = RESOLVERS.map(start);
     let everywhere = |name: &str, address: Ipv4Addr| {
-        ports.iter().all(|port| dig(*port, name, "127.0.0.1") == Some(address))
+        ports.iter().all(|port| ask(*port, name, "127.0.0.1") == Some(address))
     };
     eventually("it is blocked", || everywhere(CHILD, SINKHOLE));
     assert!(everywhere(SIBLING, TRUE));
@@ -123,12 +117,13 @@ fn every_resolver_follows_what_comes_ends_and_goes() {
     assert!(SystemClock::default().now() >= ends, "it ended before its time");
 
     // Who does not sign, and signs wrongly, gets nothing.
-    let wrong = format!("{}AAAA", &KEY[..KEY.len() - 4]);
+    let right = format!("hmac-sha256:{KEY}:{SECRET_BASE64}");
+    let wrong = right.replace("ZXhh", "AAAA");
     for more in [&["AXFR"][..], &["AXFR", "-y", &wrong]] {
         let said = transfer(&guard, "127.0.0.2", more);
         assert!(blocked(&said) == 0 && !said.contains("rf-"), "{more:?}: {said}");
     }
-    assert_eq!(blocked(&transfer(&guard, "127.0.0.2", &["AXFR", "-y", KEY])), 2, "who signs gets all");
+    assert_eq!(blocked(&transfer(&guard, "127.0.0.2", &["AXFR", "-y", &right])), 2, "who signs gets all");
 
     // A restart goes on where it was: whoever has the last serial gets what came since, and not everything.
     let before = serial(&guard);

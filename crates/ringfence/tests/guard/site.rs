@@ -3,43 +3,37 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use model::{Clock as _, SystemClock, Timestamp};
+use peers::resolver::{Kind, Place, Resolver};
+use peers::{dig, eventually, free_port};
 use serde_json::{Value, json};
 
 use crate::common::{Hub, ringfence, text};
 
-/// How long anything here may take before it counts as not happening.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
 /// Where blocked clients are sent.
 pub(crate) const SINKHOLE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 53);
 const LOOPBACK: Ipv4Addr = Ipv4Addr::LOCALHOST;
 
-pub(crate) fn free_port() -> u16 {
-    // Free for UDP too, as far as one can tell.
-    loop {
-        let port = TcpListener::bind((LOOPBACK, 0)).unwrap().local_addr().unwrap().port();
-        if UdpSocket::bind((LOOPBACK, port)).is_ok() {
-            return port;
-        }
-    }
+/// Asks a server on loopback for A as the client `from`; the first address of the answer.
+pub(crate) fn ask(port: u16, name: &str, from: &str) -> Option<Ipv4Addr> {
+    let said = dig(port, &["-b", from, "+short", "A", name]);
+    said.lines().find_map(|line| line.trim().parse().ok())
 }
 
-#[track_caller]
-pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) -> Duration {
-    let began = Instant::now();
-    while !is_so() {
-        assert!(began.elapsed() < PATIENCE, "it never came true that {what}");
-        thread::sleep(Duration::from_millis(20));
-    }
-    began.elapsed()
+/// A resolver behind a guard's policy zones, in its own folder of `dir`; the guard knows it by the name of its port.
+pub(crate) fn resolver(kind: Kind, dir: &Path, guard: &Guard, name: &str, world: SocketAddr) -> Resolver {
+    let port = guard.port(name);
+    let place = Place::new(kind, &dir.join(name), guard.port("rpz"), world, &[]);
+    let notified = if place.notified == place.port { port } else { guard.port("knot") };
+    Resolver::start(kind, Place { port, notified, ..place })
 }
 
 pub(crate) fn has(bytes: &[u8], sought: &str) -> bool {
@@ -138,8 +132,8 @@ pub(crate) fn publish(hub: &Hub, token: &str, dir: &Path, objects: &[Value]) {
 }
 
 /// What a configuration may call its ports.
-const PORTS: [&str; 10] =
-    ["rpz", "forward", "milter", "flow", "status", "resolver", "bind", "powerdns", "back", "smtp"];
+const PORTS: [&str; 11] =
+    ["rpz", "forward", "milter", "flow", "status", "resolver", "bind", "powerdns", "kresd", "knot", "back"];
 
 /// A guard in a process of its own, in a folder of its own.
 pub(crate) struct Guard {
@@ -154,14 +148,34 @@ impl Guard {
         fs::create_dir_all(dir).unwrap();
         fs::write(dir.join("token"), token).unwrap();
         let ports: BTreeMap<_, _> = PORTS.map(|name| (name, free_port())).into();
-        let filled = ports.iter().fold(config.to_owned(), |text, (name, port)| {
-            text.replace(&format!("<{name}>"), &format!("127.0.0.1:{port}"))
-        });
         let guard = Self { dir: dir.to_owned(), ports, child: None };
-        fs::write(guard.config(), filled).unwrap();
+        guard.configure(config);
         let checked = ringfence().args(["guard", "--check"]).arg(guard.config()).output().unwrap();
         assert!(checked.status.success(), "{}", text(&checked));
         guard
+    }
+
+    /// Writes a configuration, with ports as above.
+    fn configure(&self, config: &str) {
+        let filled = self.ports.iter().fold(config.to_owned(), |text, (name, port)| {
+            text.replace(&format!("<{name}>"), &format!("127.0.0.1:{port}"))
+        });
+        fs::write(self.config(), filled).unwrap();
+    }
+
+    /// Has it read another configuration, by SIGHUP, and waits until that is in force or refused.
+    pub(crate) fn reload(&self, config: &str) {
+        let read = || {
+            let status = self.status();
+            ["taken", "refused"]
+                .map(|what| status["configuration"][what].as_u64().unwrap())
+                .iter()
+                .sum::<u64>()
+        };
+        let before = read();
+        self.configure(config);
+        assert!(Command::new("kill").args(["-HUP", &self.pid().to_string()]).status().unwrap().success());
+        eventually("the configuration is read", || read() > before);
     }
 
     pub(crate) fn started(dir: &Path, token: &str, config: &str) -> Self {
@@ -303,21 +317,24 @@ pub(crate) struct Wire {
     sent: Arc<Mutex<Vec<u8>>>,
     is_cut: Arc<AtomicBool>,
     open: Arc<Mutex<Vec<TcpStream>>>,
+    target: Arc<Mutex<SocketAddr>>,
 }
 
 impl Wire {
     pub(crate) fn to(hub: &Hub) -> Self {
-        let target: SocketAddr = hub.url.strip_prefix("http://").unwrap().parse().unwrap();
+        let target = Arc::new(Mutex::new(address(hub)));
         let listener = TcpListener::bind((LOOPBACK, 0)).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let wire = Self { url, sent: Arc::default(), is_cut: Arc::default(), open: Arc::default() };
+        let (sent, is_cut, open) = (Arc::default(), Arc::default(), Arc::default());
+        let wire = Self { url, sent, is_cut, open, target: Arc::clone(&target) };
         let (sent, is_cut, open) = (Arc::clone(&wire.sent), Arc::clone(&wire.is_cut), Arc::clone(&wire.open));
         thread::spawn(move || {
             for near in listener.incoming().flatten() {
                 if is_cut.load(Ordering::SeqCst) {
                     continue;
                 }
-                let Ok(far) = TcpStream::connect(target) else { continue };
+                let to = *target.lock().unwrap();
+                let Ok(far) = TcpStream::connect(to) else { continue };
                 for stream in [&near, &far] {
                     open.lock().unwrap().push(stream.try_clone().unwrap());
                 }
@@ -326,6 +343,11 @@ impl Wire {
             }
         });
         wire
+    }
+
+    /// It leads to a hub that was started anew.
+    pub(crate) fn lead_to(&self, hub: &Hub) {
+        *self.target.lock().unwrap() = address(hub);
     }
 
     /// All that was ever sent to the hub.
@@ -343,6 +365,10 @@ impl Wire {
             }
         }
     }
+}
+
+fn address(hub: &Hub) -> SocketAddr {
+    hub.url.strip_prefix("http://").unwrap().parse().unwrap()
 }
 
 fn carry(mut from: TcpStream, mut to: TcpStream, keep: Option<Arc<Mutex<Vec<u8>>>>) {

@@ -10,27 +10,38 @@ const LAYERS_MAX: usize = 16;
 
 /// A packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Packet<'p> {
-    pub(crate) source: (IpAddr, u16),
-    pub(crate) destination: (IpAddr, u16),
-    pub(crate) protocol: u8,
+pub struct Packet<'p> {
+    /// Who sent it, and from which port; 0 where there are none.
+    pub source: (IpAddr, u16),
+    /// To whom, and to which port.
+    pub destination: (IpAddr, u16),
+    /// The number of the protocol: 6 is TCP, 17 is UDP.
+    pub protocol: u8,
     /// Of TCP: the number of the first byte, which of a SYN is one more than it says.
-    pub(crate) sequence: Option<u32>,
-    pub(crate) payload: &'p [u8],
+    pub sequence: Option<u32>,
+    /// What was said, as far as it is here.
+    pub payload: &'p [u8],
 }
 
-/// Whether captures of this kind of network are read; numbers of `LINKTYPE_`.
-pub(crate) fn is_known(link: u32) -> bool {
+/// The kind of a network that Ethernet is.
+pub const ETHERNET: u32 = 1;
+/// The kind of a network that is IP alone, of either version.
+pub const RAW_IP: u32 = 101;
+
+/// Whether packets of this kind of network are read; numbers of `LINKTYPE_`.
+#[must_use]
+pub fn is_known(link: u32) -> bool {
     matches!(link, 0 | 1 | 12 | 14 | 101 | 108 | 113 | 228 | 229 | 276)
 }
 
-/// Reads a packet; `None` if it is not TCP, UDP or another protocol over IP, or breaks off before it says so.
-pub(crate) fn parse(link: u32, bytes: &[u8]) -> Option<Packet<'_>> {
+/// Reads a packet of a kind of network; `None` if it is not TCP, UDP or another protocol over IP, or breaks off before it says so.
+#[must_use]
+pub fn parse(link: u32, bytes: &[u8]) -> Option<Packet<'_>> {
     match link {
-        1 => ethernet(number(bytes, 12)?, bytes.get(14..)?, LAYERS_MAX),
+        ETHERNET => ethernet(number(bytes, 12)?, bytes.get(14..)?, LAYERS_MAX),
         // The family's number is another on every system; IP says itself which it is.
         0 | 108 => ip(bytes.get(4..)?, LAYERS_MAX),
-        12 | 14 | 101 | 228 | 229 => ip(bytes, LAYERS_MAX),
+        12 | 14 | RAW_IP | 228 | 229 => ip(bytes, LAYERS_MAX),
         113 => ethernet(number(bytes, 14)?, bytes.get(16..)?, LAYERS_MAX),
         276 => ethernet(number(bytes, 0)?, bytes.get(20..)?, LAYERS_MAX),
         _ => None,
@@ -155,38 +166,10 @@ fn above(
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
+    use peers::capture::{tcp4, udp4};
+
     use super::*;
-
-    /// A packet of UDP from 10.0.0.1:4000 over IPv4, without link.
-    pub(crate) fn udp4(to: [u8; 4], port: u16, payload: &[u8]) -> Vec<u8> {
-        let length = u16::try_from(payload.len() + 8).unwrap();
-        let mut bytes = vec![0x45, 0];
-        bytes.extend((length + 20).to_be_bytes());
-        bytes.extend([0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1]);
-        bytes.extend(to);
-        bytes.extend(4_000_u16.to_be_bytes());
-        bytes.extend(port.to_be_bytes());
-        bytes.extend(length.to_be_bytes());
-        bytes.extend([0, 0]);
-        bytes.extend(payload);
-        bytes
-    }
-
-    /// The same over TCP, with the number of its first byte.
-    pub(crate) fn tcp4(to: [u8; 4], port: u16, sequence: u32, payload: &[u8]) -> Vec<u8> {
-        let length = u16::try_from(payload.len() + 40).unwrap();
-        let mut bytes = vec![0x45, 0];
-        bytes.extend(length.to_be_bytes());
-        bytes.extend([0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1]);
-        bytes.extend(to);
-        bytes.extend(4_000_u16.to_be_bytes());
-        bytes.extend(port.to_be_bytes());
-        bytes.extend(sequence.to_be_bytes());
-        bytes.extend([0, 0, 0, 0, 0x50, 0x18, 0, 0, 0, 0, 0, 0]);
-        bytes.extend(payload);
-        bytes
-    }
 
     fn told(link: u32, bytes: &[u8]) -> Option<(String, Vec<u8>)> {
         parse(link, bytes).map(|packet| {

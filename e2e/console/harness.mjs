@@ -125,7 +125,9 @@ export async function hold(page, url, hasScript, asks = EVERYTHING) {
   const bytes = (await response.body()).length;
   assert.ok(bytes < PAGE_MAX_BYTES, `${url} has ${bytes} bytes`);
   // What a page asks for by itself would be broken off by going on to the next, and count as failed there.
-  if (hasScript && (await page.locator("[data-verify]").count())) await page.waitForLoadState("networkidle");
+  if (hasScript && (await page.locator("[data-verify]").count())) {
+    await page.locator('[data-verify] [aria-busy="false"]').waitFor({ state: "attached" });
+  }
   await inspect(page, url, hasScript, asks);
 }
 

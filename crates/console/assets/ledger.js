@@ -98,7 +98,12 @@ async function compare(text) {
   await continues(older, grown, "the checkpoint that you kept");
 }
 
-const attempt = (work) => work().catch((error) => say(false, `This could not be verified: ${error.message}.`));
+/** Busy until it is done, so that what is read out is the whole of it. */
+async function attempt(work) {
+  list.ariaBusy = "true";
+  await work().catch((error) => say(false, `This could not be verified: ${error.message}.`));
+  list.ariaBusy = "false";
+}
 
 if (place) {
   place.querySelector("[data-scripted]").hidden = false;

@@ -118,9 +118,11 @@ async fn over_http2_the_host_is_that_of_the_uri() {
         let answer = face.post_bare(&mut me, uri, &fields, &[("origin", origin)]).await;
         assert_eq!(answer.status.as_u16(), status, "{uri} {origin}");
     }
-    let first = face.get(&mut me, "https://hub.example:8443/first-run").await.expect(200);
-    first.has(&["http://hub.example:8443"]);
-    let (member, _) = face.world.member("Acme", &["open"]);
+    // What is shown to be copied has it too.
+    let (member, _) = face.world.member("Bravo", &["open"]);
+    let credential = [("member", member.id.as_str())];
+    let made = face.post(&mut me, "https://hub.example:8443/first-run/credential", &credential).await;
+    made.expect(200).has(&["http://hub.example:8443/jcsp/"]);
     let mut member = face.sign_in(Principal::Member(member.id)).await;
     let guard = face.get(&mut member, "https://hub.example:8443/me/guard").await.expect(200);
     guard.has(&["https://hub.example:8443/taxii2/"]);

@@ -61,7 +61,7 @@ pub(crate) async fn list(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
     let [after, limit] = parameters(query.as_deref(), ["after", "limit"])?;
-    let (after, limit) = page_of(after, limit, FALSE_POSITIVES_MAX)?;
+    let (after, limit) = page_of(after, limit.as_deref(), FALSE_POSITIVES_MAX)?;
     let doubted = hub.read(move |exchange| exchange.false_positives(&caller, &after, limit)).await?;
     let next = doubted.last().filter(|_| doubted.len() == limit).map(|doubted| doubted.object.as_str());
     json(StatusCode::OK, &Page { objects: &doubted, next })

@@ -42,10 +42,10 @@ where
 /// Where a page of a listing begins, and how much it has.
 pub(crate) fn page_of(
     after: Option<String>,
-    limit: Option<String>,
+    limit: Option<&str>,
     most: usize,
 ) -> Result<(String, usize), Refusal> {
-    Ok((after.unwrap_or_default(), self::limit(limit.as_deref(), most, most)?))
+    Ok((after.unwrap_or_default(), self::limit(limit, most, most)?))
 }
 
 /// The parameters of a query string, each at most once, with the names that the endpoint takes.

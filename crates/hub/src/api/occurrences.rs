@@ -49,7 +49,7 @@ pub(crate) async fn own(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
     let [after, limit] = parameters(query.as_deref(), ["after", "limit"])?;
-    let (after, limit) = page_of(after, limit, OWN_MAX)?;
+    let (after, limit) = page_of(after, limit.as_deref(), OWN_MAX)?;
     let own = hub.read(move |exchange| exchange.own_occurrences(&caller, &after, limit)).await?;
     let next = own.last().filter(|_| own.len() == limit).map(|own| own.object.as_str());
     json(StatusCode::OK, &Page { members: None, objects: Some(&own), next })
@@ -62,7 +62,7 @@ pub(crate) async fn list(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
     let [by, after, limit] = parameters(query.as_deref(), ["by", "after", "limit"])?;
-    let (after, limit) = page_of(after, limit, OWN_MAX)?;
+    let (after, limit) = page_of(after, limit.as_deref(), OWN_MAX)?;
     match by.as_deref() {
         None | Some("members") => {
             let giving = hub.read(move |exchange| exchange.giving(&caller, &after, limit)).await?;

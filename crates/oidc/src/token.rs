@@ -299,16 +299,16 @@ mod tests {
         let signer = Signer::new();
         let keys = signer.keys();
         let token = signer.sign(&header(), &claims());
-        let (signed, signature) = token.rsplit_once('.').unwrap();
-        let (head, payload) = signed.split_once('.').unwrap();
+        let (both, signature) = token.rsplit_once('.').unwrap();
+        let (head, payload) = both.split_once('.').unwrap();
         let mut other = claims();
         other["sub"] = json!("admin");
         let other = URL_SAFE_NO_PAD.encode(other.to_string());
         for bad in [
             String::new(),
             "..".to_owned(),
-            signed.to_owned(),
-            format!("{signed}."),
+            both.to_owned(),
+            format!("{both}."),
             format!("{token}."),
             format!("{token}="),
             format!("{head}.{payload}.{signature}.{signature}.{signature}"),

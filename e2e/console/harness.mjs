@@ -105,8 +105,8 @@ export async function open(context, ...urls) {
 const EVERYTHING = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
 const LOOKS = { type: "rule", values: ["color-contrast", "link-in-text-block", "target-size", "scrollable-region-focusable"] };
 
-/** In which looks every page is held, and what axe is asked there: everything twice, as different as can be. */
-export const LOOKS_OF_PAGES = [
+/** How a page is looked at, and what axe is asked there: everything twice, as different as can be. */
+const WAYS_TO_LOOK = [
   { colorScheme: "light", device: "desk", viewport: DESK, asks: EVERYTHING },
   { colorScheme: "light", device: "phone", viewport: PHONE, asks: LOOKS },
   { colorScheme: "dark", device: "desk", viewport: DESK, asks: LOOKS },
@@ -118,8 +118,8 @@ export async function go(page, locator) {
   await Promise.all([page.waitForEvent("load"), locator.click()]);
 }
 
-/** Holds a page to what every page has to be. */
-export async function hold(page, url, hasScript, asks = EVERYTHING) {
+/** Goes to a page and holds it to what every page has to be. */
+export async function hold(page, url, hasScript) {
   const response = await page.goto(url, { waitUntil: "load" });
   assert.equal(response.status(), 200, url);
   const bytes = (await response.body()).length;
@@ -128,15 +128,15 @@ export async function hold(page, url, hasScript, asks = EVERYTHING) {
   if (hasScript && (await page.locator("[data-verify]").count())) {
     await page.locator('[data-verify] [aria-busy="false"]').waitFor({ state: "attached" });
   }
-  await inspect(page, url, hasScript, asks);
+  await inspectAll(page, url, hasScript);
 }
 
-/** Without script there is no axe; the markup is the same. */
-export async function inspect(page, what, hasScript = true, asks = EVERYTHING) {
+/** One look at the page that is there. Without script there is no axe; the markup is the same. */
+async function inspect(page, what, hasScript, asks) {
   assert.equal(await page.locator("h1").count(), 1, `${what} has one first heading`);
   assert.deepEqual(page.faults, [], what);
   if (!hasScript) return;
-  await page.evaluate(axe);
+  if (await page.evaluate(() => !("axe" in window))) await page.evaluate(axe);
   const found = await page.evaluate((runOnly) => axe.run(document, { runOnly, resultTypes: ["violations"] }), asks);
   const told = found.violations.map((v) => `${v.id}: ${v.help}\n  ${v.nodes.map((n) => n.html + "\n    " + n.failureSummary).join("\n  ")}`);
   assert.deepEqual(told, [], what);
@@ -144,12 +144,13 @@ export async function inspect(page, what, hasScript = true, asks = EVERYTHING) {
   assert.ok(wide <= 0, `${what} is ${wide} pixels wider than the screen`);
 }
 
-/** Holds what a step led to, on the desk and on the phone, in both colours. */
-export async function inspectAll(page, what, hasScript) {
-  for (const { colorScheme, device, viewport, asks } of LOOKS_OF_PAGES) {
+/** Holds the page that is there to what every page has to be: on the desk and on the phone, in both colours. */
+export async function inspectAll(page, what, hasScript = true) {
+  for (const { colorScheme, device, viewport, asks } of WAYS_TO_LOOK) {
     await page.setViewportSize(viewport);
     await page.emulateMedia({ colorScheme });
     await inspect(page, `${what}, ${colorScheme}, ${device}`, hasScript, asks);
   }
   await page.setViewportSize(DESK);
+  await page.emulateMedia({ colorScheme: null });
 }

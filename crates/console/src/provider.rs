@@ -65,7 +65,7 @@ impl Provider {
         };
         let person = named.iter().find_map(|name| claims.text(name).filter(is_name));
         // A subject may be longer than a name; its beginning would do for two people.
-        let otherwise = || exchange_name(&claims.subject);
+        let otherwise = || name_of_subject(&claims.subject);
         Vouched {
             issuer: self.client.issuer().to_owned(),
             subject: claims.subject.clone(),
@@ -98,7 +98,7 @@ impl Provider {
 }
 
 /// A subject as a name: whole, or by its SHA-256 where it is too long.
-fn exchange_name(subject: &str) -> String {
+fn name_of_subject(subject: &str) -> String {
     use sha2::Digest as _;
     if subject.len() <= NAME_BYTES_MAX {
         return subject.to_owned();
@@ -106,7 +106,7 @@ fn exchange_name(subject: &str) -> String {
     hex::encode(sha2::Sha256::digest(subject.as_bytes()))
 }
 
-/// What a provider is asked, on a blocking thread.
+/// An instant as the standard counts: in seconds since 1970.
 pub(crate) fn seconds(now: model::Timestamp) -> i64 {
     now.as_micros().div_euclid(1_000_000)
 }

@@ -25,7 +25,7 @@
 //!
 //! # What it is not
 //!
-//! No provider, no access tokens, no UserInfo, no encryption of tokens, no registration, no implicit or hybrid flow. It
+//! No provider, no access tokens, no `UserInfo`, no encryption of tokens, no registration, no implicit or hybrid flow. It
 //! knows no session and no roles. Time, chance and the network are handed in; [`HttpFetch`] is a network.
 
 #![warn(missing_docs)]

@@ -132,9 +132,9 @@ fn check(claims: Map<String, Value>, expected: Expected<'_>, now: i64) -> Result
     if seconds("exp")?.ok_or(TokenFault::Claim("exp"))? + skew <= now {
         return Err(TokenFault::Expired);
     }
-    let issued = seconds("iat")?.ok_or(TokenFault::Claim("iat"))?;
-    let begins = seconds("nbf")?.unwrap_or(issued);
-    if issued.max(begins) - skew > now {
+    let made = seconds("iat")?.ok_or(TokenFault::Claim("iat"))?;
+    let begins = seconds("nbf")?.unwrap_or(made);
+    if made.max(begins) - skew > now {
         return Err(TokenFault::Early);
     }
     if !bool::from(text("nonce")?.as_bytes().ct_eq(expected.nonce.as_bytes())) {
@@ -250,7 +250,7 @@ mod tests {
             ("iat", json!(NOW + 60), None),
             ("iat", json!(NOW + 61), Some(TokenFault::Early)),
             ("iat", json!([]), Some(TokenFault::Claim("iat"))),
-            ("nbf", json!(NOW as f64 + 60.5), Some(TokenFault::Early)),
+            ("nbf", json!(1_800_000_060.5), Some(TokenFault::Early)),
             ("nonce", json!("n-0S7"), Some(TokenFault::Nonce)),
             ("nonce", json!(""), Some(TokenFault::Nonce)),
             ("nonce", Value::Null, Some(TokenFault::Claim("nonce"))),
@@ -299,16 +299,16 @@ mod tests {
         let signer = Signer::new();
         let keys = signer.keys();
         let token = signer.sign(&header(), &claims());
-        let (signed, signature) = token.rsplit_once('.').unwrap();
-        let (head, payload) = signed.split_once('.').unwrap();
+        let (both, signature) = token.rsplit_once('.').unwrap();
+        let (head, payload) = both.split_once('.').unwrap();
         let mut other = claims();
         other["sub"] = json!("admin");
         let other = URL_SAFE_NO_PAD.encode(other.to_string());
         for bad in [
             String::new(),
             "..".to_owned(),
-            signed.to_owned(),
-            format!("{signed}."),
+            both.to_owned(),
+            format!("{both}."),
             format!("{token}."),
             format!("{token}="),
             format!("{head}.{payload}.{signature}.{signature}.{signature}"),

@@ -322,7 +322,7 @@ async fn a_provider_that_cannot_be_used_is_not_asked_elsewhere_and_leaves_the_ac
         let mut me = Browser::default();
         let back = site.way_back(&mut me, "/").await;
         site.told(|state| {
-            state.instead = Some((path, "302 Found\r\nlocation: /other".to_owned(), Vec::new()))
+            state.instead = Some((path, "302 Found\r\nlocation: /other".to_owned(), Vec::new()));
         });
         site.face.get(&mut me, &back).await.expect(503).has(&["cannot be used now"]);
         assert!(!site.is_in(&mut me).await);

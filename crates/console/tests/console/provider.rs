@@ -248,7 +248,7 @@ impl TestProvider {
     fn sign(&self, state: &State, claims: &Value) -> String {
         let key = match state.signing {
             Signing::Former => state.key - 1,
-            _ => state.key,
+            Signing::Es256 | Signing::Rs256 | Signing::None | Signing::Hs256 | Signing::Stranger => state.key,
         };
         let (algorithm, kid) = match state.signing {
             Signing::Rs256 => ("RS256", "rsa".to_owned()),

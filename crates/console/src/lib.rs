@@ -41,6 +41,7 @@
 
 mod asked;
 mod assets;
+mod chart;
 mod console;
 mod cookies;
 mod export;

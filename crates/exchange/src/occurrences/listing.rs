@@ -1,10 +1,13 @@
 //! Who sees which numbers.
 
-use model::{Caller, MemberId, Principal, Role, Timestamp};
-use serde::Serialize;
-use store::CommitNo;
+use std::collections::BTreeMap;
 
-use super::tally::{CONTRIBUTION, Contribution, HIT, Hit};
+use model::{Caller, LabelId, MemberId, Principal, Role, Timestamp};
+use serde::Serialize;
+use store::{CommitNo, Snapshot, StoreError};
+
+use super::days::RANK;
+use super::tally::{CONTRIBUTION, GIVEN, HIT, Hit};
 use super::{REPORTER, Reporter, get};
 use crate::error::AdminError;
 use crate::exchange::Exchange;
@@ -118,22 +121,20 @@ impl Exchange {
         may_look(caller)?;
         let view = self.inner.view(caller, &registry)?;
         let snapshot = self.inner.store.snapshot()?;
+        let mut labels: BTreeMap<&MemberId, Vec<LabelId>> = BTreeMap::new();
+        for (number, facts) in (0..).zip(&registry.labels.facts) {
+            if let Principal::Member(creator) = &facts.label.creator {
+                labels.entry(creator).or_default().push(LabelId::new(number));
+            }
+        }
         let members = registry.members.keys().filter(|id| id.as_str() > after).take(limit.min(OWN_MAX));
         let mut giving = Vec::new();
         for member in members {
-            let creator = Principal::Member(member.clone());
             let mut contributed = 0;
-            for (number, facts) in (0..).zip(&registry.labels.facts) {
-                if facts.label.creator == creator {
-                    let label = model::LabelId::new(number);
-                    contributed += snapshot.count_before(&view, label, CommitNo(u64::MAX))?;
-                }
+            for label in labels.get(member).into_iter().flatten() {
+                contributed += snapshot.count_before(&view, *label, CommitNo(u64::MAX))?;
             }
-            let mut hit = 0;
-            for record in snapshot.list(CONTRIBUTION, &format!("{member}/"))? {
-                let known = serde_json::from_slice::<Contribution>(&record.value);
-                hit += u64::from(known.is_ok_and(|known| known.hit));
-            }
+            let hit = get(snapshot.as_ref(), GIVEN, member.as_str())?.unwrap_or_default();
             let reporter: Option<Reporter> = get(snapshot.as_ref(), REPORTER, member.as_str())?;
             giving.push(Giving {
                 member: member.clone(),
@@ -159,26 +160,39 @@ impl Exchange {
     ) -> Result<Vec<IndicatorHits>, AdminError> {
         may_look(caller)?;
         let snapshot = self.inner.store.snapshot()?;
-        let mut hits = Vec::new();
-        for record in snapshot.list(HIT, "")?.iter().filter(|record| record.key.as_str() > after) {
-            if hits.len() >= limit.min(OWN_MAX) {
-                break;
-            }
-            let Some(hit) = get::<Hit>(snapshot.as_ref(), HIT, &record.key)? else { continue };
-            hits.push(IndicatorHits {
-                object: record.key.clone(),
-                members: hit.members.len(),
-                facts: hit.facts,
-                count: hit.count,
-                last_day: hit.last_day,
-                published_days: hit.published_days,
-            });
-        }
-        Ok(hits)
+        let records = snapshot.list_after(HIT, "", after, limit.min(OWN_MAX))?;
+        records.iter().map(|record| Ok(IndicatorHits::of(snapshot.as_ref(), &record.key)?)).collect()
+    }
+
+    /// The indicators that hit most, at most `limit`, the first one most.
+    ///
+    /// # Errors
+    ///
+    /// Refuses all but operators, officers and overseers.
+    pub fn top_hits(&self, caller: &Caller, limit: usize) -> Result<Vec<IndicatorHits>, AdminError> {
+        may_look(caller)?;
+        let snapshot = self.inner.store.snapshot()?;
+        let ranks = snapshot.list_after(RANK, "", "", limit.min(OWN_MAX))?;
+        let objects = ranks.iter().filter_map(|rank| rank.key.split_once('/'));
+        objects.map(|(_, object)| Ok(IndicatorHits::of(snapshot.as_ref(), object)?)).collect()
     }
 }
 
-pub(super) fn may_look(caller: &Caller) -> Result<(), AdminError> {
+impl IndicatorHits {
+    fn of(snapshot: &dyn Snapshot, object: &str) -> Result<Self, StoreError> {
+        let hit: Hit = get(snapshot, HIT, object)?.unwrap_or_default();
+        Ok(Self {
+            object: object.to_owned(),
+            members: hit.members.len(),
+            facts: hit.facts,
+            count: hit.count,
+            last_day: hit.last_day,
+            published_days: hit.published_days,
+        })
+    }
+}
+
+pub(crate) fn may_look(caller: &Caller) -> Result<(), AdminError> {
     let may = matches!(caller.role(), Some(Role::Operator | Role::Officer | Role::Overseer));
     if may { Ok(()) } else { Err(AdminError::Forbidden { needed: "an operator, an officer or an overseer" }) }
 }

@@ -16,7 +16,7 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 use model::{Clock as _, SystemClock, Timestamp};
 use serde_json::{Value, json};
 
-use crate::http::{Body, Connection};
+use crate::http::{Body, Connection, TAXII_TYPE, request};
 use crate::hub::{BULK, Hub, LABELS_MANY, Member};
 use crate::load::post_all;
 use crate::objects;
@@ -66,9 +66,10 @@ struct Extent {
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let begun = Instant::now();
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let extent = match arguments.quick {
-        true => Extent { objects: 20_000, members: 20, reads: 5, labels: 10, times: 20 },
-        false => Extent { objects: 1_000_000, members: 1_000, reads: 100, labels: 200, times: 200 },
+    let extent = if arguments.quick {
+        Extent { objects: 20_000, members: 20, reads: 5, labels: 10, times: 20 }
+    } else {
+        Extent { objects: 1_000_000, members: 1_000, reads: 100, labels: 200, times: 200 }
     };
     let binary = match &arguments.binary {
         Some(binary) => binary.clone(),
@@ -122,6 +123,12 @@ fn fill(extent: &Extent, hub: &Hub, binary: &Path, home: &Path) -> Result<Vec<Me
     };
     let own: Vec<_> = (0..extent.labels).zip(&members).map(own).collect();
     post_all(&hub.process, hub.port, CONNECTIONS, &own)?;
+    let handed_in = |(number, member): (u64, &Member)| {
+        let body = objects::envelope(6_000_000 + number, 1, "");
+        request("POST", &hub.path("submissions", "objects/"), &member.authorization, TAXII_TYPE, &body)
+    };
+    let handed_in: Vec<_> = (0..).zip(&members).map(handed_in).collect();
+    post_all(&hub.process, hub.port, CONNECTIONS, &handed_in)?;
     bind(hub, binary, home, &members)?;
     let reader = members.first().context("there is no member")?;
     let (cursors, seen) = hub.walk(BULK, &reader.authorization)?;
@@ -236,12 +243,13 @@ fn report_of(member: usize, now: Timestamp) -> Value {
         let hour = format!("{}:00:00.000000Z", at.get(..13).unwrap_or_default());
         let word =
             ["sinkhole", "sinkhole", "quarantine", "flow"][usize::try_from(number % 4).unwrap_or_default()];
+        let count = [1, 2, 5, 10][usize::try_from((number + member) % 4).unwrap_or_default()];
         let action = if number.is_multiple_of(3) { "monitored" } else { "enforced" };
         json!({
             "type": "sighting", "spec_version": "2.1",
             "id": format!("sighting--00000000-0000-4000-8000-{:012x}", member * FACTS + number),
             "created": hour, "modified": hour, "first_seen": hour, "last_seen": hour,
-            "count": [1, 2, 5, 10][usize::try_from((number + member) % 4).unwrap_or_default()],
+            "count": count,
             "sighting_of_ref": objects::id((number * 37 + member) % HIT),
             "extensions": { "extension-definition--6d1c6b0e-92b4-4f6e-8a53-0d7c9fb3a1e2": {
                 "extension_type": "property-extension", "countermeasure": word, "action": action,
@@ -259,7 +267,6 @@ fn heard(hub: &Hub, member: &Member) -> Result<()> {
 
 /// Somebody who is signed in.
 struct Browser {
-    port: u16,
     cookie: String,
 }
 
@@ -267,7 +274,7 @@ impl Browser {
     /// Signs in as browsers do: the form, and then what it is sent with. A token is a token; anything else is HTTP Basic's.
     fn sign_in(hub: &Hub, fields: &str) -> Result<Self> {
         let mut connection = Connection::new(hub.port);
-        let mut browser = Self { port: hub.port, cookie: String::new() };
+        let mut browser = Self { cookie: String::new() };
         connection.ask(&browser.get("/sign-in"), Body::Keep)?;
         browser.cookie = cookie(&connection)?;
         let page = String::from_utf8_lossy(&connection.body).into_owned();
@@ -290,27 +297,34 @@ impl Browser {
     }
 
     /// One row: the first answer, and the spread of the others.
-    fn measure(&self, who: &str, path: &str, shown: &str, times: usize) -> Result<Vec<Row>> {
-        let mut connection = Connection::new(self.port);
+    fn measure(&self, hub: &Hub, who: &str, path: &str, shown: &str, times: usize) -> Result<Vec<Row>> {
+        let mut connection = Connection::new(hub.port);
         let request = self.get(path);
         let (mut taken, mut bytes) = (Vec::with_capacity(times), 0);
-        for _ in 0..=times {
+        let mut cpu = 0.0;
+        for turn in 0..=times {
+            // The first answer is told, and not counted.
+            if turn == 1 {
+                cpu = hub.process.cpu_seconds();
+            }
             let begun = Instant::now();
             let reply = connection.ask(&request, Body::Drop)?;
             taken.push(begun.elapsed().as_secs_f64() * 1e3);
             ensure!(reply.status == 200, "{shown} answered {}", reply.status);
             bytes = reply.bytes;
         }
+        let cpu = (hub.process.cpu_seconds() - cpu) * 1e3 / float(u64::try_from(times)?);
         let first = taken.remove(0);
         taken.sort_by(f64::total_cmp);
         let at = |percent: usize| taken.get((taken.len() * percent / 100).min(taken.len() - 1)).copied();
         let (p50, p99) = (at(50).unwrap_or_default(), at(99).unwrap_or_default());
         let kilobytes = float(bytes) / 1e3;
         let told = format!(
-            "p50 {} ms, p99 {} ms, the first {} ms; {} kB",
+            "p50 {} ms, p99 {} ms, the first {} ms; {} ms of CPU; {} kB",
             short(p50),
             short(p99),
             short(first),
+            short(cpu),
             short(kilobytes)
         );
         let name = format!("`{shown}` to {who}");
@@ -365,6 +379,7 @@ fn measure(extent: &Extent, hub: &Hub, members: &[Member], report: &mut Report) 
         (format!("{bulk}&type=malware"), "/content?type=..., of which there is none"),
         (format!("{bulk}&marking=green&added=2026-01-01"), "/content?marking=..."),
         (format!("{bulk}&as={}", member.id), "/content?as=..."),
+        ("/content?collection=submissions".to_owned(), "/content?collection=..., held submissions"),
         (format!("/content/{object}"), "/content/ID"),
         (format!("/content/{hit}"), "/content/ID, one that hit"),
         ("/release".to_owned(), "/release"),
@@ -379,7 +394,7 @@ fn measure(extent: &Extent, hub: &Hub, members: &[Member], report: &mut Report) 
         ("/first-run".to_owned(), "/first-run"),
     ];
     for (path, shown) in &pages {
-        report.add(shown, operator.measure("an operator", path, shown, extent.times));
+        report.add(shown, operator.measure(hub, "an operator", path, shown, extent.times));
     }
     let issued = json!({"member": member.id, "login": "portal", "password": "a long one of the bench"});
     hub.api("POST", "/api/credentials", &issued)?;
@@ -387,7 +402,7 @@ fn measure(extent: &Extent, hub: &Hub, members: &[Member], report: &mut Report) 
     for path in
         ["/me", "/me/feed", "/me/contributions", "/me/credentials", "/me/guard", "/me/attestation", "/ledger"]
     {
-        report.add(path, own.measure("a member", path, path, extent.times));
+        report.add(path, own.measure(hub, "a member", path, path, extent.times));
     }
     Ok(())
 }

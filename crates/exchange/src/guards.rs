@@ -191,8 +191,10 @@ impl Exchange {
         }
         let news = known.guards.iter().filter(|(_, heard)| heard.last > since);
         let news: Vec<(CredentialId, Heard)> = news.map(|(id, heard)| (id.clone(), heard.clone())).collect();
-        let gone = known.guards.keys().filter(|id| !registry.credentials.contains_key(*id));
-        let gone: Vec<CredentialId> = gone.cloned().collect();
+        let is_gone = |id: &&CredentialId| {
+            registry.credentials.get(id).is_none_or(|credential| !credential.is_current(now))
+        };
+        let gone: Vec<CredentialId> = known.guards.keys().filter(is_gone).cloned().collect();
         known.guards.retain(|id, _| !gone.contains(id));
         known.kept = now;
         drop(known);

@@ -127,6 +127,8 @@ impl Exchange {
                 labels.entry(creator).or_default().push(LabelId::new(number));
             }
         }
+        let hits: BTreeMap<String, u64> = all(snapshot.as_ref(), GIVEN)?;
+        let reporters: BTreeMap<String, Reporter> = all(snapshot.as_ref(), REPORTER)?;
         let members = registry.members.keys().filter(|id| id.as_str() > after).take(limit.min(OWN_MAX));
         let mut giving = Vec::new();
         for member in members {
@@ -134,13 +136,13 @@ impl Exchange {
             for label in labels.get(member).into_iter().flatten() {
                 contributed += snapshot.count_before(&view, *label, CommitNo(u64::MAX))?;
             }
-            let hit = get(snapshot.as_ref(), GIVEN, member.as_str())?.unwrap_or_default();
-            let reporter: Option<Reporter> = get(snapshot.as_ref(), REPORTER, member.as_str())?;
+            let hit = hits.get(member.as_str()).copied().unwrap_or_default();
+            let reporter = reporters.get(member.as_str());
             giving.push(Giving {
                 member: member.clone(),
                 contributed,
                 hit,
-                facts: reporter.as_ref().map_or(0, |reporter| reporter.facts),
+                facts: reporter.map_or(0, |reporter| reporter.facts),
                 last: reporter.map(|reporter| reporter.last),
             });
         }
@@ -190,6 +192,19 @@ impl IndicatorHits {
             published_days: hit.published_days,
         })
     }
+}
+
+/// Every record of a kind of which each member has one at most.
+fn all<T: serde::de::DeserializeOwned>(
+    snapshot: &dyn Snapshot,
+    kind: &str,
+) -> Result<BTreeMap<String, T>, StoreError> {
+    let read = |record: store::Record| {
+        let document = serde_json::from_slice(&record.value);
+        let damaged = |error| StoreError::Damaged(format!("the record `{kind}/{}`: {error}", record.key));
+        Ok((record.key.clone(), document.map_err(damaged)?))
+    };
+    snapshot.list(kind, "")?.into_iter().map(read).collect()
 }
 
 pub(crate) fn may_look(caller: &Caller) -> Result<(), AdminError> {

@@ -4,6 +4,7 @@
 //! the same bytes from nginx, the same submissions to the TAXII servers that are in use. `README.md` says how to run it
 //! and how each number is taken. All traffic stays on this machine, and whatever is started is stopped at the end.
 
+mod console;
 mod guard;
 mod http;
 mod hub;
@@ -62,6 +63,8 @@ enum Part {
     Ties(ties::Arguments),
     /// The guard with a million indicators, beside Unbound, BIND, grep, ripgrep and the reference matcher of patterns
     Guard(guard::Arguments),
+    /// Every page of the console, with a thousand members and a million objects
+    Console(console::Arguments),
     /// Names: how often a proposal is right, and what it costs to find
     Names,
     /// A guard in a process of its own that takes its news from the measures
@@ -90,6 +93,7 @@ fn main() -> Result<ExitCode> {
         Some(Part::Ties(ties)) => return ties::run(ties),
         Some(Part::Guard(guard)) => return guard::run(guard),
         Some(Part::GuardRun(run)) => return guard::run_guard(run),
+        Some(Part::Console(console)) => return console::run(console),
         Some(Part::Names) => return names::run(),
         Some(Part::TiesKernel(kernel)) => return ties::kernel::run(kernel),
         Some(Part::TiesRegistry(registry)) => return ties::registry::run(registry),

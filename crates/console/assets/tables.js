@@ -13,7 +13,8 @@ for (const table of document.querySelectorAll("table[data-sortable]")) {
       for (const other of heads) other.removeAttribute("aria-sort");
       head.setAttribute("aria-sort", ascending ? "ascending" : "descending");
       const rows = [...table.tBodies[0].rows];
-      const textOf = (row) => row.cells[column].textContent.trim();
+      const isNumber = head.classList.contains("number");
+      const textOf = ({ cells }) => cells[column].textContent.trim().replaceAll(isNumber ? "," : "\0", "");
       rows.sort((a, b) => textOf(a).localeCompare(textOf(b), "en", { numeric: true }) * (ascending ? 1 : -1));
       table.tBodies[0].append(...rows);
     });

@@ -25,6 +25,7 @@ const ASSETS: &[Asset] = &[
     ("clocks.js", SCRIPT, include_bytes!("../assets/clocks.js")),
     ("ledger.js", SCRIPT, include_bytes!("../assets/ledger.js")),
     ("proofs.js", SCRIPT, include_bytes!("../assets/proofs.js")),
+    ("search.js", SCRIPT, include_bytes!("../assets/search.js")),
     ("tables.js", SCRIPT, include_bytes!("../assets/tables.js")),
     ("mark.svg", SVG, include_bytes!("../assets/mark.svg")),
 ];

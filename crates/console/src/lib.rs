@@ -42,6 +42,7 @@
 mod asked;
 mod assets;
 mod attempts;
+mod chart;
 mod console;
 mod cookies;
 mod export;

@@ -2,6 +2,7 @@
 
 mod browse;
 mod deliveries;
+mod spans;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,6 +15,7 @@ use store::{Copy, SegmentId, Snapshot, StoreError};
 
 pub use self::browse::{ENTRIES_MAX, EntriesPage, Growth, OpenedEntry, Sought};
 pub(crate) use self::deliveries::Deliveries;
+pub(crate) use self::spans::Spans;
 use crate::error::AdminError;
 use crate::exchange::{Exchange, Inner, require};
 use crate::keeping::FullTiles;
@@ -169,7 +171,7 @@ impl Exchange {
         let snapshot = self.inner.store.snapshot()?;
         let mut names = Names::new(snapshot.as_ref());
         let mut held: BTreeMap<(String, String, String), HeldObject> = BTreeMap::new();
-        let entries = each_disclosure(snapshot.as_ref(), 0, |index, disclosure| {
+        let entries = each_disclosure(snapshot.as_ref(), 0..u64::MAX, |index, disclosure| {
             if disclosure.member != member.as_str() {
                 return Ok(());
             }
@@ -210,8 +212,8 @@ impl Exchange {
         if copies.is_empty() {
             return Err(AdminError::NoSuchObject(object.to_owned()));
         }
-        let mut deliveries = Deliveries::default();
-        deliveries.bring_up(snapshot.as_ref(), copies.iter().map(Copy::position))?;
+        let positions = copies.iter().map(Copy::position);
+        let deliveries = Deliveries::find(&self.inner.spans, snapshot.as_ref(), positions)?;
         let mut receivers = deliveries.receivers(&copies);
         receivers.sort();
         Ok(WhoReport { object: object.to_owned(), receivers })
@@ -251,14 +253,16 @@ fn is_whole(resource: Resource) -> bool {
     }
 }
 
-/// Runs `then` over every disclosure in the ledger from entry `from` on; returns how many entries there are.
+/// Runs `then` over every disclosure among these entries of the ledger; returns up to where there are any.
 fn each_disclosure(
     snapshot: &dyn Snapshot,
-    mut from: u64,
+    entries: std::ops::Range<u64>,
     mut then: impl FnMut(u64, Disclosure) -> Result<(), StoreError>,
 ) -> Result<u64, StoreError> {
+    let mut from = entries.start;
     loop {
-        let entries = snapshot.entries(from, BATCH)?;
+        let left = usize::try_from(entries.end.saturating_sub(from)).unwrap_or(usize::MAX);
+        let entries = snapshot.entries(from, left.min(BATCH))?;
         let Some(last) = entries.last() else { return Ok(from) };
         from = last.index + 1;
         for entry in entries {

@@ -115,7 +115,7 @@ fn store(
         digest.add(&number.to_string(), &hex::encode(segment.digest));
         numbers.push(number);
     }
-    turn.write().append(segments)?;
+    turn.append(segments)?;
     for (label, index, body) in positions {
         refer_from(turn, Position { segment: SegmentId { label, commit }, index }, body)?;
     }

@@ -30,6 +30,8 @@ const INSTRUMENT_ID_LENGTH_MAX: usize = 200;
 const NAME_LENGTH_MAX: usize = 200;
 /// How often a member may attest, or certify that duties are done, in a day: more than anybody corrects itself.
 const FILED_A_DAY_MAX: usize = 10;
+/// How many entries of the ledger are looked at each second for whom they speak of: more than a busy hub writes.
+const SPANS_READ: u64 = 8_192;
 
 /// What an attestation says, and how it differs from the last.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -381,13 +383,16 @@ impl Exchange {
         })
     }
 
-    /// Lets time do its work if there is any: a new day, on which ties begin and end, or something that came due. A
-    /// reconciler calls it every second.
+    /// Lets time do its work if there is any: a new day, on which ties begin and end, or something that came due; keeps
+    /// what was heard of guards, holds the ledger to its head, and reads on where in it to look for whom. A reconciler calls it every second.
     ///
     /// # Errors
     ///
     /// Fails if nothing could be written.
     pub fn tend_if_due(&self) -> Result<Vec<Moved>, AdminError> {
+        self.keep_guards()?;
+        self.check_ledger();
+        self.inner.spans.read_on(self.inner.store.snapshot()?.as_ref(), SPANS_READ)?;
         let now = self.inner.clock.now();
         let last = Timestamp::from_micros(self.inner.tended.load(Ordering::SeqCst));
         let registry = self.inner.published.registry();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use ledger::checkpoint::Origin;
 use ledger::entry::{Genesis, Key, Policy as PolicyEntry};
@@ -17,16 +17,21 @@ use release::{Grants, Label, Policy, View};
 use store::timeline::BlockCache;
 use store::{Inventory, Snapshot, Store, StoreError};
 
+use crate::audit::Spans;
 use crate::credentials::{Attempt, Verification};
 use crate::cursor::CursorKey;
 use crate::editions::Editions;
 use crate::error::{AdminError, AuthenticationError, OpenError, ReadError, WriteError};
+use crate::guards::Guards;
+use crate::health::LastCheck;
 use crate::keeping::{Keeper, KeptCheckpoint, check_key, resume_log};
 use crate::matches::Matcher;
 use crate::published::Published;
 use crate::recorded::Recorded;
 use crate::registry::{IN_FORCE, PROGRAMME, ReaderGrants, Registry, Verdicts};
-use crate::uses::Uses;
+use crate::releases::{Asker, JUDGED_KEPT_MAX, Judged};
+use crate::remembered::Remembered;
+use crate::uses::{USES_KEPT_MAX, Uses};
 pub use crate::writer::Random;
 use crate::writer::{Instants, Judging, Turn, Writer};
 
@@ -75,8 +80,10 @@ pub(crate) struct Inner {
     pub(crate) blocks: BlockCache,
     /// Up to where old statuses were removed, in units of their sweeps.
     pub(crate) swept: AtomicU64,
-    rights: Mutex<HashMap<(Principal, CollectionId), (Epoch, Rights)>>,
-    pub(crate) uses: Mutex<HashMap<(Principal, LabelId), (Epoch, Uses)>>,
+    rights: Remembered<(Principal, CollectionId), Rights>,
+    pub(crate) uses: Remembered<(Principal, LabelId), Uses>,
+    /// What people were told of the release of labels.
+    pub(crate) judged: Remembered<Asker, Arc<Judged>>,
     /// What guards may act on unseen, by epoch and number of labels judged.
     pub(crate) blinded: Mutex<HashMap<Principal, BlindGrants>>,
     /// Every statement about ties.
@@ -87,6 +94,12 @@ pub(crate) struct Inner {
     pub(crate) matcher: Matcher,
     /// When time last did its work, in microseconds.
     pub(crate) tended: AtomicI64,
+    /// What was heard of guards.
+    pub(crate) guards: Guards,
+    /// When the ledger was last held to its head.
+    pub(crate) checked: LastCheck,
+    /// Where in the ledger to look for who was handed what.
+    pub(crate) spans: Spans,
 }
 
 /// What a principal may do with a collection.
@@ -160,6 +173,7 @@ impl Exchange {
         let is_other = ruling.digest() != programme.digest();
         let registry = Registry::load(snapshot.as_ref(), Arc::new(Policy::new(ruling)?))?;
         let recorded = Recorded::load(snapshot.as_ref(), &registry)?;
+        let guards = Guards::load(snapshot.as_ref())?;
         let log = resume_log(snapshot.as_ref())?;
         if !is_new {
             check_key(snapshot.as_ref(), &signer.verifier().to_string())?;
@@ -185,13 +199,17 @@ impl Exchange {
                 origin,
                 blocks: BlockCache::default(),
                 swept: AtomicU64::new(0),
-                rights: Mutex::default(),
-                uses: Mutex::default(),
+                rights: Remembered::new(RIGHTS_KEPT_MAX),
+                uses: Remembered::new(USES_KEPT_MAX),
+                judged: Remembered::new(JUDGED_KEPT_MAX),
                 blinded: Mutex::default(),
                 recorded,
                 editions: Editions::default(),
                 matcher: Matcher::default(),
                 tended: AtomicI64::new(i64::MIN),
+                guards,
+                checked: LastCheck::default(),
+                spans: Spans::default(),
             }),
         };
         if is_new {
@@ -199,6 +217,8 @@ impl Exchange {
         } else if is_other {
             exchange.put_in_force(programme, "the hub's start")?;
         }
+        exchange.sum_occurrences()?;
+        exchange.check_ledger();
         Ok(exchange)
     }
 
@@ -390,25 +410,16 @@ impl Inner {
     /// What the caller may do with a collection: what the policy allows its principal, narrowed by its credential.
     pub(crate) fn rights(&self, caller: &Caller, collection: CollectionId, registry: &Registry) -> Rights {
         let key = (caller.principal.clone(), collection);
-        let known = self.rights.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
-        let rights = match known {
-            Some((epoch, rights)) if epoch == registry.epoch => rights,
-            Some(_) | None => {
-                let rights =
-                    registry.reader(&caller.principal).map_or_else(Rights::default, |reader| Rights {
-                        read: registry.policy.may_see_collection(reader, &collection),
-                        write: registry.policy.may_publish(reader, &collection).permitted,
-                    });
-                let mut remembered = self.rights.lock().unwrap_or_else(PoisonError::into_inner);
-                if remembered.len() >= RIGHTS_KEPT_MAX {
-                    remembered.clear();
-                }
-                if self.published.registry().epoch == registry.epoch {
-                    remembered.insert(key, (registry.epoch, rights));
-                }
-                rights
+        let rights = self.rights.get(&key, registry.epoch).unwrap_or_else(|| {
+            let rights = registry.reader(&caller.principal).map_or_else(Rights::default, |reader| Rights {
+                read: registry.policy.may_see_collection(reader, &collection),
+                write: registry.policy.may_publish(reader, &collection).permitted,
+            });
+            if self.published.registry().epoch == registry.epoch {
+                self.rights.keep(key, registry.epoch, rights);
             }
-        };
+            rights
+        });
         Rights {
             read: rights.read && caller.covers(Action::Read, &collection),
             write: rights.write && caller.covers(Action::Publish, &collection),

@@ -117,7 +117,7 @@ pub(crate) fn resume_log(snapshot: &dyn Snapshot) -> Result<ledger::Writer, Open
 
 /// The ledger as it was when it had `size` entries: the full tiles as they were kept, and the entries behind them once
 /// more.
-fn log_of(snapshot: &dyn Snapshot, size: u64) -> Result<ledger::Writer, OpenError> {
+pub(crate) fn log_of(snapshot: &dyn Snapshot, size: u64) -> Result<ledger::Writer, OpenError> {
     let full = size - size % u64::from(TILE_WIDTH);
     let mut log = ledger::Writer::resume(full, FullTiles(snapshot))
         .map_err(|error| OpenError::Ledger(error.to_string()))?;

@@ -23,7 +23,7 @@ mod fact;
 mod listing;
 mod tally;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ledger::Body;
@@ -35,8 +35,10 @@ use sha2::{Digest, Sha256};
 use store::{Record, Snapshot, StoreError};
 
 pub use self::days::DayHits;
+use self::days::Sums;
 pub use self::fact::{COUNT_BUCKETS, OCCURRENCE_EXTENSION};
-pub(crate) use self::fact::{Fact, day_of, uuid_of};
+pub(crate) use self::fact::{Countermeasure, Fact, day_of, uuid_of};
+pub(crate) use self::listing::may_look;
 pub use self::listing::{Giving, IndicatorHits, OWN_MAX, OwnObject};
 use self::tally::Tallies;
 pub(crate) use self::tally::note_contribution;
@@ -113,14 +115,18 @@ impl Exchange {
         if facts.is_empty() {
             return Ok(reported);
         }
-        let (inner, caller) = (Arc::clone(&self.inner), caller.clone());
+        let words: BTreeSet<Countermeasure> = facts.iter().map(|(_, fact)| fact.countermeasure).collect();
+        let (inner, by) = (Arc::clone(&self.inner), caller.clone());
         let (mut reported, last) = self.inner.writer.run(Instants::Alone, move |turn| {
-            if !turn.registry.accepts(&caller, turn.now) {
+            if !turn.registry.accepts(&by, turn.now) {
                 return Err(AdminError::Revoked);
             }
-            take(&inner, turn, &caller, &member, &facts, reported)
+            take(&inner, turn, &by, &member, &facts, reported)
         })?;
         reported.refused.sort_by_key(|refused| refused.place);
+        if reported.accepted > 0 {
+            self.inner.guards.reported(caller, words, now);
+        }
         self.inner.wait_until(last);
         Ok(reported)
     }
@@ -170,13 +176,16 @@ fn take(
     }
     let at = turn.instant(0);
     let mut tallies = Tallies::new(snapshot.as_ref());
+    let mut sums = Sums::default();
     let mut digest = Sha256::new();
     for (key, fact) in &fresh {
         tallies.add(turn, member, fact)?;
+        sums.add(fact);
         turn.put_json(FACT, key, fact)?;
         digest.update(serde_json::to_vec(fact).unwrap_or_default());
     }
     tallies.settle(turn, at)?;
+    sums.settle(turn, snapshot.as_ref())?;
     teller.facts = teller.facts.saturating_add(u64::try_from(fresh.len()).unwrap_or(u64::MAX));
     teller.last = at;
     let oldest = day_of(at - fact::AGE_MAX);
@@ -216,6 +225,7 @@ fn sweep(turn: &mut Hand<'_>, snapshot: &dyn Snapshot, now: Timestamp) -> Result
                 turn.write().remove(kind, &record.key)?;
             }
         }
+        turn.write().remove(days::SUM, &day)?;
     }
     turn.put_json(SWEPT, "", &last)
 }

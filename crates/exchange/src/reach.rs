@@ -269,7 +269,7 @@ fn store_some<'m>(
         .into_iter()
         .map(|(label, built)| built.finish(SegmentId { label, commit }, collection, at))
         .collect();
-    turn.write().append(segments)?;
+    turn.append(segments)?;
     for (label, index, copy, body) in placed {
         let position = Position { segment: SegmentId { label, commit }, index };
         turn.write().mark(Mark { position, left: None })?;

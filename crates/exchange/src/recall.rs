@@ -134,9 +134,7 @@ impl Inner {
         let (positions, _) = self.writer.decide(Instants::None, move |turn| -> Result<_, AdminError> {
             Ok(positions_within_reach(turn, &id)?)
         })?;
-        let mut deliveries = Deliveries::default();
-        deliveries.bring_up(self.store.snapshot()?.as_ref(), positions)?;
-        Ok(deliveries)
+        Ok(Deliveries::find(&self.spans, self.store.snapshot()?.as_ref(), positions)?)
     }
 }
 

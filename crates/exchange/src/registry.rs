@@ -81,24 +81,49 @@ fn digest(label: &Label) -> [u8; 32] {
     Sha256::digest(label.canonical()).into()
 }
 
-/// What was already decided while many readers are judged at once. Members that differ in nothing that a policy asks
-/// about get one verdict on a label, unless the label or the policy speaks of members by name.
+/// Who is alike to the policies. Members that differ in nothing that a policy asks about fare alike with every label that
+/// names no member, as long as no policy names one.
+pub(crate) struct Profiles {
+    is_nameless: bool,
+    asks_for_identity: bool,
+}
+
+impl Profiles {
+    pub(crate) fn new(registry: &Registry) -> Self {
+        let is_cedar =
+            |name: &str| std::path::Path::new(name).extension().is_some_and(|extension| extension == "cedar");
+        let files = registry.programme().files().iter().filter(|(name, _)| is_cedar(name));
+        let bare = |text: &[u8]| -> Vec<u8> {
+            text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect()
+        };
+        let texts: Vec<Vec<u8>> = files.map(|(_, text)| bare(text)).collect();
+        let say = |what: &str| texts.iter().any(|text| memchr::memmem::find(text, what.as_bytes()).is_some());
+        Self { is_nameless: !say("Member::\""), asks_for_identity: say("identity") }
+    }
+
+    /// What a principal has in common with all that are like it; nothing, if it has to be judged by itself.
+    pub(crate) fn of(&self, registry: &Registry, principal: &Principal) -> Option<Vec<u8>> {
+        let Principal::Member(member) = principal else { return None };
+        let member = registry.members.get(member).filter(|_| self.is_nameless)?;
+        let identity = member.identity.as_ref().filter(|_| self.asks_for_identity);
+        serde_json::to_vec(&(member.kind, identity, &member.subject, &member.standings)).ok()
+    }
+}
+
+/// Whether a label is the same to everybody who is alike.
+pub(crate) fn names_nobody(label: &Label, principal: &Principal) -> bool {
+    label.audience == Audience::Everyone && label.creator != *principal
+}
+
+/// What was already decided while many readers are judged at once.
 pub(crate) struct Verdicts {
     by_profile: HashMap<Vec<u8>, HashMap<LabelId, bool>>,
-    is_nameless: bool,
+    profiles: Profiles,
 }
 
 impl Verdicts {
     pub(crate) fn new(registry: &Registry) -> Self {
-        let files = registry.programme().files();
-        let names_members = |text: &[u8]| {
-            let bare: Vec<u8> = text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
-            memchr::memmem::find(&bare, b"Member::\"").is_some()
-        };
-        let is_cedar =
-            |name: &str| std::path::Path::new(name).extension().is_some_and(|extension| extension == "cedar");
-        let is_nameless = !files.iter().any(|(name, text)| is_cedar(name) && names_members(text));
-        Self { by_profile: HashMap::new(), is_nameless }
+        Self { by_profile: HashMap::new(), profiles: Profiles::new(registry) }
     }
 
     /// The verdict on a label for a principal, asked of `judge` unless one like it was judged before.
@@ -110,14 +135,10 @@ impl Verdicts {
         label: &Label,
         judge: impl FnOnce() -> bool,
     ) -> bool {
-        let Principal::Member(member) = principal else { return judge() };
-        let Some(member) = registry.members.get(member) else { return judge() };
-        if !self.is_nameless || label.audience != Audience::Everyone || label.creator == *principal {
+        if !names_nobody(label, principal) {
             return judge();
         }
-        let profile =
-            serde_json::to_vec(&(member.kind, &member.identity, &member.subject, &member.standings))
-                .unwrap_or_default();
+        let Some(profile) = self.profiles.of(registry, principal) else { return judge() };
         *self.by_profile.entry(profile).or_default().entry(id).or_insert_with(judge)
     }
 }

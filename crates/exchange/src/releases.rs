@@ -6,16 +6,18 @@
 //! None of it is content.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use model::{Caller, LabelId, Member, MemberId, Principal, Role, Timestamp};
 use programme::{PAP_LEVELS, TLP_LEVELS};
-use release::{Audience, Judge, Label, Reader, Verdict};
+use release::{Audience, Interval, Label, Reader, Verdict};
 use serde::Serialize;
 
 use crate::audit::{Deliveries, Receiver};
 use crate::error::AdminError;
 use crate::exchange::{Exchange, Inner, require};
-use crate::registry::Registry;
+use crate::registry::{Profiles, Registry, names_nobody};
+use crate::uses::Uses;
 
 /// How many labels and how many members one matrix has at most.
 const LABELS_MAX: usize = 200;
@@ -123,36 +125,71 @@ pub struct MemberRelease {
     pub received: Vec<Receiver>,
 }
 
+/// Who asks about a label: a member, or all that are like it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Asker {
+    Alone(Principal, LabelId),
+    Alike(Vec<u8>, LabelId),
+}
+
+/// What the policies say to somebody about a label.
+pub(crate) struct Judged {
+    read: Verdict,
+    uses: Uses,
+}
+
+/// How many such answers are remembered at most: those of a hub with a thousand members that are no two alike, for the labels
+/// of a matrix of hundreds.
+pub(crate) const JUDGED_KEPT_MAX: usize = 262_144;
+
 /// One column of the matrix, ready to be asked.
 struct Column<'r> {
     inner: &'r Inner,
     principal: Principal,
     registry: &'r Registry,
-    judge: Judge<'r>,
-    grants: std::sync::Arc<release::Grants>,
+    member: &'r Member,
+    profile: Option<Vec<u8>>,
+    grants: Arc<release::Grants>,
     now: Timestamp,
 }
 
 impl Column<'_> {
+    fn open(&self, id: LabelId) -> Option<&Interval> {
+        let intervals = self.grants.intervals(id).as_slice();
+        let is_now =
+            |interval: &&Interval| interval.from <= self.now && interval.to.is_none_or(|to| self.now < to);
+        intervals.iter().rev().find(is_now)
+    }
+
     fn cell(&self, id: LabelId, label: &Label) -> ReleaseCell {
-        let label = self.registry.resolved(label);
-        let Verdict { permitted, policies, errors } = self.judge.may_read(&label);
-        let open = self
-            .grants
-            .intervals(id)
-            .as_slice()
-            .iter()
-            .rev()
-            .find(|interval| interval.from <= self.now && interval.to.is_none_or(|to| self.now < to));
+        let judged = self.judged(id, label);
+        let open = self.open(id);
         ReleaseCell {
-            may_read: permitted,
-            policies,
-            errors,
+            may_read: judged.read.permitted,
+            policies: judged.read.policies.clone(),
+            errors: judged.read.errors.clone(),
             is_open: open.is_some(),
             since: open.map(|interval| interval.from),
-            // These are remembered from one page to the next.
-            uses: self.inner.uses(&self.principal, id, self.registry).words().collect(),
+            uses: judged.uses.words().collect(),
         }
+    }
+
+    /// Asked once in an epoch, and once for all that are alike.
+    fn judged(&self, id: LabelId, label: &Label) -> Arc<Judged> {
+        let profile = self.profile.as_ref().filter(|_| names_nobody(label, &self.principal));
+        let asker = match profile {
+            Some(profile) => Asker::Alike(profile.clone(), id),
+            None => Asker::Alone(self.principal.clone(), id),
+        };
+        let epoch = self.registry.epoch;
+        self.inner.judged.get(&asker, epoch).unwrap_or_else(|| {
+            let label = self.registry.resolved(label);
+            let judge = self.registry.policy.judge(Reader::Member(self.member));
+            let judged = Judged { read: judge.may_read(&label), uses: Uses::judged(&judge, &label) };
+            let judged = Arc::new(judged);
+            self.inner.judged.keep(asker, epoch, Arc::clone(&judged));
+            judged
+        })
     }
 }
 
@@ -185,11 +222,17 @@ fn view(registry: &Registry, id: LabelId, label: &Label, created: Timestamp) -> 
 }
 
 impl Exchange {
-    fn column<'r>(&'r self, registry: &'r Registry, member: &'r Member) -> Result<Column<'r>, AdminError> {
+    fn column<'r>(
+        &'r self,
+        registry: &'r Registry,
+        profiles: &Profiles,
+        member: &'r Member,
+    ) -> Result<Column<'r>, AdminError> {
         let principal = Principal::Member(member.id.clone());
         let grants = self.inner.grants_of(&principal, registry)?.grants;
-        let judge = registry.policy.judge(Reader::Member(member));
-        Ok(Column { inner: &self.inner, principal, registry, judge, grants, now: self.inner.clock.now() })
+        let profile = profiles.of(registry, &principal);
+        let now = self.inner.clock.now();
+        Ok(Column { inner: &self.inner, principal, registry, member, profile, grants, now })
     }
 
     /// What the policies make of every label for some members: of one collection, or of all. At most the first 200
@@ -218,10 +261,11 @@ impl Exchange {
             wanted.is_none_or(|wanted| facts.label.collection == wanted).then_some((id, facts))
         });
         let facts: Vec<_> = facts.collect();
+        let profiles = Profiles::new(&registry);
         let mut columns = Vec::new();
         for id in members.iter().take(MEMBERS_MAX) {
             let member = registry.members.get(id).ok_or_else(|| AdminError::NoSuchMember(id.clone()))?;
-            columns.push((member, self.column(&registry, member)?));
+            columns.push((member, self.column(&registry, &profiles, member)?));
         }
         let labels_all = facts.len();
         let rows = &facts[..labels_all.min(LABELS_MAX)];
@@ -277,8 +321,8 @@ impl Exchange {
         }
         let mut received: BTreeMap<String, Vec<Receiver>> = BTreeMap::new();
         if require(caller, crate::audit::AUDITS, "the programme's auditors").is_ok() {
-            let mut deliveries = Deliveries::default();
-            deliveries.bring_up(snapshot.as_ref(), copies.iter().map(store::Copy::position))?;
+            let positions = copies.iter().map(store::Copy::position);
+            let deliveries = Deliveries::find(&self.inner.spans, snapshot.as_ref(), positions)?;
             for receiver in deliveries.receivers(&copies) {
                 received.entry(receiver.member.clone()).or_default().push(receiver);
             }
@@ -289,9 +333,10 @@ impl Exchange {
         }
         let labels: Vec<_> =
             versions.keys().filter_map(|id| Some((*id, registry.labels.facts.get(id.index())?))).collect();
+        let profiles = Profiles::new(&registry);
         let mut members = Vec::new();
         for member in registry.members.values() {
-            let column = self.column(&registry, member)?;
+            let column = self.column(&registry, &profiles, member)?;
             let cells = labels.iter().map(|(id, facts)| (id.number(), column.cell(*id, &facts.label)));
             let by = cells.max_by_key(|(_, cell)| (cell.is_open, cell.may_read));
             members.push(MemberRelease {

@@ -3,15 +3,14 @@
 //! Guards are told with every object, so that an indicator that may only be acted on is shown to nobody, and one that may
 //! not be acted on is only looked at. The rules are asked once for each reader, label and epoch.
 
-use std::sync::PoisonError;
-
 use model::{LabelId, Principal};
+use release::{Judge, Label};
 
 use crate::exchange::Inner;
 use crate::registry::Registry;
 
 /// How many answers are remembered at most.
-const USES_KEPT_MAX: usize = 65_536;
+pub(crate) const USES_KEPT_MAX: usize = 65_536;
 
 /// What a reader may do with objects of one label, beyond having them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,6 +24,15 @@ pub struct Uses {
 }
 
 impl Uses {
+    /// What the policies permit.
+    pub(crate) fn judged(judge: &Judge<'_>, label: &Label) -> Self {
+        Self {
+            enforce: judge.may_enforce(label).permitted,
+            display: judge.may_display(label).permitted,
+            redistribute: judge.may_redistribute(label).permitted,
+        }
+    }
+
     /// The words for what is permitted.
     pub fn words(self) -> impl Iterator<Item = &'static str> {
         let all = [(self.enforce, "enforce"), (self.display, "display"), (self.redistribute, "redistribute")];
@@ -36,28 +44,16 @@ impl Inner {
     /// What the policies permit the principal to do with objects of a label.
     pub(crate) fn uses(&self, principal: &Principal, label: LabelId, registry: &Registry) -> Uses {
         let key = (principal.clone(), label);
-        let known = self.uses.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
-        if let Some((epoch, uses)) = known
-            && epoch == registry.epoch
-        {
+        if let Some(uses) = self.uses.get(&key, registry.epoch) {
             return uses;
         }
         let (Some(reader), Some(known)) = (registry.reader(principal), registry.labels.label(label)) else {
             return Uses::default();
         };
-        let (judge, resolved) = (registry.policy.judge(reader), registry.resolved(known));
-        let uses = Uses {
-            enforce: judge.may_enforce(&resolved).permitted,
-            display: judge.may_display(&resolved).permitted,
-            redistribute: judge.may_redistribute(&resolved).permitted,
-        };
-        let mut remembered = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
-        if remembered.len() >= USES_KEPT_MAX {
-            remembered.clear();
-        }
+        let uses = Uses::judged(&registry.policy.judge(reader), &registry.resolved(known));
         // A label of a transaction in flight may never come to be.
         if self.published.registry().labels.label(label).is_some() {
-            remembered.insert(key, (registry.epoch, uses));
+            self.uses.keep(key, registry.epoch, uses);
         }
         uses
     }

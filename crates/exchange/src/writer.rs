@@ -30,9 +30,10 @@ use ledger::tile::Kind;
 use ledger::{Body, Opening};
 use model::{Clock, Epoch, Principal, Timestamp};
 use release::{Grants, Label};
-use store::{Horizon, Record, Store, StoreError, StoredEntry, Transaction};
+use store::{Horizon, Record, Segment, Store, StoreError, StoredEntry, Transaction};
 
 use crate::error::WriteError;
+use crate::health::note_stored;
 use crate::keeping::{Keeper, When};
 use crate::published::Published;
 use crate::queue::{Next, Priority, Queue};
@@ -70,6 +71,8 @@ pub(crate) struct Turn<'t> {
     random: &'t Random,
     reformed: &'t mut HashMap<Principal, ReaderGrants>,
     writes: usize,
+    /// How many objects were stored.
+    stored: u64,
 }
 
 impl<'t> Turn<'t> {
@@ -82,6 +85,12 @@ impl<'t> Turn<'t> {
     pub(crate) fn write(&mut self) -> &mut (dyn Transaction + 't) {
         self.writes += 1;
         self.tx
+    }
+
+    /// Appends one commit's segments.
+    pub(crate) fn append(&mut self, segments: Vec<Segment>) -> Result<(), StoreError> {
+        self.stored += segments.iter().map(|segment| u64::from(segment.count())).sum::<u64>();
+        self.write().append(segments)
     }
 
     /// Hands out an instant, even, later than every earlier one, with room for `objects` dates behind it.
@@ -433,6 +442,7 @@ impl Loop {
             random: &self.random,
             reformed: &mut reformed,
             writes: 0,
+            stored: 0,
         };
         let (mut failed, mut next, mut is_alone) = (false, Some(first), false);
         while let Some(job) = next {
@@ -459,6 +469,10 @@ impl Loop {
         }
         if nothing_written {
             return Ok(turn.tx.horizon());
+        }
+        if turn.stored > 0 {
+            let objects = turn.stored;
+            note_stored(&mut turn, self.store.snapshot()?.as_ref(), objects)?;
         }
         let horizon = tx.commit()?;
         let mut shared = self.published.shared.write().unwrap_or_else(PoisonError::into_inner);

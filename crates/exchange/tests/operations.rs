@@ -522,3 +522,84 @@ fn nobody_replaces_what_it_cannot_see() {
     let answer = world.exchange.objects(&world.operator, "indicators", &ObjectFilter::default()).unwrap();
     assert!(String::from_utf8(answer.body).unwrap().contains(&own));
 }
+
+/// A member's guard that reports one hit by each countermeasure.
+fn guard_that_reports(world: &World) -> Caller {
+    drop(world.publish("indicators", &[indicator(0, 0, &[]), indicator(1, 0, &[])]));
+    let (member, _) = world.member("Reader", &["open", "programme"]);
+    let issued =
+        world.exchange.issue_credential(&world.operator, credential(Principal::Member(member.id))).unwrap();
+    let record = issued.record;
+    let guard = Caller {
+        principal: record.principal,
+        credential: record.id,
+        actions: record.actions,
+        collections: record.collections,
+    };
+    world.exchange.hear_guard(&guard, "1.0");
+    let fact = |n: u64, countermeasure: &str| {
+        let hour = "2012-03-27T23:00:00.000000Z";
+        serde_json::json!({
+            "type": "sighting", "spec_version": "2.1", "id": format!("sighting--00000000-0000-4000-8000-{n:012x}"),
+            "created": hour, "modified": hour, "first_seen": hour, "last_seen": hour, "count": 5,
+            "sighting_of_ref": indicator_id(n % 2),
+            "extensions": {exchange::OCCURRENCE_EXTENSION: {
+                "extension_type": "property-extension", "countermeasure": countermeasure, "action": "enforced",
+            }},
+        })
+    };
+    let facts = [fact(0, "sinkhole"), fact(1, "sinkhole"), fact(2, "flow")];
+    for facts in [&facts[..2], &facts[1..]] {
+        world.exchange.report_occurrences(&guard, facts).unwrap();
+    }
+    guard
+}
+
+#[test]
+fn what_was_heard_of_a_guard_outlives_a_restart() {
+    let files = testkit::one_person_programme();
+    let mut world = World::over(std::sync::Arc::new(store::MemoryStore::new()), &files, 1);
+    let guard = guard_that_reports(&world);
+    world.exchange.tend_if_due().unwrap();
+    let heard = world.exchange.guards(&world.operator).unwrap()[0].heard;
+    world.pass(Duration::from_hours(30));
+    world.reopen(&files, 2);
+    let guards = world.exchange.guards(&world.operator).unwrap();
+    assert_eq!(guards.len(), 1);
+    assert_eq!((&guards[0].credential, guards[0].version.as_str()), (&guard.credential, "1.0"));
+    assert_eq!((guards[0].heard, guards[0].state), (heard, exchange::GuardState::LeaseOver));
+    assert_eq!(guards[0].reported.keys().copied().collect::<Vec<_>>(), ["flow", "sinkhole"]);
+    world.exchange.hear_guard(&guard, "1.1");
+    let guards = world.exchange.guards(&world.operator).unwrap();
+    assert_eq!((guards[0].state, guards[0].version.as_str()), (exchange::GuardState::Heard, "1.1"));
+    // Without its credential it is forgotten, on the disk too.
+    world.exchange.revoke_credential(&world.operator, &guard.credential).unwrap();
+    assert!(world.exchange.guards(&world.operator).unwrap().is_empty());
+}
+
+#[test]
+fn sums_of_hits_are_those_of_the_facts_in_the_data_of_an_older_build_too() {
+    let files = testkit::one_person_programme();
+    let mut world = World::over(std::sync::Arc::new(store::MemoryStore::new()), &files, 1);
+    guard_that_reports(&world);
+    let told = |world: &World| {
+        let days = world.exchange.hits_by_day(&world.operator).unwrap();
+        let top = world.exchange.top_hits(&world.operator, 10).unwrap();
+        (days, top)
+    };
+    let (days, top) = told(&world);
+    let said: Vec<_> =
+        days.iter().map(|day| (day.countermeasure, day.facts, day.count, day.enforced)).collect();
+    assert_eq!(said, [("sinkhole", 2, 10, 10), ("flow", 1, 5, 5)]);
+    let said: Vec<_> = top.iter().map(|one| (one.object.clone(), one.count)).collect();
+    assert_eq!(said, [(indicator_id(0), 10), (indicator_id(1), 5)], "the most hits first, each once");
+    let mut transaction = world.store.begin().unwrap();
+    for kind in ["occurrence-sum", "occurrence-rank", "occurrence-summed"] {
+        for record in world.store.snapshot().unwrap().list(kind, "").unwrap() {
+            transaction.remove(kind, &record.key).unwrap();
+        }
+    }
+    transaction.commit().unwrap();
+    world.reopen(&files, 2);
+    assert_eq!(told(&world), (days, top));
+}

@@ -134,6 +134,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
     plain(Access::Caller, "/api/alerts", || get(api::vetting::alerts::get)),
     plain(Access::Caller, "/api/webhooks", || get(api::webhooks::get)),
     plain(Access::Caller, "/api/occurrences", || get(api::occurrences::list).post(api::occurrences::post)),
+    plain(Access::Caller, "/api/guards", || get(api::guards::list)),
     plain(Access::Caller, "/api/me/occurrences", || get(api::occurrences::own)),
     plain(Access::Caller, "/api/false-positives", || {
         get(api::false_positives::list).post(api::false_positives::report)

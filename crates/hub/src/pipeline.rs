@@ -14,8 +14,8 @@ use axum::response::{IntoResponse as _, Response};
 use exchange::Attempt;
 use hyper::header::{
     ACCEPT, ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_SECURITY_POLICY,
-    CONTENT_TYPE, HeaderName, REFERRER_POLICY, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE,
-    X_CONTENT_TYPE_OPTIONS,
+    CONTENT_TYPE, HeaderName, REFERRER_POLICY, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, USER_AGENT,
+    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::http::HeaderValue;
 use hyper::http::request::Parts;
@@ -74,6 +74,9 @@ pub(crate) async fn run(
     let (caller, mut response) = match admitted {
         Ok(caller) => {
             if let Some(caller) = &caller {
+                if let Some(version) = guard_version(request.headers()) {
+                    hub.exchange.hear_guard(caller, version);
+                }
                 request.extensions_mut().insert(Authenticated(Arc::clone(caller)));
             }
             (caller, next.run(request).await)
@@ -123,6 +126,11 @@ async fn admit(
         taxii::accepts(accept)?;
     }
     Ok(caller)
+}
+
+/// The version of the guard that asks, if it is one by its own word.
+fn guard_version(headers: &HeaderMap) -> Option<&str> {
+    headers.get(USER_AGENT)?.to_str().ok()?.strip_prefix("ringfence-guard/")
 }
 
 fn not_authenticated() -> Refusal {

@@ -3,7 +3,7 @@
 //! The hub knows of a hit that a member's guard met an indicator in some hour, about how often, and nothing of whom. What
 //! it shows here is for the programme's people; members see the published numbers of their own contributions.
 
-mod chart;
+mod tables;
 
 use std::collections::BTreeMap;
 
@@ -11,27 +11,28 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Redirect};
 use exchange::{
-    AdminError, DayHits, Exchange, FALSE_POSITIVES_MAX, FalsePositive, Giving, IndicatorHits, OWN_MAX,
-    State as Doubt,
+    AdminError, DayHits, Exchange, FALSE_POSITIVES_MAX, FalsePositive, Giving, GuardState, GuardView,
+    IndicatorHits, OWN_MAX, State as Doubt,
 };
 use http::StatusCode;
-use model::{Action, Caller, MemberId, Role};
-use serde_json::json;
+use model::{Action, Caller, MemberId, Role, Timestamp};
 
+use self::tables::{days_table, doubts_table, guards_table, indicators_table, members_table};
 use crate::asked::{Asked, Posted};
+use crate::chart::{self, Bars, Counts, Size};
 use crate::console::Console;
-use crate::export::Table;
 use crate::frame::Frame;
-use crate::pages::members::everybody;
 use crate::pages::portal::feed::doubt;
 use crate::pipeline::refused;
 use crate::problem::{Answer, Problem, page};
 use crate::query::encode;
 use crate::svg::Picture;
-use crate::words::moment;
+use crate::words::{count, moment, thousands};
 
-/// How many lines each table of the page has; its file has all.
+/// How many lines each table of the page has; its file has more.
 const ROWS_MAX: usize = 50;
+/// How many members are read at once.
+const READ_AT_ONCE: usize = 1_000;
 
 #[derive(Template)]
 #[template(path = "hits.html")]
@@ -40,12 +41,13 @@ struct HitsPage {
     /// Whether the caller may not see numbers.
     is_closed: bool,
     picture: Option<Picture>,
-    days: Vec<DayHits>,
-    is_cut_short: bool,
+    days: Vec<DayRow>,
+    guards: Vec<GuardRow>,
+    guards_words: String,
+    guards_more: usize,
     members: Vec<MemberRow>,
     members_more: usize,
-    indicators: Vec<IndicatorHits>,
-    indicators_more: usize,
+    indicators: Vec<IndicatorRow>,
     doubts: Vec<DoubtRow>,
     doubts_more: usize,
     may_decide: bool,
@@ -57,23 +59,54 @@ struct HitsPage {
 /// Where the tables' files are.
 struct Files {
     days: (String, String),
+    guards: (String, String),
     members: (String, String),
     indicators: (String, String),
     doubts: (String, String),
 }
 
+struct DayRow {
+    day: String,
+    countermeasure: &'static str,
+    facts: String,
+    count: String,
+    enforced: String,
+}
+
+struct GuardRow {
+    member: MemberId,
+    name: String,
+    login: String,
+    version: String,
+    class: &'static str,
+    word: &'static str,
+    heard: String,
+    lease: String,
+    reported: Vec<String>,
+}
+
 struct MemberRow {
     id: MemberId,
     name: String,
-    contributed: u64,
-    hit: u64,
-    facts: u64,
+    contributed: String,
+    hit: String,
+    facts: String,
     last: String,
-    guard: (&'static str, &'static str),
+}
+
+struct IndicatorRow {
+    object: String,
+    href: String,
+    members: usize,
+    facts: String,
+    count: String,
+    last_day: String,
+    published_days: u64,
 }
 
 struct DoubtRow {
     object: String,
+    href: String,
     action: String,
     class: &'static str,
     word: &'static str,
@@ -84,10 +117,14 @@ struct DoubtRow {
     may_dismiss: bool,
 }
 
-/// Days, whether there were too many facts to count all, who gives and takes, and what hit.
-type Numbers = (Vec<DayHits>, bool, Vec<Giving>, Vec<IndicatorHits>);
+/// What only some may see.
+struct Numbers {
+    days: Vec<DayHits>,
+    guards: Vec<GuardView>,
+    giving: Vec<Giving>,
+    indicators: Vec<IndicatorHits>,
+}
 
-#[derive(Default)]
 struct Found {
     numbers: Option<Numbers>,
     doubts: Vec<FalsePositive>,
@@ -97,85 +134,113 @@ struct Found {
 /// Answers `GET /hits`.
 pub(crate) async fn get(State(console): State<Console>, asked: Asked) -> Answer {
     let caller = asked.caller();
-    let found = console.read(move |exchange| gather(exchange, &caller)).await?;
-    let is_closed = found.numbers.is_none();
-    let (days, is_cut_short, giving, mut indicators) = found.numbers.unwrap_or_default();
-    indicators.sort_by(|a, b| (b.count, &a.object).cmp(&(a.count, &b.object)));
-    let mut doubts = found.doubts;
-    // What nobody decided on stands first.
-    doubts.sort_by_key(|one| (one.state != Doubt::Reported, one.object.clone()));
-    if let Some(format) = asked.format()? {
-        let closed = || Problem::forbidden("this is for an operator, an officer or an overseer");
-        let name = asked.query.get("table").unwrap_or("days");
-        let table = match name {
-            "doubts" => doubts_table(&doubts),
-            "days" | "members" | "indicators" if is_closed => return Err(closed()),
-            "days" => days_table(&days),
-            "members" => members_table(&giving, &found.names),
-            "indicators" => indicators_table(&indicators),
-            _ => return Err(Problem::bad_request("`table` is days, members, indicators or doubts")),
-        };
-        return table.answer(format, &format!("hits-{name}"));
+    let format = asked.format()?;
+    // A page has a part of what its files have.
+    let most = if format.is_some() { OWN_MAX } else { ROWS_MAX };
+    let found = console.read(move |exchange| gather(exchange, &caller, most)).await?;
+    let Some(format) = format else { return page(&view(&console, &asked, found)) };
+    let name = asked.query.get("table").unwrap_or("days");
+    let closed = || Problem::forbidden("this is for an operator, an officer or an overseer");
+    if name == "doubts" {
+        return doubts_table(&found.doubts).answer(format, "hits-doubts");
     }
+    let table = match (name, found.numbers) {
+        ("days" | "guards" | "members" | "indicators", None) => return Err(closed()),
+        ("days", Some(numbers)) => days_table(&numbers.days),
+        ("guards", Some(numbers)) => guards_table(&numbers.guards),
+        ("members", Some(numbers)) => members_table(&numbers.giving, &found.names),
+        ("indicators", Some(numbers)) => indicators_table(&numbers.indicators),
+        (_, _) => {
+            return Err(Problem::bad_request("`table` is days, guards, members, indicators or doubts"));
+        }
+    };
+    table.answer(format, &format!("hits-{name}"))
+}
+
+fn view(console: &Console, asked: &Asked, found: Found) -> HitsPage {
+    let is_closed = found.numbers.is_none();
+    let nothing = || Numbers { days: vec![], guards: vec![], giving: vec![], indicators: vec![] };
+    let Numbers { days, guards, giving, indicators } = found.numbers.unwrap_or_else(nothing);
     let programme = console.exchange.programme();
-    let guard = &programme.settings().guard;
-    let lease = std::time::Duration::from_hours(u64::from(guard.lease_hours));
+    let settings = &programme.settings().guard;
     let may_decide = decides(&asked.caller());
     let files = |name: &str| {
         let query = asked.query.with("table", Some(name));
         let link = |format: &str| query.with("format", Some(format)).link(&asked.path);
         (link("csv"), link("json"))
     };
-    let member = |one: &Giving| MemberRow {
-        name: found.names.get(&one.member).cloned().unwrap_or_default(),
-        id: one.member.clone(),
-        contributed: one.contributed,
-        hit: one.hit,
-        facts: one.facts,
-        last: one.last.map(moment).unwrap_or_default(),
-        guard: match one.last {
-            None => ("applicant", "never reported"),
-            Some(last) if asked.now.since(last) <= lease => ("listed", "reported within a lease"),
-            Some(_) => ("review", "silent for longer than a lease"),
-        },
-    };
-    page(&HitsPage {
+    HitsPage {
         is_closed,
-        picture: (!days.is_empty()).then(|| chart::draw(&days, asked.now)),
-        days,
-        is_cut_short,
-        members: giving.iter().take(ROWS_MAX).map(member).collect(),
+        picture: (!days.is_empty()).then(|| drawn(&days, asked.now, Size::Large)),
+        days: days.iter().map(day_row).collect(),
+        guards_words: states(&guards),
+        guards_more: guards.len().saturating_sub(ROWS_MAX),
+        guards: guards.iter().take(ROWS_MAX).map(guard_row).collect(),
+        members: giving.iter().take(ROWS_MAX).map(|one| member_row(one, &found.names)).collect(),
         members_more: giving.len().saturating_sub(ROWS_MAX),
-        indicators_more: indicators.len().saturating_sub(ROWS_MAX),
-        indicators: indicators.into_iter().take(ROWS_MAX).collect(),
-        doubts_more: doubts.len().saturating_sub(ROWS_MAX),
-        doubts: doubts.iter().take(ROWS_MAX).map(|one| doubt_row(one, may_decide)).collect(),
+        indicators: indicators.iter().map(indicator_row).collect(),
+        doubts_more: found.doubts.len().saturating_sub(ROWS_MAX),
+        doubts: found.doubts.iter().take(ROWS_MAX).map(|one| doubt_row(one, may_decide)).collect(),
         may_decide,
-        lease_hours: guard.lease_hours,
-        least: guard.occurrence_members_min,
+        lease_hours: settings.lease_hours,
+        least: settings.occurrence_members_min,
         here: Files {
             days: files("days"),
+            guards: files("guards"),
             members: files("members"),
             indicators: files("indicators"),
             doubts: files("doubts"),
         },
         frame: asked.frame("Hits"),
-    })
+    }
 }
 
-fn gather(exchange: &Exchange, caller: &Caller) -> Result<Found, Problem> {
-    let mut found = Found { doubts: doubts(exchange, caller)?, ..Found::default() };
-    for (member, _) in everybody(exchange, caller)? {
-        found.names.insert(member.id, member.name);
-    }
-    found.numbers = match exchange.hits_by_day(caller) {
+/// The hits of the last days as bars.
+pub(crate) fn drawn(days: &[DayHits], now: Timestamp, size: Size) -> Picture {
+    let bars = Bars {
+        id: "hits-chart",
+        title: "Hits on each day, by countermeasure",
+        what: "hits",
+        parts: &["sinkhole", "quarantine", "flow"],
+        is_at_least: true,
+        size,
+    };
+    let counts: Counts<'_> =
+        days.iter().map(|one| ((one.day.as_str(), one.countermeasure), one.count)).collect();
+    chart::draw(&bars, &counts, now)
+}
+
+fn gather(exchange: &Exchange, caller: &Caller, most: usize) -> Result<Found, Problem> {
+    let mut doubts = doubts(exchange, caller)?;
+    // What nobody decided on stands first.
+    doubts.sort_by_key(|one| (one.state != Doubt::Reported, one.object.clone()));
+    let mut names = BTreeMap::new();
+    let numbers = match exchange.hits_by_day(caller) {
         Err(AdminError::Forbidden { .. }) => None,
         days => {
-            let (days, is_cut_short) = days?;
-            Some((days, is_cut_short, giving(exchange, caller)?, indicators(exchange, caller)?))
+            names = names_of(exchange, caller)?;
+            Some(Numbers {
+                days: days?,
+                guards: exchange.guards(caller)?,
+                giving: giving(exchange, caller)?,
+                indicators: exchange.top_hits(caller, most)?,
+            })
         }
     };
-    Ok(found)
+    Ok(Found { numbers, doubts, names })
+}
+
+fn names_of(exchange: &Exchange, caller: &Caller) -> Result<BTreeMap<MemberId, String>, Problem> {
+    let mut names = BTreeMap::new();
+    loop {
+        let after = names.last_key_value().map(|(id, _): (&MemberId, &String)| id.clone());
+        let some = exchange.members(caller, after.as_ref(), READ_AT_ONCE)?;
+        let is_last = some.len() < READ_AT_ONCE;
+        names.extend(some.into_iter().map(|member| (member.id, member.name)));
+        if is_last {
+            return Ok(names);
+        }
+    }
 }
 
 fn doubts(exchange: &Exchange, caller: &Caller) -> Result<Vec<FalsePositive>, Problem> {
@@ -191,6 +256,7 @@ fn doubts(exchange: &Exchange, caller: &Caller) -> Result<Vec<FalsePositive>, Pr
     }
 }
 
+/// Everybody, those first who give and report most.
 fn giving(exchange: &Exchange, caller: &Caller) -> Result<Vec<Giving>, Problem> {
     let mut all: Vec<Giving> = Vec::new();
     loop {
@@ -199,14 +265,72 @@ fn giving(exchange: &Exchange, caller: &Caller) -> Result<Vec<Giving>, Problem> 
         let is_last = some.len() < OWN_MAX;
         all.extend(some);
         if is_last {
-            return Ok(all);
+            break;
         }
+    }
+    let rank = |one: &Giving| (one.hit, one.contributed, one.facts);
+    all.sort_by(|a, b| rank(b).cmp(&rank(a)).then_with(|| a.member.cmp(&b.member)));
+    Ok(all)
+}
+
+fn day_row(one: &DayHits) -> DayRow {
+    DayRow {
+        day: one.day.clone(),
+        countermeasure: one.countermeasure,
+        facts: thousands(one.facts),
+        count: thousands(one.count),
+        enforced: thousands(one.enforced),
     }
 }
 
-/// Those that one answer of the exchange has: more are for the API.
-fn indicators(exchange: &Exchange, caller: &Caller) -> Result<Vec<IndicatorHits>, Problem> {
-    Ok(exchange.indicator_hits(caller, "", OWN_MAX)?)
+/// How many guards stand how.
+fn states(guards: &[GuardView]) -> String {
+    let of = |state: GuardState| guards.iter().filter(|guard| guard.state == state).count();
+    let (heard, silent, over) = (of(GuardState::Heard), of(GuardState::Silent), of(GuardState::LeaseOver));
+    format!("{} heard now, {silent} silent, {over} over.", count(heard, "guard is", "guards are"))
+}
+
+fn guard_row(one: &GuardView) -> GuardRow {
+    let (class, word) = match one.state {
+        GuardState::Heard => ("listed", "heard"),
+        GuardState::Silent => ("review", "silent"),
+        GuardState::LeaseOver => ("suspended", "lease over"),
+    };
+    let until = moment(one.lease_until);
+    GuardRow {
+        member: one.member.clone(),
+        name: one.name.clone(),
+        login: one.login.clone(),
+        version: one.version.clone(),
+        class,
+        word,
+        heard: moment(one.heard),
+        lease: if one.state == GuardState::LeaseOver { format!("ended {until}") } else { until },
+        reported: one.reported.iter().map(|(word, at)| format!("{word}, last {}", moment(*at))).collect(),
+    }
+}
+
+fn member_row(one: &Giving, names: &BTreeMap<MemberId, String>) -> MemberRow {
+    MemberRow {
+        name: names.get(&one.member).cloned().unwrap_or_default(),
+        id: one.member.clone(),
+        contributed: thousands(one.contributed),
+        hit: thousands(one.hit),
+        facts: thousands(one.facts),
+        last: one.last.map(moment).unwrap_or_default(),
+    }
+}
+
+fn indicator_row(one: &IndicatorHits) -> IndicatorRow {
+    IndicatorRow {
+        object: one.object.clone(),
+        href: format!("/content/{}", encode(&one.object)),
+        members: one.members,
+        facts: thousands(one.facts),
+        count: thousands(one.count),
+        last_day: one.last_day.clone(),
+        published_days: one.published_days,
+    }
 }
 
 fn doubt_row(one: &FalsePositive, may_decide: bool) -> DoubtRow {
@@ -214,6 +338,7 @@ fn doubt_row(one: &FalsePositive, may_decide: bool) -> DoubtRow {
     let settled = one.decided.as_ref();
     DoubtRow {
         object: one.object.clone(),
+        href: format!("/content/{}", encode(&one.object)),
         action: format!("/hits/false-positives/{}", encode(&one.object)),
         class,
         word,
@@ -233,85 +358,6 @@ fn doubt_row(one: &FalsePositive, may_decide: bool) -> DoubtRow {
 fn decides(caller: &Caller) -> bool {
     caller.actions.contains(&Action::Administer)
         && matches!(caller.role(), Some(Role::Operator | Role::Officer | Role::Reviewer))
-}
-
-fn days_table(days: &[DayHits]) -> Table {
-    let mut table = Table::new(&["day", "countermeasure", "facts", "hits_at_least", "of_these_enforced"]);
-    let row = |one: &DayHits| {
-        vec![
-            json!(one.day),
-            json!(one.countermeasure),
-            json!(one.facts),
-            json!(one.count),
-            json!(one.enforced),
-        ]
-    };
-    table.rows = days.iter().map(row).collect();
-    table
-}
-
-fn members_table(giving: &[Giving], names: &BTreeMap<MemberId, String>) -> Table {
-    let mut table =
-        Table::new(&["member", "name", "contributed", "of_these_hit", "facts_reported", "last_report"]);
-    let row = |one: &Giving| {
-        let name = names.get(&one.member);
-        vec![
-            json!(one.member),
-            json!(name),
-            json!(one.contributed),
-            json!(one.hit),
-            json!(one.facts),
-            json!(one.last),
-        ]
-    };
-    table.rows = giving.iter().map(row).collect();
-    table
-}
-
-fn indicators_table(indicators: &[IndicatorHits]) -> Table {
-    let mut table =
-        Table::new(&["indicator", "members", "facts", "hits_at_least", "last_day", "days_published"]);
-    let row = |one: &IndicatorHits| {
-        vec![
-            json!(one.object),
-            json!(one.members),
-            json!(one.facts),
-            json!(one.count),
-            json!(one.last_day),
-            json!(one.published_days),
-        ]
-    };
-    table.rows = indicators.iter().map(row).collect();
-    table
-}
-
-fn doubts_table(doubts: &[FalsePositive]) -> Table {
-    let mut table = Table::new(&[
-        "object",
-        "state",
-        "members",
-        "people",
-        "reasons",
-        "decided_at",
-        "decided_by",
-        "decision",
-    ]);
-    let row = |one: &FalsePositive| {
-        let reasons: Vec<&str> = one.reports.iter().map(|report| report.reason.as_str()).collect();
-        let decided = one.decided.as_ref();
-        vec![
-            json!(one.object),
-            json!(one.state),
-            json!(one.members),
-            json!(one.people),
-            json!(reasons.join("; ")),
-            json!(decided.map(|decided| decided.at)),
-            json!(decided.map(|decided| &decided.by)),
-            json!(decided.map(|decided| &decided.reason)),
-        ]
-    };
-    table.rows = doubts.iter().map(row).collect();
-    table
 }
 
 /// Takes `POST /hits/false-positives/{object}`: confirms what is doubted, or dismisses it.

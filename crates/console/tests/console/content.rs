@@ -102,6 +102,48 @@ async fn an_object_tells_who_can_have_it_who_received_it_and_why_not_the_others(
     }
 }
 
+#[tokio::test]
+async fn who_is_alike_fares_alike_and_who_is_named_does_not() {
+    let face = Face::new();
+    let members: Vec<_> =
+        (0..12).map(|n| face.world.member(&format!("Member {n:02}"), &["programme"])).collect();
+    let (named, _) = &members[3];
+    let only = exchange::PublishOptions { audience: Some([named.id.clone()].into()), ..Default::default() };
+    let object = testkit::envelope(&[indicator(1, 0, &[])]);
+    face.world.exchange.publish(&face.world.operator, "indicators", object, only).unwrap();
+    assert_eq!(face.world.publish("indicators", &[indicator(2, 0, &[])]).stored, 1);
+    let (one, all) = (format!("/content/{}", indicator_id(1)), format!("/content/{}", indicator_id(2)));
+    let mut me = face.role(Role::Overseer).await;
+    let rows = async |me: &mut crate::Browser, path: &str| {
+        let rows = face.get(me, &format!("{path}?format=json")).await.expect(200);
+        let rows: Vec<serde_json::Value> = serde_json::from_str(&rows.body).unwrap();
+        let can = rows.iter().filter(|row| row["can_have_it"] == true).map(|row| row["name"].to_string());
+        can.collect::<Vec<_>>()
+    };
+    // Asked twice: the second time it is remembered.
+    for _ in 0..2 {
+        assert_eq!(rows(&mut me, &one).await, ["\"Member 03\""]);
+        assert_eq!(rows(&mut me, &all).await.len(), 12);
+    }
+    let page = face.get(&mut me, &one).await.expect(200);
+    assert!(page.text().contains("11 of them"), "{}", page.text());
+    let shown = face.get(&mut me, &format!("{one}?whom=can")).await.expect(200);
+    assert!(shown.text().contains("1 of 12 found, 1 to 1 shown"), "{}", shown.text());
+    shown.has(&["Member 03"]).lacks(&["Member 04"]);
+    face.get(&mut me, &format!("{all}?q=member+07"))
+        .await
+        .expect(200)
+        .has(&["Member 07"])
+        .lacks(&["Member 08"]);
+    // What is remembered ends with the epoch.
+    let (tier, reason) = (testkit::tier("programme"), "it left");
+    let gone = &members[5].0.id;
+    let removed = model::Standing::Removed;
+    face.world.exchange.set_standing(&face.world.operator, gone, &tier, removed, reason).unwrap();
+    let left = rows(&mut me, &all).await;
+    assert!(left.len() == 11 && !left.contains(&"\"Member 05\"".to_owned()), "{left:?}");
+}
+
 fn default_search() -> exchange::ContentSearch {
     exchange::ContentSearch::default()
 }

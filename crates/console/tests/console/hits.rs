@@ -1,6 +1,8 @@
 //! Hits, giving and taking, and false positives.
 
-use model::Role;
+use std::time::Duration;
+
+use model::{Action, Caller, Principal, Role};
 use serde_json::{Value, json};
 
 use crate::Face;
@@ -43,7 +45,7 @@ async fn hits_are_shown_over_time_and_by_member_and_indicator() {
             "<svg",
             "sinkhole, at least 20",
             "quarantine, at least 10",
-            "reported within a lease",
+            "No guard has asked this hub",
             &object,
         ]);
     }
@@ -54,7 +56,7 @@ async fn hits_are_shown_over_time_and_by_member_and_indicator() {
         .iter()
         .map(|day| (day["countermeasure"].as_str().unwrap(), day["hits_at_least"].as_u64()))
         .collect();
-    assert_eq!(found, [("quarantine", Some(10)), ("sinkhole", Some(20))]);
+    assert_eq!(found, [("sinkhole", Some(20)), ("quarantine", Some(10))]);
     let members = rows(&face.get(&mut me, "/hits?table=members&format=json").await.expect(200).body);
     assert!(members.iter().any(|row| row["name"] == "Alpha" && row["facts_reported"] == 1), "{members:?}");
     let indicators = rows(&face.get(&mut me, "/hits?table=indicators&format=json").await.expect(200).body);
@@ -67,6 +69,61 @@ async fn hits_are_shown_over_time_and_by_member_and_indicator() {
         .has(&["for an operator, an officer or an overseer", &object])
         .lacks(&["<svg"]);
     face.get(&mut reviewer, "/hits?format=csv").await.expect(403);
+}
+
+/// A member's guard, as the hub knows it by its credential.
+fn guard(face: &Face, name: &str) -> Caller {
+    let (member, _) = face.world.member(name, &["open"]);
+    let principal = Principal::Member(member.id);
+    let (credential, _) = face.credential(principal.clone(), None);
+    Caller { principal, credential, actions: [Action::Read].into(), collections: None }
+}
+
+#[tokio::test]
+async fn guards_are_shown_with_their_state_and_lease() {
+    let face = Face::new();
+    drop(face.world.publish("open", &[testkit::indicator(1, 1, &[])]));
+    let (alpha, beta) = (guard(&face, "Alpha <b>"), guard(&face, "Beta"));
+    face.world.exchange.hear_guard(&alpha, "1.2.3");
+    face.world.exchange.hear_guard(&face.world.operator, "1.2.3");
+    let hour = format!("{}:00:00Z", face.world.exchange.now().to_string().get(..13).unwrap());
+    let sighting = json!({
+        "type": "sighting", "spec_version": "2.1", "id": "sighting--00000000-0000-4000-8000-000000000001",
+        "created": hour, "modified": hour, "first_seen": hour, "last_seen": hour, "count": 10,
+        "sighting_of_ref": testkit::indicator_id(1),
+        "extensions": { exchange::OCCURRENCE_EXTENSION: {
+            "extension_type": "property-extension", "countermeasure": "flow", "action": "monitored",
+        }},
+    });
+    face.world.exchange.report_occurrences(&alpha, &[sighting]).unwrap();
+    let states = async || {
+        let mut me = face.role(Role::Overseer).await;
+        let rows = face.get(&mut me, "/hits?table=guards&format=json").await.expect(200);
+        let rows: Vec<Value> = serde_json::from_str(&rows.body).unwrap();
+        let state = |row: &Value| (row["name"].as_str().unwrap().to_owned(), row["state"].clone());
+        rows.iter().map(state).collect::<Vec<_>>()
+    };
+    let said = |name: &str, state: &str| (name.to_owned(), json!(state));
+    assert_eq!(states().await, [said("Alpha <b>", "heard")], "the operator is no guard");
+    let mut me = face.role(Role::Officer).await;
+    let page = face.get(&mut me, "/hits").await.expect(200).lacks(&["<b>", "No guard has asked"]);
+    let text = page.text();
+    for part in ["1 guard is heard now", "2012-03-29 00:00 UTC", "flow, last 2012-03-28 00:00 UTC", "1.2.3"] {
+        assert!(text.contains(part), "`{part}`: {text}");
+    }
+    face.world.pass(Duration::from_mins(6));
+    face.world.exchange.hear_guard(&beta, "1.2.3");
+    assert_eq!(states().await, [said("Alpha <b>", "silent"), said("Beta", "heard")]);
+    face.world.pass(Duration::from_hours(24) - Duration::from_mins(6));
+    assert_eq!(states().await, [said("Alpha <b>", "lease-over"), said("Beta", "silent")]);
+    let mut me = face.role(Role::Officer).await;
+    let text = face.get(&mut me, "/").await.expect(200).text();
+    assert!(text.contains("1 lease over, 1 silent"), "{text}");
+    face.world.exchange.revoke_credential(&face.world.operator, &alpha.credential).unwrap();
+    assert_eq!(states().await, [said("Beta", "silent")], "without a credential it is no guard");
+    let mut reviewer = face.role(Role::Reviewer).await;
+    face.get(&mut reviewer, "/hits").await.expect(200).lacks(&["Beta"]);
+    face.get(&mut reviewer, "/hits?table=guards&format=csv").await.expect(403);
 }
 
 #[tokio::test]

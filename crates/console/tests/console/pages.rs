@@ -1,5 +1,6 @@
 //! What the pages show: Today and the list of members.
 
+use exchange::PublishOptions;
 use model::Role;
 
 use crate::Face;
@@ -97,6 +98,38 @@ async fn what_is_new_since_the_last_visit_is_marked_once() {
     face.get(&mut me, "/").await.expect(200).lacks(&["new since you were here"]);
     let rows = face.get(&mut me, "/?format=json").await.expect(200);
     assert!(rows.body.contains("Agree: removed on open"), "{}", rows.body);
+}
+
+#[tokio::test]
+async fn today_tells_what_waits_how_much_comes_and_whether_all_is_well() {
+    let face = Face::new();
+    let mut me = face.role(Role::Operator).await;
+    let empty = face.get(&mut me, "/").await.expect(200);
+    let empty = empty
+        .has(&["Nothing waits for anybody", "Nothing was stored", "Nobody reported a hit"])
+        .lacks(&["<svg"]);
+    assert!(empty.text().contains("Ledger whole"), "{}", empty.text());
+
+    assert_eq!(face.world.publish("open", &[testkit::indicator(1, 1, &[])]).stored, 1);
+    let (_, alpha) = face.world.member("Alpha", &["open", "programme"]);
+    let submitted = testkit::envelope(&[testkit::indicator(2, 1, &[]), testkit::indicator(3, 1, &[])]);
+    face.world.exchange.publish(&alpha, "submissions", submitted, PublishOptions::default()).unwrap();
+    face.world.exchange.report_false_positive(&alpha, &testkit::indicator_id(1), "our own").unwrap();
+    let page = face.get(&mut me, "/").await.expect(200);
+    let text = page.text();
+    page.has(&["<svg", "2012-03-28: stored, 3", "href=\"/content?collection=submissions\""]);
+    for part in ["1 doubt", "Decide whether it is a false positive: 1 says so", "submissions: 2 objects"] {
+        assert!(text.contains(part), "`{part}`: {text}");
+    }
+    // The same count is on the next day's page, on its day.
+    face.world.pass(std::time::Duration::from_hours(24));
+    assert_eq!(face.world.publish("open", &[testkit::indicator(4, 1, &[])]).stored, 1);
+    let mut me = face.role(Role::Reviewer).await;
+    let page = face.get(&mut me, "/").await.expect(200);
+    page.has(&["2012-03-28: stored, 3", "2012-03-29: stored, 1"]).lacks(&["Nobody reported a hit"]);
+    let rows = face.get(&mut me, "/?format=json").await.expect(200);
+    let rows: Vec<serde_json::Value> = serde_json::from_str(&rows.body).unwrap();
+    assert_eq!((rows.len(), rows[0]["kind"].as_str()), (1, Some("doubt")));
 }
 
 #[tokio::test]

@@ -1,16 +1,18 @@
 //! Who was handed what, by the ledger, for a few objects.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
 
 use ledger::entry::{Disclosure, Resource};
 use store::{Copy, Position, Snapshot, StoreError};
 
-use super::{Receiver, each_disclosure, is_whole};
+use super::{Receiver, Spans, each_disclosure, is_whole};
 use crate::read::segment_number;
 
 /// Who was handed some copies, by the ledger.
 ///
-/// The ledger is long, so it is read once for all copies, and read on from where it was read to.
+/// The ledger is long, so it is read once for all copies, by its spans where these are known, and read on from where it was
+/// read to.
 #[derive(Debug, Default)]
 pub(crate) struct Deliveries {
     /// How many entries were read.
@@ -30,7 +32,40 @@ struct Delivery {
     credentials: BTreeSet<String>,
 }
 
+/// Copies by the number of their segment.
+type Segments = HashMap<u64, Vec<Position>>;
+
+fn by_segment(positions: &BTreeSet<Position>) -> Segments {
+    let mut segments = Segments::new();
+    for position in positions {
+        segments.entry(segment_number(position.segment)).or_default().push(*position);
+    }
+    segments
+}
+
 impl Deliveries {
+    /// What the ledger says of these copies.
+    pub(crate) fn find(
+        spans: &Spans,
+        snapshot: &dyn Snapshot,
+        positions: impl IntoIterator<Item = Position>,
+    ) -> Result<Self, StoreError> {
+        let positions: BTreeSet<Position> = positions.into_iter().collect();
+        let copies = positions.iter().map(|position| (*position, BTreeMap::new())).collect();
+        let mut found = Self { read: 0, copies };
+        let segments = by_segment(&positions);
+        let numbers = positions.iter().map(|position| segment_number(position.segment));
+        let (entries, read) = spans.of(snapshot, numbers)?;
+        for run in runs(&entries) {
+            each_disclosure(snapshot, run, |index, disclosure| {
+                found.note(&segments, index, &disclosure);
+                Ok(())
+            })?;
+        }
+        found.read = found.scan(snapshot, read, &positions)?;
+        Ok(found)
+    }
+
     /// Reads what the ledger says of these copies that is not known yet.
     pub(crate) fn bring_up(
         &mut self,
@@ -56,26 +91,27 @@ impl Deliveries {
         from: u64,
         positions: &BTreeSet<Position>,
     ) -> Result<u64, StoreError> {
-        let mut segments: HashMap<u64, Vec<Position>> = HashMap::new();
-        for position in positions {
-            segments.entry(segment_number(position.segment)).or_default().push(*position);
-        }
-        each_disclosure(snapshot, from, |index, disclosure| {
-            for range in &disclosure.ranges {
-                for position in segments.get(&range.segment).into_iter().flatten() {
-                    let at = u64::from(position.index);
-                    let is_in = (range.first..range.first + range.count).contains(&at)
-                        && !disclosure
-                            .except
-                            .iter()
-                            .any(|slot| slot.segment == range.segment && slot.index == at);
-                    if is_in && let Some(known) = self.copies.get_mut(position) {
-                        deliver(known, index, &disclosure);
-                    }
-                }
-            }
+        let segments = by_segment(positions);
+        each_disclosure(snapshot, from..u64::MAX, |index, disclosure| {
+            self.note(&segments, index, &disclosure);
             Ok(())
         })
+    }
+
+    fn note(&mut self, segments: &Segments, index: u64, disclosure: &Disclosure) {
+        for range in &disclosure.ranges {
+            for position in segments.get(&range.segment).into_iter().flatten() {
+                let at = u64::from(position.index);
+                let is_in = (range.first..range.first + range.count).contains(&at)
+                    && !disclosure
+                        .except
+                        .iter()
+                        .any(|slot| slot.segment == range.segment && slot.index == at);
+                if is_in && let Some(known) = self.copies.get_mut(position) {
+                    deliver(known, index, disclosure);
+                }
+            }
+        }
     }
 
     /// The credentials with which this copy was received whole.
@@ -112,6 +148,20 @@ impl Deliveries {
     }
 }
 
+/// Entries that lie near each other, to be read together.
+fn runs(entries: &BTreeSet<u64>) -> Vec<Range<u64>> {
+    /// Reading so many entries for nothing costs less than beginning to read once more.
+    const GAP_MAX: u64 = 4;
+    let mut runs: Vec<Range<u64>> = Vec::new();
+    for entry in entries {
+        match runs.last_mut() {
+            Some(run) if *entry <= run.end + GAP_MAX => run.end = entry + 1,
+            Some(_) | None => runs.push(*entry..entry + 1),
+        }
+    }
+    runs
+}
+
 fn deliver(known: &mut BTreeMap<String, Delivery>, entry: u64, disclosure: &Disclosure) {
     let whole = is_whole(disclosure.resource);
     let delivery = known.entry(disclosure.member.clone()).or_insert_with(|| Delivery {
@@ -127,5 +177,19 @@ fn deliver(known: &mut BTreeMap<String, Delivery>, entry: u64, disclosure: &Disc
             (delivery.whole, delivery.first, delivery.entry) = (true, disclosure.at.clone(), entry);
         }
         delivery.credentials.insert(disclosure.credential.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_that_lie_near_are_read_together() {
+        let cases: [(&[u64], &[Range<u64>]); 4] =
+            [(&[], &[]), (&[7], &[7..8]), (&[1, 2, 7], &[1..8]), (&[1, 7, 8], &[1..2, 7..9])];
+        for (entries, want) in cases {
+            assert_eq!(runs(&entries.iter().copied().collect()), want, "{entries:?}");
+        }
     }
 }

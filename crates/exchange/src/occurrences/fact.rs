@@ -35,12 +35,22 @@ pub(crate) struct Fact {
 }
 
 /// Which countermeasure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Countermeasure {
     Sinkhole,
     Quarantine,
     Flow,
+}
+
+impl Countermeasure {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Sinkhole => "sinkhole",
+            Self::Quarantine => "quarantine",
+            Self::Flow => "flow",
+        }
+    }
 }
 
 /// What it did.

@@ -1,11 +1,13 @@
 //! Who sees which numbers.
 
-use model::{Caller, MemberId, Principal, Role, Timestamp};
+use std::collections::BTreeMap;
+
+use model::{Caller, LabelId, MemberId, Principal, Role, Timestamp};
 use serde::Serialize;
 use store::{CommitNo, Snapshot, StoreError};
 
-use super::days::READ_AT_ONCE;
-use super::tally::{CONTRIBUTION, Contribution, HIT, Hit};
+use super::days::{RANK, READ_AT_ONCE};
+use super::tally::{CONTRIBUTION, GIVEN, HIT, Hit};
 use super::{REPORTER, Reporter, get, read};
 use crate::error::AdminError;
 use crate::exchange::Exchange;
@@ -108,28 +110,28 @@ impl Exchange {
         may_look(caller)?;
         let view = self.inner.view(caller, &registry)?;
         let snapshot = self.inner.store.snapshot()?;
+        let mut labels: BTreeMap<&MemberId, Vec<LabelId>> = BTreeMap::new();
+        for (number, facts) in (0..).zip(&registry.labels.facts) {
+            if let Principal::Member(creator) = &facts.label.creator {
+                labels.entry(creator).or_default().push(LabelId::new(number));
+            }
+        }
+        let hits: BTreeMap<String, u64> = all(snapshot.as_ref(), GIVEN)?;
+        let reporters: BTreeMap<String, Reporter> = all(snapshot.as_ref(), REPORTER)?;
         let members = registry.members.keys().filter(|id| id.as_str() > after).take(limit.min(OWN_MAX));
         let mut giving = Vec::new();
         for member in members {
-            let creator = Principal::Member(member.clone());
             let mut contributed = 0;
-            for (number, facts) in (0..).zip(&registry.labels.facts) {
-                if facts.label.creator == creator {
-                    let label = model::LabelId::new(number);
-                    contributed += snapshot.count_before(&view, label, CommitNo(u64::MAX))?;
-                }
+            for label in labels.get(member).into_iter().flatten() {
+                contributed += snapshot.count_before(&view, *label, CommitNo(u64::MAX))?;
             }
-            let mut hit = 0;
-            for record in snapshot.list(CONTRIBUTION, &format!("{member}/"))? {
-                let known = serde_json::from_slice::<Contribution>(&record.value);
-                hit += u64::from(known.is_ok_and(|known| known.hit));
-            }
-            let reporter: Option<Reporter> = get(snapshot.as_ref(), REPORTER, member.as_str())?;
+            let hit = hits.get(member.as_str()).copied().unwrap_or_default();
+            let reporter = reporters.get(member.as_str());
             giving.push(Giving {
                 member: member.clone(),
                 contributed,
                 hit,
-                facts: reporter.as_ref().map_or(0, |reporter| reporter.facts),
+                facts: reporter.map_or(0, |reporter| reporter.facts),
                 last: reporter.map(|reporter| reporter.last),
             });
         }
@@ -149,19 +151,35 @@ impl Exchange {
     ) -> Result<Vec<IndicatorHits>, AdminError> {
         may_look(caller)?;
         let snapshot = self.inner.store.snapshot()?;
-        let mut hits = Vec::new();
-        for record in snapshot.list_after(HIT, "", after, limit.min(OWN_MAX))? {
-            let hit: Hit = read(&record)?;
-            hits.push(IndicatorHits {
-                object: record.key,
-                members: hit.members.len(),
-                facts: hit.facts,
-                count: hit.count,
-                last_day: hit.last_day,
-                published_days: hit.published_days,
-            });
-        }
-        Ok(hits)
+        let records = snapshot.list_after(HIT, "", after, limit.min(OWN_MAX))?;
+        records.iter().map(|record| Ok(IndicatorHits::of(snapshot.as_ref(), &record.key)?)).collect()
+    }
+
+    /// The indicators that hit most, at most `limit`, the first one most.
+    ///
+    /// # Errors
+    ///
+    /// Refuses all but operators, officers and overseers.
+    pub fn top_hits(&self, caller: &Caller, limit: usize) -> Result<Vec<IndicatorHits>, AdminError> {
+        may_look(caller)?;
+        let snapshot = self.inner.store.snapshot()?;
+        let ranks = snapshot.list_after(RANK, "", "", limit.min(OWN_MAX))?;
+        let objects = ranks.iter().filter_map(|rank| rank.key.split_once('/'));
+        objects.map(|(_, object)| Ok(IndicatorHits::of(snapshot.as_ref(), object)?)).collect()
+    }
+}
+
+impl IndicatorHits {
+    fn of(snapshot: &dyn Snapshot, object: &str) -> Result<Self, StoreError> {
+        let hit: Hit = get(snapshot, HIT, object)?.unwrap_or_default();
+        Ok(Self {
+            object: object.to_owned(),
+            members: hit.members.len(),
+            facts: hit.facts,
+            count: hit.count,
+            last_day: hit.last_day,
+            published_days: hit.published_days,
+        })
     }
 }
 
@@ -183,7 +201,15 @@ fn own_object(snapshot: &dyn Snapshot, object: &str) -> Result<Option<OwnObject>
     }))
 }
 
-pub(super) fn may_look(caller: &Caller) -> Result<(), AdminError> {
+/// Every record of a kind of which each member has one at most.
+fn all<T: serde::de::DeserializeOwned>(
+    snapshot: &dyn Snapshot,
+    kind: &str,
+) -> Result<BTreeMap<String, T>, StoreError> {
+    snapshot.list(kind, "")?.iter().map(|record| Ok((record.key.clone(), read(record)?))).collect()
+}
+
+pub(crate) fn may_look(caller: &Caller) -> Result<(), AdminError> {
     let may = matches!(caller.role(), Some(Role::Operator | Role::Officer | Role::Overseer));
     if may { Ok(()) } else { Err(AdminError::Forbidden { needed: "an operator, an officer or an overseer" }) }
 }

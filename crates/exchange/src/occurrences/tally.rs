@@ -7,15 +7,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::{HeadRecord, Snapshot, StoreError};
 
+use super::days::RANK;
 use super::fact::{Fact, OCCURRENCE_EXTENSION, bucket, day_of};
 use super::get;
 use crate::beside::{Statement, places_of, publish};
 use crate::exchange::Hand;
 
-/// Kinds of records: days by indicator; indicators; what of a member's own was hit or doubted.
+/// Kinds of records: days by indicator; indicators; what of a member's own was hit or doubted, and how many of these hit.
 pub(super) const DAY: &str = "occurrence-day";
 pub(super) const HIT: &str = "occurrence-hit";
 pub(super) const CONTRIBUTION: &str = "contribution";
+pub(super) const GIVEN: &str = "contribution-hits";
 
 /// The buckets of numbers of members; each stands for "at least".
 const MEMBER_BUCKETS: [u64; 4] = [3, 5, 10, 100];
@@ -63,11 +65,16 @@ pub(super) struct Tallies<'s> {
     snapshot: &'s dyn Snapshot,
     days: BTreeMap<(String, String), DayTally>,
     hits: BTreeMap<String, Hit>,
+    /// Where the indicators stood that were hit before.
+    ranks: BTreeMap<String, String>,
+    /// Of how many more objects of each member it is known now that they hit.
+    given: BTreeMap<MemberId, u64>,
 }
 
 impl<'s> Tallies<'s> {
     pub(super) fn new(snapshot: &'s dyn Snapshot) -> Self {
-        Self { snapshot, days: BTreeMap::new(), hits: BTreeMap::new() }
+        let (days, hits, ranks, given) = Default::default();
+        Self { snapshot, days, hits, ranks, given }
     }
 
     pub(super) fn add(
@@ -87,9 +94,13 @@ impl<'s> Tallies<'s> {
             *sum = sum.saturating_add(fact.count);
         }
         if !self.hits.contains_key(&fact.object) {
-            let known = get(self.snapshot, HIT, &fact.object)?.unwrap_or_default();
-            self.hits.insert(fact.object.clone(), known);
-            note_contribution(turn, self.snapshot, &fact.object, true)?;
+            let known: Option<Hit> = get(self.snapshot, HIT, &fact.object)?;
+            let rank = known.as_ref().map(|known| (fact.object.clone(), rank_key(known, &fact.object)));
+            self.ranks.extend(rank);
+            self.hits.insert(fact.object.clone(), known.unwrap_or_default());
+            for member in note_contribution(turn, self.snapshot, &fact.object, true)? {
+                *self.given.entry(member).or_default() += 1;
+            }
         }
         if let Some(hit) = self.hits.get_mut(&fact.object) {
             hit.members.insert(member.clone());
@@ -117,6 +128,14 @@ impl<'s> Tallies<'s> {
         }
         for (object, hit) in &self.hits {
             turn.put_json(HIT, object, hit)?;
+            if let Some(before) = self.ranks.get(object) {
+                turn.write().remove(RANK, before)?;
+            }
+            turn.put_json(RANK, &rank_key(hit, object), &())?;
+        }
+        for (member, more) in &self.given {
+            let known: u64 = get(self.snapshot, GIVEN, member.as_str())?.unwrap_or_default();
+            turn.put_json(GIVEN, member.as_str(), &known.saturating_add(*more))?;
         }
         publish(turn, &statements, at)
     }
@@ -132,6 +151,11 @@ impl Hit {
             day.clone_into(&mut self.last_published_day);
         }
     }
+}
+
+/// Where an indicator stands among all: the more hits, the earlier in the order of keys.
+pub(super) fn rank_key(hit: &Hit, object: &str) -> String {
+    format!("{:020}/{object}", u64::MAX - hit.count)
 }
 
 fn day_key((day, object): &(String, String)) -> String {
@@ -194,26 +218,32 @@ fn state(
     Ok(())
 }
 
-/// Remembers for those who contributed an object that it was hit, or doubted.
+/// Remembers for those who contributed an object that it was hit, or doubted; gives those of whom it was not known that it
+/// was hit.
 pub(crate) fn note_contribution(
     turn: &mut Hand<'_>,
     snapshot: &dyn Snapshot,
     object: &str,
     hit: bool,
-) -> Result<(), StoreError> {
+) -> Result<Vec<MemberId>, StoreError> {
     let mut creators = BTreeSet::new();
     for copy in turn.tx().find(object)? {
         creators.extend(turn.registry.labels.label(copy.run.id.label).map(|label| label.creator.clone()));
     }
+    let mut newly_hit = Vec::new();
     for creator in creators {
         let Principal::Member(member) = creator else { continue };
         let key = format!("{member}/{object}");
         let known: Option<Contribution> = get(snapshot, CONTRIBUTION, &key)?;
-        if known.is_none_or(|known| hit && !known.hit) {
+        let is_newly_hit = hit && known.is_none_or(|known| !known.hit);
+        if known.is_none() || is_newly_hit {
             turn.put_json(CONTRIBUTION, &key, &Contribution { hit })?;
         }
+        if is_newly_hit {
+            newly_hit.push(member);
+        }
     }
-    Ok(())
+    Ok(newly_hit)
 }
 
 #[cfg(test)]

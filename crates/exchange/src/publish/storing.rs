@@ -229,7 +229,7 @@ impl Storing<'_, '_, '_> {
                 ));
             }
         }
-        self.turn.write().append(segments)?;
+        self.turn.append(segments)?;
         for (label, members) in &grouped {
             for (index, member) in (0..).zip(members) {
                 let position = Position { segment: SegmentId { label: *label, commit }, index };

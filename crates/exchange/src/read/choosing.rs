@@ -23,6 +23,8 @@ pub(super) const PAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How many bytes of bodies one request looks at, for filters that ask what objects say. It is a fifth of a second's work;
 /// the page then ends where it stands, and `next` goes on behind it.
 const SCAN_BYTES_MAX: usize = 2 * PAGE_BYTES_MAX;
+/// The same for people, who wait for a page and not for all of it.
+const SEARCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// What is chosen for an answer, before it is read out.
 pub(crate) struct Chosen {
@@ -152,7 +154,7 @@ impl Inner {
             now,
             limit,
             bytes_max: PAGE_BYTES_MAX,
-            scan_bytes_max: SCAN_BYTES_MAX,
+            scan_bytes_max: if asked.search.is_some() { SEARCH_BYTES_MAX } else { SCAN_BYTES_MAX },
             versions: &versions,
             sieve: is_filtered.then_some(&sieve as &dyn Sieve),
         };

@@ -99,7 +99,7 @@ impl Recalling<'_, '_, '_> {
                 .into_iter()
                 .map(|(label, built)| built.finish(SegmentId { label, commit }, collection, at))
                 .collect();
-            self.turn.write().append(segments)?;
+            self.turn.append(segments)?;
         }
         Ok(notices)
     }

@@ -86,7 +86,7 @@ pub(super) fn revoke(turn: &mut Hand<'_>, id: &str, sources: Vec<Source>) -> Res
                 built.push(head.clone(), body);
                 segments.push(built.finish(SegmentId { label: *label, commit }, collection, at));
             }
-            turn.write().append(segments)?;
+            turn.append(segments)?;
             for label in labels {
                 let position = Position { segment: SegmentId { label, commit }, index: 0 };
                 turn.write().mark(Mark { position, left: None })?;

@@ -9,6 +9,7 @@ pub(crate) mod blinded;
 pub(crate) mod credentials;
 pub(crate) mod false_positives;
 pub(crate) mod findings;
+pub(crate) mod guards;
 pub(crate) mod holds;
 pub(crate) mod me;
 pub(crate) mod member;

@@ -38,6 +38,28 @@ async fn objects(face: &Face, login: &Login, collection: &str, object_type: &str
 }
 
 #[tokio::test]
+async fn guards_are_known_by_what_they_say_they_are() {
+    let face = Face::new();
+    let (member, login) = face.member("Alpha", &["open"]);
+    let ask = async |login: &Login, agent: &str| {
+        face.ask("GET", "/api/me").login(login).header("user-agent", agent).send().await.expect(200);
+    };
+    let officer = face.role(Role::Officer);
+    let guards = async || face.get(&officer, "/api/guards").await.expect(200).json()["guards"].clone();
+    ask(&login, "curl/8.0").await;
+    ask(&officer, "ringfence-guard/1.0").await;
+    assert_eq!(guards().await, json!([]), "neither another program nor somebody of the programme is a guard");
+    ask(&login, "ringfence-guard/1.0").await;
+    let known = guards().await;
+    assert_eq!((known.as_array().unwrap().len(), &known[0]["member"]), (1, &json!(member.id)));
+    assert_eq!((&known[0]["state"], &known[0]["version"]), (&json!("heard"), &json!("1.0")));
+    face.world.pass(Duration::from_mins(5) + Duration::from_secs(1));
+    assert_eq!(guards().await[0]["state"], "silent");
+    face.get(&login, "/api/guards").await.expect(403);
+    face.get(&face.role(Role::Reviewer), "/api/guards").await.expect(403);
+}
+
+#[tokio::test]
 async fn a_guard_learns_the_programme_and_its_lease() {
     let face = Face::new();
     let (_, login) = face.member("Alpha", &["open"]);

@@ -15,6 +15,7 @@ use crate::asked::{Asked, Posted};
 use crate::console::Console;
 use crate::export::Table;
 use crate::frame::Frame;
+use crate::pages::Choice;
 use crate::pages::content::pattern::{Piece, highlighted};
 use crate::pages::content::{headline, marking_word};
 use crate::pipeline::refused;
@@ -33,8 +34,18 @@ struct ObjectPage {
     reading: Option<Reading>,
     places: Vec<Place>,
     members: Vec<MemberRow>,
+    all: usize,
     can: usize,
     received: usize,
+    /// Why the others cannot have it, with how many each reason keeps from it.
+    reasons: Vec<(String, usize)>,
+    name: String,
+    whom: Vec<Choice>,
+    found: usize,
+    first: usize,
+    last: usize,
+    before: Option<String>,
+    after: Option<String>,
     tells_receivers: bool,
     may_recall: bool,
     levels: Vec<&'static str>,
@@ -57,6 +68,9 @@ struct Place {
     demands: String,
     href: String,
 }
+
+/// How many members a page shows; its file has all.
+const ROWS_MAX: usize = 100;
 
 struct MemberRow {
     id: String,
@@ -144,13 +158,33 @@ pub(crate) async fn get(State(console): State<Console>, Path(object): Path<Strin
     let reading = reading(&found.versions);
     let title = reading.as_ref().map(|(title, _)| title.clone()).filter(|title| !title.is_empty());
     let caller = asked.caller();
+    let (all, can) = (members.len(), members.iter().filter(|row| row.is_open).count());
+    let received = members.iter().filter(|row| !row.received.is_empty()).count();
+    let reasons = reasons(&members);
+    let name = asked.query.get("q").unwrap_or_default().to_owned();
+    let whom = asked.query.get("whom").unwrap_or_default().to_owned();
+    let wanted: Vec<MemberRow> = members.into_iter().filter(|row| row.is_wanted(&name, &whom)).collect();
+    let found = wanted.len();
+    let from: usize = asked.query.get("from").and_then(|text| text.parse().ok()).unwrap_or(0);
+    let from = from.min(found.saturating_sub(1)) / ROWS_MAX * ROWS_MAX;
+    let members: Vec<MemberRow> = wanted.into_iter().skip(from).take(ROWS_MAX).collect();
+    let link = |from: usize| format!("{}#release", asked.link("from", Some(&from.to_string())));
     page(&ObjectPage {
         path: format!("/content/{}", encode(&object)),
         title: title.unwrap_or_else(|| object.clone()),
         reading: reading.map(|(_, reading)| reading),
         places: release.map(places).unwrap_or_default(),
-        can: members.iter().filter(|row| row.is_open).count(),
-        received: members.iter().filter(|row| !row.received.is_empty()).count(),
+        all,
+        can,
+        received,
+        reasons,
+        whom: chosen(&whom),
+        name,
+        found,
+        first: if members.is_empty() { 0 } else { from + 1 },
+        last: from + members.len(),
+        before: (from > 0).then(|| link(from.saturating_sub(ROWS_MAX))),
+        after: (from + ROWS_MAX < found).then(|| link(from + ROWS_MAX)),
         tells_receivers: matches!(caller.role(), Some(Role::Operator | Role::Officer | Role::Overseer)),
         members,
         may_recall: recalls(&caller),
@@ -160,6 +194,40 @@ pub(crate) async fn get(State(console): State<Console>, Path(object): Path<Strin
         frame: asked.frame(&object),
         id: object,
     })
+}
+
+impl MemberRow {
+    fn is_wanted(&self, name: &str, whom: &str) -> bool {
+        let is_named = name.is_empty() || self.name.to_lowercase().contains(&name.to_lowercase());
+        let is_one_of = match whom {
+            "can" => self.is_open,
+            "cannot" => !self.is_open,
+            "received" => !self.received.is_empty(),
+            _ => true,
+        };
+        is_named && is_one_of
+    }
+}
+
+fn chosen(whom: &str) -> Vec<Choice> {
+    let choices = [("can", "who can have it"), ("cannot", "who cannot"), ("received", "who received it")];
+    let choice = |(value, label): (&str, &str)| Choice {
+        value: value.to_owned(),
+        label: label.to_owned(),
+        is_chosen: value == whom,
+    };
+    choices.map(choice).into()
+}
+
+/// Why members cannot have it, the reason of most first.
+fn reasons(members: &[MemberRow]) -> Vec<(String, usize)> {
+    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+    for why in members.iter().flat_map(|row| &row.why) {
+        *reasons.entry(why).or_default() += 1;
+    }
+    let mut reasons: Vec<_> = reasons.into_iter().map(|(why, count)| (why.to_owned(), count)).collect();
+    reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    reasons
 }
 
 fn places(release: &ObjectRelease) -> Vec<Place> {

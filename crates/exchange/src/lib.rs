@@ -109,4 +109,5 @@ pub use recall::{Reached, RecallAction, RecallReport};
 pub use releases::{LabelView, MemberRelease, ObjectPlace, ObjectRelease, ReleaseCell, ReleaseMatrix};
 pub use ties::{IMPORT_MAX, Imported, Question, Rehearsal};
 pub use uses::Uses;
+pub use vetting::Move;
 pub use webhooks::{DueAlerts, HookState, WebhookView};

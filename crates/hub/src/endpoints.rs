@@ -127,7 +127,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
     plain(Access::Caller, "/api/entities", || get(api::vetting::entities::find)),
     plain(Access::Caller, "/api/lists", || get(api::vetting::entities::lists)),
     plain(Access::Caller, "/api/unsettled", || get(api::vetting::entities::unsettled)),
-    plain(Access::Caller, "/api/ties/{tie}/history", || get(api::vetting::ties::history)),
+    plain(Access::Caller, "/api/ties/at/{tie}", || get(api::vetting::ties::history)),
     plain(Access::Caller, "/api/statements", || get(api::vetting::ties::statements)),
     plain(Access::Caller, "/api/decisions", || post(api::vetting::decisions::ask)),
     plain(Access::Caller, "/api/proposals", || get(api::vetting::proposals::list)),

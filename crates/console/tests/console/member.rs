@@ -97,8 +97,8 @@ async fn the_picture_the_table_and_the_file_tell_the_same_ties() {
     }
     let stake = rows.iter().find(|row| row["tie"] == "stake-symantec").unwrap();
     assert_eq!((stake["says"].as_str(), stake["matters"].as_bool()), (Some("holds 49 %"), Some(true)));
-    page.has(&["href=\"/ties/stake-symantec\"", "aria-label=\"As if ended: Symantec holds 49 %"]);
-    face.get(&mut me, "/ties/stake-symantec").await.expect(200).has(&[
+    page.has(&["href=\"/ties/at/stake-symantec\"", "aria-label=\"As if ended: Symantec holds 49 %"]);
+    face.get(&mut me, "/ties/at/stake-symantec").await.expect(200).has(&[
         "Reuters, 2011-11-14",
         "it ended",
         "2012-03-30",
@@ -145,7 +145,7 @@ async fn a_member_sees_its_own_reasons_and_nothing_around_them() {
         "Recorded decisions",
         "stake-huawei-2012",
     ]);
-    face.get(&mut me, "/ties/stake-symantec").await.expect(403);
+    face.get(&mut me, "/ties/at/stake-symantec").await.expect(403);
 }
 
 #[tokio::test]

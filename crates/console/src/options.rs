@@ -7,6 +7,8 @@ use exchange::Random;
 pub struct ConsoleOptions {
     /// Chance: fills a buffer. Sessions are made of it.
     pub random: Random,
+    /// The folder from which the programme in force was read, to compare it with what lies there now.
+    pub programme_folder: Option<std::path::PathBuf>,
     /// Whether people reach it encrypted, though it does not encrypt itself: behind a proxy that does.
     pub is_behind_tls: bool,
     /// How long somebody stays signed in who asks for nothing.
@@ -25,6 +27,7 @@ impl ConsoleOptions {
     pub fn new(random: Random) -> Self {
         Self {
             random,
+            programme_folder: None,
             is_behind_tls: false,
             idle_max: std::time::Duration::from_mins(30),
             session_max: std::time::Duration::from_hours(12),

@@ -84,6 +84,7 @@ pub(crate) const PAGES: &[Page] = &[
     page(Who::People, "/hits", || get(hits::get)),
     page(Who::People, "/hits/false-positives/{object}", || post(hits::decide)),
     page(Who::People, "/programme", || get(programme::get)),
+    page(Who::People, "/programme/compare", || get(programme::compare::get).post(programme::compare::post)),
     page(Who::SignedIn, "/ledger", || get(ledger::get)),
     page(Who::SignedIn, "/ledger/certificates", || get(ledger::certificates_file)),
     page(Who::SignedIn, "/ledger/growth", || get(ledger::growth)),

@@ -63,6 +63,7 @@ mod second_factor;
 mod sight;
 mod ties;
 mod uses;
+mod versions;
 mod webhooks;
 mod writer;
 
@@ -109,5 +110,6 @@ pub use recall::{Reached, RecallAction, RecallReport};
 pub use releases::{LabelView, MemberRelease, ObjectPlace, ObjectRelease, ReleaseCell, ReleaseMatrix};
 pub use ties::{IMPORT_MAX, Imported, Question, Rehearsal};
 pub use uses::Uses;
+pub use versions::{CaseFailed, CasesRun, Comparison, ReleaseMove, VersionView};
 pub use vetting::Move;
 pub use webhooks::{DueAlerts, HookState, WebhookView};

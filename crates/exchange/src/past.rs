@@ -124,7 +124,9 @@ pub(crate) fn asked(
     let is_or_was =
         |dossier: &Dossier| dossier.entity.as_ref() == Some(entity) || dossier.was.contains(entity);
     let candidates: Vec<&MemberId> = match own {
-        Some(own) => registry.dossiers.get(own).filter(|one| is_or_was(one)).map(|_| own).into_iter().collect(),
+        Some(own) => {
+            registry.dossiers.get(own).filter(|one| is_or_was(one)).map(|_| own).into_iter().collect()
+        }
         None => registry.dossiers.iter().filter(|(_, one)| is_or_was(one)).map(|(id, _)| id).collect(),
     };
     let mut asked = Asked { party: Party::new(entity.clone()), standings: BTreeMap::new(), is_member: false };

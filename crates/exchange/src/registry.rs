@@ -7,7 +7,9 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use model::{Caller, CollectionId, CredentialId, Epoch, LabelId, Member, MemberId, Principal, Tier, Timestamp};
+use model::{
+    Caller, CollectionId, CredentialId, Epoch, LabelId, Member, MemberId, Principal, Tier, Timestamp,
+};
 use programme::Programme;
 use release::{Audience, Demands, Grants, Label, LabelFacts, Policy, Reader, Transition};
 use serde::de::DeserializeOwned;

@@ -13,8 +13,8 @@ use model::{Caller, Grade, MemberId, Role, Tier, Timestamp};
 use sha2::{Digest, Sha256};
 use store::{Record, StoreError};
 use ties::{
-    AsOf, Day, End, Ending, EntityId, Evidence, Picture as _, Registry as Ties, Said, Source, Statement, TieId,
-    encode,
+    AsOf, Day, End, Ending, EntityId, Evidence, Picture as _, Registry as Ties, Said, Source, Statement,
+    TieId, encode,
 };
 use vetting::{Decision, Lens, Move, Party, Remedies, Session};
 

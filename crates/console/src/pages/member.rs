@@ -217,7 +217,11 @@ fn view(console: &Console, asked: &Asked, found: &Found, rests_on: &BTreeSet<Tie
         ties_csv: asked.link("format", Some("csv")),
         ties_json: asked.link("format", Some("json")),
         past_csv: asked.query.with("table", Some("decisions")).with("format", Some("csv")).link(&asked.path),
-        past_json: asked.query.with("table", Some("decisions")).with("format", Some("json")).link(&asked.path),
+        past_json: asked
+            .query
+            .with("table", Some("decisions"))
+            .with("format", Some("json"))
+            .link(&asked.path),
         findings: decision.map(|decision| views(&decision.findings)).unwrap_or_default(),
         perhaps: decision.map(|decision| views(&decision.perhaps)).unwrap_or_default(),
         near: decision.map(|d| d.near.iter().map(|near| near.text.clone()).collect()).unwrap_or_default(),
@@ -261,7 +265,8 @@ fn steps(from: Standing) -> Vec<Choice> {
 
 /// The picture of what lies around, or of what a member is shown of its proof; and whether something was folded.
 fn draw(found: &Found, rests_on: &BTreeSet<TieId>, story: &Story) -> (Option<Picture>, bool) {
-    let member_of = |entity: &EntityId| found.members.get(entity).map(|(member, _)| format!("/members/{member}"));
+    let member_of =
+        |entity: &EntityId| found.members.get(entity).map(|(member, _)| format!("/members/{member}"));
     let graph = match (&found.around, &found.decision) {
         (Some(around), _) => graph::from_around(around, rests_on, &member_of),
         (None, Some(decision)) => graph::from_decision(decision),

@@ -93,8 +93,9 @@ impl Hub {
         let programme = Arc::new(self.load()?);
         let data = DataDir::new(&self.data);
         let is_first = !data.token_path().exists();
-        let hosting =
-            Hosting::open(&programme, &data, self.origin.as_deref(), Arc::new(SystemClock::default()))?;
+        let clock = Arc::new(SystemClock::default());
+        let folder = Some(self.programme.as_path());
+        let hosting = Hosting::open(&programme, folder, &data, self.origin.as_deref(), clock)?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let faces = Faces {
             tls,

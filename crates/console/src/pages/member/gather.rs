@@ -105,7 +105,12 @@ pub(super) fn gather(
     let member = exchange.member(caller, id)?;
     let dossier = exchange.dossier(caller, id)?;
     let tier = wanted.tier.clone().unwrap_or_else(|| usual_tier(exchange, &dossier));
-    let wanted = Wanted { tier: Some(tier.clone()), as_of: wanted.as_of, supposed: wanted.supposed.clone(), ..*wanted };
+    let wanted = Wanted {
+        tier: Some(tier.clone()),
+        as_of: wanted.as_of,
+        supposed: wanted.supposed.clone(),
+        ..*wanted
+    };
     let mut found = Found {
         member,
         tier,

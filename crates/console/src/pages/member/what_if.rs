@@ -63,9 +63,8 @@ pub(super) struct Supposed {
 
 impl Supposed {
     pub(super) fn read(asked: &Asked) -> Result<Self, Problem> {
-        let wrong = |name: &str, error: &dyn std::fmt::Display| {
-            Problem::bad_request(format!("`{name}`: {error}"))
-        };
+        let wrong =
+            |name: &str, error: &dyn std::fmt::Display| Problem::bad_request(format!("`{name}`: {error}"));
         let end: Result<BTreeSet<TieId>, _> = asked.query.all("end").map(str::parse).collect();
         let lines: Vec<String> = asked.query.all("add").map(str::to_owned).collect();
         if lines.len() > SUPPOSED_MAX {

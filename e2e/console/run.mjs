@@ -7,9 +7,11 @@
 // content security policy, no failed request, nothing wider than the screen, less than 100 kB.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { mkdirSync, readFileSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
@@ -113,7 +115,8 @@ const as = (who, options = {}) =>
 
 const at = (day, known = "2019-04-01") => `${symantec}?tier=cleared&as_of=${day}&known=${known}`;
 const forPeople = ["/", "/members", "/members?q=sym&tier=cleared&standing=listed", symantec, at("2008-03-01"), at("2011-11-15"),
-  at("2012-03-31"), `${at("2008-03-01")}&end=stake-symantec`, "/ties/at/stake-symantec", "/account",
+  at("2012-03-31"), `${at("2008-03-01")}&end=stake-symantec`, `${at("2008-03-01")}&add=huawei+holds+%2825%25%2C50%25%5D+symantec`,
+  `${symantec}/holds`, "/programme/compare", "/ties/at/stake-symantec", "/account",
   "/hits", "/programme", "/programme?cases=run", "/ledger", "/ledger?kind=decision", "/ledger/entries/1", "/first-run",
   "/ties", "/ties?q=huawei", "/ties/lists", "/ties/matches", "/ties/unsettled", "/content", "/release"];
 const pagesOf = {
@@ -207,6 +210,43 @@ await test("a click on a tie shows its statements, and what if shows the decisio
   assert.ok((await page.locator("#what-if").innerText()).includes("where the rules now say suspend"));
   await context.close();
 });
+
+for (const javaScriptEnabled of [true, false]) {
+  await test(`a tie is supposed by its fields, ${javaScriptEnabled ? "with" : "without"} script`, async () => {
+    const context = await as("an overseer", { javaScriptEnabled });
+    const page = await open(context);
+    await page.goto(hub.url + at("2019-04-01"));
+    await page.getByLabel("From", { exact: true }).fill("Huawei");
+    await page.getByLabel("Kind", { exact: true }).selectOption("holds");
+    await page.getByLabel("To", { exact: true }).fill("symantec");
+    await page.getByLabel("Share", { exact: true }).fill("60");
+    await page.getByRole("button", { name: "What if?" }).click();
+    assert.equal(new URL(page.url()).searchParams.get("add"), "huawei holds 60 symantec");
+    assert.ok((await page.locator("#what-if").innerText()).includes("Symantec would be barred on cleared"));
+    await inspect(page, "what if a tie began", javaScriptEnabled);
+    await context.close();
+  });
+
+  await test(`a folder is compared with what is in force, ${javaScriptEnabled ? "with" : "without"} script`, async () => {
+    const folder = mkdtempSync(join(tmpdir(), "programme-"));
+    cpSync(new URL("../../programmes/jcsp", import.meta.url), folder, { recursive: true });
+    for (const name of readdirSync(join(folder, "rules"))) {
+      const path = join(folder, "rules", name);
+      writeFileSync(path, readFileSync(path, "utf8").replaceAll('@grade("suspend")', '@grade("bar")'));
+    }
+    const buffer = execFileSync("tar", ["-czf", "-", "-C", folder, "."]);
+    const context = await as("an officer", { javaScriptEnabled });
+    const page = await open(context);
+    await page.goto(`${hub.url}/programme/compare`);
+    await page.locator("input[type=file]").setInputFiles({ name: "jcsp.tar.gz", mimeType: "application/gzip", buffer });
+    await page.getByRole("button", { name: "Compare it with the one in force" }).click();
+    await page.getByRole("heading", { name: "Whom it would move" }).waitFor();
+    assert.ok((await page.locator(".story").innerText()).includes("other than before"));
+    await page.locator("summary", { hasText: "rules/" }).first().click();
+    await inspect(page, "two versions compared", javaScriptEnabled);
+    await context.close();
+  });
+}
 
 for (const javaScriptEnabled of [true, false]) {
   await test(`a removal takes two officers, ${javaScriptEnabled ? "with" : "without"} script`, async () => {

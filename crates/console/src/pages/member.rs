@@ -17,7 +17,7 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Redirect};
 use exchange::Around;
-use model::{Grade, MemberId, Standing, Tier};
+use model::{Grade, MemberId, Role, Standing, Tier};
 use serde_json::json;
 use ties::{EntityId, TieId, Truth};
 
@@ -86,6 +86,8 @@ struct MemberPage {
     steps: Vec<Choice>,
     is_people: bool,
     may_decide: bool,
+    /// Whether what was handed out is for its eyes: the member's, and those who audit the ledger.
+    may_audit: bool,
     is_now: bool,
     here: String,
 }
@@ -236,6 +238,7 @@ fn view(console: &Console, asked: &Asked, found: &Found, rests_on: &BTreeSet<Tie
         steps: steps(standing),
         is_people,
         may_decide,
+        may_audit: caller.role() != Some(Role::Reviewer),
         is_now: found.wanted.as_of.is_none(),
         here: asked.query.link(&asked.path),
         frame: asked.frame(&found.member.name),

@@ -39,7 +39,9 @@ const NAMES: [&str; 10] = [
 #[derive(Serialize)]
 struct Found {
     date: Timestamp,
-    label: u32,
+    /// To the programme's people: labels are numbered over all that there are, which a member is not to count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<u32>,
     object: Value,
 }
 
@@ -75,12 +77,14 @@ pub(crate) async fn search(
     };
     let most = limit(most.as_deref(), PAGE_DEFAULT, PAGE_MAX)?;
     let most = u32::try_from(most).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
+    let is_people = caller.role().is_some();
     let found = hub
         .read(move |exchange| exchange.search(&caller, &collection, &search, most, next.as_deref()))
         .await?;
     let told = |one: &exchange::FoundObject| {
         let object = serde_json::from_slice(&one.object).map_err(Refusal::internal)?;
-        Ok(Found { date: one.date, label: one.label.number(), object })
+        let label = is_people.then(|| one.label.number());
+        Ok(Found { date: one.date, label, object })
     };
     let objects = found.objects.iter().map(told).collect::<Result<_, Refusal>>()?;
     json(StatusCode::OK, &Page { objects, more: found.served.more, next: found.served.next })

@@ -95,7 +95,8 @@ pub(super) fn canonical(
     }
     let mut query = FIELDS.iter().fold(asked.query.clone(), |query, name| query.with(name, None));
     let field = |name: &str| asked.query.get(name);
-    if field("from").is_some() || field("to").is_some() {
+    // The choice of a kind is sent with every form; the other fields only if they were filled in.
+    if ["from", "share", "to", "since"].iter().any(|name| field(name).is_some()) {
         let part = |name: &str, missing: &str| {
             field(name).ok_or_else(|| Problem::bad_request(format!("the supposed tie needs {missing}")))
         };

@@ -150,8 +150,13 @@ pub(crate) async fn post(State(console): State<Console>, posted: Posted) -> Answ
     if !decides(&posted.caller()) {
         return Err(Problem::forbidden("an operator or an officer sends a folder to compare"));
     }
-    let unusable = |why: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, why);
-    let files = archive::files(&posted.file("file")?.bytes).map_err(unusable)?;
+    let packed = Arc::clone(&posted.file("file")?.bytes);
+    let files = console
+        .read(move |_| {
+            let unusable = |why: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, why);
+            archive::files(&packed).map_err(unusable)
+        })
+        .await?;
     let token = console.random_token();
     let credential = posted.caller().credential.clone();
     console.candidates.keep(token.clone(), credential, Arc::new(files), posted.asked.now);

@@ -6,7 +6,7 @@ use std::io::{Cursor, Read};
 use flate2::read::MultiGzDecoder;
 
 /// How much an archive unpacks to at most, and how many files it has.
-const UNPACKED_MAX_BYTES: u64 = 64 * 1024 * 1024;
+const UNPACKED_MAX_BYTES: u64 = 16 * 1024 * 1024;
 const FILES_MAX: usize = 2_000;
 
 /// The files of an archive by their names within the folder. An archive has the folder or what is in it.
@@ -104,6 +104,6 @@ mod tests {
             gzip.write_all(&zeros).unwrap();
         }
         let error = files(&gzip.finish().unwrap()).unwrap_err();
-        assert!(error.contains("64 MiB") || error.contains("programme.toml"), "{error}");
+        assert!(error.contains("16 MiB") || error.contains("programme.toml"), "{error}");
     }
 }

@@ -10,7 +10,10 @@
 // beginning, and signing in by a provider, in `beginning.mjs`.
 
 import assert from "node:assert/strict";
-import { mkdirSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { actions } from "./actions.mjs";
 import { beginning } from "./beginning.mjs";
 import { DESK, WAYS, browser, end, go, hold, inspectAll, open, pictures, startDemo, test } from "./harness.mjs";
@@ -35,7 +38,8 @@ const as = (who, options = {}) =>
 
 const at = (day, known = "2019-04-01") => `${symantec}?tier=cleared&as_of=${day}&known=${known}`;
 const forPeople = ["/", "/members", "/members?q=sym&tier=cleared&standing=listed", symantec, at("2008-03-01"), at("2011-11-15"),
-  at("2012-03-31"), `${at("2008-03-01")}&end=stake-symantec`, "/ties/stake-symantec", "/account",
+  at("2012-03-31"), `${at("2008-03-01")}&end=stake-symantec`, `${at("2008-03-01")}&add=huawei+holds+%2825%25%2C50%25%5D+symantec`,
+  `${symantec}/holds`, "/programme/compare", "/ties/at/stake-symantec", "/account",
   "/hits", "/programme", "/programme?cases=run", "/ledger", "/ledger?kind=decision", "/ledger/entries/1", "/first-run",
   "/ties", "/ties?q=huawei", "/ties/lists", "/ties/matches", "/ties/unsettled", "/content", "/release"];
 const pagesOf = {

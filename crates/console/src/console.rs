@@ -1,11 +1,12 @@
 //! What all pages share: the exchange, the sessions, and limits on what runs at once.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use exchange::Exchange;
+use exchange::{Exchange, Import};
 use hmac::{Hmac, Mac as _};
 use model::Caller;
 use sha2::Sha256;
@@ -42,8 +43,10 @@ pub struct ConsoleState {
     pub(crate) options: ConsoleOptions,
     pub(crate) sessions: Sessions,
     pub(crate) assets: Assets,
-    pub(crate) uploads: Uploads,
     pub(crate) attempts: Attempts,
+    pub(crate) uploads: Uploads<Import>,
+    /// Folders of programmes that are not in force, to be compared.
+    pub(crate) candidates: Uploads<Arc<BTreeMap<String, Vec<u8>>>>,
     /// Binds the form for signing in to a cookie.
     key: [u8; 32],
     reads: Arc<Semaphore>,
@@ -65,6 +68,7 @@ impl Console {
             assets: Assets::new(),
             uploads: Uploads::default(),
             attempts: Attempts::new(attempts_key),
+            candidates: Uploads::default(),
             key,
             reads: Arc::new(Semaphore::new(options.pages_max)),
             decisions: Arc::new(Semaphore::new(options.decisions_max)),

@@ -13,6 +13,8 @@ pub struct ConsoleOptions {
     pub random: Random,
     /// By whom people sign in beside their accounts here.
     pub provider: Option<Arc<Provider>>,
+    /// The folder from which the programme in force was read, to compare it with what lies there now.
+    pub programme_folder: Option<std::path::PathBuf>,
     /// Whether people reach it encrypted, though it does not encrypt itself: behind a proxy that does.
     pub is_behind_tls: bool,
     /// How long somebody stays signed in who asks for nothing.
@@ -38,6 +40,7 @@ impl ConsoleOptions {
         Self {
             random,
             provider: None,
+            programme_folder: None,
             is_behind_tls: false,
             idle_max: std::time::Duration::from_mins(30),
             session_max: std::time::Duration::from_hours(12),

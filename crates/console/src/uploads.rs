@@ -1,12 +1,11 @@
-//! Files that were looked at and wait for a yes: between the preview of an import and its confirmation.
+//! Files that were sent and wait: an import for the yes after its preview, a programme's folder for being looked at.
 //!
-//! They are in memory, few, and for a short while. Each belongs to the credential that sent it, and goes with the first use.
+//! They are in memory, few, and for a short while. Each belongs to the credential that sent it; what is taken is gone.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use exchange::Import;
 use model::{CredentialId, Timestamp};
 
 /// How many wait at once; beyond, the oldest is forgotten.
@@ -14,19 +13,24 @@ const KEPT_MAX: usize = 8;
 /// How long one waits.
 const WAITS_MAX: Duration = Duration::from_hours(1);
 
-/// An import that waits.
-pub(crate) struct Waiting {
+/// Something that waits.
+struct Waiting<T> {
     of: CredentialId,
     at: Timestamp,
-    pub(crate) import: Import,
+    what: T,
 }
 
 /// Everything that waits, by tokens that only the forms have.
-#[derive(Default)]
-pub(crate) struct Uploads(Mutex<BTreeMap<String, Waiting>>);
+pub(crate) struct Uploads<T>(Mutex<BTreeMap<String, Waiting<T>>>);
 
-impl Uploads {
-    pub(crate) fn keep(&self, token: String, of: CredentialId, import: Import, at: Timestamp) {
+impl<T> Default for Uploads<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T> Uploads<T> {
+    pub(crate) fn keep(&self, token: String, of: CredentialId, what: T, at: Timestamp) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|_, waiting| at < waiting.at + WAITS_MAX);
         while kept.len() >= KEPT_MAX {
@@ -34,15 +38,25 @@ impl Uploads {
             let Some(oldest) = oldest else { break };
             kept.remove(&oldest);
         }
-        kept.insert(token, Waiting { of, at, import });
+        kept.insert(token, Waiting { of, at, what });
     }
 
     /// Takes what waits, for whoever sent it.
-    pub(crate) fn take(&self, token: &str, of: &CredentialId, now: Timestamp) -> Option<Import> {
+    pub(crate) fn take(&self, token: &str, of: &CredentialId, now: Timestamp) -> Option<T> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_theirs =
             kept.get(token).is_some_and(|waiting| waiting.of == *of && now < waiting.at + WAITS_MAX);
-        if is_theirs { kept.remove(token).map(|waiting| waiting.import) } else { None }
+        if is_theirs { kept.remove(token).map(|waiting| waiting.what) } else { None }
+    }
+
+    /// Looks at what waits, for whoever sent it; it goes on waiting.
+    pub(crate) fn look(&self, token: &str, of: &CredentialId, now: Timestamp) -> Option<T>
+    where
+        T: Clone,
+    {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = kept.get(token)?;
+        (waiting.of == *of && now < waiting.at + WAITS_MAX).then(|| waiting.what.clone())
     }
 }
 
@@ -52,16 +66,18 @@ mod tests {
 
     #[test]
     fn what_waits_is_its_senders_and_for_a_while() {
-        let uploads = Uploads::default();
+        let uploads: Uploads<u8> = Uploads::default();
         let (one, two) = (CredentialId::from_bits(1), CredentialId::from_bits(2));
         let at = |seconds: u64| Timestamp::EPOCH + Duration::from_secs(seconds);
-        uploads.keep("a".to_owned(), one.clone(), Import::default(), at(0));
+        uploads.keep("a".to_owned(), one.clone(), 7, at(0));
         assert!(uploads.take("a", &two, at(1)).is_none());
+        assert!(uploads.look("a", &two, at(1)).is_none() && uploads.look("a", &one, at(3_600)).is_none());
+        assert_eq!(uploads.look("a", &one, at(1)), Some(7));
         assert!(uploads.take("a", &one, at(3_600)).is_none(), "an hour is over");
         assert!(uploads.take("a", &one, at(3_599)).is_some());
         assert!(uploads.take("a", &one, at(3_599)).is_none(), "once");
         for number in 0..=KEPT_MAX {
-            uploads.keep(number.to_string(), one.clone(), Import::default(), at(number as u64));
+            uploads.keep(number.to_string(), one.clone(), 7, at(number as u64));
         }
         assert!(uploads.take("0", &one, at(9)).is_none(), "the oldest makes room");
         assert!(uploads.take("1", &one, at(9)).is_some());

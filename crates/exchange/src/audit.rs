@@ -59,7 +59,7 @@ pub struct HeldObject {
 pub struct HoldsReport {
     /// The member.
     pub member: String,
-    /// How many ledger entries were read for it.
+    /// How many ledger entries tell of it. How many others there are is not for a member to know.
     pub entries: u64,
     /// The objects, in order of their ids and versions.
     pub objects: Vec<HeldObject>,
@@ -171,7 +171,8 @@ impl Exchange {
         let snapshot = self.inner.store.snapshot()?;
         let mut names = Names::new(snapshot.as_ref());
         let mut held: BTreeMap<(String, String, String), HeldObject> = BTreeMap::new();
-        let entries = each_disclosure(snapshot.as_ref(), 0..u64::MAX, |index, disclosure| {
+        let mut entries = 0;
+        each_disclosure(snapshot.as_ref(), 0..u64::MAX, |index, disclosure| {
             if disclosure.member != member.as_str() {
                 return Ok(());
             }
@@ -179,6 +180,7 @@ impl Exchange {
             if disclosure.resource == Resource::Blinded && caller.member().is_some() {
                 return Ok(());
             }
+            entries += 1;
             let whole = is_whole(disclosure.resource);
             for (segment, at) in positions(&disclosure) {
                 let Some((id, version)) = names.name(segment, at)? else { continue };

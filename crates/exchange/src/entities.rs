@@ -139,7 +139,8 @@ fn is_of_concern(registry: &Registry, list: &ListId) -> bool {
 }
 
 impl Exchange {
-    fn as_of_now(&self, as_of: Option<AsOf>) -> AsOf {
+    /// The clocks of a question: now, unless it says otherwise; nobody knows what is not recorded yet.
+    pub(crate) fn as_of_now(&self, as_of: Option<AsOf>) -> AsOf {
         let now = self.inner.clock.now();
         let mut as_of = as_of.unwrap_or(AsOf::at(now));
         as_of.known = as_of.known.min(now);

@@ -1,6 +1,6 @@
 //! The exchange: opened once, shared by all faces.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -15,7 +15,7 @@ use model::{
 use programme::{Collection, Programme};
 use release::{Grants, Label, Policy, View};
 use store::timeline::BlockCache;
-use store::{Inventory, Snapshot, Store, StoreError};
+use store::{Inventory, Store, StoreError};
 
 use crate::audit::Spans;
 use crate::credentials::{Attempt, Verification};
@@ -32,6 +32,7 @@ use crate::registry::{IN_FORCE, PROGRAMME, ReaderGrants, Registry, Verdicts};
 use crate::releases::{Asker, JUDGED_KEPT_MAX, Judged};
 use crate::remembered::Remembered;
 use crate::uses::{USES_KEPT_MAX, Uses};
+use crate::versions;
 pub use crate::writer::Random;
 use crate::writer::{Instants, Judging, Turn, Writer};
 
@@ -154,7 +155,7 @@ impl Exchange {
         let name: KeyName = keys.origin.parse().map_err(|error| OpenError::Key(format!("{error}")))?;
         let signer = NoteSigner::from_seed(name, &keys.ledger);
         let snapshot = store.snapshot()?;
-        let in_force = in_force(snapshot.as_ref())?;
+        let in_force = versions::in_force(snapshot.as_ref())?;
         let ruling = match &in_force {
             Some(files) => Arc::new(Programme::from_files(files).map_err(|error| OpenError::Record {
                 kind: PROGRAMME.to_owned(),
@@ -223,10 +224,10 @@ impl Exchange {
     }
 
     /// The first entries of a ledger: its name, its key, the policy.
-    fn begin(&self, programme: &Programme) -> Result<(), OpenError> {
+    fn begin(&self, programme: &Arc<Programme>) -> Result<(), OpenError> {
         let origin = self.inner.origin.to_string();
         let vkey = self.inner.signer.verifier().to_string();
-        let (files, digest) = (files_as_text(programme), programme.digest().to_owned());
+        let (kept, digest) = (Arc::clone(programme), programme.digest().to_owned());
         self.inner.writer.decide(Instants::HandsOut, move |turn| -> Result<(), WriteError> {
             let at = turn.instant(0).to_string();
             let epoch = turn.begin_epoch().number();
@@ -234,7 +235,7 @@ impl Exchange {
             turn.record(&Body::Key(Key { at: at.clone(), action: "in use".to_owned(), vkey }))?;
             let by = "the hub's first start".to_owned();
             turn.record(&Body::Policy(PolicyEntry { at, by, sha256: digest, epoch }))?;
-            turn.put_json(PROGRAMME, IN_FORCE, &files)?;
+            versions::keep(turn, None, &kept)?;
             Ok(())
         })?;
         Ok(())
@@ -249,7 +250,8 @@ impl Exchange {
         let policy = Arc::new(Policy::new(Arc::clone(programme))?);
         let judge = Arc::new(vetting::Judge::new(Arc::clone(programme))?);
         let inner = Arc::clone(&self.inner);
-        let (files, digest, by) = (files_as_text(programme), programme.digest().to_owned(), by.to_owned());
+        let (kept, digest, by) = (Arc::clone(programme), programme.digest().to_owned(), by.to_owned());
+        let before = self.programme();
         let (epoch, last) =
             self.inner.writer.decide(Instants::Alone, move |turn| -> Result<Epoch, WriteError> {
                 let (epoch, at) = inner.judge_everyone(turn, &|_| true, |registry| {
@@ -259,7 +261,7 @@ impl Exchange {
                 })?;
                 let entry = PolicyEntry { at: at.to_string(), by, sha256: digest, epoch: epoch.number() };
                 turn.record(&Body::Policy(entry))?;
-                turn.put_json(PROGRAMME, IN_FORCE, &files)?;
+                versions::keep(turn, Some(&before), &kept)?;
                 Ok(epoch)
             })?;
         self.inner.wait_until(last);
@@ -483,22 +485,6 @@ pub(crate) fn require(caller: &Caller, roles: &[Role], needed: &'static str) -> 
 /// Who a caller is, for the ledger.
 pub(crate) fn name_of(caller: &Caller) -> String {
     caller.principal.to_string()
-}
-
-fn files_as_text(programme: &Programme) -> BTreeMap<String, String> {
-    programme
-        .files()
-        .iter()
-        .map(|(name, bytes)| (name.clone(), String::from_utf8_lossy(bytes).into_owned()))
-        .collect()
-}
-
-fn in_force(snapshot: &dyn Snapshot) -> Result<Option<BTreeMap<String, Vec<u8>>>, OpenError> {
-    let Some(value) = snapshot.get(PROGRAMME, IN_FORCE)? else { return Ok(None) };
-    let files: BTreeMap<String, String> = serde_json::from_slice(&value).map_err(|error| {
-        OpenError::Record { kind: PROGRAMME.to_owned(), key: IN_FORCE.to_owned(), reason: error.to_string() }
-    })?;
-    Ok(Some(files.into_iter().map(|(name, text)| (name, text.into_bytes())).collect()))
 }
 
 /// How far the last instant handed out may lie ahead of the clock before the hub says that it is not ready.

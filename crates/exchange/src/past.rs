@@ -98,6 +98,19 @@ fn key(member: &MemberId, at: Timestamp) -> String {
     format!("{member}/{:020}", at.as_micros())
 }
 
+/// The member as it was decided on as of a day, as known at an instant; none if it was bound to no entity then.
+pub(crate) fn party(
+    snapshot: &dyn Snapshot,
+    registry: &Registry,
+    member: &MemberId,
+    as_of: AsOf,
+) -> Result<Option<Party>, StoreError> {
+    let states = States::of(snapshot, registry, member)?;
+    let then = states.at(instant(as_of).min(as_of.known));
+    let Some(entity) = then.and_then(|then| then.entity.clone()) else { return Ok(None) };
+    Ok(Some(asked(snapshot, registry, &entity, as_of, Some(member))?.party))
+}
+
 /// Who an entity was as of a day, as known at an instant. `own` is the member that asks about itself, if one does; it is
 /// told nothing of another that was the same entity before.
 pub(crate) fn asked(
@@ -108,12 +121,16 @@ pub(crate) fn asked(
     own: Option<&MemberId>,
 ) -> Result<Asked, StoreError> {
     let instant = instant(as_of);
-    let candidates = registry.dossiers.iter().filter(|(id, dossier)| {
-        own.is_none_or(|own| own == *id)
-            && (dossier.entity.as_ref() == Some(entity) || dossier.was.contains(entity))
-    });
+    let is_or_was =
+        |dossier: &Dossier| dossier.entity.as_ref() == Some(entity) || dossier.was.contains(entity);
+    let candidates: Vec<&MemberId> = match own {
+        Some(own) => {
+            registry.dossiers.get(own).filter(|one| is_or_was(one)).map(|_| own).into_iter().collect()
+        }
+        None => registry.dossiers.iter().filter(|(_, one)| is_or_was(one)).map(|(id, _)| id).collect(),
+    };
     let mut asked = Asked { party: Party::new(entity.clone()), standings: BTreeMap::new(), is_member: false };
-    for (id, _) in candidates {
+    for id in candidates {
         let states = States::of(snapshot, registry, id)?;
         // What was signed under the entity holds for the entity, whoever it is a member as by now.
         if let Some(known) = states.at(as_of.known) {

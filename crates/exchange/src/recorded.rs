@@ -63,7 +63,7 @@ impl State {
 
 /// Reads the batches one after another and takes each in while the next is read: of a national register's statements,
 /// no more than a few batches are in memory twice.
-fn load(snapshot: &dyn Snapshot, programme: &Programme, batches: u64) -> Result<Ties, StoreError> {
+pub(crate) fn load(snapshot: &dyn Snapshot, programme: &Programme, batches: u64) -> Result<Ties, StoreError> {
     let mut ties = Ties::new();
     ties.add(programme.lists().to_vec());
     let (sender, receiver) = sync_channel::<(String, Vec<u8>)>(READ_AHEAD);

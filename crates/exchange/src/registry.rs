@@ -7,7 +7,9 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use model::{Caller, CollectionId, CredentialId, Epoch, LabelId, Member, MemberId, Principal, Timestamp};
+use model::{
+    Caller, CollectionId, CredentialId, Epoch, LabelId, Member, MemberId, Principal, Tier, Timestamp,
+};
 use programme::Programme;
 use release::{Audience, Demands, Grants, Label, LabelFacts, Policy, Reader, Transition};
 use serde::de::DeserializeOwned;
@@ -228,6 +230,11 @@ impl Registry {
 
     pub(crate) fn programme(&self) -> &Programme {
         self.policy.programme()
+    }
+
+    /// The programme's tiers, in its order.
+    pub(crate) fn tiers(&self) -> Vec<Tier> {
+        self.programme().settings().tiers.iter().map(|tier| tier.name.clone()).collect()
     }
 
     /// The principal as the policy knows it; `None` for a member that is gone.

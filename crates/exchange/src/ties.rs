@@ -12,7 +12,10 @@ use ledger::entry::Vetting;
 use model::{Caller, Grade, MemberId, Role, Tier, Timestamp};
 use sha2::{Digest, Sha256};
 use store::{Record, StoreError};
-use ties::{AsOf, EntityId, Evidence, Picture as _, Registry as Ties, Said, Statement, TieId, encode};
+use ties::{
+    AsOf, Day, End, Ending, EntityId, Evidence, Picture as _, Registry as Ties, Said, Source, Statement,
+    TieId, encode,
+};
 use vetting::{Decision, Lens, Move, Party, Remedies, Session};
 
 use crate::alerts::{self, Alert};
@@ -138,17 +141,15 @@ impl Exchange {
         let (before, after) = (recorded.picture(AsOf::at(at)), would.picture(AsOf::at(at)));
         let before = Session::new(&registry.judge, &before, None);
         let after = Session::new(&registry.judge, &after, None);
-        let parties: Vec<Party> =
-            registry.dossiers.values().filter_map(|dossier| dossier.party(at)).collect();
-        let tiers: Vec<Tier> =
-            registry.programme().settings().tiers.iter().map(|tier| tier.name.clone()).collect();
+        let new: Vec<Statement> = would.log(added.new.clone()).collect();
+        let parties = self.parties(&registry, whom(&registry, &would, &new, at).as_ref(), None)?;
         Ok(Rehearsal {
             new: added.new.len(),
             known_already: added.known_already + (count - places.len()),
             ended: 0,
             refused: added.refused.iter().map(|(place, why)| (places[*place], why.to_string())).collect(),
             findings: added.findings.iter().map(ToString::to_string).collect(),
-            moves: vetting::moves(&before, &after, &parties, &tiers)?,
+            moves: vetting::moves(&before, &after, &parties, &registry.tiers())?,
         })
     }
 
@@ -177,23 +178,13 @@ impl Exchange {
             let known = tiers.iter().map(|tier| tier.name.as_str()).collect::<Vec<_>>().join(", ");
             return Err(AdminError::NoSuchTier { tier: tier.clone(), known });
         }
-        let now = self.inner.clock.now();
-        let mut as_of = question.as_of.unwrap_or(AsOf::at(now));
-        as_of.known = as_of.known.min(now);
+        let as_of = self.as_of_now(question.as_of);
         let snapshot = self.inner.store.snapshot()?;
         let asked = past::asked(snapshot.as_ref(), &registry, entity, as_of, caller.member())?;
         let party = asked.for_tier(tier);
         let recorded = self.inner.recorded.read();
-        let would;
-        let looked_at: &Ties = if question.add.is_empty() {
-            &recorded
-        } else {
-            let mut with = Ties::clone(&recorded);
-            with.add(in_order(question.add.clone(), as_of.known));
-            would = with;
-            &would
-        };
-        let picture = looked_at.picture(as_of);
+        let supposed = supposing(&recorded, question, as_of);
+        let picture = supposed.as_ref().unwrap_or(&recorded).picture(as_of);
         let lens = Lens::new(&picture).without(question.end.iter().cloned());
         // A member sees the evidence that those concerned may see.
         let may_see = if caller.role().is_some() { Evidence::Programme } else { Evidence::Concerned };
@@ -209,6 +200,52 @@ impl Exchange {
             None => None,
         };
         Ok((decision, remedies))
+    }
+
+    /// Who would move if the ties of a question ended and its statements were made, at the clocks of the question: for
+    /// whoever asks what else a change would do. Nothing is recorded.
+    ///
+    /// # Errors
+    ///
+    /// Refuses members, and a pack that there is not.
+    pub fn would_move(&self, caller: &Caller, question: &Question) -> Result<Vec<Move>, AdminError> {
+        require(caller, &Role::ALL, "the programme's people")?;
+        let registry = self.inner.published.registry();
+        let as_of = self.as_of_now(question.as_of);
+        let recorded = self.inner.recorded.read();
+        let supposed = supposing(&recorded, question, as_of);
+        let looked_at = supposed.as_ref().unwrap_or(&recorded);
+        let now = self.inner.clock.now();
+        let ends = question.end.iter().map(|tie| supposed_end(tie, now));
+        let news: Vec<Statement> = question.add.iter().cloned().chain(ends).collect();
+        // Whom a change may concern is told by the ties of today; of another day, everybody is asked.
+        let whom = if question.as_of.is_none() { whom(&registry, looked_at, &news, now) } else { None };
+        let parties = self.parties(&registry, whom.as_ref(), question.as_of)?;
+        let (before, picture) = (recorded.picture(as_of), looked_at.picture(as_of));
+        let lens = Lens::new(&picture).without(question.end.iter().cloned());
+        let before = Session::new(&registry.judge, &before, question.packs.clone());
+        let after = Session::new(&registry.judge, &lens, question.packs.clone());
+        Ok(vetting::moves(&before, &after, &parties, &registry.tiers())?)
+    }
+
+    /// Those of the members, or of `whom`, that are bound to an entity, as they are or as they were.
+    pub(crate) fn parties(
+        &self,
+        registry: &Registry,
+        whom: Option<&BTreeSet<MemberId>>,
+        as_of: Option<AsOf>,
+    ) -> Result<Vec<Party>, AdminError> {
+        let asked = registry.dossiers.iter().filter(|(id, _)| whom.is_none_or(|whom| whom.contains(*id)));
+        let Some(as_of) = as_of else {
+            let now = self.inner.clock.now();
+            return Ok(asked.filter_map(|(_, dossier)| dossier.party(now)).collect());
+        };
+        let snapshot = self.inner.store.snapshot()?;
+        let mut parties = Vec::new();
+        for (id, _) in asked {
+            parties.extend(past::party(snapshot.as_ref(), registry, id, as_of)?);
+        }
+        Ok(parties)
     }
 
     /// Asks whether `time` has passed since this was called.
@@ -260,6 +297,27 @@ impl Exchange {
         require(caller, &Role::ALL, "the programme's people")?;
         let ties = self.inner.recorded.read();
         Ok(ties.log(from..from.saturating_add(limit)).collect())
+    }
+}
+
+/// The statements with those that a question takes as made, if it does.
+fn supposing(recorded: &Ties, question: &Question, as_of: AsOf) -> Option<Ties> {
+    if question.add.is_empty() {
+        return None;
+    }
+    let mut with = Ties::clone(recorded);
+    with.add(in_order(question.add.clone(), as_of.known));
+    Some(with)
+}
+
+/// That a tie ended, for asking whom that would concern.
+fn supposed_end(tie: &TieId, at: Timestamp) -> Statement {
+    let id = format!("what-if:{}", hex::encode(Sha256::digest(tie.as_str())));
+    Statement {
+        id: id.parse().expect("letters and digits are an identifier"),
+        said: Said::End(End { tie: tie.clone(), on: Day::of(at).into(), by: Ending::Completed }),
+        source: Source { document: "what if".to_owned(), ..Source::default() },
+        recorded: at,
     }
 }
 

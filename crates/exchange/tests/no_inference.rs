@@ -7,7 +7,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
-use exchange::{PublishOptions, ReadError};
+use std::num::NonZeroU32;
+
+use exchange::{ContentSearch, PublishOptions, ReadError};
 use model::{Caller, MemberId, Timestamp};
 use taxii::{Endpoint, ObjectFilter};
 use testkit::{Chance, TLP, World, at, envelope, indicator, indicator_id, relationship};
@@ -36,6 +38,8 @@ fn asked(hub: &Hub, objects: u64) -> Vec<String> {
     for view in exchange.collections(&hub.member) {
         answers.push(format!("{} {} {}", view.collection.alias, view.can_read, view.can_write));
     }
+    answers.push(format!("{:?}", exchange.own_rights(&hub.member).map_err(|error| error.to_string())));
+    answers.push(format!("{:?}", exchange.own_contributions(&hub.member).map_err(|error| error.to_string())));
     for collection in ["open", "indicators", "cleared", "submissions"] {
         answers.push(format!("{:?}", exchange.collection(&hub.member, collection).map(|view| view.can_read)));
         for query in [
@@ -50,6 +54,7 @@ fn asked(hub: &Hub, objects: u64) -> Vec<String> {
         ] {
             pages(hub, collection, query, &mut answers);
         }
+        searches(hub, collection, &mut answers);
         for n in 0..objects {
             let id = indicator_id(n);
             let object = exchange.object(&hub.member, collection, &id, &ObjectFilter::default());
@@ -59,6 +64,29 @@ fn asked(hub: &Hub, objects: u64) -> Vec<String> {
         }
     }
     answers
+}
+
+/// What the member finds when it searches. Labels are numbered over all that there are, and are told to nobody outside.
+fn searches(hub: &Hub, collection: &str, answers: &mut Vec<String>) {
+    let text = |text: &str| ContentSearch { text: Some(text.to_owned()), ..ContentSearch::default() };
+    let marked = ContentSearch { markings: [TLP[1].to_owned()].into(), ..ContentSearch::default() };
+    let limit = NonZeroU32::new(3).unwrap();
+    for search in [ContentSearch::default(), text("EXAMPLE"), text("no such text"), marked] {
+        let mut next = None;
+        loop {
+            let found = hub.world.exchange.search(&hub.member, collection, &search, limit, next.as_deref());
+            next = found.as_ref().ok().and_then(|page| page.served.next.clone());
+            let told = found.map(|page| {
+                let bodies = page.objects.iter().flat_map(|found| found.object.clone()).collect();
+                let dates: Vec<_> = page.objects.iter().map(|found| found.date).collect();
+                (bodies, (dates, page.served))
+            });
+            answers.push(described(told));
+            if next.is_none() {
+                break;
+            }
+        }
+    }
 }
 
 fn described<T: std::fmt::Debug>(result: Result<(Vec<u8>, T), ReadError>) -> String {

@@ -28,6 +28,7 @@ mod allow;
 mod attestation;
 mod case;
 mod cedar;
+mod difference;
 mod folder;
 mod instruments;
 mod lists;
@@ -50,6 +51,7 @@ pub use attestation::{Question, Questionnaire};
 pub use case::{
     CaseAction, CaseMember, CaseWho, Expectation, ReleaseCase, ReleaseCases, VettingCase, VettingCases,
 };
+pub use difference::{Aspect, Change, Difference, FileChange, Line, RuleChange};
 pub use instruments::{DutyKind, Instrument, InstrumentKind, Transform};
 pub use packs::{Pack, PackRule};
 pub use policies::{Policies, Rule};

@@ -15,6 +15,7 @@
 
 mod columns;
 mod kinds;
+mod suppose;
 mod write;
 
 use std::collections::HashMap;
@@ -25,6 +26,7 @@ use ties::{End, Ending, Entity, EntityId, EntityKind, Listing, Name, Said, Sourc
 use crate::reading::{Importing, Reading, Reason, Report, rows};
 use columns::{LISTS, Row, TIES, Wrong};
 
+pub use suppose::{SupposeError, share_columns, suppose};
 pub use write::{write_lists, write_ties};
 
 /// Reads a table of ties.

@@ -49,8 +49,10 @@ pub(crate) struct Faces {
 
 impl Hosting {
     /// Opens the data directory, which is made if it is not there; at the first start with keys and an operator's token.
+    /// `folder` is where the programme was read, if it was read from one.
     pub(crate) fn open(
         programme: &Arc<Programme>,
+        folder: Option<&Path>,
         data: &DataDir,
         origin: Option<&str>,
         clock: Arc<dyn Clock>,
@@ -64,7 +66,11 @@ impl Hosting {
             let token = first.token.context("the first credential has no token")?;
             data.write_token(&token)?;
         }
-        let console = Console::new(exchange.clone(), ConsoleOptions::new(Arc::new(fill_random)));
+        let options = ConsoleOptions {
+            programme_folder: folder.map(Path::to_path_buf),
+            ..ConsoleOptions::new(Arc::new(fill_random))
+        };
+        let console = Console::new(exchange.clone(), options);
         Ok(Self { exchange, store, data: data.clone(), console, tending: Arc::default() })
     }
 

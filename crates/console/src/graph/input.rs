@@ -76,7 +76,7 @@ fn weight(kind: &TieKind) -> u8 {
 
 /// The link of a tie's page, at the same place of the two clocks.
 pub(crate) fn tie_link(tie: &TieId) -> String {
-    format!("/ties/{}", encode(tie.as_str()))
+    crate::pages::ties::tie_link(tie)
 }
 
 /// The graph of what lies around an entity. `matters` are the ties that the decision rests on.

@@ -1,11 +1,14 @@
 //! What people do about a member. Each is one call of the exchange, which asks again whether the caller may.
 
+use std::collections::BTreeSet;
+
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Redirect};
 use exchange::{Bound, Exchange, Moved, Stepped};
 use http::StatusCode;
 use model::{Caller, MemberId, Standing, Tier};
-use ties::EntityId;
+use programme::Instrument;
+use ties::{EntityId, PartialDate, Period, TieId};
 
 use crate::asked::Posted;
 use crate::console::Console;
@@ -172,6 +175,50 @@ pub(crate) async fn fulfil(
     act(&console, &posted, &member, move |exchange, caller, member| {
         let moved = exchange.fulfil(caller, member, &duty, &certificate)?;
         Ok(with_moves("The duty is done, and its certificate is in the ledger", &moved))
+    })
+    .await
+}
+
+/// Takes `POST /members/{member}/instrument`: that an instrument was signed.
+pub(crate) async fn sign(
+    State(console): State<Console>,
+    Path(member): Path<String>,
+    posted: Posted,
+) -> Answer {
+    let wrong = |name: &str, error: &dyn std::fmt::Display| {
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("`{name}`: {error}"))
+    };
+    let covers = posted.fields.all("covers").flat_map(str::split_whitespace).map(str::parse).collect();
+    let covers: Result<BTreeSet<TieId>, _> = covers;
+    let from = posted.fields.get("from").map(str::parse::<PartialDate>).transpose();
+    let instrument = Instrument {
+        id: posted.field("instrument")?.to_owned(),
+        kind: posted.field("kind")?.to_owned(),
+        // Whose it is and when it was learned are the exchange's to say.
+        entity: "-".parse().expect("a dash is a word"),
+        covers: covers.map_err(|error| wrong("covers", &error))?,
+        valid: Period { from: from.map_err(|error| wrong("from", &error))?, to: None },
+        recorded: None,
+        source: posted.fields.get("source").unwrap_or_default().to_owned(),
+    };
+    act(&console, &posted, &member, move |exchange, caller, member| {
+        let moved = exchange.sign_instrument(caller, member, instrument)?;
+        Ok(with_moves("The instrument is in force, and its duties are owed", &moved))
+    })
+    .await
+}
+
+/// Takes `POST /members/{member}/instrument/end`: that one ended on a day.
+pub(crate) async fn end_instrument(
+    State(console): State<Console>,
+    Path(member): Path<String>,
+    posted: Posted,
+) -> Answer {
+    let instrument = posted.field("instrument")?.to_owned();
+    let on: PartialDate = posted.read("on")?;
+    act(&console, &posted, &member, move |exchange, caller, member| {
+        let moved = exchange.end_instrument(caller, member, &instrument, on)?;
+        Ok(with_moves("The instrument's end is recorded", &moved))
     })
     .await
 }

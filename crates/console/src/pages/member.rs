@@ -5,9 +5,11 @@
 
 mod clocks;
 mod gather;
+pub(crate) mod holds;
 mod proof;
 mod record;
 mod story;
+mod what_if;
 
 use std::collections::BTreeSet;
 
@@ -15,7 +17,7 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Redirect};
 use exchange::Around;
-use model::{Grade, MemberId, Standing, Tier};
+use model::{Grade, MemberId, Role, Standing, Tier};
 use serde_json::json;
 use ties::{EntityId, TieId, Truth};
 
@@ -24,6 +26,7 @@ use crate::console::Console;
 use crate::export::Table;
 use crate::frame::{Frame, decides};
 use crate::graph::{self, BOXES_MAX};
+use crate::pages::ties::tie_link;
 use crate::pages::{Choice, id};
 use crate::problem::{Answer, Problem, page};
 use crate::query::encode;
@@ -35,9 +38,13 @@ use gather::{Found, Wanted, gather};
 use proof::FindingView;
 use record::Record;
 use story::Story;
+use what_if::{Added, WhatIf};
 
 /// How many ties the table shows; the file of it has all.
 const TIES_SHOWN: usize = 60;
+
+/// How many entities a tie that is supposed is offered as its ends; others are written.
+const ENTITIES_OFFERED: usize = 60;
 
 #[derive(Template)]
 #[template(path = "member.html")]
@@ -63,16 +70,24 @@ struct MemberPage {
     ties_count: usize,
     ties_csv: String,
     ties_json: String,
+    past_csv: String,
+    past_json: String,
     findings: Vec<FindingView>,
     perhaps: Vec<FindingView>,
     near: Vec<String>,
     unknown: Vec<String>,
     remedies: Option<RemediesView>,
     what_if: Option<WhatIf>,
+    added: Vec<Added>,
+    kinds: Vec<Choice>,
+    instrument_kinds: Vec<Choice>,
+    entities: Vec<Choice>,
     record: Record,
     steps: Vec<Choice>,
     is_people: bool,
     may_decide: bool,
+    /// Whether what was handed out is for its eyes: the member's, and those who audit the ledger.
+    may_audit: bool,
     is_now: bool,
     here: String,
 }
@@ -119,15 +134,6 @@ struct RemedyView {
     href: String,
 }
 
-/// What would be if some ties ended.
-struct WhatIf {
-    grade: Grade,
-    phrase: &'static str,
-    before: Grade,
-    others: Vec<String>,
-    without: String,
-}
-
 /// Answers `GET /me`, to a member: its own page.
 pub(crate) async fn own(asked: Asked) -> Answer {
     let caller = asked.caller();
@@ -140,11 +146,28 @@ pub(crate) async fn get(State(console): State<Console>, Path(member): Path<Strin
     let member: MemberId = id(&member)?;
     let wanted = Wanted::read(&asked)?;
     let caller = asked.caller();
-    let found = console.read(move |exchange| gather(exchange, &caller, &member, &wanted)).await?;
+    let (asking, id) = (asked.clone(), member.clone());
+    let found = console
+        .read(move |exchange| -> Result<_, Problem> {
+            if let Some(link) = what_if::canonical(exchange, &caller, &asking)? {
+                return Ok(Err(link));
+            }
+            gather(exchange, &caller, &id, &wanted).map(Ok)
+        })
+        .await?;
+    let found = match found {
+        Ok(found) => found,
+        Err(link) => return Ok(Redirect::to(&link).into_response()),
+    };
     let rests_on = rests_on(&found);
     if let Some(format) = asked.format()? {
-        let name = format!("ties-{}", found.member.id);
-        return table(found.around.as_ref(), &rests_on, &found.wanted.end).answer(format, &name);
+        let (name, table) = match asked.query.get("table") {
+            None => ("ties", table(found.around.as_ref(), &rests_on, &found.wanted.supposed.end)),
+            Some("others") => ("would-move", what_if::table(&found)),
+            Some("decisions") => ("decisions", record::table(&found)),
+            Some(_) => return Err(Problem::bad_request("`table` is others or decisions, or left out")),
+        };
+        return table.answer(format, &format!("{name}-{member}"));
     }
     page(&view(&console, &asked, &found, &rests_on))
 }
@@ -170,7 +193,7 @@ fn view(console: &Console, asked: &Asked, found: &Found, rests_on: &BTreeSet<Tie
     let standing = found.member.standing(&found.tier);
     let story = story::tell(found, standing);
     let (picture, is_folded) = draw(found, rests_on, &story);
-    let (ties, ties_count) = tie_rows(found.around.as_ref(), rests_on, &found.wanted.end);
+    let (ties, ties_count) = tie_rows(found.around.as_ref(), rests_on, &found.wanted.supposed.end);
     let decision = found.decision.as_ref();
     let views = |findings: &[vetting::Finding]| findings.iter().map(FindingView::from).collect::<Vec<_>>();
     let may_decide = is_people && decides(&caller);
@@ -195,21 +218,42 @@ fn view(console: &Console, asked: &Asked, found: &Found, rests_on: &BTreeSet<Tie
         ties_count,
         ties_csv: asked.link("format", Some("csv")),
         ties_json: asked.link("format", Some("json")),
+        past_csv: asked.query.with("table", Some("decisions")).with("format", Some("csv")).link(&asked.path),
+        past_json: asked
+            .query
+            .with("table", Some("decisions"))
+            .with("format", Some("json"))
+            .link(&asked.path),
         findings: decision.map(|decision| views(&decision.findings)).unwrap_or_default(),
         perhaps: decision.map(|decision| views(&decision.perhaps)).unwrap_or_default(),
         near: decision.map(|d| d.near.iter().map(|near| near.text.clone()).collect()).unwrap_or_default(),
         unknown: decision.map(|decision| decision.unknown.clone()).unwrap_or_default(),
         remedies: remedies(asked, found),
-        what_if: what_if(asked, found),
+        what_if: what_if::view(asked, found),
+        added: what_if::added(found),
+        kinds: what_if::kinds(),
+        instrument_kinds: instrument_kinds(&programme),
+        entities: entities(found),
         record: Record::new(found, asked),
         steps: steps(standing),
         is_people,
         may_decide,
+        may_audit: caller.role() != Some(Role::Reviewer),
         is_now: found.wanted.as_of.is_none(),
         here: asked.query.link(&asked.path),
         frame: asked.frame(&found.member.name),
         story,
     }
+}
+
+/// The kinds of instruments to choose from.
+fn instrument_kinds(programme: &programme::Programme) -> Vec<Choice> {
+    let choice = |kind: &programme::InstrumentKind| Choice {
+        value: kind.kind.clone(),
+        label: kind.title.clone(),
+        is_chosen: false,
+    };
+    programme.instruments().iter().map(choice).collect()
 }
 
 /// The steps that the procedure has from a standing.
@@ -224,7 +268,8 @@ fn steps(from: Standing) -> Vec<Choice> {
 
 /// The picture of what lies around, or of what a member is shown of its proof; and whether something was folded.
 fn draw(found: &Found, rests_on: &BTreeSet<TieId>, story: &Story) -> (Option<Picture>, bool) {
-    let member_of = |entity: &EntityId| found.members.get(entity).map(|member| format!("/members/{member}"));
+    let member_of =
+        |entity: &EntityId| found.members.get(entity).map(|(member, _)| format!("/members/{member}"));
     let graph = match (&found.around, &found.decision) {
         (Some(around), _) => graph::from_around(around, rests_on, &member_of),
         (None, Some(decision)) => graph::from_decision(decision),
@@ -258,7 +303,7 @@ fn tie_rows(
         .iter()
         .map(|known| TieRow {
             id: known.tie.id.to_string(),
-            href: format!("/ties/{}", encode(known.tie.id.as_str())),
+            href: tie_link(&known.tie.id),
             from: name(&known.tie.from),
             to: name(&known.tie.to),
             says: words::tie(&known.tie.kind),
@@ -312,6 +357,17 @@ fn table(around: Option<&Around>, rests_on: &BTreeSet<TieId>, end: &BTreeSet<Tie
     table
 }
 
+/// The entities to choose from for a tie that is supposed: those around, by what they are called.
+fn entities(found: &Found) -> Vec<Choice> {
+    let around = found.around.iter().flat_map(|around| &around.entities);
+    let choice = |(id, known): (&EntityId, &exchange::Neighbour)| Choice {
+        value: id.to_string(),
+        label: known.name.clone(),
+        is_chosen: false,
+    };
+    around.take(ENTITIES_OFFERED).map(choice).collect()
+}
+
 fn remedies(asked: &Asked, found: &Found) -> Option<RemediesView> {
     let remedies = found.remedies.as_ref()?;
     let link = |end: &BTreeSet<TieId>| {
@@ -338,22 +394,5 @@ fn remedies(asked: &Asked, found: &Found) -> Option<RemediesView> {
         withheld: remedies.withheld,
         is_cut_short: remedies.cut_short,
         longer: format!("{}#remedies", asked.link("remedies", Some("long"))),
-    })
-}
-
-fn what_if(asked: &Asked, found: &Found) -> Option<WhatIf> {
-    let would = found.would.as_ref()?;
-    let before = found.decision.as_ref()?.grade;
-    let other = |one: &vetting::Move| {
-        let member =
-            found.members.get(&one.entity).map_or_else(|| one.entity.to_string(), ToString::to_string);
-        format!("{member} on {}: from {} to {}", one.tier, one.from, one.to)
-    };
-    Some(WhatIf {
-        grade: would.decision.grade,
-        phrase: words::grade_phrase(would.decision.grade),
-        before,
-        others: would.others.iter().map(other).collect(),
-        without: asked.link("end", None),
     })
 }

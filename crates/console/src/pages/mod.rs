@@ -8,6 +8,7 @@ pub(crate) mod hits;
 pub(crate) mod ledger;
 pub(crate) mod member;
 pub(crate) mod members;
+pub(crate) mod moves;
 pub(crate) mod portal;
 pub(crate) mod programme;
 pub(crate) mod release;

@@ -3,14 +3,14 @@
 //! A programme is a folder that is tested like code, so the page can run its cases: the answer is the one that
 //! `ringfence check` gives.
 
+pub(crate) mod compare;
 mod timeline;
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use askama::Template;
 use axum::extract::State;
-use exchange::{AdminError, Exchange, Sought};
+use exchange::{AdminError, CaseFailed, CasesRun, Exchange, VersionView};
 use model::{Caller, Grade};
 use programme::{PackRule, Programme};
 use serde_json::json;
@@ -83,14 +83,7 @@ struct ReleaseRule {
 struct CasesView {
     text: String,
     passed: bool,
-    failures: Vec<Failure>,
-}
-
-struct Failure {
-    place: String,
-    id: String,
-    message: String,
-    because: String,
+    failures: Vec<CaseFailed>,
 }
 
 /// A version that came into force.
@@ -101,6 +94,8 @@ struct Version {
     sha256: String,
     epoch: u64,
     is_this: bool,
+    /// Where it is compared with the one in force, if its text is kept.
+    compare: Option<String>,
 }
 
 /// Answers `GET /programme`; with `cases=run`, with how its cases go.
@@ -111,10 +106,10 @@ pub(crate) async fn get(State(console): State<Console>, asked: Asked) -> Answer 
         return table(&programme).answer(format, "rules");
     }
     let caller = asked.caller();
-    let (runs, of) = (asked.query.get("cases") == Some("run"), Arc::clone(&programme));
+    let runs = asked.query.get("cases") == Some("run");
     let (cases, versions) = console
         .read(move |exchange| -> Result<_, Problem> {
-            let cases = runs.then(|| run(of)).transpose()?;
+            let cases = runs.then(|| run(exchange, &caller)).transpose()?;
             Ok((cases, versions(exchange, &caller)?))
         })
         .await?;
@@ -184,48 +179,33 @@ fn release_rule(rule: &programme::Rule) -> ReleaseRule {
 }
 
 /// Runs the cases about vetting.
-fn run(programme: Arc<Programme>) -> Result<CasesView, Problem> {
+fn run(exchange: &Exchange, caller: &Caller) -> Result<CasesView, Problem> {
     let began = Instant::now();
-    let judge = vetting::Judge::new(programme).map_err(Problem::internal)?;
-    let report = vetting::run_cases(&judge);
+    let CasesRun { run, failures } = exchange.run_cases(caller, &exchange.programme())?;
     let took = began.elapsed().as_millis();
-    let failure = |one: &vetting::CaseFailure| Failure {
-        place: format!("{}:{}", one.file, one.line),
-        id: one.id.clone(),
-        message: one.message.clone(),
-        because: one.because.clone(),
-    };
     Ok(CasesView {
-        text: format!(
-            "{} run in {took} ms, {} went wrong.",
-            count(report.run, "case", "cases"),
-            report.failures.len()
-        ),
-        passed: report.failures.is_empty(),
-        failures: report.failures.iter().map(failure).collect(),
+        text: format!("{} run in {took} ms, {} went wrong.", count(run, "case", "cases"), failures.len()),
+        passed: failures.is_empty(),
+        failures,
     })
 }
 
-/// The last versions that came into force, as far as the end of the ledger tells of them, the newest first; for its auditors.
+/// The last versions that came into force, the newest first; for the ledger's auditors.
 fn versions(exchange: &Exchange, caller: &Caller) -> Result<Option<Vec<Version>>, Problem> {
-    let sought = Sought { kind: Some("policy".to_owned()), ..Sought::default() };
-    let entries = match exchange.ledger_entries(caller, &sought, VERSIONS_MAX) {
+    let versions = match exchange.programme_versions(caller, VERSIONS_MAX) {
         Err(AdminError::Forbidden { .. }) => return Ok(None),
-        found => found?.entries,
+        found => found?,
     };
-    let programme = exchange.programme();
-    let version = |entry: &exchange::OpenedEntry| {
-        let text = |name: &str| entry.body[name].as_str().unwrap_or_default().to_owned();
-        Version {
-            index: entry.index,
-            at: entry.at.parse().map_or_else(|_| entry.at.clone(), moment),
-            by: text("by"),
-            is_this: text("sha256") == programme.digest(),
-            sha256: text("sha256"),
-            epoch: entry.body["epoch"].as_u64().unwrap_or_default(),
-        }
+    let version = |one: VersionView| Version {
+        index: one.entry,
+        at: one.at.parse().map_or(one.at, moment),
+        by: one.by,
+        compare: (one.is_kept && !one.is_in_force).then(|| compare::link(&one.sha256)),
+        sha256: one.sha256,
+        epoch: one.epoch,
+        is_this: one.is_in_force,
     };
-    Ok(Some(entries.iter().map(version).collect()))
+    Ok(Some(versions.into_iter().map(version).collect()))
 }
 
 fn table(programme: &Programme) -> Table {

@@ -1,4 +1,4 @@
-//! `/ties/{tie}`: everything that was ever said of a tie, by whom, and when it was learned.
+//! `/ties/at/{tie}`: everything that was ever said of a tie, by whom, and when it was learned.
 
 use askama::Template;
 use axum::extract::{Path, State};
@@ -35,7 +35,7 @@ struct Row {
     id: String,
 }
 
-/// Answers `GET /ties/{tie}`.
+/// Answers `GET /ties/at/{tie}`.
 pub(crate) async fn get(State(console): State<Console>, Path(tie): Path<String>, asked: Asked) -> Answer {
     let tie: TieId = id(&tie)?;
     let (caller, wanted) = (asked.caller(), tie.clone());

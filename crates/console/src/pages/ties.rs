@@ -56,6 +56,11 @@ pub(crate) fn entity_link(id: &ties::EntityId) -> String {
     format!("/entities/{}", encode(id.as_str()))
 }
 
+/// The page of a tie. Under a part of its own, since ties are called as their sources call them, `import` too.
+pub(crate) fn tie_link(id: &ties::TieId) -> String {
+    format!("/ties/at/{}", encode(id.as_str()))
+}
+
 #[derive(Template)]
 #[template(path = "ties.html")]
 struct TiesPage {

@@ -97,8 +97,8 @@ async fn the_picture_the_table_and_the_file_tell_the_same_ties() {
     }
     let stake = rows.iter().find(|row| row["tie"] == "stake-symantec").unwrap();
     assert_eq!((stake["says"].as_str(), stake["matters"].as_bool()), (Some("holds 49 %"), Some(true)));
-    page.has(&["href=\"/ties/stake-symantec\"", "aria-label=\"As if ended: Symantec holds 49 %"]);
-    face.get(&mut me, "/ties/stake-symantec").await.expect(200).has(&[
+    page.has(&["href=\"/ties/at/stake-symantec\"", "aria-label=\"As if ended: Symantec holds 49 %"]);
+    face.get(&mut me, "/ties/at/stake-symantec").await.expect(200).has(&[
         "Reuters, 2011-11-14",
         "it ended",
         "2012-03-30",
@@ -145,7 +145,7 @@ async fn a_member_sees_its_own_reasons_and_nothing_around_them() {
         "Recorded decisions",
         "stake-huawei-2012",
     ]);
-    face.get(&mut me, "/ties/stake-symantec").await.expect(403);
+    face.get(&mut me, "/ties/at/stake-symantec").await.expect(403);
 }
 
 #[tokio::test]
@@ -248,4 +248,118 @@ async fn many_ties_are_folded_and_the_page_stays_small() {
         assert_eq!(rows.len(), told, "the file has all that is looked at");
         assert_eq!(page.body.contains("There is more around it"), count > 5_000);
     }
+}
+
+#[tokio::test]
+async fn a_tie_that_is_supposed_shows_whom_it_would_move() {
+    let face = Face::new();
+    let (symantec, _) = symantec(&face);
+    let (beta, _) = face.world.member("Beta", &["open", "cleared"]);
+    face.world.exchange.bind_entity(&face.world.operator, &beta.id, &"beta".parse().unwrap()).unwrap();
+    let mut me = face.role(Role::Overseer).await;
+    let statements = face.world.exchange.statements(&face.world.operator, 0, 10_000).unwrap().len();
+    let page = format!("/members/{}", beta.id);
+    face.get(&mut me, &page).await.expect(200).has(&["name=\"from\"", "<button>What if?</button>"]);
+    // What is filled in becomes a link that can be sent to somebody; a name that one alone has is enough.
+    let form = format!("{page}?tier=cleared&from=HUAWEI&kind=holds&share=60&to=beta&since=2012-01-01");
+    let sent = face.get(&mut me, &form).await.expect(303);
+    let to = sent.header("location").to_owned();
+    assert!(to.contains("add=huawei%20holds%2060%20beta%20since%202012-01-01"), "{to}");
+    let to = to.split('#').next().unwrap().to_owned();
+    let would = face.get(&mut me, &to).await.expect(200);
+    let text = would.text();
+    assert!(text.contains("begun: huawei holds 60 % beta (since 2012-01-01)"), "{text}");
+    assert!(text.contains("Beta would be barred on cleared"), "{text}");
+    assert!(text.contains("Nobody else would move."), "{text}");
+    would.has(&["type=\"checkbox\" name=\"add\" value=\"huawei holds 60 beta since 2012-01-01\" checked"]);
+    // What is supposed of somebody else moves that one.
+    let other = format!("{page}?tier=cleared&add=huawei+holds+60%25+symantec");
+    let would = face.get(&mut me, &other).await.expect(200);
+    would.has(&[&format!("href=\"/members/{}?tier=cleared\">Symantec</a>", symantec.id)]);
+    let file = face.get(&mut me, &format!("{other}&table=others&format=json")).await.expect(200);
+    let rows: Vec<serde_json::Value> = serde_json::from_str(&file.body).unwrap();
+    assert!(rows.iter().any(|row| row["name"] == "Symantec" && row["tier"] == "cleared"), "{rows:?}");
+    // Before it began, it is not so.
+    let before = face.get(&mut me, &format!("{to}&as_of=2011-12-31")).await.expect(200);
+    assert!(!before.text().contains("Beta would be barred"), "{}", before.text());
+    for (query, why) in [
+        ("from=huawei&kind=holds", "needs somebody to whom"),
+        ("from=Nobody+of+all&kind=holds&to=beta", "nobody is called"),
+        ("from=huawei&kind=holds&share=much&to=beta", "votes"),
+        ("add=huawei", "is no tie"),
+    ] {
+        let told = face.get(&mut me, &format!("{page}?{query}")).await.expect(400);
+        assert!(told.text().contains(why), "{query}: {}", told.text());
+    }
+    assert_eq!(face.world.exchange.statements(&face.world.operator, 0, 10_000).unwrap().len(), statements);
+    // A member is asked nothing that would tell it of others.
+    let mut own = face.sign_in(Principal::Member(beta.id.clone())).await;
+    face.get(&mut own, &page).await.expect(200).lacks(&["name=\"from\""]);
+    face.get(&mut own, &format!("{page}?add=huawei+holds+60%25+beta")).await.expect(403);
+    face.get(&mut own, &format!("{page}?from=Huawei&kind=holds&to=beta")).await.expect(403);
+}
+
+#[tokio::test]
+async fn what_would_move_is_what_then_moves() {
+    let face = Face::new();
+    let (_, _) = symantec(&face);
+    let (beta, _) = face.world.member("Beta", &["open", "cleared"]);
+    let exchange = &face.world.exchange;
+    exchange.bind_entity(&face.world.operator, &beta.id, &"beta".parse().unwrap()).unwrap();
+    let add = vec![registers::plain::suppose("huawei holds 60% beta", 1, exchange.now()).unwrap()];
+    let question = exchange::Question { add: add.clone(), ..exchange::Question::default() };
+    let would = exchange.would_move(&face.world.operator, &question).unwrap();
+    assert!(!would.is_empty());
+    assert_eq!(exchange.preview_ties(&face.world.operator, add.clone()).unwrap(), would);
+    import(&face, add);
+    for one in &would {
+        let question = exchange::Question::default();
+        let (decision, _) = exchange.vet(&face.world.operator, &one.entity, &one.tier, &question).unwrap();
+        assert_eq!(decision.grade, one.to, "{one:?}");
+    }
+    let nothing = exchange.would_move(&face.world.operator, &exchange::Question::default()).unwrap();
+    assert_eq!(nothing, []);
+    // Ending it again takes them back.
+    let end =
+        exchange::Question { end: ["what-if:1".parse().unwrap()].into(), ..exchange::Question::default() };
+    let back = exchange.would_move(&face.world.operator, &end).unwrap();
+    let turned: Vec<_> = back.iter().map(|one| (&one.entity, &one.tier, one.to, one.from)).collect();
+    assert_eq!(
+        turned,
+        would.iter().map(|one| (&one.entity, &one.tier, one.from, one.to)).collect::<Vec<_>>()
+    );
+}
+
+#[tokio::test]
+async fn an_instrument_is_signed_and_ends_and_what_was_handed_out_is_listed() {
+    let face = Face::new();
+    let (member, caller) = symantec(&face);
+    let mut me = face.role(Role::Officer).await;
+    let page = format!("/members/{}", member.id);
+    face.get(&mut me, &page).await.expect(200).has(&["An instrument was signed", "None was signed."]);
+    let programme = face.world.exchange.programme();
+    let kind = programme.instruments()[0].kind.as_str();
+    let (sign, end) = (format!("{page}/instrument"), format!("{page}/instrument/end"));
+    let fields =
+        [("instrument", "agreement-1"), ("kind", kind), ("from", "2012-04-01"), ("covers", "no-such-tie")];
+    face.post(&mut me, &sign, &fields).await.expect(303);
+    face.get(&mut me, &page).await.expect(200).has(&["role=\"alert\"", "here is no tie"]);
+    face.post(&mut me, &sign, &fields[..3]).await.expect(303);
+    let shown = face.get(&mut me, &page).await.expect(200);
+    shown.has(&["role=\"status\"", "agreement-1", "Record its end"]);
+    face.post(&mut me, &end, &[("instrument", "agreement-1"), ("on", "2012-04-03")]).await.expect(303);
+    let shown = face.get(&mut me, &page).await.expect(200).lacks(&["Record its end"]);
+    assert!(shown.text().contains("2012-04-01 to 2012-04-03"), "{}", shown.text());
+    let holds = format!("{page}/holds");
+    face.get(&mut me, &holds).await.expect(200).has(&["Nothing was handed to it"]);
+    drop(face.world.publish("open", &[testkit::indicator(1, 1, &[])]));
+    face.world.exchange.objects(&caller, "open", &taxii::ObjectFilter::default()).unwrap();
+    face.get(&mut me, &holds).await.expect(200).has(&[&testkit::indicator_id(1), "/ledger/entries/"]);
+    let csv = face.get(&mut me, &format!("{holds}?format=csv")).await.expect(200);
+    assert_eq!(csv.body.lines().count(), 2, "{}", csv.body);
+    let mut own = face.sign_in(Principal::Member(member.id.clone())).await;
+    face.get(&mut own, &holds).await.expect(200).lacks(&["href=\"/content/"]);
+    let (other, _) = face.world.member("Other", &["open"]);
+    face.get(&mut own, &format!("/members/{}/holds", other.id)).await.expect(404);
+    face.post(&mut own, &sign, &fields[..3]).await.expect(403);
 }

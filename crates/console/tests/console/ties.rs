@@ -63,7 +63,7 @@ async fn an_entity_is_found_and_told_with_what_is_around_it() {
     ] {
         assert!(text.contains(part), "`{part}`: {text}");
     }
-    page.has(&["<svg", &format!("href=\"/members/{member}\""), "href=\"/ties/"]);
+    page.has(&["<svg", &format!("href=\"/members/{member}\""), "href=\"/ties/at/"]);
     let before = face.get(&mut me, "/entities/huawei?as_of=2006-01-01").await.expect(200);
     assert!(!before.text().contains("A party of concern"), "{}", before.text());
     face.get(&mut me, "/entities/hostile").await.expect(200).lacks(&["<script>alert"]);

@@ -7,6 +7,7 @@ use ledger::tile::TileHashes;
 use ledger::tree::consistency_proof;
 use ledger::{Hash, Opening};
 use model::{Caller, MemberId};
+use serde::Serialize;
 use serde_json::Value;
 use store::StoreError;
 
@@ -36,7 +37,7 @@ pub struct Sought {
 }
 
 /// An entry with what it says.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct OpenedEntry {
     /// Its place in the log.
     pub index: u64,
@@ -49,7 +50,7 @@ pub struct OpenedEntry {
 }
 
 /// Some entries, the newest first.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct EntriesPage {
     /// The entries.
     pub entries: Vec<OpenedEntry>,

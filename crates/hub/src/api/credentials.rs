@@ -35,7 +35,7 @@ struct Issue {
 
 /// A credential without what verifies it.
 #[derive(Serialize)]
-struct CredentialView<'a> {
+pub(crate) struct CredentialView<'a> {
     id: &'a CredentialId,
     login: &'a str,
     principal: &'a Principal,

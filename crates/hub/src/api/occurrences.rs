@@ -55,7 +55,7 @@ pub(crate) async fn own(
     json(StatusCode::OK, &Page { members: None, objects: Some(&own), next })
 }
 
-/// Answers who gives and who takes, by members or by indicators.
+/// Answers who gives and who takes, by members, by indicators or by days.
 pub(crate) async fn list(
     State(hub): State<Hub>,
     Authenticated(caller): Authenticated,
@@ -74,6 +74,10 @@ pub(crate) async fn list(
             let next = hits.last().filter(|_| hits.len() == limit).map(|hits| hits.object.as_str());
             json(StatusCode::OK, &Page { members: None, objects: Some(&hits), next })
         }
-        Some(_) => Err(Refusal::bad_request("`by` is `members` or `indicators`")),
+        Some("days") => {
+            let days = hub.read(move |exchange| exchange.hits_by_day(&caller)).await?;
+            json(StatusCode::OK, &serde_json::json!({ "days": days }))
+        }
+        Some(_) => Err(Refusal::bad_request("`by` is `members`, `indicators` or `days`")),
     }
 }

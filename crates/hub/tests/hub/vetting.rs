@@ -430,7 +430,7 @@ fn rights() -> Vec<(&'static str, String, Value, [u16; 7])> {
         ("GET", "/api/ties?entity=acme".to_owned(), Value::Null, people(200)),
         ("POST", "/api/ties".to_owned(), import(&[]), deciders(200)),
         ("POST", "/api/ties/preview".to_owned(), import(&[]), deciders(200)),
-        ("GET", "/api/ties/t-dragon/history".to_owned(), Value::Null, people(200)),
+        ("GET", "/api/ties/at/t-dragon".to_owned(), Value::Null, people(200)),
         ("GET", "/api/ties/matches".to_owned(), Value::Null, people(200)),
         ("POST", "/api/ties/matches/99".to_owned(), json!({"answer": "reject"}), deciders(404)),
         ("POST", "/api/ties/matches/99/reopen".to_owned(), json!({"reason": "words"}), deciders(404)),
@@ -462,7 +462,72 @@ fn rights() -> Vec<(&'static str, String, Value, [u16; 7])> {
         ("POST", "/api/decisions".to_owned(), json!({"entity": "acme", "tier": "cleared"}), {
             [401, 200, 403, 200, 200, 200, 200]
         }),
+        (
+            "POST",
+            "/api/decisions".to_owned(),
+            { json!({"entity": "acme", "tier": "cleared", "others": true}) },
+            people(200),
+        ),
+        ("GET", "/api/entities/acme".to_owned(), Value::Null, people(200)),
+        ("GET", "/api/lists/concern".to_owned(), Value::Null, people(200)),
+        ("GET", "/api/release/as/ACME".to_owned(), Value::Null, people(200)),
+        ("GET", "/api/ledger/entries".to_owned(), Value::Null, [401, 200, 200, 200, 403, 200, 200]),
+        ("GET", "/api/programme".to_owned(), Value::Null, people(200)),
+        ("GET", "/api/programme/cases".to_owned(), Value::Null, people(200)),
+        ("GET", "/api/programme/versions".to_owned(), Value::Null, [401, 403, 403, 200, 403, 200, 200]),
+        ("GET", "/api/programme/versions/0".to_owned(), Value::Null, people(404)),
+        ("POST", "/api/programme/compare".to_owned(), json!({}), people(200)),
+        ("GET", "/api/me/account".to_owned(), Value::Null, [401, 200, 200, 200, 200, 200, 200]),
+        ("GET", "/api/me/questionnaire".to_owned(), Value::Null, [401, 200, 200, 200, 200, 200, 200]),
+        ("GET", "/api/me/rights".to_owned(), Value::Null, [401, 200, 200, 403, 403, 403, 403]),
+        ("GET", "/api/me/contributions".to_owned(), Value::Null, [401, 200, 200, 403, 403, 403, 403]),
+        ("GET", "/api/me/credentials".to_owned(), Value::Null, [401, 200, 200, 403, 403, 403, 403]),
     ]
+}
+
+#[tokio::test]
+async fn a_question_says_who_else_would_move_if_that_is_asked() {
+    let scene = Scene::new().await;
+    let officer = &scene.officers[0];
+    let held = json!({"holds": {"votes": "60%", "money": "60%"}});
+    let tie = json!({"tie": {"id": "supposed", "from": "dragon", "to": "acme", "kind": held}});
+    let add = json!([{
+        "id": "s-supposed", "said": tie, "source": {"document": "what if"}, "recorded": "2012-01-01T00:00:00Z"
+    }]);
+    let asked = json!({"entity": "somebody-else", "tier": "cleared", "add": add, "others": true});
+    let answer = scene.face.ask("POST", "/api/decisions").login(officer).json(&asked).send().await;
+    let others = answer.expect(200).json()["others"].clone();
+    assert!(others.as_array().unwrap().iter().any(|one| one["entity"] == "acme"), "{others}");
+    let asked = json!({"entity": "acme", "tier": "cleared", "add": add, "others": true});
+    let answer = scene.face.ask("POST", "/api/decisions").login(officer).json(&asked).send().await;
+    assert_eq!(answer.expect(200).json()["others"], json!([]), "it is not among the others");
+}
+
+#[tokio::test]
+async fn another_version_is_compared_by_its_files() {
+    let scene = Scene::new().await;
+    let officer = &scene.officers[0];
+    let versions = scene.face.get(officer, "/api/programme/versions").await.expect(200).json();
+    let sha256 = versions[0]["sha256"].as_str().unwrap().to_owned();
+    assert_eq!((&versions[0]["is_kept"], &versions[0]["is_in_force"]), (&json!(true), &json!(true)));
+    let kept = scene.face.get(officer, &format!("/api/programme/versions/{sha256}")).await.expect(200).json();
+    let mut files = kept["files"].clone();
+    let compare = async |document: &Value| {
+        scene.face.ask("POST", "/api/programme/compare").login(officer).json(document).send().await
+    };
+    let same = compare(&json!({"files": files})).await.expect(200).json();
+    assert_eq!((&same["difference"]["rules"], &same["moves"]), (&json!([]), &json!([])));
+    let name = files.as_object().unwrap().keys().find(|name| name.starts_with("rules/")).unwrap().clone();
+    let text = files[&name].as_str().unwrap().replacen("@text(\"", "@text(\"Now: ", 1);
+    files[&name] = json!(text);
+    let other = compare(&json!({"files": files})).await.expect(200).json();
+    assert_eq!(other["difference"]["rules"][0]["aspects"][0]["what"], "text", "{other}");
+    assert_eq!(other["difference"]["files"][0]["file"], name.as_str());
+    files["rules/x.txt"] = json!("misplaced");
+    let faulty = compare(&json!({"files": files})).await.expect(422).json();
+    assert!(faulty["description"].as_str().unwrap().contains("rules/x.txt"), "{faulty}");
+    compare(&json!({"from": "0".repeat(64)})).await.expect(404);
+    compare(&json!({"to": sha256, "files": {}})).await.expect(400);
 }
 
 #[tokio::test]
@@ -658,7 +723,7 @@ async fn whatever_has_not_the_form_is_refused_with_its_reason() {
         ("/api/ties?entity=acme&as_of=2012-02-30", 400),
         ("/api/ties?entity=acme&known=tomorrow", 400),
         ("/api/ties?entity=acme&when=now", 400),
-        ("/api/ties/%20/history", 404),
+        ("/api/ties/at/%20", 404),
         ("/api/statements?from=-1", 400),
         ("/api/statements?limit=many", 400),
         ("/api/statements?from=18446744073709551615&limit=18446744073709551615", 200),

@@ -98,6 +98,11 @@ impl<'r> Row<'r> {
         Ok(Self { cells })
     }
 
+    /// A row of these cells.
+    pub(super) fn of_cells(cells: Vec<(&'static str, &'r str)>) -> Self {
+        Self { cells }
+    }
+
     /// What stands in a column, if anything does.
     pub(super) fn get(&self, column: &str) -> Option<&'r str> {
         self.cells.iter().find(|(name, _)| *name == column).map(|(_, cell)| *cell)

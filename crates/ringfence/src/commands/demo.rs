@@ -79,6 +79,7 @@ fn start(data: &DataDir, listen: SocketAddr, scratch: PathBuf, volume: u32) -> R
     clock.set(BEGINNING.parse().context("the day on which the story begins")?);
     let hosting = Hosting::open(
         &programme,
+        None,
         data,
         Some("demo.ringfence.invalid/jcsp"),
         Arc::clone(&clock) as Arc<dyn Clock>,

@@ -99,8 +99,9 @@ impl Hub {
         let programme = Arc::new(self.load()?);
         let data = DataDir::new(&self.data);
         let is_first = !data.token_path().exists();
-        let mut hosting =
-            Hosting::open(&programme, &data, self.origin.as_deref(), Arc::new(SystemClock::default()))?;
+        let clock = Arc::new(SystemClock::default());
+        let folder = Some(self.programme.as_path());
+        let mut hosting = Hosting::open(&programme, folder, &data, self.origin.as_deref(), clock)?;
         if let Some(provider) = provider {
             hosting = hosting.with_provider(provider);
         }

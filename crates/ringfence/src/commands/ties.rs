@@ -104,7 +104,7 @@ impl Show {
 
 impl History {
     fn run(self, output: Output) -> Result<Exit> {
-        let path = format!("/api/ties/{}/history", segment(&self.tie));
+        let path = format!("/api/ties/at/{}", segment(&self.tie));
         let said: Vec<Statement> = self.connection.api()?.get(&path)?;
         output.result(&said, || {
             let lines = said.iter().map(|statement| {

@@ -7,7 +7,8 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use clap::Args;
 use exchange::{Exchange, Question};
-use model::{Caller, Role, Tier};
+use model::{Caller, Role, Tier, Timestamp};
+use registers::plain::suppose;
 use serde_json::{Value, json};
 use ties::{AsOf, Day, EntityId, Statement, TieId};
 
@@ -39,6 +40,12 @@ pub(crate) struct Vet {
     /// As if this file had been imported; `ringfence ties import --help` lists the formats
     #[arg(long, value_name = "FILE")]
     add: Vec<PathBuf>,
+    /// As if this tie had begun, in one line: `huawei holds 25% acme since 2026-01-01`
+    #[arg(long, value_name = "TIE")]
+    suppose: Vec<String>,
+    /// Say who else would move with what ends and is added
+    #[arg(long)]
+    others: bool,
     /// By this rule pack only; may be given several times. Left out, by those in force
     #[arg(long = "pack", value_name = "PACK")]
     packs: Vec<String>,
@@ -55,13 +62,22 @@ impl Vet {
         for file in &self.add {
             add.extend(read_file(file)?);
         }
+        for (number, line) in self.suppose.iter().enumerate() {
+            // When it was said is set by whoever answers.
+            add.push(suppose(line, number + 1, Timestamp::EPOCH)?);
+        }
         let answers = match &self.data {
             Some(dir) => self.offline(&DataDir::new(dir).read_offline()?, add)?,
             None => self.asked(&add)?,
         };
         output.result(&answers, || {
             let texts = answers.iter().filter_map(|answer| answer["text"].as_str());
-            texts.collect::<Vec<_>>().join("\n")
+            let mut text = texts.collect::<Vec<_>>().join("\n");
+            // Who else would move is the same for every tier that was asked about.
+            if let Some(others) = answers.first().and_then(|answer| answer["others"].as_array()) {
+                text.push_str(&told(others));
+            }
+            text
         })?;
         Ok(Exit::Done)
     }
@@ -82,7 +98,13 @@ impl Vet {
         for tier in self.tiers(exchange) {
             let (decision, remedies) = exchange.vet(&caller, &entity, &tier, &question)?;
             let text = decision.describe(remedies.as_ref());
-            answers.push(json!({"decision": decision, "remedies": remedies, "text": text}));
+            let mut answer = json!({"decision": decision, "remedies": remedies, "text": text});
+            if self.others {
+                let mut others = exchange.would_move(&caller, &question)?;
+                others.retain(|one| one.entity != entity);
+                answer["others"] = json!(others);
+            }
+            answers.push(answer);
         }
         Ok(answers)
     }
@@ -112,6 +134,9 @@ impl Vet {
         for tier in tiers {
             let mut body =
                 json!({"entity": entity, "tier": tier, "end": self.end, "add": add, "remedies": true});
+            if self.others {
+                body["others"] = json!(true);
+            }
             if let Some(day) = self.as_of {
                 body["as_of"] = json!(day);
             }
@@ -153,6 +178,24 @@ impl Vet {
         }
         Ok(self.member.parse()?)
     }
+}
+
+/// Who else would move, in lines.
+fn told(others: &[Value]) -> String {
+    if others.is_empty() {
+        return "\nNobody else would move.\n".to_owned();
+    }
+    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let line = |one: &Value| {
+        format!(
+            "  {} on {}: {} -> {}\n",
+            word(&one["entity"]),
+            word(&one["tier"]),
+            word(&one["from"]),
+            word(&one["to"])
+        )
+    };
+    format!("\nOthers would move:\n{}", others.iter().map(line).collect::<String>())
 }
 
 /// Whoever reads the data directory itself may ask everything.

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use exchange::{Around, Dossier, Exchange, Question};
 use model::{Caller, Grade, Member, MemberId, Tier};
-use ties::{AsOf, Confidence, Day, End, Ending, EntityId, Evidence, Said, Source, Statement, TieId};
-use vetting::{Decision, Move, Remedies};
+use ties::{AsOf, Day, Ending, EntityId, Said, Statement, TieId};
+use vetting::{Decision, Remedies};
 
+use super::what_if::{Supposed, Would, would};
 use crate::asked::Asked;
 use crate::pages::members::everybody;
+use crate::pages::moves::{MembersByEntity, by_entity};
 use crate::problem::Problem;
 
 /// How long remedies are looked for before the page is shown, and if somebody asks for longer.
@@ -27,8 +29,8 @@ pub(super) struct Wanted {
     pub(super) tier: Option<Tier>,
     /// The two clocks; now, if neither was set.
     pub(super) as_of: Option<AsOf>,
-    /// Ties that are to be taken as ended.
-    pub(super) end: BTreeSet<TieId>,
+    /// What is to be taken as ended or begun.
+    pub(super) supposed: Supposed,
     pub(super) remedies: Duration,
 }
 
@@ -47,22 +49,14 @@ impl Wanted {
             known: known.map_or(asked.now, |known| known.end().min(asked.now)),
         });
         let tier = asked.query.get("tier").map(str::parse).transpose();
-        let end: Result<BTreeSet<TieId>, _> = asked.query.all("end").map(str::parse).collect();
         let is_long = asked.query.get("remedies") == Some("long");
         Ok(Self {
             tier: tier.map_err(|error: model::IdError| wrong("tier", &error))?,
             as_of,
-            end: end.map_err(|error| wrong("end", &error))?,
+            supposed: Supposed::read(asked)?,
             remedies: if is_long { REMEDIES_LONG } else { REMEDIES_QUICK },
         })
     }
-}
-
-/// What would be if some ties ended.
-pub(super) struct Would {
-    pub(super) decision: Decision,
-    /// Who else would move; told to the programme's people.
-    pub(super) others: Vec<Move>,
 }
 
 /// A recorded decision, as the history tells it.
@@ -86,12 +80,20 @@ pub(super) struct Found {
     pub(super) would: Option<Would>,
     pub(super) around: Option<Around>,
     /// The members that are entities, for links.
-    pub(super) members: BTreeMap<EntityId, MemberId>,
+    pub(super) members: MembersByEntity,
     pub(super) past: Vec<Past>,
     /// Whether more was decided than is told.
     pub(super) has_more_past: bool,
     /// What happened to the ties that ever counted, by day.
     pub(super) moments: BTreeMap<Day, BTreeSet<String>>,
+}
+
+impl Found {
+    /// What an entity is called, if it is among those around.
+    pub(super) fn name(&self, id: &EntityId) -> String {
+        let known = self.around.as_ref().and_then(|around| around.entities.get(id));
+        known.map_or_else(|| id.to_string(), |known| known.name.clone())
+    }
 }
 
 pub(super) fn gather(
@@ -103,7 +105,12 @@ pub(super) fn gather(
     let member = exchange.member(caller, id)?;
     let dossier = exchange.dossier(caller, id)?;
     let tier = wanted.tier.clone().unwrap_or_else(|| usual_tier(exchange, &dossier));
-    let wanted = Wanted { tier: Some(tier.clone()), as_of: wanted.as_of, end: wanted.end.clone(), ..*wanted };
+    let wanted = Wanted {
+        tier: Some(tier.clone()),
+        as_of: wanted.as_of,
+        supposed: wanted.supposed.clone(),
+        ..*wanted
+    };
     let mut found = Found {
         member,
         tier,
@@ -124,7 +131,7 @@ pub(super) fn gather(
     if caller.role().is_some() {
         for_people(exchange, caller, &entity, &decision, &mut found)?;
     }
-    if !found.wanted.end.is_empty() {
+    if !found.wanted.supposed.is_empty() {
         found.would = Some(would(exchange, caller, &entity, &found)?);
     }
     if decision.grade > Grade::Disclose {
@@ -182,11 +189,7 @@ fn for_people(
     for tie in &ever {
         note_moments(&exchange.tie_history(caller, tie)?, &name, &mut found.moments);
     }
-    for (member, dossier) in everybody(exchange, caller)? {
-        if let Some(entity) = dossier.entity {
-            found.members.insert(entity, member.id);
-        }
-    }
+    found.members = by_entity(&everybody(exchange, caller)?);
     found.around = Some(around);
     Ok(())
 }
@@ -252,32 +255,4 @@ fn note_moments(
             Said::End(_) | Said::Entity(_) | Said::Same { .. } | Said::Retraction { .. } => {}
         }
     }
-}
-
-/// The decision without some ties, and, for the programme's people, who else would move if they ended today.
-fn would(exchange: &Exchange, caller: &Caller, entity: &EntityId, found: &Found) -> Result<Would, Problem> {
-    let end = found.wanted.end.clone();
-    let question = Question { as_of: found.wanted.as_of, end: end.clone(), ..Question::default() };
-    let (decision, _) = exchange.vet(caller, entity, &found.tier, &question)?;
-    if caller.role().is_none() {
-        return Ok(Would { decision, others: Vec::new() });
-    }
-    let today = Day::of(exchange.now());
-    let ended = |(number, tie): (usize, TieId)| -> Result<Statement, Problem> {
-        Ok(Statement {
-            id: format!("what-if-{number}").parse().map_err(Problem::internal)?,
-            said: Said::End(End { tie, on: today.into(), by: Ending::Completed }),
-            source: Source {
-                document: "what if".to_owned(),
-                confidence: Confidence::High,
-                evidence: Evidence::Programme,
-                ..Source::default()
-            },
-            recorded: exchange.now(),
-        })
-    };
-    let statements = end.into_iter().enumerate().map(ended).collect::<Result<Vec<_>, _>>()?;
-    let mut others = exchange.preview_ties(caller, statements)?;
-    others.retain(|one| one.entity != *entity);
-    Ok(Would { decision, others })
 }

@@ -4,7 +4,7 @@
 use model::Grade;
 use vetting::{Claim, FactName, FactShown, Finding, Kind, Step, Value};
 
-use crate::query::encode;
+use crate::pages::ties::tie_link;
 use crate::words;
 
 /// How many lines of one fact are shown. A pyramid of companies has thousands; the API has all of them.
@@ -78,7 +78,7 @@ fn line(step: &Step) -> Line {
     let tie = if let Claim::Tie { tie, .. } = &step.claim { Some(tie) } else { None };
     Line {
         text: step.text.clone(),
-        href: tie.map(|tie| format!("/ties/{}", encode(tie.as_str()))),
+        href: tie.map(tie_link),
         statements: step.statements.iter().map(ToString::to_string).collect(),
         has_below: false,
         closes: Vec::new(),

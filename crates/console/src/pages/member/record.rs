@@ -2,9 +2,12 @@
 
 use exchange::{Dossier, Proposal};
 use model::Timestamp;
+use serde_json::json;
 
 use super::gather::{Found, Past};
 use crate::asked::Asked;
+use crate::export::Table;
+use crate::pages::ties::tie_link;
 use crate::words;
 
 /// The record, for the page.
@@ -13,7 +16,7 @@ pub(super) struct Record {
     pub(super) rebinding: Option<String>,
     pub(super) reviews: Vec<ReviewView>,
     pub(super) duties: Vec<DutyView>,
-    pub(super) instruments: Vec<String>,
+    pub(super) instruments: Vec<InstrumentView>,
     pub(super) appeals: Vec<AppealView>,
     pub(super) attestations: Vec<AttestationView>,
     pub(super) negotiating_until: Option<String>,
@@ -50,6 +53,15 @@ pub(super) struct DutyView {
     pub(super) done: Option<String>,
     /// Whether it is done by a certificate, and not by answering the questionnaire.
     pub(super) takes_certificate: bool,
+}
+
+pub(super) struct InstrumentView {
+    pub(super) id: String,
+    pub(super) text: String,
+    /// The ties that it covers, with their pages.
+    pub(super) covers: Vec<(String, String)>,
+    /// Whether nobody has said that it ends.
+    pub(super) is_open: bool,
 }
 
 pub(super) struct AppealView {
@@ -93,7 +105,12 @@ impl Record {
             instruments: dossier
                 .instruments
                 .iter()
-                .map(|one| format!("{} ({}), {}", one.id, one.kind, words::period(one.valid)))
+                .map(|one| InstrumentView {
+                    id: one.id.clone(),
+                    text: format!("{}, {}", one.kind, words::period(one.valid)),
+                    covers: one.covers.iter().map(|tie| (tie.to_string(), tie_link(tie))).collect(),
+                    is_open: one.valid.to.is_none(),
+                })
                 .collect(),
             appeals: dossier
                 .appeals
@@ -177,6 +194,16 @@ fn attestations(dossier: &Dossier) -> Vec<AttestationView> {
         });
     }
     views
+}
+
+/// The recorded decisions as a file.
+pub(super) fn table(found: &Found) -> Table {
+    let mut table = Table::new(&["known", "as_of", "tier", "grade", "rules"]);
+    let row = |past: &Past| {
+        vec![json!(past.known), json!(past.as_of), json!(past.tier), json!(past.grade), json!(past.rules)]
+    };
+    table.rows = found.past.iter().rev().map(row).collect();
+    table
 }
 
 fn past_view(past: &Past, asked: &Asked) -> PastView {

@@ -14,7 +14,7 @@ use crate::export::Table;
 use crate::frame::Frame;
 use crate::graph::{self, BOXES_MAX};
 use crate::pages::id;
-use crate::pages::ties::{Tab, entity_link, tabs, waiting};
+use crate::pages::ties::{Tab, entity_link, tabs, tie_link, waiting};
 use crate::problem::{Answer, Problem, page};
 use crate::query::encode;
 use crate::svg::Picture;
@@ -213,7 +213,7 @@ fn doubt(known: &KnownTie) -> &'static str {
 fn tie_row(found: &EntityView, known: &KnownTie) -> TieRow {
     let tie = &known.tie;
     TieRow {
-        href: format!("/ties/{}", encode(tie.id.as_str())),
+        href: tie_link(&tie.id),
         from: name_of(found, &tie.from),
         from_href: entity_link(&tie.from),
         to: name_of(found, &tie.to),

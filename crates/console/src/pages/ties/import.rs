@@ -13,6 +13,7 @@ use crate::frame::{Frame, decides};
 use crate::multipart::File;
 use crate::pages::Choice;
 use crate::pages::actions::with_moves;
+use crate::pages::moves::{self, MoveRow};
 use crate::pages::ties::{Tab, tabs, waiting};
 use crate::problem::{Answer, Problem, page};
 use crate::words;
@@ -51,16 +52,6 @@ struct Preview {
     moves: Vec<MoveRow>,
     moves_count: usize,
     is_cut_short: bool,
-}
-
-struct MoveRow {
-    member: Option<String>,
-    name: String,
-    tier: String,
-    from: model::Grade,
-    to: model::Grade,
-    new: String,
-    gone: String,
 }
 
 fn formats(chosen: Option<&str>) -> Vec<Choice> {
@@ -180,20 +171,6 @@ fn told(
     refused.extend(rehearsal.refused.iter().map(|(place, why)| format!("statement {}: {why}", place + 1)));
     let unread = found.report.refused_count() + u64::try_from(rehearsal.refused.len()).unwrap_or(u64::MAX);
     refused.truncate(TOLD_MAX);
-    let known = |entity: &ties::EntityId| {
-        members.iter().find(|(_, dossier)| dossier.entity.as_ref() == Some(entity)).map(|(member, _)| member)
-    };
-    let list =
-        |rules: &std::collections::BTreeSet<String>| rules.iter().cloned().collect::<Vec<_>>().join(", ");
-    let row = |one: &vetting::Move| MoveRow {
-        member: known(&one.entity).map(|member| member.id.to_string()),
-        name: known(&one.entity).map_or_else(|| one.entity.to_string(), |member| member.name.clone()),
-        tier: one.tier.to_string(),
-        from: one.from,
-        to: one.to,
-        new: list(&one.new),
-        gone: list(&one.gone),
-    };
     Preview {
         upload,
         name,
@@ -210,7 +187,7 @@ fn told(
         findings_count: rehearsal.findings.len(),
         findings: rehearsal.findings.into_iter().take(TOLD_MAX).collect(),
         moves_count: rehearsal.moves.len(),
-        moves: rehearsal.moves.iter().map(row).collect(),
+        moves: moves::rows(&rehearsal.moves, &moves::by_entity(members)),
         is_cut_short: found.report.cut_short,
     }
 }

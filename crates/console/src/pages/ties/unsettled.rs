@@ -13,9 +13,8 @@ use crate::console::Console;
 use crate::export::Table;
 use crate::frame::Frame;
 use crate::pages::Choice;
-use crate::pages::ties::{Tab, entity_link, tabs, waiting};
+use crate::pages::ties::{Tab, entity_link, tabs, tie_link, waiting};
 use crate::problem::{Answer, Problem, page};
-use crate::query::encode;
 use crate::words;
 
 /// How many a page shows; the file of it has all.
@@ -117,7 +116,7 @@ pub(crate) async fn get(State(console): State<Console>, asked: Asked) -> Answer 
 
 fn row(one: &Unsettled) -> Row {
     let (code, what) = told(one.what);
-    let link = |tie: &ties::TieId| (tie.to_string(), format!("/ties/{}", encode(tie.as_str())));
+    let link = |tie: &ties::TieId| (tie.to_string(), tie_link(tie));
     Row {
         member: one.member.to_string(),
         name: one.name.clone(),

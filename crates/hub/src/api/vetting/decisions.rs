@@ -6,7 +6,7 @@ use std::time::Duration;
 use ::ties::{EntityId, Statement, TieId};
 use axum::extract::{Path, RawQuery, Request, State};
 use axum::response::Response;
-use exchange::Question;
+use exchange::{AdminError, Move, Question};
 use hyper::StatusCode;
 use model::{MemberId, Tier};
 use serde::Deserialize;
@@ -40,6 +40,9 @@ struct Asked {
     add: Vec<Statement>,
     #[serde(default)]
     remedies: bool,
+    /// Whether it is told who else would move, to the programme's people.
+    #[serde(default)]
+    others: bool,
 }
 
 /// Answers the decision with its proof; nothing is recorded.
@@ -58,10 +61,25 @@ pub(crate) async fn ask(
         remedies: asked.remedies.then_some(REMEDIES_MAX),
     };
     let (entity, tier) = (asked.entity, asked.tier);
-    let (decision, remedies) =
-        hub.question(move |exchange| exchange.vet(&caller, &entity, &tier, &question)).await?;
+    let (decision, remedies, others) = hub
+        .question(move |exchange| -> Result<_, AdminError> {
+            let (decision, remedies) = exchange.vet(&caller, &entity, &tier, &question)?;
+            let others = asked.others.then(|| exchange.would_move(&caller, &question)).transpose()?;
+            Ok((decision, remedies, others.map(|moves| without(moves, &entity))))
+        })
+        .await?;
     let text = decision.describe(remedies.as_ref());
-    json(StatusCode::OK, &object!({"decision": decision, "remedies": remedies, "text": text}))
+    let mut answer = object!({"decision": decision, "remedies": remedies, "text": text});
+    if let Some(others) = others {
+        answer["others"] = object!(others);
+    }
+    json(StatusCode::OK, &answer)
+}
+
+/// Who else moves.
+fn without(mut moves: Vec<Move>, entity: &EntityId) -> Vec<Move> {
+    moves.retain(|one| one.entity != *entity);
+    moves
 }
 
 /// Answers the decisions on a member, with their proofs, page by page.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::ties::{EntityId, Statement, TieId};
+use ::ties::{EntityId, KnownTie, Statement, TieId};
 use axum::extract::{Path, Query, Request, State};
 use axum::response::Response;
 use exchange::{Compared, Exchange, Imported};
@@ -93,20 +93,20 @@ pub(crate) async fn get(
     let entity: EntityId = id(&wanted.entity)?;
     let as_of = as_of(wanted.as_of.as_deref(), wanted.known.as_deref(), hub.exchange.now())?;
     let found = hub.read(move |exchange| exchange.ties_of(&caller, &entity, as_of)).await?;
-    let shown: Vec<_> = found
-        .iter()
-        .map(|known| {
-            object!({
-                "tie": known.tie,
-                "truth": known.truth,
-                "statement": known.statement,
-                "source": *known.source,
-                "announced_end": known.announced_end,
-                "disputed_end": known.disputed_end,
-            })
-        })
-        .collect();
+    let shown: Vec<_> = found.iter().map(known_tie).collect();
     json(StatusCode::OK, &shown)
+}
+
+/// A tie as it stands in a picture.
+pub(crate) fn known_tie(known: &KnownTie) -> serde_json::Value {
+    object!({
+        "tie": known.tie,
+        "truth": known.truth,
+        "statement": known.statement,
+        "source": *known.source,
+        "announced_end": known.announced_end,
+        "disputed_end": known.disputed_end,
+    })
 }
 
 /// Records statements; the answer says who moved.

@@ -64,7 +64,7 @@ impl Client {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         };
-        timeout(Duration::from_secs(60), all).await.expect("the connection is given up");
+        timeout(Duration::from_mins(1), all).await.expect("the connection is given up");
     }
 
     pub(crate) async fn rest(&mut self) -> String {
@@ -118,7 +118,7 @@ impl Live {
     pub(crate) async fn stop(&self) -> usize {
         let (end, task) = self.end.lock().unwrap().take().unwrap();
         end.send(()).unwrap();
-        timeout(Duration::from_secs(60), task).await.expect("the hub ends").unwrap()
+        timeout(Duration::from_mins(1), task).await.expect("the hub ends").unwrap()
     }
 
     pub(crate) fn member(&self, name: &str, tiers: &[&str]) -> (Member, Login) {
@@ -207,7 +207,7 @@ impl Live {
         let _ = stream.write_all(body).await;
         let mut answer = Vec::new();
         let _ =
-            timeout(Duration::from_secs(60), stream.read_to_end(&mut answer)).await.expect("an answer comes");
+            timeout(Duration::from_mins(1), stream.read_to_end(&mut answer)).await.expect("an answer comes");
         String::from_utf8_lossy(&answer).into_owned()
     }
 }

@@ -41,7 +41,7 @@ fn main() {
     if !folder.join("data/indicators.hold").exists() {
         fill(&folder, indicators);
     }
-    let port = free_port();
+    let port = peers::free_port();
     fs::write(folder.join("port"), port.to_string()).unwrap();
     let began = Instant::now();
     let mut child = Command::new(std::env::current_exe().unwrap())
@@ -65,10 +65,6 @@ fn main() {
     );
     drop(child.stdin.take());
     let _ended = child.wait();
-}
-
-fn free_port() -> u16 {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn name_of(number: usize) -> String {

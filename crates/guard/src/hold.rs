@@ -957,7 +957,7 @@ mod tests {
         let marker = Frame { feed: "x".to_owned(), anew: true, ..Frame::default() };
         hold.append(&marker, &[]).unwrap();
         tidy(&mut hold);
-        assert_eq!(read(folder.path(), KEY).unwrap().1, [marker.clone()]);
+        assert_eq!(read(folder.path(), KEY).unwrap().1, std::slice::from_ref(&marker));
         append(&mut hold, 7);
         assert_eq!(read(folder.path(), KEY).unwrap().1, [marker, frame(7)]);
     }

@@ -66,7 +66,9 @@ pub(crate) fn once_more(snippet: &str, begins: &[&str], zone: &str, others: &[&s
     for part in parts {
         text.push_str(&part);
         if part.contains(zone) {
-            others.iter().for_each(|other| text.push_str(&part.replace(zone, other)));
+            for other in others {
+                text.push_str(&part.replace(zone, other));
+            }
         }
     }
     text

@@ -130,6 +130,10 @@ impl Postfix {
     }
 
     /// The mails that were delivered and have a mark, as they lie in the mailbox.
+    ///
+    /// # Panics
+    ///
+    /// Panics if they cannot be read.
     #[must_use]
     pub fn delivered(&self, mark: &str) -> Vec<Vec<u8>> {
         let mails = files(&self.path("mail/box/new")).into_iter().map(|path| fs::read(path).unwrap());
@@ -137,6 +141,10 @@ impl Postfix {
     }
 
     /// The identifiers of what is in the hold queue.
+    ///
+    /// # Panics
+    ///
+    /// Panics if it cannot be read.
     #[must_use]
     pub fn held(&self) -> Vec<String> {
         let names = files(&self.path("spool/hold")).into_iter();

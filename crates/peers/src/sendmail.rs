@@ -2,12 +2,13 @@
 //!
 //! Debian's package cannot be installed beside Postfix. It need not be: unpacked (`dpkg -x`) into [`UNPACKED`], it runs from there with a
 //! configuration made by `m4`, in namespaces of its own in which the machine has the name that Sendmail insists on. What it takes it queues, and
-//! delivers nothing.
+//! delivers nothing. However busy the machine is, it listens.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::thread;
 
 use crate::docs::snippet;
 use crate::postfix::Sender;
@@ -64,12 +65,20 @@ impl Sendmail {
     }
 
     /// The identifiers of what is queued to be delivered.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the queue cannot be read.
     #[must_use]
     pub fn queued(&self) -> Vec<String> {
         self.files("qf")
     }
 
     /// The identifiers of what is in quarantine.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the queue cannot be read.
     #[must_use]
     pub fn held(&self) -> Vec<String> {
         self.files("hf")
@@ -96,6 +105,14 @@ impl Sendmail {
     }
 }
 
+impl Drop for Sendmail {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("{}", fs::read_to_string(self.folder.join("log")).unwrap_or_default());
+        }
+    }
+}
+
 fn configure(root: &Path, folder: &Path, smtp: u16, milter: SocketAddr) {
     let told = snippet(PAGE, "Sendmail");
     let documented = told.replace(MILTER, &format!("inet:{}@{}", milter.port(), milter.ip()));
@@ -105,7 +122,8 @@ fn configure(root: &Path, folder: &Path, smtp: u16, milter: SocketAddr) {
         "include(`{cf}/m4/cf.m4')dnl\nOSTYPE(`linux')dnl\ndefine(`confDOMAIN_NAME', `mx.victim.example')dnl\n\
          define(`QUEUE_DIR', `{dir}/queue')dnl\ndefine(`confPID_FILE', `{dir}/pid')dnl\ndefine(`ALIAS_FILE', `')dnl\n\
          define(`confCW_FILE', `')dnl\ndefine(`confDONT_PROBE_INTERFACES', `True')dnl\ndefine(`confDELIVERY_MODE', `queueonly')dnl\n\
-         define(`STATUS_FILE', `{dir}/statistics')dnl\nFEATURE(`no_default_msa')dnl\nFEATURE(`accept_unresolvable_domains')dnl\n\
+         define(`STATUS_FILE', `{dir}/statistics')dnl\ndefine(`confREFUSE_LA', `1000000')dnl\n\
+         define(`confQUEUE_LA', `1000000')dnl\nFEATURE(`no_default_msa')dnl\nFEATURE(`accept_unresolvable_domains')dnl\n\
          DAEMON_OPTIONS(`Name=MTA, Addr=127.0.0.1, Port={smtp}')dnl\nLOCAL_DOMAIN(`victim.example')dnl\n\
          {documented}MAILER(`local')dnl\nMAILER(`smtp')dnl\n",
         cf = cf.display(),

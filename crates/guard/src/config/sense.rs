@@ -503,6 +503,15 @@ mod tests {
     }
 
     #[test]
+    fn what_the_pages_say_has_no_fault() {
+        for page in ["resolvers.md", "mail.md"] {
+            let text = format!("{LEAST}\n{}", peers::docs::snippet(page, "The guard's side"));
+            let config = parse(&text).unwrap_or_else(|error| panic!("docs/{page}: {error}"));
+            assert!(config.sinkhole.rpz.is_some() || config.quarantine.is_some(), "docs/{page}");
+        }
+    }
+
+    #[test]
     fn what_is_left_out_is_off() {
         let config = parse(LEAST).unwrap();
         assert_eq!(config.data, Path::new("/etc/guard/state"));

@@ -83,8 +83,8 @@ fn caller(world: &World, principal: Principal) -> Caller {
 fn tell(world: &World) -> Member {
     let tiers = ["open", "programme", "cleared"];
     let (symantec, _) = world.member("Symantec", &tiers);
-    drop(world.member("Castellan Mail", &tiers));
-    drop(world.member("Northlight Networks", &["open", "programme"]));
+    let (castellan, _) = world.member("Castellan Mail", &tiers);
+    let (northlight, _) = world.member("Northlight Networks", &["open", "programme"]);
     let programme = world.exchange.programme();
     let case = programme.vetting_cases().iter().find(|file| file.file == "cases/symantec.toml").unwrap();
     let is_end = |statement: &&ties::Statement| matches!(statement.said, ties::Said::End(_));
@@ -102,8 +102,59 @@ fn tell(world: &World) -> Member {
         let (tier, to) = ("cleared".parse().unwrap(), Standing::ListedWithConditions);
         world.exchange.set_standing(&officer, &symantec.id, &tier, to, "the sale has closed").unwrap();
     }
+    a_month(world, &[castellan, northlight, symantec.clone()]);
     let now: Timestamp = "2019-04-01T09:00:00Z".parse().unwrap();
     world.clock.set(now);
     world.exchange.tend().unwrap();
     symantec
+}
+
+/// A month of a hub that runs: indicators come, guards meet them and report, one falls silent and one lets go, something is
+/// handed in and something is doubted.
+fn a_month(world: &World, members: &[Member]) {
+    let begin: Timestamp = "2019-03-05T09:00:00Z".parse().unwrap();
+    let guards: Vec<Caller> =
+        members.iter().map(|member| caller(world, Principal::Member(member.id.clone()))).collect();
+    let words = [("sinkhole", 3), ("quarantine", 5), ("flow", 7)];
+    let mut fact = 0_u64;
+    for day in 0..27_u64 {
+        let now = begin + Duration::from_hours(24 * day);
+        world.clock.set(now);
+        let fresh: Vec<Vec<u8>> =
+            (0..day * 7 % 11 + 2).map(|n| testkit::indicator(1_000 + day * 100 + n, 1, &[])).collect();
+        assert_eq!(world.publish("open", &fresh).stored, fresh.len());
+        let hour = format!("{}:00:00Z", now.to_string().get(..13).unwrap());
+        // Castellan's is heard to the end, Northlight's until the last morning but one, Symantec's for ten days.
+        for (number, guard) in
+            (0_u64..).zip(&guards).filter(|(number, _)| day < [27, 27, 10][usize::try_from(*number).unwrap()])
+        {
+            world.exchange.hear_guard(guard, "0.1.0");
+            let met = words.iter().filter(|(_, every)| (day + number) % every == 0);
+            let sightings: Vec<serde_json::Value> = met
+                .map(|(word, every)| {
+                    fact += 1;
+                    serde_json::json!({
+                        "type": "sighting", "spec_version": "2.1",
+                        "id": format!("sighting--00000000-0000-4000-8000-{fact:012x}"),
+                        "created": hour, "modified": hour, "first_seen": hour, "last_seen": hour,
+                        "count": [100, 10, 10, 5, 2][usize::try_from((day + every) % 5).unwrap()],
+                        "sighting_of_ref": testkit::indicator_id(1_000 + day * 100),
+                        "extensions": { exchange::OCCURRENCE_EXTENSION: {
+                            "extension_type": "property-extension", "countermeasure": word, "action": "enforced",
+                        }},
+                    })
+                })
+                .collect();
+            world.exchange.report_occurrences(guard, &sightings).unwrap();
+        }
+    }
+    let (castellan, northlight) = (&guards[0], &guards[1]);
+    world
+        .exchange
+        .report_false_positive(northlight, &testkit::indicator_id(1_000), "our own resolver")
+        .unwrap();
+    world.clock.set("2019-04-01T06:30:00Z".parse().unwrap());
+    world.exchange.hear_guard(northlight, "0.1.0");
+    world.clock.set("2019-04-01T08:59:40Z".parse().unwrap());
+    world.exchange.hear_guard(castellan, "0.1.1");
 }

@@ -94,6 +94,9 @@ impl Exchange {
             let from = to.saturating_sub(READ_AT_ONCE).max(stop);
             let count = usize::try_from(to - from).unwrap_or(usize::MAX);
             for entry in snapshot.entries(from, count)?.into_iter().rev() {
+                if !may_fit(sought, &entry.body) {
+                    continue;
+                }
                 let opened = open(entry.index, &Opening { salt: entry.salt, body: entry.body })?;
                 if !may_see(caller, &opened) || !fits(sought, text.as_deref(), &opened) {
                     continue;
@@ -138,6 +141,14 @@ fn open(index: u64, opening: &Opening) -> Result<OpenedEntry, StoreError> {
 
 fn may_see(caller: &Caller, entry: &OpenedEntry) -> bool {
     caller.member().is_none_or(|member| entry.member.as_deref() == Some(member.as_str()))
+}
+
+/// Whether an entry may be one that is looked for, by what its bytes say; most are not, and need not be read as what they
+/// are. Bodies are canonical JSON, so a kind and a member's id stand in them as they are spelled.
+fn may_fit(sought: &Sought, body: &[u8]) -> bool {
+    let says = |what: &str| memchr::memmem::find(body, what.as_bytes()).is_some();
+    sought.kind.as_ref().is_none_or(|kind| says(kind))
+        && sought.member.as_ref().is_none_or(|member| says(member.as_str()))
 }
 
 fn fits(sought: &Sought, text: Option<&str>, entry: &OpenedEntry) -> bool {

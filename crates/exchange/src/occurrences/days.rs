@@ -128,8 +128,9 @@ impl Exchange {
             })?;
             let mut given: BTreeMap<String, u64> = BTreeMap::new();
             each(snapshot.as_ref(), CONTRIBUTION, |known: Contribution, key| {
-                let member = key.split_once('/').filter(|_| known.hit).map(|(member, _)| member.to_owned());
-                member.into_iter().for_each(|member| *given.entry(member).or_default() += 1);
+                if let Some((member, _)) = key.split_once('/').filter(|_| known.hit) {
+                    *given.entry(member.to_owned()).or_default() += 1;
+                }
                 Ok(())
             })?;
             for (member, hit) in given {

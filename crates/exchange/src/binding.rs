@@ -74,7 +74,7 @@ impl Exchange {
                 still_accepted(turn, &caller)?;
                 let registry = Arc::clone(turn.registry);
                 let member = registry.members.get(&id).ok_or_else(|| AdminError::NoSuchMember(id.clone()))?;
-                let mut dossier = registry.dossiers.get(&id).cloned().unwrap_or_default();
+                let mut dossier = registry.dossier(&id);
                 if let Some(rebinding) = rebinding(&inner, turn, member, &dossier, &entity, &caller)? {
                     propose(turn, &mut dossier, &rebinding)?;
                     return Ok(Bound::Proposed(rebinding));
@@ -100,7 +100,7 @@ impl Exchange {
         let (rebinding, _) =
             self.inner.writer.decide(Instants::HandsOut, move |turn| -> Result<_, AdminError> {
                 still_accepted(turn, &caller)?;
-                let mut dossier = turn.registry.dossiers.get(&id).cloned().unwrap_or_default();
+                let mut dossier = turn.registry.dossier(&id);
                 let waiting = dossier.rebinding.take();
                 let waiting = waiting
                     .ok_or_else(|| AdminError::Invalid("no other entity waits for agreement".to_owned()))?;
@@ -153,7 +153,7 @@ fn rebinding(
     let one = picture.canonical(entity);
     let is_it = |other: &EntityId| picture.canonical(other) == one;
     let is_anothers =
-        |(id, dossier): (&MemberId, &Dossier)| *id != member.id && dossier.entity.as_ref().is_some_and(is_it);
+        |(id, dossier): (&MemberId, &Arc<Dossier>)| *id != member.id && dossier.entity.as_ref().is_some_and(is_it);
     if registry.dossiers.iter().any(is_anothers) {
         return Err(AdminError::Invalid(format!("the entity `{entity}` is another member's")));
     }

@@ -54,7 +54,7 @@ impl Exchange {
         if !may || !registry.members.contains_key(member) {
             return Err(AdminError::NoSuchMember(member.clone()));
         }
-        Ok(registry.dossiers.get(member).cloned().unwrap_or_default())
+        Ok(registry.dossier(member))
     }
 
     /// Records an instrument that was signed.
@@ -404,7 +404,11 @@ impl Exchange {
         };
         let is_new_day = Day::of(last) != Day::of(now);
         // What is overdue is looked at once a day besides: the number of days counts.
-        if is_new_day || registry.dossiers.values().any(is_due) { self.tend() } else { Ok(Vec::new()) }
+        if is_new_day || registry.dossiers.values().any(|dossier| is_due(dossier)) {
+            self.tend()
+        } else {
+            Ok(Vec::new())
+        }
     }
 
     /// Lets time do its work: ties that begin and end, duties and reviews that come due.
@@ -445,7 +449,7 @@ impl Exchange {
                 if !turn.registry.members.contains_key(&id) {
                     return Err(AdminError::NoSuchMember(id));
                 }
-                let mut dossier = turn.registry.dossiers.get(&id).cloned().unwrap_or_default();
+                let mut dossier = turn.registry.dossier(&id);
                 let filed = change(turn, &mut dossier)?;
                 file(turn, &inner, &id, &dossier, filed, by)
             })?;

@@ -311,7 +311,7 @@ fn above(
     for one in &cone.irregularities {
         tell(UnsettledBy::Conflict(one.what), &one.company, one.ties.clone());
     }
-    for open in &cone.open_ends {
+    for open in cone.open_ends() {
         tell(UnsettledBy::NoHolder, open, Vec::new());
     }
     for company in cone.entities() {

@@ -88,7 +88,7 @@ pub(crate) fn evaluate_news(
     let mut changing = Vec::new();
     let chosen = before.dossiers.iter().filter(|(id, _)| who.is_none_or(|who| who.contains(*id)));
     let chosen: Vec<Chosen<'_>> =
-        chosen.filter_map(|(id, dossier)| Some((before.members.get(id)?, dossier))).collect();
+        chosen.filter_map(|(id, dossier)| Some((before.members.get(id)?, dossier.as_ref()))).collect();
     deciding::all(&before, ties, at, &chosen, |(member, dossier), worked| {
         let mut one = Changing {
             member: member.clone(),
@@ -411,6 +411,6 @@ pub(crate) fn put_dossier(
     let before = Past::now(turn.registry, member);
     turn.put_json(DOSSIER, member.as_str(), dossier)?;
     let registry = Arc::make_mut(turn.registry);
-    Arc::make_mut(&mut registry.dossiers).insert(member.clone(), dossier.clone());
+    Arc::make_mut(&mut registry.dossiers).insert(member.clone(), Arc::new(dossier.clone()));
     past::keep(turn, member, &before)
 }

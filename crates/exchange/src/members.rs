@@ -156,7 +156,7 @@ impl Exchange {
                     before.members.get(&id).cloned().ok_or_else(|| AdminError::NoSuchMember(id.clone()))?;
                 let from = member.standing(&tier);
                 let to = from.change(to)?;
-                let mut dossier = before.dossiers.get(&id).cloned().unwrap_or_default();
+                let mut dossier = before.dossier(&id);
                 let proposal = agreed(&before, &dossier, &member, &tier, to, &reason, &caller, turn.now)?;
                 if u32::try_from(proposal.agreed.len()).unwrap_or(u32::MAX) < proposal.needs {
                     propose(turn, &mut dossier, &proposal)?;
@@ -187,7 +187,7 @@ impl Exchange {
         let (proposal, _) =
             self.inner.writer.decide(Instants::HandsOut, move |turn| -> Result<_, AdminError> {
                 still_accepted(turn, &caller)?;
-                let mut dossier = turn.registry.dossiers.get(&id).cloned().unwrap_or_default();
+                let mut dossier = turn.registry.dossier(&id);
                 let waiting = dossier.proposals.remove(&tier);
                 let proposal =
                     waiting.ok_or_else(|| AdminError::Invalid(format!("no step waits on {tier}")))?;

@@ -186,8 +186,8 @@ pub(crate) struct Registry {
     pub(crate) identities: Arc<HashMap<String, Option<MemberId>>>,
     /// The rules about ties.
     pub(crate) judge: Arc<Judge>,
-    /// What is kept about each member's vetting.
-    pub(crate) dossiers: Arc<BTreeMap<MemberId, Dossier>>,
+    /// What is kept about each member's vetting. Of a copy of the registry, all are shared but those that change.
+    pub(crate) dossiers: Arc<BTreeMap<MemberId, Arc<Dossier>>>,
     /// What left which label when.
     pub(crate) departures: Arc<Departures>,
     /// How many alerts there have been, and batches of statements.
@@ -237,6 +237,11 @@ impl Registry {
         self.programme().settings().tiers.iter().map(|tier| tier.name.clone()).collect()
     }
 
+    /// A member's dossier, to be changed; a new one, if none is kept yet.
+    pub(crate) fn dossier(&self, member: &MemberId) -> Dossier {
+        self.dossiers.get(member).map(|dossier| Dossier::clone(dossier)).unwrap_or_default()
+    }
+
     /// The principal as the policy knows it; `None` for a member that is gone.
     pub(crate) fn reader<'r>(&'r self, principal: &Principal) -> Option<Reader<'r>> {
         match principal {
@@ -270,7 +275,7 @@ impl Registry {
                 key: record.key.clone(),
                 reason: format!("{error}"),
             })?;
-            dossiers.insert(member, parse(&record)?);
+            dossiers.insert(member, Arc::new(parse(&record)?));
         }
         let count = |kind: &str| -> Result<u64, OpenError> {
             let last = snapshot.last_key(kind)?.and_then(|key| key.parse::<u64>().ok());

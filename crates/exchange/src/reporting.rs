@@ -16,6 +16,7 @@
 //! member's own word: a statement whose source names the member, or its entity, as publisher.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use model::{MemberId, Timestamp};
 use programme::VettingSettings;
@@ -38,7 +39,7 @@ pub(crate) fn talked_about(
 ) -> Option<BTreeSet<MemberId>> {
     let publisher = |statement: &Statement| {
         let name = statement.source.publisher.as_deref()?;
-        let is_its = |(id, dossier): &(&MemberId, &Dossier)| {
+        let is_its = |(id, dossier): &(&MemberId, &Arc<Dossier>)| {
             id.as_str() == name || dossier.entity.as_ref().is_some_and(|entity| entity.as_str() == name)
         };
         registry.dossiers.iter().find(is_its).map(|(id, _)| id.clone())

@@ -13,13 +13,15 @@
 //! Ask one of two things:
 //!
 //! - [`Cone::upstream`]: everything upstream of one entity, with the ties behind each edge, for a decision and its
-//!   proof. It walks a [`Picture`](crate::Picture), so it works on what-if pictures as well.
+//!   proof. It walks a [`Picture`](crate::Picture), so it works on what-if pictures as well. [`Registers`] make many cones
+//!   of one picture.
 //! - [`Whole::build`]: everything in a registry, for questions about everybody. Both say the same of an entity.
 
 mod cone;
 mod graph;
 mod lay;
 mod register;
+mod registers;
 mod sums;
 mod whole;
 
@@ -27,6 +29,7 @@ pub use self::cone::{Cone, Edge, Irregularity};
 pub use self::graph::{About, Outlook};
 pub use self::lay::{Basis, Measure};
 pub use self::register::What;
+pub use self::registers::Registers;
 pub use self::whole::Whole;
 
 /// How ties are read.

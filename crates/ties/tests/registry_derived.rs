@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use frame::{Edit, as_of, entity, link, listing, retraction, same, stake, tie};
 use proptest::prelude::*;
-use ties::derive::{Basis, Cone, Joint, Limits, Measure, Options, Outlook, What, Whole};
+use ties::derive::{Basis, Cone, Joint, Limits, Measure, Options, Outlook, Registers, What, Whole};
 use ties::kernel::{Certainty, Line};
 use ties::{
     Appointment, Direction, Ending, EntityId, EntityKind, Fraction, PartyRole, Period, Picture, Plan, Post,
@@ -253,7 +253,7 @@ fn a_hub_and_a_pyramid_are_walked_within_their_limits() {
     let few = Options { limits: Limits { entities: 10, ties: 1_000 }, ..Options::default() };
     let short = Cone::upstream(&picture, &id("A"), &few);
     assert!(short.cut_short);
-    assert!(short.open_ends.len() >= 99_999, "what was not looked at is unknown");
+    assert!(short.open_ends().len() >= 99_999, "what was not looked at is unknown");
 
     let mut pyramid: Vec<Statement> = (0..10_000)
         .map(|n| stake(&format!("s{n}"), &format!("t{n}"), &format!("c{}", n + 1), &format!("c{n}"), "51%"))
@@ -445,6 +445,34 @@ proptest! {
         let registry = registry(all);
         agree(&registry, &options)?;
     }
+
+    #[test]
+    fn a_cone_is_the_same_whatever_was_looked_at_before(all in statements(), prospective: bool, shift in 0..NAMES.len()) {
+        let outlook = if prospective { Outlook::Prospective } else { Outlook::AsHeld };
+        let options = Options { outlook, ..Options::default() };
+        let registry = registry(all);
+        let picture = registry.picture(as_of(NOW, NOW));
+        let mut registers = Registers::new(options);
+        // Everybody twice: the second time every register is there already.
+        for name in NAMES.iter().chain(&NAMES).cycle().skip(shift).take(2 * NAMES.len()).map(|name| id(name)) {
+            for limits in [Limits { entities: 1, ..Limits::default() }, Limits::default()] {
+                let alone = Cone::upstream(&picture, &name, &Options { limits, ..options });
+                prop_assert_eq!(whole_cone(&registers.cone(&picture, &name, limits)), whole_cone(&alone), "{}", name);
+            }
+        }
+    }
+}
+
+/// All that a cone says, in its own order.
+fn whole_cone(cone: &Cone) -> String {
+    let measures = [Measure::Control, Measure::Money].map(|measure| {
+        let holdings = cone.holdings(measure);
+        let terms: Vec<_> =
+            (0..holdings.nodes()).map(|node| (cone.entity(node), holdings.terms(node))).collect();
+        format!("{:?} {terms:?}", cone.edges(measure))
+    });
+    let rest = (cone.entities(), &cone.irregularities, cone.open_ends(), cone.cut_short);
+    format!("{measures:?} {rest:?}")
 }
 
 /// Whether each entity's cone and the whole graph give the same answers about it.

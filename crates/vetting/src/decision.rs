@@ -162,28 +162,29 @@ pub(crate) fn finding(
     side: Side,
     may_see: Evidence,
 ) -> Finding {
-    let seen = |steps: &[Step]| -> Vec<Step> {
-        let mut steps: Vec<Step> = steps.iter().map(|step| step.clone().for_reader(may_see)).collect();
+    let seen = |steps: &[&[Step]]| -> Vec<Step> {
+        let mut steps: Vec<Step> =
+            steps.iter().copied().flatten().map(|step| step.for_reader(may_see)).collect();
         steps.dedup_by(|a, b| a.claim == Claim::Withheld && b.claim == Claim::Withheld);
         steps
     };
     let shown = judge.asks(applies.rule).facts().filter_map(|name| {
         let fact = facts.get(name)?;
         let value = if side == Side::Certain { &fact.certain } else { &fact.possible };
-        let proof = match side {
-            Side::Certain => fact.because.clone(),
+        let proof: &[&[Step]] = match side {
+            Side::Certain => &[&fact.because],
             // Each word of a set has its own reason, some of them certain.
-            Side::Possible if name.kind() == Kind::Words => [&fact.because[..], &fact.perhaps].concat(),
-            Side::Possible if fact.perhaps.is_empty() => fact.because.clone(),
-            Side::Possible => fact.perhaps.clone(),
+            Side::Possible if name.kind() == Kind::Words => &[&fact.because, &fact.perhaps],
+            Side::Possible if fact.perhaps.is_empty() => &[&fact.because],
+            Side::Possible => &[&fact.perhaps],
         };
-        let also = if side == Side::Certain { seen(&fact.also) } else { Vec::new() };
+        let also = if side == Side::Certain { seen(&[&fact.also]) } else { Vec::new() };
         (*value != Value::nothing(name.kind())).then(|| FactShown {
             fact: name.as_str(),
             about: name.about(),
             certain: fact.certain.clone(),
             possible: fact.possible.clone(),
-            proof: seen(&proof),
+            proof: seen(proof),
             also,
         })
     });

@@ -12,9 +12,9 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use serde::Serialize;
-use ties::derive::{Basis, Cone, Limits, Measure, Options};
+use ties::derive::{Basis, Cone, Measure};
 use ties::kernel::{self, Builder, Certainty, Closure, Holdings, Inside, Line, Node, Proof};
-use ties::{Bound, Confidence, EntityId, Evidence, Fraction, PartyRole, Picture, TieId, TieKind};
+use ties::{Bound, Confidence, EntityId, Evidence, Fraction, PartyRole, TieId, TieKind};
 
 use crate::alone::Memory;
 use crate::scene::{Scene, tie_step};
@@ -44,8 +44,6 @@ pub(crate) struct Ground {
     votes: Option<Holdings>,
     /// Votes and money laid out for looking through.
     inside: [OnceCell<Option<Inside>>; 2],
-    /// Of whom no holder is known, though somebody must own them; by node.
-    open_ends: Vec<bool>,
     /// Whether everybody has as much of the money as of the votes, everywhere.
     alike: OnceCell<bool>,
     /// What single parties amount to, as far as it was asked for.
@@ -53,23 +51,9 @@ pub(crate) struct Ground {
 }
 
 impl Ground {
-    pub(crate) fn upstream(picture: &dyn Picture, entity: &EntityId) -> Self {
-        Self::of(Cone::upstream(picture, entity, &Options::default()))
-    }
-
-    /// The register of one entity, without what stands behind its holders.
-    pub(crate) fn register(picture: &dyn Picture, entity: &EntityId) -> Self {
-        let limits = Limits { entities: 1, ..Limits::default() };
-        Self::of(Cone::upstream(picture, entity, &Options { limits, ..Options::default() }))
-    }
-
-    fn of(cone: Cone) -> Self {
+    pub(crate) fn of(cone: Cone) -> Self {
         let (votes, inside) = (votes_alone(&cone), <[OnceCell<_>; 2]>::default());
-        let mut open_ends = vec![false; cone.entities().len()];
-        for node in cone.open_ends.iter().filter_map(|id| cone.node(id)) {
-            open_ends[node as usize] = true;
-        }
-        Self { votes, inside, open_ends, alike: OnceCell::new(), cone, memory: Memory::default() }
+        Self { votes, inside, alike: OnceCell::new(), cone, memory: Memory::default() }
     }
 
     pub(crate) fn entities(&self) -> &[EntityId] {
@@ -104,7 +88,7 @@ impl Ground {
 
     /// Whether somebody must own it and no holder is known.
     pub(crate) fn is_open_end(&self, node: Node) -> bool {
-        self.open_ends.get(node as usize).is_some_and(|is_open| *is_open)
+        self.cone.is_open_end(node)
     }
 
     /// The node in which the register of the entity itself is counted.

@@ -134,11 +134,8 @@ pub(crate) fn look(scene: &Scene<'_>, ground: &Ground, entity: &EntityId, facts:
 
 impl<'a, 's> Inward<'a, 's> {
     fn new(scene: &'a Scene<'s>, ground: &'a Ground, entity: &'a EntityId) -> Self {
-        let upstream: Vec<Upstream> = (0..)
-            .zip(ground.entities())
-            .skip(1)
-            .map(|(node, id)| Upstream { node, nature: scene.nature(id) })
-            .collect();
+        let natures = (1..).zip(scene.natures(ground));
+        let upstream: Vec<Upstream> = natures.map(|(node, nature)| Upstream { node, nature }).collect();
         let mut held: Vec<Option<Held>> = vec![None; upstream.len() + 1];
         // INVARIANT: upstream stands in the order of the nodes, from 1.
         let wanted = |node: Node| {

@@ -145,8 +145,7 @@ impl Inward<'_, '_> {
         if missing > 0 {
             gaps.push((format!("who holds {} of {name}", wording::part(missing)), Evidence::Public));
         }
-        for (node, party) in (0..).zip(self.ground.entities()).skip(1) {
-            let nature = self.scene.nature(party);
+        for (node, nature) in (1..).zip(self.scene.natures(self.ground)) {
             if !nature.publicly_listed && self.is_open_end(node) {
                 let evidence = self.evidence(Graph::Control, &[node]);
                 gaps.push((format!("who stands behind {}", nature.name), evidence));

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 use programme::VettingSettings;
-use ties::derive::About;
+use ties::derive::{About, Limits, Options, Registers};
 use ties::kernel::{Certainty, Line};
 use ties::{
     AsOf, Entity, EntityId, EntityKind, Evidence, Jurisdiction, KnownListing, KnownTie, ListId, Picture,
@@ -76,6 +76,9 @@ pub(crate) struct Scene<'s> {
     parties: Rc<Parties>,
     concerns: RefCell<HashMap<EntityId, Rc<Concern>>>,
     grounds: RefCell<HashMap<EntityId, Rc<Ground>>>,
+    registers: RefCell<Registers>,
+    /// By the numbers that the registers give.
+    natures: RefCell<Vec<Option<Rc<Nature>>>>,
     remembered: Remembered,
 }
 
@@ -85,7 +88,6 @@ struct Remembered {
     into: RefCell<HashMap<EntityId, Rc<[KnownTie]>>>,
     /// How many ties these are.
     ties: Cell<usize>,
-    abouts: RefCell<HashMap<EntityId, About>>,
     steps: RefCell<HashMap<TieId, Option<Arc<Step>>>>,
     costs: RefCell<HashMap<TieId, u64>>,
 }
@@ -107,6 +109,8 @@ impl<'s> Scene<'s> {
             parties: Rc::new(Parties { adverse_states, natures: RefCell::default() }),
             concerns: RefCell::default(),
             grounds: RefCell::default(),
+            registers: RefCell::new(Registers::new(Options::default())),
+            natures: RefCell::default(),
             remembered: Remembered::default(),
         }
     }
@@ -124,6 +128,8 @@ impl<'s> Scene<'s> {
             parties: Rc::clone(&self.parties),
             concerns: RefCell::default(),
             grounds: RefCell::default(),
+            registers: RefCell::new(Registers::new(Options::default())),
+            natures: RefCell::default(),
             remembered: Remembered::default(),
         }
     }
@@ -155,7 +161,7 @@ impl<'s> Scene<'s> {
         if let Some(known) = self.grounds.borrow().get(id) {
             return Rc::clone(known);
         }
-        let ground = Rc::new(Ground::upstream(&Remembering(self), id));
+        let ground = Rc::new(self.cone(id, Limits::default()));
         let mut grounds = self.grounds.borrow_mut();
         if grounds.len() >= GROUNDS_MAX {
             grounds.clear();
@@ -166,7 +172,31 @@ impl<'s> Scene<'s> {
 
     /// The register of one entity, without what stands behind its holders.
     pub(crate) fn register(&self, id: &EntityId) -> Ground {
-        Ground::register(&Remembering(self), id)
+        self.cone(id, Limits { entities: 1, ..Limits::default() })
+    }
+
+    fn cone(&self, id: &EntityId, limits: Limits) -> Ground {
+        Ground::of(self.registers.borrow_mut().cone(&Remembering(self), id, limits))
+    }
+
+    /// What everybody is who stands upstream, in the order of the nodes, from 1.
+    pub(crate) fn natures<'g>(&'g self, ground: &'g Ground) -> impl Iterator<Item = Rc<Nature>> + 'g {
+        let upstream = ground.cone.shared_numbers().iter().zip(ground.entities()).skip(1);
+        upstream.map(|(number, id)| self.nature_of(*number, id))
+    }
+
+    fn nature_of(&self, number: u32, id: &EntityId) -> Rc<Nature> {
+        let number = number as usize;
+        if let Some(Some(known)) = self.natures.borrow().get(number) {
+            return Rc::clone(known);
+        }
+        let nature = self.nature(id);
+        let mut natures = self.natures.borrow_mut();
+        if natures.len() <= number {
+            natures.resize(number + 1, None);
+        }
+        natures[number] = Some(Rc::clone(&nature));
+        nature
     }
 
     /// The ties that run to an entity.
@@ -299,8 +329,7 @@ impl<'s> Scene<'s> {
 
     fn controlled_by_concern(&self, id: &EntityId, concern: &mut Concern) {
         let ground = self.ground(id);
-        for (node, party) in (0..).zip(ground.entities()).skip(1) {
-            let theirs = self.nature(party);
+        for (node, theirs) in (1..).zip(self.natures(&ground)) {
             if theirs.concern <= concern.truth {
                 continue;
             }
@@ -331,12 +360,7 @@ impl Picture for Remembering<'_, '_> {
     }
 
     fn about(&self, id: &EntityId) -> About {
-        if let Some(known) = self.0.remembered.abouts.borrow().get(id) {
-            return *known;
-        }
-        let about = self.0.picture.about(id);
-        self.0.remembered.abouts.borrow_mut().insert(id.clone(), about);
-        about
+        self.0.picture.about(id)
     }
 
     fn ties_into(&self, id: &EntityId) -> Vec<KnownTie> {

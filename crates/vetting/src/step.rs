@@ -225,8 +225,8 @@ impl Step {
     }
 
     /// As a reader may see it. A line that rests on what is withheld would tell of it, so it is withheld as a whole.
-    pub(crate) fn for_reader(self, may_see: Evidence) -> Self {
-        if self.evidence > may_see { Self::withheld() } else { self }
+    pub(crate) fn for_reader(&self, may_see: Evidence) -> Self {
+        if self.evidence > may_see { Self::withheld() } else { self.clone() }
     }
 
     /// Itself and every line below it.

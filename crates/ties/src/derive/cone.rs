@@ -1,17 +1,17 @@
 //! Everything upstream of one entity.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::sync::{Arc, OnceLock};
 
 use hashbrown::HashMap;
 use serde::Serialize;
 
-use super::graph::{About, Graph, In, Outlook, read};
-use super::lay::{Basis, Drawn, Measure, Sheet, lay};
-use super::register::{What, register};
-use super::{Joint, Options};
-use crate::kernel::{self, Builder, Holdings, Node, Terms};
-use crate::{EntityId, EntityKind, Picture, Share, TieId, TieKind, Truth};
+use super::Options;
+use super::lay::{Basis, Measure};
+use super::register::What;
+use super::registers::{Made, Places, Registers, Side, WAY, place};
+use crate::kernel::{self, Builder, Holdings, Node};
+use crate::{EntityId, Picture, Share, TieId};
 
 /// An edge of a graph, with the ties that say so.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub struct Edge {
     /// By what.
     pub basis: Basis,
     /// The ties behind it; none for a way, which is no tie.
-    pub ties: Vec<TieId>,
+    pub ties: Arc<[TieId]>,
 }
 
 /// Something that a person should look at, and that the arithmetic has taken care of as [`What`] tells.
@@ -48,7 +48,9 @@ pub struct Irregularity {
 #[derive(Clone, Debug)]
 pub struct Cone {
     entities: Vec<EntityId>,
-    numbers: HashMap<EntityId, Node>,
+    /// What the [`Registers`] call them.
+    shared: Vec<u32>,
+    numbers: OnceLock<HashMap<EntityId, Node>>,
     ways: Vec<Node>,
     control: Holdings,
     money: Holdings,
@@ -57,61 +59,64 @@ pub struct Cone {
     money_edges: Vec<Edge>,
     /// What a person should look at, in order.
     pub irregularities: Vec<Irregularity>,
-    /// Entities upstream that somebody must own, and of which no holder is known, in order. What lies above them is
-    /// unknown, which is not nothing.
-    pub open_ends: Vec<EntityId>,
+    is_open_end: Vec<bool>,
     /// Whether a limit was met, so that more may lie upstream.
     pub cut_short: bool,
 }
 
 impl Cone {
-    /// Walks upstream from an entity.
+    /// Walks upstream from an entity. Whoever asks about several of one picture keeps [`Registers`].
     #[must_use]
     pub fn upstream<P: Picture + ?Sized>(picture: &P, entity: &EntityId, options: &Options) -> Self {
-        let mut named = Named::new(picture, options);
-        named.number(&picture.canonical(entity));
-        let mut draft = Draft::default();
-        let (mut told, mut open_ends) = (Vec::new(), Vec::new());
-        let mut next = 0;
-        let mut cut_short = false;
-        while (next as usize) < named.names.len() {
-            if next as usize >= options.limits.entities || named.ties.len() >= options.limits.ties {
-                cut_short = true;
-                break;
-            }
-            let found = register(&mut named, next, options.joint == Joint::EachWhole);
-            lay(&mut named, &found, next, &mut draft);
-            told.extend(found.notes.into_iter().map(|note| (next, note)));
-            let ownable = !matches!(named.about(next).kind, EntityKind::Person | EntityKind::State);
-            if ownable && found.stakes.is_empty() && found.rights.is_empty() {
-                open_ends.push(named.names[next as usize].clone());
-            }
-            next += 1;
+        Registers::new(*options).cone(picture, entity, options.limits)
+    }
+
+    /// Puts registers side by side: that of each entity, as far as they were looked at, in order.
+    pub(super) fn of(
+        entities: Vec<EntityId>,
+        shared: Vec<u32>,
+        registers: &[Arc<Made>],
+        places: &mut Places,
+    ) -> Self {
+        let all = entities.len();
+        let mut is_open_end: Vec<bool> = registers.iter().map(|made| made.is_open_end).collect();
+        is_open_end.resize(all, true);
+        let ways_of = |(company, made): (Node, &Arc<Made>)| (0..made.ways).map(move |_| company);
+        let ways: Vec<Node> = (0..).zip(registers).flat_map(ways_of).collect();
+        let (mut control, mut money) = (Drawing::new(all + ways.len()), Drawing::new(all));
+        let (mut irregularities, mut nodes) = (Vec::new(), Vec::new());
+        let (mut first_way, mut known) = (all, shared);
+        for (company, made) in registers.iter().enumerate() {
+            nodes.clear();
+            // INVARIANT: everybody who came up in a register has a place in the cone already.
+            nodes.extend(made.named.iter().map(|&number| places.of(number, &mut known)));
+            let node = |at: u32| {
+                if at & WAY == 0 { nodes[at as usize] } else { place(first_way) + (at ^ WAY) }
+            };
+            control.draw(&made.control, &node);
+            money.draw(&made.money, &node);
+            irregularities.extend(made.notes.iter().map(|note| Irregularity {
+                what: note.what,
+                company: entities[company].clone(),
+                holder: Some(entities[nodes[note.holder as usize] as usize].clone()),
+                ties: note.ties.clone(),
+            }));
+            first_way += made.ways as usize;
         }
-        open_ends.extend_from_slice(&named.names[next as usize..]);
-        open_ends.sort_unstable();
-        let Named { names: entities, numbers, ties, .. } = named;
-        let node_of =
-            |place: u32| if place & WAY == 0 { place } else { number(entities.len()) + (place ^ WAY) };
-        let (control, control_edges) =
-            draft.control.finish(&node_of, entities.len() + draft.ways.len(), &ties);
-        let (money, money_edges) = draft.money.finish(&node_of, entities.len(), &ties);
-        let irregularities = told.into_iter().map(|(company, note)| Irregularity {
-            what: note.what,
-            company: entities[company as usize].clone(),
-            holder: Some(entities[note.holder as usize].clone()),
-            ties: note.ties.iter().map(|&tie| ties[tie as usize].clone()).collect(),
-        });
+        let ((control, control_edges), (money, money_edges)) = (control.finish(), money.finish());
+        let cut_short = registers.len() < all;
+        let numbers = OnceLock::new();
         let mut cone = Self {
-            irregularities: irregularities.collect(),
             entities,
+            shared: known,
             numbers,
-            ways: draft.ways,
+            ways,
             control,
             money,
             control_edges,
             money_edges,
-            open_ends,
+            irregularities,
+            is_open_end,
             cut_short,
         };
         cone.judge_registers();
@@ -130,7 +135,8 @@ impl Cone {
     /// The node of an entity, by the identifier that stays.
     #[must_use]
     pub fn node(&self, entity: &EntityId) -> Option<Node> {
-        self.numbers.get(entity).copied()
+        let number = || (0..).zip(&self.entities).map(|(node, id)| (id.clone(), node)).collect();
+        self.numbers.get_or_init(number).get(entity).copied()
     }
 
     /// The entity of a node, or whose way it is.
@@ -151,6 +157,28 @@ impl Cone {
     #[must_use]
     pub fn entities(&self) -> &[EntityId] {
         &self.entities
+    }
+
+    /// What the [`Registers`] that it was taken from call the entities, in the same order.
+    #[must_use]
+    pub fn shared_numbers(&self) -> &[u32] {
+        &self.shared
+    }
+
+    /// Whether a node is an entity that somebody must own, and of which no holder is known. What lies above it is
+    /// unknown, which is not nothing.
+    #[must_use]
+    pub fn is_open_end(&self, node: Node) -> bool {
+        self.is_open_end.get(node as usize).is_some_and(|is_open| *is_open)
+    }
+
+    /// Those entities, in the order of their names.
+    #[must_use]
+    pub fn open_ends(&self) -> Vec<&EntityId> {
+        let ends = self.entities.iter().zip(&self.is_open_end).filter(|(_, is_open)| **is_open);
+        let mut ends: Vec<&EntityId> = ends.map(|(entity, _)| entity).collect();
+        ends.sort_unstable();
+        ends
     }
 
     /// All edges of a measure, in the order of company and holder.
@@ -177,7 +205,7 @@ impl Cone {
         let edges = self.edges_into(measure, company);
         let first = edges.partition_point(|edge| edge.holder < holder);
         let edges = edges[first..].iter().take_while(|edge| edge.holder == holder);
-        let mut ties: Vec<&TieId> = edges.flat_map(|edge| &edge.ties).collect();
+        let mut ties: Vec<&TieId> = edges.flat_map(|edge| edge.ties.iter()).collect();
         ties.sort_unstable();
         ties.dedup();
         ties
@@ -221,182 +249,39 @@ impl Cone {
     }
 }
 
-/// A picture whose names get numbers as they come up.
-struct Named<'p, P: ?Sized> {
-    picture: &'p P,
-    options: &'p Options,
-    names: Vec<EntityId>,
-    numbers: HashMap<EntityId, Node>,
-    ties: Vec<TieId>,
-    tie_numbers: HashMap<TieId, u32>,
-    documents: HashMap<String, u32>,
-    about: HashMap<Node, About>,
-    /// The ties of entities that were looked at; a chain is walked from each company that it leads to.
-    looked_at: HashMap<Node, Rc<[In]>>,
+/// One graph, as registers are put into it.
+struct Drawing {
+    builder: Builder,
+    edges: Vec<Edge>,
+    /// Whether some edges run to ways, which have the highest numbers and come up early.
+    has_ways: bool,
 }
 
-impl<'p, P: Picture + ?Sized> Named<'p, P> {
-    fn new(picture: &'p P, options: &'p Options) -> Self {
-        Self {
-            picture,
-            options,
-            names: Vec::new(),
-            numbers: HashMap::new(),
-            ties: Vec::new(),
-            tie_numbers: HashMap::new(),
-            documents: HashMap::new(),
-            about: HashMap::new(),
-            looked_at: HashMap::new(),
-        }
+impl Drawing {
+    fn new(nodes: usize) -> Self {
+        Self { builder: Builder::new(place(nodes)), edges: Vec::new(), has_ways: false }
     }
 
-    fn number(&mut self, name: &EntityId) -> Node {
-        if let Some(&number) = self.numbers.get(name) {
-            return number;
-        }
-        let number = number(self.names.len());
-        self.names.push(name.clone());
-        self.numbers.insert(name.clone(), number);
-        number
-    }
-
-    fn tie(&mut self, name: &TieId) -> u32 {
-        let next = number(self.ties.len());
-        let number = *self.tie_numbers.entry(name.clone()).or_insert(next);
-        if number == next {
-            self.ties.push(name.clone());
-        }
-        number
-    }
-
-    fn document(&mut self, document: &str) -> u32 {
-        if let Some(&number) = self.documents.get(document) {
-            return number;
-        }
-        let number = number(self.documents.len());
-        self.documents.insert(document.to_owned(), number);
-        number
-    }
-}
-
-impl<P: Picture + ?Sized> Graph for Named<'_, P> {
-    fn ins(&mut self, entity: u32) -> Vec<In> {
-        let (picture, options) = (self.picture, self.options);
-        let day = picture.as_of().day;
-        let mut ins = Vec::new();
-        let name = self.names[entity as usize].clone();
-        picture.each_tie_into(&name, &mut |known| {
-            let Some((link, nominator)) = read(&known.tie.kind, options.outlook, day) else { return };
-            ins.push(In {
-                tie: self.tie(&known.tie.id),
-                name: (options.outlook == Outlook::Prospective).then(|| known.tie.id.clone()),
-                holder: self.number(nominator.unwrap_or(&known.tie.from)),
-                document: self.document(&known.source.document),
-                truth: known.truth,
-                link,
-            });
-        });
-        ins
-    }
-
-    fn ins_again(&mut self, entity: u32) -> Rc<[In]> {
-        if let Some(ins) = self.looked_at.get(&entity) {
-            return Rc::clone(ins);
-        }
-        let ins: Rc<[In]> = self.ins(entity).into();
-        self.looked_at.insert(entity, Rc::clone(&ins));
-        ins
-    }
-
-    fn about(&mut self, entity: u32) -> About {
-        if let Some(about) = self.about.get(&entity) {
-            return *about;
-        }
-        let about = self.picture.about(&self.names[entity as usize]);
-        self.about.insert(entity, about);
-        about
-    }
-
-    fn concerts(&mut self, entity: u32) -> Vec<(u32, Truth)> {
-        let ties = self.picture.arrangements(&self.names[entity as usize]);
-        let mut concerts = Vec::new();
-        for known in ties {
-            if matches!(known.tie.kind, TieKind::PartyTo { role: crate::PartyRole::Party }) {
-                let said = self.picture.entity(&known.tie.to);
-                if said.is_some_and(|entity| entity.kind == EntityKind::Concert) {
-                    concerts.push((self.number(&known.tie.to), known.truth));
-                }
-            }
-        }
-        concerts
-    }
-
-    fn holds(&mut self, tie: &TieId) -> bool {
-        self.picture.tie(tie).is_some()
-    }
-}
-
-/// Marks a place as a way's: the entities are not all known while the first ways are laid.
-const WAY: u32 = 1 << 31;
-
-#[derive(Default)]
-struct Draft {
-    ways: Vec<Node>,
-    control: Side,
-    money: Side,
-}
-
-#[derive(Default)]
-struct Side {
-    edges: Vec<(Node, Node, Share, Basis, Vec<u32>)>,
-    terms: Vec<(Node, Terms)>,
-}
-
-impl Draft {
-    fn side(&mut self, measure: Measure) -> &mut Side {
-        match measure {
-            Measure::Control => &mut self.control,
-            Measure::Money => &mut self.money,
-        }
-    }
-}
-
-impl Sheet for Draft {
-    fn way(&mut self, company: Node) -> Node {
-        self.ways.push(company);
-        WAY | number(self.ways.len() - 1)
-    }
-
-    fn edge(&mut self, measure: Measure, edge: Drawn<'_>) {
-        let Drawn { holder, company, share, basis, ties } = edge;
-        self.side(measure).edges.push((holder, company, share, basis, ties.to_vec()));
-    }
-
-    fn terms(&mut self, measure: Measure, company: Node, terms: Terms) {
-        self.side(measure).terms.push((company, terms));
-    }
-}
-
-impl Side {
-    fn finish(&self, node: &impl Fn(u32) -> Node, nodes: usize, names: &[TieId]) -> (Holdings, Vec<Edge>) {
-        let mut builder = Builder::new(number(nodes));
-        let mut edges = Vec::with_capacity(self.edges.len());
-        for (holder, company, share, basis, ties) in &self.edges {
-            let (holder, company) = (node(*holder), node(*company));
+    fn draw(&mut self, side: &Side, node: &impl Fn(u32) -> Node) {
+        let first = self.edges.len();
+        for edge in &side.edges {
+            let (holder, company) = (node(edge.holder), node(edge.company));
+            self.has_ways |= edge.company & WAY != 0;
             // INVARIANT: a place is an entity's or a way's, and there are as many nodes as both together.
-            builder.tie(holder, company, *share).expect("every node was numbered");
-            let ties = ties.iter().map(|&tie| names[tie as usize].clone()).collect();
-            edges.push(Edge { holder, company, share: *share, basis: *basis, ties });
+            self.builder.tie(holder, company, edge.share).expect("every node was numbered");
+            let ties = Arc::clone(&edge.ties);
+            self.edges.push(Edge { holder, company, share: edge.share, basis: edge.basis, ties });
         }
-        for &(company, terms) in &self.terms {
-            builder.terms(node(company), terms).expect("every node was numbered");
+        self.edges[first..].sort_by_key(|edge| (edge.company, edge.holder));
+        for &(company, terms) in &side.terms {
+            self.builder.terms(node(company), terms).expect("every node was numbered");
         }
-        edges.sort_by_key(|edge| (edge.company, edge.holder));
-        (builder.build(), edges)
     }
-}
 
-/// A place in a table of things that are numbered in 32 bits; a cone's limits keep it far below.
-fn number(place: usize) -> u32 {
-    u32::try_from(place).expect("a cone is limited to fewer")
+    fn finish(mut self) -> (Holdings, Vec<Edge>) {
+        if self.has_ways {
+            self.edges.sort_by_key(|edge| (edge.company, edge.holder));
+        }
+        (self.builder.build(), self.edges)
+    }
 }

@@ -1,6 +1,8 @@
 //! From ties as they are told to holdings as they are kept: by company and by holder, in order, added up.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+
+use hashbrown::HashMap;
 
 use super::super::line::Weight;
 use super::super::lists::Lists;

@@ -233,6 +233,9 @@ mod tests {
         [&[2; 12][..], &[8, 0], packet].concat()
     }
 
+    /// What it is, the records of a sample, and the flows in it.
+    type Case<'a> = (&'a str, Vec<Vec<u8>>, &'a [&'a str]);
+
     const ADDRESS: [u8; 4] = [198, 51, 100, 7];
     const ONE: &str = "10.0.0.1 4000 198.51.100.7 53 17 1500";
 
@@ -246,7 +249,7 @@ mod tests {
         six.extend(words(&[5_000, 53, 0, 0]));
         let v6 = with_length(4, &six);
         let switch = with_length(1_001, &words(&[1, 0, 2, 0]));
-        let cases: [(&str, Vec<Vec<u8>>, &[&str]); 7] = [
+        let cases: [Case; 7] = [
             ("a header", vec![of_header(1, &ethernet(&udp))], &[ONE]),
             ("without Ethernet", vec![of_header(11, &tcp)], &[two]),
             ("read by the switch", vec![v4.clone()], &["10.0.0.1 4000 198.51.100.7 443 6 60"]),

@@ -36,8 +36,8 @@ pub struct Postfix {
 }
 
 impl Postfix {
-    /// Starts one that asks the milter for what comes to its [door](Self::smtp), and nobody for what comes to its
-    /// [second](Self::back), which is `back` if that is given.
+    /// Starts one that asks the milter for what [comes in](Self::sender), and nobody for what comes [back](Self::back), to the port `back` if
+    /// that is given.
     ///
     /// # Panics
     ///
@@ -103,12 +103,6 @@ impl Postfix {
 
     fn command(&self, command: &str) -> Output {
         program("postfix").arg("-c").arg(self.path("etc")).arg(command).output().unwrap()
-    }
-
-    /// Where mail comes in that the milter is asked about.
-    #[must_use]
-    pub fn smtp(&self) -> u16 {
-        self.smtp
     }
 
     /// Where mail comes in that nobody is asked about.

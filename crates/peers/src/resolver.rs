@@ -158,12 +158,6 @@ impl Resolver {
         lines[lines.len().saturating_sub(60)..].join("\n")
     }
 
-    /// Where it is asked.
-    #[must_use]
-    pub fn port(&self) -> u16 {
-        self.place.port
-    }
-
     fn run(&mut self) {
         let place = &self.place;
         match self.kind {

@@ -152,8 +152,9 @@ fn rebinding(
     let picture = ties.picture(AsOf::at(turn.now));
     let one = picture.canonical(entity);
     let is_it = |other: &EntityId| picture.canonical(other) == one;
-    let is_anothers =
-        |(id, dossier): (&MemberId, &Arc<Dossier>)| *id != member.id && dossier.entity.as_ref().is_some_and(is_it);
+    let is_anothers = |(id, dossier): (&MemberId, &Arc<Dossier>)| {
+        *id != member.id && dossier.entity.as_ref().is_some_and(is_it)
+    };
     if registry.dossiers.iter().any(is_anothers) {
         return Err(AdminError::Invalid(format!("the entity `{entity}` is another member's")));
     }

@@ -14,7 +14,7 @@
 use std::ops::Deref;
 use std::panic::resume_unwind;
 use std::sync::mpsc::sync_channel;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::thread;
 
 use programme::Programme;
@@ -34,8 +34,8 @@ struct State {
     ties: Ties,
     /// How many batches of the store it holds.
     batches: u64,
-    /// The digest of the programme whose lists it holds.
-    programme: String,
+    /// The programme whose lists it holds.
+    programme: Arc<Programme>,
 }
 
 /// The statements, for as long as somebody looks at them.
@@ -52,12 +52,18 @@ impl Deref for Reading<'_> {
 impl State {
     fn load(snapshot: &dyn Snapshot, registry: &Registry) -> Result<Self, StoreError> {
         let ties = load(snapshot, registry.programme(), registry.batches)?;
-        let programme = registry.programme().digest().to_owned();
+        let programme = Arc::clone(registry.policy.programme());
         Ok(Self { ties, batches: registry.batches, programme })
     }
 
     fn is_of(&self, registry: &Registry) -> bool {
-        self.batches == registry.batches && self.programme == registry.programme().digest()
+        self.batches == registry.batches && self.programme.digest() == registry.programme().digest()
+    }
+
+    /// Whether it has the statements of a programme that may be another, but names the same on its lists: a rule that
+    /// changed is no reason to read a national register anew.
+    fn has_all_of(&self, registry: &Registry) -> bool {
+        self.batches == registry.batches && self.programme.lists() == registry.programme().lists()
     }
 }
 
@@ -108,7 +114,14 @@ impl Recorded {
         if reading.0.is_of(turn.registry) {
             return Ok(reading);
         }
+        let has_all = reading.0.has_all_of(turn.registry);
         drop(reading);
+        if has_all {
+            let mut state = self.0.write().unwrap_or_else(PoisonError::into_inner);
+            state.programme = Arc::clone(turn.registry.policy.programme());
+            drop(state);
+            return Ok(self.read());
+        }
         // INVARIANT: what a transaction added was added to what was current in it, so whoever finds something else is
         // the first of its transaction to look, and the store has all that its registry tells of.
         let snapshot = store.snapshot()?;

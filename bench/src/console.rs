@@ -115,8 +115,9 @@ fn fill(extent: &Extent, hub: &Hub, binary: &Path, home: &Path) -> Result<Vec<Me
         .collect();
     post_all(&hub.process, hub.port, CONNECTIONS, &objects)?;
     drop(objects);
-    let members: Vec<Member> =
-        (0..extent.members).map(|number| hub.admit(&name_of(number))).collect::<Result<_>>()?;
+    let members: Vec<Member> = (0..extent.members)
+        .map(|number| hub.admit_as(&name_of(number), &format!("member-{number}")))
+        .collect::<Result<_>>()?;
     let own = |(number, member): (u64, &Member)| {
         let properties = format!("\"x_ringfence_audience\":[\"{}\"],", member.id);
         hub.submission(LABELS_MANY, 5_000_000 + number, 1, &properties)

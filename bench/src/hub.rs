@@ -95,12 +95,17 @@ impl Hub {
 
     /// Admits a member, on the list of the tier `programme`, and gives it a credential.
     pub(crate) fn admit(&self, name: &str) -> Result<Member> {
+        self.admit_as(name, name)
+    }
+
+    /// The same with a login of another name.
+    pub(crate) fn admit_as(&self, name: &str, login: &str) -> Result<Member> {
         let new = json!({"name": name, "kind": "provider", "listed": ["programme"]});
         let member = self.api("POST", "/api/members", &new)?;
         let id = member["id"].as_str().context("a new member has no id")?.to_owned();
-        let issued = self.api("POST", "/api/credentials", &json!({"member": id, "login": name}))?;
+        let issued = self.api("POST", "/api/credentials", &json!({"member": id, "login": login}))?;
         let secret = issued["secret"].as_str().context("a new credential has no secret")?;
-        Ok(Member { id, authorization: basic(name, secret) })
+        Ok(Member { id, authorization: basic(login, secret) })
     }
 
     /// Sets a member's standing on the tier of the bench's collections.

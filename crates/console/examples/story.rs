@@ -133,11 +133,12 @@ fn a_month(world: &World, members: &[Member]) {
             let sightings: Vec<serde_json::Value> = met
                 .map(|(word, every)| {
                     fact += 1;
+                    let count = [100, 10, 10, 5, 2][usize::try_from((day + every) % 5).unwrap()];
                     serde_json::json!({
                         "type": "sighting", "spec_version": "2.1",
                         "id": format!("sighting--00000000-0000-4000-8000-{fact:012x}"),
                         "created": hour, "modified": hour, "first_seen": hour, "last_seen": hour,
-                        "count": [100, 10, 10, 5, 2][usize::try_from((day + every) % 5).unwrap()],
+                        "count": count,
                         "sighting_of_ref": testkit::indicator_id(1_000 + day * 100),
                         "extensions": { exchange::OCCURRENCE_EXTENSION: {
                             "extension_type": "property-extension", "countermeasure": word, "action": "enforced",

@@ -76,15 +76,16 @@ impl Frame {
     }
 }
 
-/// The least of 1, 2, 4, 10, 20, 40, 100, ... that is not less.
+/// The least of 1, 2, 4, 6, 8, 10, 12, 16, 20, 40, 60, 80, 100, 120, ... that is not less: even, so that half of it is whole.
 fn round_up(most: u64) -> u64 {
+    if let Some(top) = [1, 2, 4, 6, 8].into_iter().find(|top| *top >= most) {
+        return top;
+    }
     let mut ten: u64 = 1;
     loop {
-        for step in [1, 2, 4] {
-            let top = ten.saturating_mul(step);
-            if top >= most {
-                return top;
-            }
+        let tops = [10, 12, 16, 20, 40, 60, 80].map(|step| ten.saturating_mul(step));
+        if let Some(top) = tops.into_iter().find(|top| *top >= most) {
+            return top;
         }
         ten = ten.saturating_mul(10);
     }
@@ -196,7 +197,9 @@ mod tests {
 
     #[test]
     fn an_axis_ends_at_a_round_number() {
-        for (most, want) in [(0, 1), (1, 1), (3, 4), (5, 10), (11, 20), (399, 400), (401, 1_000)] {
+        for (most, want) in
+            [(0, 1), (1, 1), (3, 4), (5, 6), (9, 10), (11, 12), (112, 120), (401, 600), (801, 1_000)]
+        {
             assert_eq!(round_up(most), want, "{most}");
         }
         assert_eq!(round_up(u64::MAX), u64::MAX);

@@ -27,7 +27,7 @@ use crate::pipeline::refused;
 use crate::problem::{Answer, Problem, page};
 use crate::query::encode;
 use crate::svg::Picture;
-use crate::words::{count, moment, thousands};
+use crate::words::{count, day, moment, thousands};
 
 /// How many lines each table of the page has; its file has more.
 const ROWS_MAX: usize = 50;
@@ -306,7 +306,7 @@ fn guard_row(one: &GuardView) -> GuardRow {
         word,
         heard: moment(one.heard),
         lease: if one.state == GuardState::LeaseOver { format!("ended {until}") } else { until },
-        reported: one.reported.iter().map(|(word, at)| format!("{word}, last {}", moment(*at))).collect(),
+        reported: one.reported.iter().map(|(word, at)| format!("{word}, last {}", day(*at))).collect(),
     }
 }
 
@@ -342,7 +342,11 @@ fn doubt_row(one: &FalsePositive, may_decide: bool) -> DoubtRow {
         action: format!("/hits/false-positives/{}", encode(&one.object)),
         class,
         word,
-        said: format!("{} members, {} of the programme's people", one.members, one.people),
+        said: format!(
+            "{}, {} of the programme's people",
+            count(one.members, "member", "members"),
+            one.people
+        ),
         reasons: one
             .reports
             .iter()

@@ -108,7 +108,7 @@ async fn guards_are_shown_with_their_state_and_lease() {
     let mut me = face.role(Role::Officer).await;
     let page = face.get(&mut me, "/hits").await.expect(200).lacks(&["<b>", "No guard has asked"]);
     let text = page.text();
-    for part in ["1 guard is heard now", "2012-03-29 00:00 UTC", "flow, last 2012-03-28 00:00 UTC", "1.2.3"] {
+    for part in ["1 guard is heard now", "2012-03-29 00:00 UTC", "flow, last 2012-03-28", "1.2.3"] {
         assert!(text.contains(part), "`{part}`: {text}");
     }
     face.world.pass(Duration::from_mins(6));

@@ -142,7 +142,7 @@ async fn the_ledger_tells_a_member_of_itself_only() {
     let other = hidden(&hub);
     let size = hub.face.world.exchange.ledger_head().size;
     let mut told = 0;
-    let mut queries = vec!["".to_owned(), "?format=json".to_owned(), "?q=hidden".to_owned()];
+    let mut queries = vec![String::new(), "?format=json".to_owned(), "?q=hidden".to_owned()];
     queries.push(format!("?member={}", other.id));
     queries.extend((0..size).map(|index| format!("/entries/{index}")));
     queries.extend((0..size).map(|index| format!("/entries/{index}/receipt")));

@@ -284,7 +284,7 @@ async fn a_tie_that_is_supposed_shows_whom_it_would_move() {
     assert!(!before.text().contains("Beta would be barred"), "{}", before.text());
     for (query, why) in [
         ("from=huawei&kind=holds", "needs somebody to whom"),
-        ("from=Nobody+of+all&kind=holds&to=beta", "nobody is called"),
+        ("from=Nobody+of+all&kind=holds&to=beta", "obody is called"),
         ("from=huawei&kind=holds&share=much&to=beta", "votes"),
         ("add=huawei", "is no tie"),
     ] {

@@ -56,13 +56,14 @@ pub(crate) async fn get(State(console): State<Console>, Path(member): Path<Strin
     if let Some(format) = asked.format()? {
         return table(&report.objects).answer(format, &format!("holds-{member}"));
     }
+    let programme = console.exchange.programme();
     let (csv, json) = (asked.link("format", Some("csv")), asked.link("format", Some("json")));
     page(&HoldsPage {
         is_people: asked.caller().role().is_some(),
         count: words::count(report.objects.len(), "object", "objects"),
         entries: words::count(usize::try_from(report.entries).unwrap_or(usize::MAX), "entry", "entries"),
         is_cut_short: report.objects.len() > SHOWN_MAX,
-        rows: report.objects.iter().take(SHOWN_MAX).map(row).collect(),
+        rows: report.objects.iter().take(SHOWN_MAX).map(|held| row(&programme, held)).collect(),
         frame: asked.frame(&format!("What {name} holds")),
         member,
         name,
@@ -71,13 +72,15 @@ pub(crate) async fn get(State(console): State<Console>, Path(member): Path<Strin
     })
 }
 
-fn row(held: &HeldObject) -> Row {
+fn row(programme: &programme::Programme, held: &HeldObject) -> Row {
+    let moment = |text: &str| text.parse().map_or_else(|_| text.to_owned(), words::moment);
+    let collection = programme.find_collection(&held.collection);
     Row {
         href: format!("/content/{}", encode(&held.id)),
         id: held.id.clone(),
-        version: held.version.clone(),
-        collection: held.collection.clone(),
-        first: held.first.clone(),
+        version: moment(&held.version),
+        collection: collection.map_or_else(|| held.collection.clone(), |known| known.title.clone()),
+        first: moment(&held.first),
         entry: held.entry,
     }
 }

@@ -126,15 +126,15 @@ fn resolve(exchange: &Exchange, caller: &Caller, text: &str) -> Result<EntityId,
     {
         return Ok(id.clone());
     }
-    let mut called: Vec<EntityId> = Vec::new();
+    let mut namesakes: Vec<EntityId> = Vec::new();
     if text.chars().nth(1).is_some() {
         let found = exchange.find_entities(caller, text, exchange::ENTITIES_FOUND_MAX)?;
         let is_called = |one: &&exchange::EntityFound| {
             one.entity.names.iter().any(|name| name.text.to_lowercase() == text.to_lowercase())
         };
-        called = found.entities.iter().filter(is_called).map(|one| one.entity.id.clone()).collect();
+        namesakes = found.entities.iter().filter(is_called).map(|one| one.entity.id.clone()).collect();
     }
-    match (called.as_slice(), as_id) {
+    match (namesakes.as_slice(), as_id) {
         ([one], _) => Ok(one.clone()),
         ([], Some(id)) => Ok(id),
         ([], None) => Err(Problem::bad_request(format!(

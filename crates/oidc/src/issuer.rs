@@ -62,6 +62,10 @@ fn origin_of(text: &str) -> Result<(String, Uri), Error> {
     if text.len() > URL_BYTES_MAX || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(refuse("it is not a URL"));
     }
+    // The parser takes a scheme in capitals too; here an address has one spelling.
+    if !text.starts_with("https://") && !text.starts_with("http://") {
+        return Err(refuse("only `https` is asked, or `http` on this machine"));
+    }
     if text.contains('#') {
         return Err(refuse("it has a fragment"));
     }
@@ -109,6 +113,7 @@ mod tests {
             ("http://[::1]:8080", true),
             ("http://localhost:8080", true),
             ("http://login.example", false),
+            ("HTTP://127.0.0.1", false),
             ("http://127.0.0.1.evil.example", false),
             ("http://localhost.evil.example", false),
             ("http://2130706433.example", false),

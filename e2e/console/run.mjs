@@ -217,7 +217,7 @@ for (const javaScriptEnabled of [true, false]) {
     const page = await open(context);
     await page.goto(hub.url + at("2019-04-01"));
     await page.getByLabel("From", { exact: true }).fill("Huawei");
-    await page.getByLabel("Kind", { exact: true }).selectOption("holds");
+    await page.locator("fieldset.suppose select").selectOption("holds");
     await page.getByLabel("To", { exact: true }).fill("symantec");
     await page.getByLabel("Share", { exact: true }).fill("60");
     await page.getByRole("button", { name: "What if?" }).click();

@@ -11,7 +11,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { actions } from "./actions.mjs";
@@ -129,12 +129,50 @@ await test("a click on a tie shows its statements, and what if shows the decisio
   assert.ok((await page.locator("main").innerText()).includes("Reuters, 2011-11-14"));
   await page.goBack();
   await page.getByRole("checkbox", { name: "As if ended: Symantec holds 49 %" }).check();
-  await go(page, page.getByRole("button", { name: "What if those that are ticked ended?" }));
+  await go(page, page.getByRole("button", { name: "What if?" }));
   assert.ok((await page.locator("#what-if").innerText()).includes("where the rules now say suspend"));
   await context.close();
 });
 
 await actions({ hub, as, symantec });
+
+for (const { javaScriptEnabled, how } of WAYS) {
+  await test(`a tie is supposed by its fields, ${how}`, async () => {
+    const context = await as("an overseer", { javaScriptEnabled });
+    const page = await open(context, hub.url);
+    await page.goto(hub.url + at("2019-04-01"));
+    await page.getByLabel("From", { exact: true }).fill("Huawei");
+    await page.locator("fieldset.suppose select").selectOption("holds");
+    await page.getByLabel("To", { exact: true }).fill("symantec");
+    await page.getByLabel("Share", { exact: true }).fill("60");
+    await go(page, page.getByRole("button", { name: "What if?" }));
+    assert.equal(new URL(page.url()).searchParams.get("add"), "huawei holds 60 symantec");
+    assert.ok((await page.locator("#what-if").innerText()).includes("Symantec would be barred on cleared"));
+    await inspectAll(page, "what if a tie began", javaScriptEnabled);
+    await context.close();
+  });
+
+  await test(`a folder is compared with what is in force, ${how}`, async () => {
+    const folder = mkdtempSync(join(tmpdir(), "programme-"));
+    cpSync(new URL("../../programmes/jcsp", import.meta.url), folder, { recursive: true });
+    for (const name of readdirSync(join(folder, "rules"))) {
+      const path = join(folder, "rules", name);
+      writeFileSync(path, readFileSync(path, "utf8").replaceAll('@grade("suspend")', '@grade("bar")'));
+    }
+    const buffer = execFileSync("tar", ["-czf", "-", "-C", folder, "."]);
+    rmSync(folder, { recursive: true });
+    const context = await as("an officer", { javaScriptEnabled });
+    const page = await open(context, hub.url);
+    await page.goto(`${hub.url}/programme/compare`);
+    await page.locator("input[type=file]").setInputFiles({ name: "jcsp.tar.gz", mimeType: "application/gzip", buffer });
+    await go(page, page.getByRole("button", { name: "Compare it with the one in force" }));
+    await page.getByRole("heading", { name: "Whom it would move" }).waitFor();
+    assert.ok((await page.locator(".story").innerText()).includes("other than before"));
+    await page.locator("summary", { hasText: "rules/" }).first().click();
+    await inspectAll(page, "two versions compared", javaScriptEnabled);
+    await context.close();
+  });
+}
 
 for (const { javaScriptEnabled, how } of WAYS) {
   await test(`a removal takes two officers, ${how}`, async () => {

@@ -285,7 +285,7 @@ async fn a_tie_that_is_supposed_shows_whom_it_would_move() {
     for (query, why) in [
         ("from=huawei&kind=holds", "needs somebody to whom"),
         ("from=Nobody+of+all&kind=holds&to=beta", "obody is called"),
-        ("from=huawei&kind=holds&share=much&to=beta", "votes"),
+        ("from=huawei&kind=holds&share=much&to=beta", "is no percentage"),
         ("add=huawei", "is no tie"),
     ] {
         let told = face.get(&mut me, &format!("{page}?{query}")).await.expect(400);

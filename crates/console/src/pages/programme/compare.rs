@@ -130,19 +130,14 @@ pub(crate) async fn get(State(console): State<Console>, asked: Asked) -> Answer 
         Some(Err(error)) => faults = error.as_slice().iter().map(ToString::to_string).collect(),
         None => {}
     }
-    let is_faulty = !faults.is_empty();
-    let mut answer = page(&ComparePage {
+    page(&ComparePage {
         from: choices(&console, &versions, asked.query.get("from")),
         to: choices(&console, &versions, asked.query.get("to")),
         may_send: decides(&asked.caller()),
         faults,
         compared,
         frame: asked.frame("Compare versions"),
-    })?;
-    if is_faulty {
-        *answer.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    }
-    Ok(answer)
+    })
 }
 
 /// Takes `POST /programme/compare`: an archive of a folder, to be compared with what is in force.

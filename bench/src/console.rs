@@ -390,7 +390,7 @@ fn measure(extent: &Extent, hub: &Hub, members: &[Member], report: &mut Report) 
         ("/programme".to_owned(), "/programme"),
         ("/ledger".to_owned(), "/ledger"),
         ("/ledger?kind=decision".to_owned(), "/ledger?kind=..."),
-        ("/ledger/entries/1000".to_owned(), "/ledger/entries/N"),
+        ("/ledger/entries/50".to_owned(), "/ledger/entries/N"),
         ("/account".to_owned(), "/account"),
         ("/first-run".to_owned(), "/first-run"),
     ];
@@ -400,8 +400,9 @@ fn measure(extent: &Extent, hub: &Hub, members: &[Member], report: &mut Report) 
     let issued = json!({"member": member.id, "login": "portal", "password": "a long one of the bench"});
     hub.api("POST", "/api/credentials", &issued)?;
     let own = Browser::sign_in(hub, "login=portal&password=a+long+one+of+the+bench")?;
+    report.add("/members/ID", own.measure(hub, "itself", &page, "/members/ID", extent.times));
     for path in
-        ["/me", "/me/feed", "/me/contributions", "/me/credentials", "/me/guard", "/me/attestation", "/ledger"]
+        ["/me/feed", "/me/contributions", "/me/credentials", "/me/guard", "/me/attestation", "/ledger"]
     {
         report.add(path, own.measure(hub, "a member", path, path, extent.times));
     }

@@ -20,6 +20,8 @@ const PAGES: &[(&str, Counterpart)] = &[
     ("/assets/{hash}/{name}", Nothing("files of the pages")),
     ("/sign-in", Nothing("the API takes credentials with each request")),
     ("/sign-in/once/{token}", Nothing("a link for a browser")),
+    ("/sign-in/provider", Nothing("it sends a browser to the people's own provider")),
+    ("/sign-in/provider/back", Nothing("where that provider sends the browser back to")),
     ("/sign-out", Nothing("the API has no sessions")),
     ("/account", Operations(&["GET /api/me", "GET /api/me/account"])),
     ("/account/password", Nothing("the console ends the sessions that the old one opened")),

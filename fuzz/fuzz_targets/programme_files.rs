@@ -17,8 +17,8 @@ fuzz_target!(|data: &[u8]| {
             assert_eq!(again.digest(), programme.digest());
         }
         Err(error) => {
-            assert!(!error.problems().is_empty(), "a refusal says what is wrong");
-            for problem in error.problems() {
+            assert!(!error.as_slice().is_empty(), "a refusal says what is wrong");
+            for problem in error.as_slice() {
                 assert!(!problem.message.is_empty() && !problem.remedy.is_empty());
             }
         }

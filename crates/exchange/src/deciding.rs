@@ -22,7 +22,7 @@ use store::StoreError;
 use ties::{AsOf, Registry as Ties};
 use vetting::{Decision, FactName, Finding, Session, Step, Value};
 
-use crate::dossier::Dossier;
+use crate::dossier::{Dossier, Values};
 use crate::registry::Registry;
 use crate::reporting;
 
@@ -148,6 +148,41 @@ pub(crate) fn content(decision: &Decision) -> String {
     // INVARIANT: a decision is made of texts, numbers and lists, and hashing takes whatever is written.
     serde_json::to_writer(&mut hash, &content).expect("a decision can be written");
     hex::encode(hash.0.finalize())
+}
+
+/// The certain values of the facts that the rules that apply ask about, but for the days by which a duty is overdue.
+pub(crate) fn values(decision: &Decision) -> Values {
+    let facts = decision.findings.iter().flat_map(|finding| &finding.because);
+    let lasting = facts.filter(|shown| shown.fact != FactName::OverdueDays.as_str());
+    lasting.map(|shown| (shown.fact.to_owned(), shown.certain.to_json())).collect()
+}
+
+/// What is other in `new` than in `old`, in words; nothing if they are the same.
+pub(crate) fn changed(old: &Values, new: &Values) -> Option<String> {
+    let changed = FactName::ALL.iter().filter_map(|name| {
+        let (old, new) = (old.get(name.as_str()), new.get(name.as_str()));
+        (old != new).then(|| format!("{}: {}, before {}", name.about(), shown(*name, new), shown(*name, old)))
+    });
+    let changed: Vec<String> = changed.collect();
+    (!changed.is_empty()).then(|| changed.join("; "))
+}
+
+/// A fact's value for people.
+fn shown(name: FactName, value: Option<&serde_json::Value>) -> String {
+    use serde_json::Value as Json;
+    match value {
+        None | Some(Json::Bool(false)) => "no".to_owned(),
+        Some(Json::Bool(true)) => "yes".to_owned(),
+        Some(Json::Number(points)) if name != FactName::Score => {
+            let points = points.as_u64().unwrap_or_default();
+            format!("{}.{:02} %", points / 100, points % 100)
+        }
+        Some(Json::Array(words)) => {
+            let words: Vec<&str> = words.iter().filter_map(Json::as_str).collect();
+            words.join(" ")
+        }
+        Some(other) => other.to_string(),
+    }
 }
 
 /// A fact, its values unless they count days, its proof, and further reasons.

@@ -62,6 +62,25 @@ pub struct Decided {
     /// The SHA-256 of what it says and why, without the day, in hex: another one is another decision.
     #[serde(default)]
     pub content: String,
+    /// The certain values of the facts that the rules ask about.
+    #[serde(default)]
+    pub values: Option<Values>,
+}
+
+/// The certain values of facts, by name: flags, numbers and sets of words.
+pub type Values = BTreeMap<String, serde_json::Value>;
+
+/// Whether there is more in `new` than in `old`. What nobody kept was as it is.
+pub(crate) fn is_worse(new: Option<&Values>, old: Option<&Values>) -> bool {
+    let (Some(new), Some(old)) = (new, old) else { return false };
+    new.iter().any(|(name, value)| match (value, old.get(name)) {
+        (serde_json::Value::Number(new), Some(serde_json::Value::Number(old))) => new.as_u64() > old.as_u64(),
+        (serde_json::Value::Array(new), Some(serde_json::Value::Array(old))) => {
+            new.iter().any(|word| !old.contains(word))
+        }
+        (new, Some(old)) => new != old,
+        (_, None) => true,
+    })
 }
 
 /// Something that a person has to look at.
@@ -73,6 +92,9 @@ pub struct Review {
     pub due: Timestamp,
     /// The rules that ask for it.
     pub rules: BTreeSet<String>,
+    /// The facts that it is about, as they were last before it was concluded.
+    #[serde(default)]
+    pub values: Option<Values>,
     /// How it ended.
     pub concluded: Option<Concluded>,
 }
@@ -131,7 +153,7 @@ pub struct Rebinding {
 pub struct Agreement {
     /// By which credential; two agreements by the credentials of one person are one.
     pub credential: CredentialId,
-    /// In which role.
+    /// In which role, and by which credential: what the ledger says of it.
     pub by: String,
     /// When.
     pub at: Timestamp,
@@ -142,6 +164,9 @@ pub struct Agreement {
 pub struct Override {
     /// The rules that applied then.
     pub rules: BTreeSet<String>,
+    /// The facts as they were then.
+    #[serde(default)]
+    pub values: Option<Values>,
     /// Who decided.
     pub by: Vec<String>,
     /// Why.
@@ -322,24 +347,34 @@ impl Dossier {
         });
     }
 
-    /// Whether `rules` were already looked at by a person.
-    pub(crate) fn was_reviewed(&self, tier: &Tier, rules: &BTreeSet<String>) -> bool {
-        self.reviews.get(tier).is_some_and(|review| review.concluded.is_some() && review.rules == *rules)
+    /// Whether `rules` were already looked at by a person, with facts no better than these.
+    pub(crate) fn was_reviewed(
+        &self,
+        tier: &Tier,
+        rules: &BTreeSet<String>,
+        values: Option<&Values>,
+    ) -> bool {
+        self.reviews.get(tier).is_some_and(|review| {
+            review.concluded.is_some() && review.rules == *rules && !is_worse(values, review.values.as_ref())
+        })
     }
 
-    /// Opens a review, unless one is open or the same was looked at.
+    /// Opens a review, unless the same was looked at; one that is open is about the facts as they are now.
     pub(crate) fn review(
         &mut self,
         tier: &Tier,
         rules: &BTreeSet<String>,
+        values: Option<&Values>,
         at: Timestamp,
         settings: &VettingSettings,
     ) {
-        let is_open = self.reviews.get(tier).is_some_and(|review| review.concluded.is_none());
-        if !is_open && !self.was_reviewed(tier, rules) {
+        let open = self.reviews.get_mut(tier).filter(|review| review.concluded.is_none());
+        if let Some(open) = open {
+            open.values = values.cloned();
+        } else if !self.was_reviewed(tier, rules, values) {
             let due = after(at, settings.review_days);
-            self.reviews
-                .insert(tier.clone(), Review { since: at, due, rules: rules.clone(), concluded: None });
+            let (rules, values) = (rules.clone(), values.cloned());
+            self.reviews.insert(tier.clone(), Review { since: at, due, rules, values, concluded: None });
         }
     }
 }
@@ -393,15 +428,15 @@ mod tests {
         let settings = VettingSettings::default();
         let (mut dossier, tier) = (Dossier::default(), "cleared".parse::<Tier>().unwrap());
         let (one, two) = (BTreeSet::from(["a".to_owned()]), BTreeSet::from(["a".to_owned(), "b".to_owned()]));
-        dossier.review(&tier, &one, at("2012-01-01"), &settings);
+        dossier.review(&tier, &one, None, at("2012-01-01"), &settings);
         assert_eq!(dossier.reviews[&tier].due, at("2012-01-31"));
-        dossier.review(&tier, &two, at("2012-01-02"), &settings);
+        dossier.review(&tier, &two, None, at("2012-01-02"), &settings);
         assert_eq!(dossier.reviews[&tier].since, at("2012-01-01"), "one is open already");
         dossier.reviews.get_mut(&tier).unwrap().concluded =
             Some(Concluded { at: at("2012-01-03"), by: "o".to_owned(), reason: "fine".to_owned() });
-        dossier.review(&tier, &one, at("2012-01-04"), &settings);
+        dossier.review(&tier, &one, None, at("2012-01-04"), &settings);
         assert_eq!(dossier.reviews[&tier].since, at("2012-01-01"));
-        dossier.review(&tier, &two, at("2012-01-05"), &settings);
+        dossier.review(&tier, &two, None, at("2012-01-05"), &settings);
         assert_eq!(dossier.reviews[&tier].since, at("2012-01-05"));
     }
 }

@@ -19,7 +19,7 @@ use vetting::Decision;
 
 use crate::alerts::{self, Alert};
 use crate::deciding::{self, Chosen, Worked};
-use crate::dossier::{Decided, Dossier, DutyOf, Proposal};
+use crate::dossier::{Decided, Dossier, DutyOf, Override, Proposal, Values, is_worse};
 use crate::exchange::{Hand, Inner};
 use crate::members::put_same_identity;
 use crate::past::{self, Past};
@@ -168,10 +168,11 @@ fn follow_one(
     let news = old.as_ref().is_none_or(|old| {
         (old.grade, old.possible) != (decision.grade, decision.possible) || old.rules != rules
     });
-    let content = deciding::content(decision);
+    let (content, values) = (deciding::content(decision), deciding::values(decision));
+    let changed = old.as_ref().and_then(|old| deciding::changed(old.values.as_ref()?, &values));
     let is_another = old.as_ref().is_none_or(|old| old.content != content);
     if news || is_another {
-        remember(turn, one, decision, content, &rules, at)?;
+        remember(turn, one, decision, (content, values), &rules, at)?;
     }
     let asking = decision.findings.iter().filter(|finding| finding.grade >= Grade::Review);
     let asking = asking.map(|finding| finding.rule.clone()).collect();
@@ -196,6 +197,16 @@ fn follow_one(
         };
         alerts::put(turn, &Alert::moved(&told, &decision.verdict(), at))?;
         moved.push(told);
+    } else if let Some(changed) = changed {
+        // The grade and the rules are the same, and what they are about is not.
+        let text = format!("{} On {tier}: {changed}.", decision.verdict());
+        let alert = Alert {
+            tier: Some(tier.clone()),
+            grade: Some(grade),
+            rules,
+            ..Alert::new("decision", Some(&one.member.id), text, at)
+        };
+        alerts::put(turn, &alert)?;
     }
     Ok(())
 }
@@ -209,7 +220,7 @@ fn remember(
     turn: &mut Hand<'_>,
     one: &mut Changing,
     decision: &Decision,
-    content: String,
+    (content, values): (String, Values),
     rules: &BTreeSet<String>,
     at: Timestamp,
 ) -> Result<(), StoreError> {
@@ -220,16 +231,19 @@ fn remember(
     let key = decision_key(&one.member.id, tier, at);
     turn.write().put(store::Record { kind: DECISION.to_owned(), key, value: bytes })?;
     let (grade, possible) = (decision.grade, decision.possible);
-    let decided = Decided { grade, possible, rules: rules.clone(), at, sha256, content };
+    let values = Some(values);
+    let worse = |old: &Option<Values>| is_worse(values.as_ref(), old.as_ref());
+    let lapsed = |over: &Override| over.rules != *rules || worse(&over.values);
+    if one.dossier.overrides.get(tier).is_some_and(lapsed) {
+        one.dossier.overrides.remove(tier);
+    }
+    let decided = Decided { grade, possible, rules: rules.clone(), at, sha256, content, values };
     let old = one.dossier.decided.insert(tier.clone(), decided);
     // Whoever agreed that it come onto the list agreed to that under the rules that applied then.
     if old.is_none_or(|old| old.grade != grade || old.rules != *rules)
         && one.dossier.proposals.get(tier).is_some_and(|waiting| waiting.to.is_on_the_list())
     {
         one.dossier.proposals.remove(tier);
-    }
-    if one.dossier.overrides.get(tier).is_some_and(|over| over.rules != *rules) {
-        one.dossier.overrides.remove(tier);
     }
     one.touched = true;
     Ok(())
@@ -296,7 +310,8 @@ fn follow(
         Follows::Nothing => None,
         Follows::Review => {
             let before = one.dossier.reviews.clone();
-            one.dossier.review(tier, rules, at, settings);
+            let values = one.dossier.decided.get(tier).and_then(|decided| decided.values.clone());
+            one.dossier.review(tier, rules, values.as_ref(), at, settings);
             one.touched |= before != one.dossier.reviews;
             None
         }

@@ -85,7 +85,7 @@ pub use credentials::{Attempt, CredentialRecord, CredentialSecret, NewCredential
 pub use decided::DecisionsPage;
 pub use dossier::{
     Agreement, Answer, AnswerDiff, Appeal, Attestation, Concluded, Decided, Done, Dossier, Duty, DutyOf,
-    Override, Proposal, Rebinding, Review,
+    Override, Proposal, Rebinding, Review, Values,
 };
 pub use duties::Attested;
 pub use editions::{Import, Part};

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use ledger::Body;
 use ledger::entry::{Credential, Decision, Membership, Vetting};
 use model::{
-    Action, Caller, CredentialId, Grade, Member, MemberId, MemberKind, Principal, Role, Standing,
-    StandingChange, Subject, Tier, Timestamp,
+    Action, Caller, CredentialId, Member, MemberId, MemberKind, Principal, Role, Standing, StandingChange,
+    Subject, Tier, Timestamp,
 };
 
 use crate::alerts::{self, Alert};
@@ -481,11 +481,9 @@ fn step(
         dossier.overrides.remove(&tier);
     }
     let decided = dossier.decided.get(&tier).cloned();
-    if let Some(decided) =
-        decided.as_ref().filter(|decided| decided.grade >= Grade::Suspend && to.is_on_the_list())
-    {
-        let rules = decided.rules.clone();
-        let over = Override { rules, by: by.clone(), reason: reason.clone(), at };
+    if let Some(decided) = decided.as_ref().filter(|decided| procedure::overrides(to, decided.grade)) {
+        let (rules, values) = (decided.rules.clone(), decided.values.clone());
+        let over = Override { rules, values, by: by.clone(), reason: reason.clone(), at };
         dossier.overrides.insert(tier.clone(), over);
     } else if decided.as_ref().is_some_and(|decided| procedure::place(decided.grade) == to) {
         // People did what the rules say, so the rules may undo it.

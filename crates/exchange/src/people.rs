@@ -57,7 +57,9 @@ pub(crate) fn agree(
         let message = "you agreed to this step already; another person has to".to_owned();
         return Err(AdminError::Invalid(message));
     }
-    agreed.push(Agreement { credential: caller.credential.clone(), by: name_of(caller), at: now });
+    let credential = caller.credential.clone();
+    let by = format!("{} ({credential})", name_of(caller));
+    agreed.push(Agreement { credential, by, at: now });
     Ok(())
 }
 

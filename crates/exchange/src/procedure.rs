@@ -80,8 +80,20 @@ pub(crate) fn people(from: Standing, to: Standing, grade: Grade, quorum: u32) ->
     let removes = to == Standing::Removed;
     let returns = to.is_on_the_list()
         && matches!(from, Standing::Suspended | Standing::Removed | Standing::Reinstating);
-    let overrides = to.is_on_the_list() && grade >= Grade::Suspend;
-    if removes || returns || overrides { quorum.max(1) } else { 1 }
+    if removes || returns || overrides(to, grade) { quorum.max(1) } else { 1 }
+}
+
+/// Whether a standing is better than the one that belongs to a grade.
+pub(crate) fn overrides(to: Standing, grade: Grade) -> bool {
+    match place(grade) {
+        Standing::Suspended => to.is_on_the_list(),
+        Standing::ListedWithConditions => to == Standing::Listed,
+        Standing::Listed
+        | Standing::Applicant
+        | Standing::UnderReview
+        | Standing::Reinstating
+        | Standing::Removed => false,
+    }
 }
 
 #[cfg(test)]

@@ -194,7 +194,8 @@ fn a_member_is_suspended_and_reinstated_from_the_command_line() {
     assert!(all(&collection, &mut state.clone()).is_err(), "one person alone opens nothing");
     let officer = officer(&hub, root.path());
     let agreed = hub.json(&[&["member", "reinstate", &id, "--token-file", &officer], &reason[..]].concat());
-    assert_eq!(agreed[0]["by"], "role:operator and role:officer", "{agreed}");
+    let by = agreed[0]["by"].as_str().unwrap();
+    assert!(by.starts_with("role:operator (") && by.contains(" and role:officer ("), "{agreed}");
     received.extend(all(&collection, &mut state).unwrap());
     assert_eq!(received, [first, second].concat(), "it ends complete, without touching its cursor");
 

@@ -131,6 +131,16 @@ pub enum Finding {
         /// The end.
         end: StatementId,
     },
+    /// An end on a day that was yet to come when it was recorded: it is shown beside the tie and does not end it.
+    #[error("statement `{statement}` ends `{tie}` on {on}, which has not come: record its completion then")]
+    EndYetToCome {
+        /// The statement.
+        statement: StatementId,
+        /// The tie.
+        tie: TieId,
+        /// The end.
+        on: crate::PartialDate,
+    },
 }
 
 enum Taken {
@@ -402,14 +412,18 @@ impl Registry {
                     .take(HISTORY_LOOKED_AT_MAX)
                     .any(|row| self.log.row(row).tag != Tag::End);
                 let tie = || TieId::stored(self.log.ties.text(entry.tie));
-                (!is_known).then(|| Finding::EndOfUnknown { statement: self.log.name_of(row), tie: tie() })
+                let unknown = || Finding::EndOfUnknown { statement: self.log.name_of(row), tie: tie() };
+                self.coming_end(row).or_else(|| (!is_known).then(unknown))
             }
             Tag::Retraction => self.log.newest(entry.first).is_none().then(|| {
                 let of = self.name(entry.first);
                 Finding::RetractionOfUnknown { statement: self.log.name_of(row), of }
             }),
-            Tag::Tie | Tag::Listing if entry.is_first() => None,
+            Tag::Tie | Tag::Listing if entry.is_first() => self.coming_end(row),
             Tag::Tie | Tag::Listing => {
+                if let Some(coming) = self.coming_end(row) {
+                    return Some(coming);
+                }
                 let word = self.log.word_of_late(entry.tie, entry.tag, known)?;
                 let end = word.ended.filter(|_| word.disputed && word.row == row)?;
                 Some(Finding::DisputedEnd {
@@ -420,6 +434,13 @@ impl Registry {
             }
             Tag::Entity | Tag::Same => None,
         }
+    }
+
+    /// What a row says to be over on a day that was yet to come.
+    fn coming_end(&self, row: u32) -> Option<Finding> {
+        let on = self.log.coming_end(row)?;
+        let tie = TieId::stored(self.log.ties.text(self.log.row(row).tie));
+        Some(Finding::EndYetToCome { statement: self.log.name_of(row), tie, on })
     }
 }
 

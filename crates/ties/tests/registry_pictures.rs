@@ -99,6 +99,71 @@ fn the_last_recorded_statement_speaks_and_a_rumour_only_makes_possible() {
 }
 
 #[test]
+fn a_rumour_takes_nothing_away() {
+    let rumour = |id: &str, part: &str, on: &str| {
+        let mut rumour = stake(id, "t", "X", "A", part).recorded(on);
+        rumour.source.confidence = Confidence::Low;
+        rumour
+    };
+    let register = || stake("s1", "t", "X", "A", "60%").recorded("2020-01-01");
+    let over = || end("e", "t", "2020-06-01", Ending::Completed).recorded("2020-06-01");
+    let cases: [(&str, Vec<Statement>, &[&str]); 5] = [
+        ("the same again", vec![register(), rumour("r", "60%", "2020-03-01")], &["X 60%"]),
+        ("less", vec![register(), rumour("r", "3%", "2020-03-01")], &["X 60%"]),
+        ("only a rumour", vec![rumour("r", "60%", "2020-03-01")], &["X 60% possibly"]),
+        ("older than the end", vec![register(), rumour("r", "60%", "2020-03-01"), over()], &[]),
+        (
+            "newer than the end",
+            vec![register(), over(), rumour("r", "60%", "2020-08-01")],
+            &["X 60% possibly"],
+        ),
+    ];
+    for (what, statements, want) in cases {
+        assert_eq!(into(&registry(statements), "A", "2020-10-01", "2020-10-01"), want, "{what}");
+    }
+}
+
+#[test]
+fn nothing_ends_before_it_has_ended() {
+    let held = |to: &str, recorded: &str| {
+        let mut held = stake("s", "t", "X", "A", "60%").recorded(recorded);
+        held.valid(Period { from: Some("2020-01-01".parse().unwrap()), to: Some(to.parse().unwrap()) });
+        held
+    };
+    let first = || stake("s", "t", "X", "A", "60%").recorded("2020-01-01");
+    let over = |on: &str, recorded: &str| end("e", "t", on, Ending::Completed).recorded(recorded);
+    let cases: [(&str, Vec<Statement>, &[(&str, bool)]); 5] = [
+        ("an end on a coming day", vec![first(), over("2020-06-01", "2020-05-01")], &[("2020-07-01", true)]),
+        ("an end on its day", vec![first(), over("2020-06-01", "2020-06-01")], &[("2020-07-01", false)]),
+        (
+            "an end in a month",
+            vec![first(), over("2020-06", "2020-06-10")],
+            &[("2020-06-30", true), ("2020-07-01", false)],
+        ),
+        ("a last day to come", vec![held("2020-06-01", "2020-05-01")], &[("2020-07-01", true)]),
+        (
+            "a last day that was",
+            vec![held("2020-06-01", "2020-08-01")],
+            &[("2020-05-31", true), ("2020-06-01", false)],
+        ),
+    ];
+    for (what, statements, days) in cases {
+        let registry = registry(statements);
+        for &(on, want) in days {
+            let held = into(&registry, "A", on, "2020-12-01");
+            assert_eq!(held == ["X 60%"], want, "{what}, on {on}: {held:?}");
+            assert_eq!(held.is_empty(), !want, "{what}, on {on}: {held:?}");
+        }
+    }
+    let mut told = Registry::new();
+    let findings = told.add(vec![first(), over("2020-06-01", "2020-05-01")]).findings;
+    assert!(
+        matches!(&findings[..], [Finding::EndYetToCome { tie, .. }] if tie.as_str() == "t"),
+        "{findings:?}"
+    );
+}
+
+#[test]
 fn only_a_completion_ends() {
     let registry = registry([
         stake("s", "t", "symantec", "venture", "49%").recorded("2008-02-05"),
@@ -140,10 +205,13 @@ fn an_end_and_a_later_restatement() {
         let tie = registry.picture(as_of("2020-10-01", "2020-10-01")).tie(&"t".parse().unwrap()).unwrap();
         assert_eq!(tie.disputed_end.is_some(), document == "gazette");
     }
-    // An end that is itself a rumour does not clear.
+    // An end that is itself a rumour is shown and takes nothing away.
     let mut rumour = over();
     rumour.source.confidence = Confidence::Low;
-    assert_eq!(into(&registry([first(), rumour]), "A", "2020-10-01", "2020-10-01"), ["X 60% possibly"]);
+    let rumoured = registry([first(), rumour]);
+    assert_eq!(into(&rumoured, "A", "2020-10-01", "2020-10-01"), ["X 60%"]);
+    let tie = rumoured.picture(as_of("2020-10-01", "2020-10-01")).tie(&"t".parse().unwrap()).unwrap();
+    assert_eq!(tie.announced_end.as_ref().map(StatementId::as_str), Some("e"));
     // An end may arrive before its tie.
     let mut early = Registry::new();
     let findings = early.add(vec![over()]).findings;

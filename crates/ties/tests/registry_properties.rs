@@ -68,22 +68,27 @@ impl<'s> Naive<'s> {
 
     /// What the tie or listing of that identifier amounts to.
     fn shown(&self, id: &str, is_listing: bool) -> Option<(String, String, Shown)> {
-        let (mut speaker, mut completed, mut announced): (Option<&Statement>, _, _) = (None, None, None);
-        let later = |best: Option<&'s Statement>, new: &'s Statement| {
-            Some(best.filter(|best| Self::key(best) > Self::key(new)).unwrap_or(new))
+        let low = |statement: &Statement| statement.source.confidence == ties::Confidence::Low;
+        let coming = |statement: &Statement, on: Option<ties::PartialDate>| {
+            on.is_some_and(|on| on.earliest() > ties::Day::of(statement.recorded))
+        };
+        let (mut sound, mut rumour, mut completed, mut announced) = (None, None, None, None);
+        let later = |best: &mut Option<&'s Statement>, new: &'s Statement| {
+            *best = Some(best.filter(|best| Self::key(best) > Self::key(new)).unwrap_or(new));
         };
         for statement in self.counting() {
             match &statement.said {
                 Said::Tie(tie) if tie.id.as_str() == id && !is_listing => {
-                    speaker = later(speaker, statement);
+                    later(if low(statement) { &mut rumour } else { &mut sound }, statement);
                 }
                 Said::Listing(entry) if entry.id.as_str() == id && is_listing => {
-                    speaker = later(speaker, statement);
+                    later(if low(statement) { &mut rumour } else { &mut sound }, statement);
                 }
-                Said::End(end) if end.tie.as_str() == id && end.by == Ending::Completed => {
-                    completed = later(completed, statement);
+                Said::End(end) if end.tie.as_str() == id => {
+                    let ends =
+                        end.by == Ending::Completed && !coming(statement, Some(end.on)) && !low(statement);
+                    later(if ends { &mut completed } else { &mut announced }, statement);
                 }
-                Said::End(end) if end.tie.as_str() == id => announced = later(announced, statement),
                 Said::Entity(_)
                 | Said::Tie(_)
                 | Said::End(_)
@@ -92,39 +97,54 @@ impl<'s> Naive<'s> {
                 | Said::Retraction { .. } => {}
             }
         }
-        let speaker = speaker?;
+        let mut speaker = sound.or(rumour)?;
         let void = |end: &&Statement| {
             end.recorded < speaker.recorded && end.source.document == speaker.source.document
         };
         let completed = completed.filter(|end| !void(end));
-        let announced = announced.filter(|end| !void(end)).map(|end| end.id.to_string());
-        let (from, to, valid) = match &speaker.said {
-            Said::Tie(tie) => (tie.from.as_str(), tie.to.as_str(), tie.valid),
-            Said::Listing(entry) => (entry.entity.as_str(), entry.list.as_str(), entry.valid),
+        let parts = |speaker: &Statement| match &speaker.said {
+            Said::Tie(tie) => {
+                let plan = matches!(tie.kind, ties::TieKind::Plans(_));
+                let own_end = coming(speaker, tie.valid.to) && !plan;
+                (tie.from.to_string(), tie.to.to_string(), tie.valid, own_end)
+            }
+            Said::Listing(entry) => (entry.entity.to_string(), entry.list.to_string(), entry.valid, false),
             Said::Entity(_) | Said::End(_) | Said::Same { .. } | Said::Retraction { .. } => {
                 unreachable!("only ties and listings speak")
             }
         };
-        let low = |statement: &Statement| statement.source.confidence == ties::Confidence::Low;
-        let mut truth = valid.holds(self.as_of.day);
+        let holds = |speaker: &Statement| {
+            let (_, _, valid, own_end) = parts(speaker);
+            let begun = valid.from.map_or(Truth::Certain, |from| from.has_come(self.as_of.day));
+            let is_over = valid.to.is_some_and(|to| !own_end && self.as_of.day >= to.settled());
+            let truth = if is_over { Truth::No } else { begun };
+            if low(speaker) { truth.min(Truth::Possible) } else { truth }
+        };
+        let own_end = parts(speaker).3.then_some(speaker);
+        let announced = announced.filter(|end| !void(end)).or(own_end).map(|end| end.id.to_string());
+        let mut truth = holds(speaker);
         let mut disputed = None;
         if let Some(end) = completed {
             let Said::End(said) = &end.said else { unreachable!("an end") };
-            let mut over = said.on.has_come(self.as_of.day);
+            let is_over = self.as_of.day >= said.on.settled();
             if end.recorded < speaker.recorded {
                 disputed = Some(end.id.to_string());
-                over = over.min(Truth::Possible);
             }
-            if low(end) {
-                over = over.min(Truth::Possible);
+            if is_over {
+                let left = if disputed.is_some() { Truth::Possible } else { Truth::No };
+                truth = truth.min(left);
             }
-            truth = truth.min(!over);
         }
-        if low(speaker) {
-            truth = truth.min(Truth::Possible);
+        let newest = |rumour: &Statement| {
+            rumour.recorded > speaker.recorded && completed.is_none_or(|end| rumour.recorded > end.recorded)
+        };
+        if let (Truth::No, Some(_), Some(rumour)) = (truth, sound, rumour.filter(|rumour| newest(rumour))) {
+            truth = holds(rumour);
+            speaker = rumour;
         }
-        let from = self.class(from).0;
-        let to = if is_listing { to.to_owned() } else { self.class(to).0 };
+        let (from, to, ..) = parts(speaker);
+        let from = self.class(&from).0;
+        let to = if is_listing { to } else { self.class(&to).0 };
         let shown = format!("{id} {from} {to} {} {truth:?} {announced:?} {disputed:?}", speaker.id);
         (truth != Truth::No).then_some((from, to, shown))
     }

@@ -102,9 +102,10 @@ fn both(deal: &Deal<'_, '_, '_>, foreign: &[FactName], concern: &[FactName], fac
         facts.hides |= nature.matters();
         return;
     }
+    let abroad = scene.foreign(deal.other);
     for name in foreign {
-        let step = || deal.step([nature.belongs.clone()]);
-        facts.flag(*name, nature.foreign.min(deal.truth()), step);
+        let step = || deal.step(abroad.because.iter().cloned());
+        facts.flag(*name, abroad.truth.min(deal.truth()), step);
     }
     if concern.is_empty() {
         return;
@@ -128,11 +129,10 @@ fn plan(deal: &Deal<'_, '_, '_>, facts: &mut Facts) {
         if matches!(theirs.tie.kind, TieKind::Plans(_) | TieKind::Venture)
             && own.truth(&theirs.tie.from) != Truth::Certain
         {
-            let (nature, concern) = (scene.nature(&theirs.tie.from), scene.concern(&theirs.tie.from));
+            let (abroad, concern) = (scene.foreign(&theirs.tie.from), scene.concern(&theirs.tie.from));
             let truth = deal.truth().min(theirs.truth);
             let step = |because: Vec<Step>| deal.step([tie_step(scene, theirs).because(because)]);
-            let foreign = || step(vec![nature.belongs.clone()]);
-            facts.flag(FactName::ForeignPlan, truth.min(nature.foreign), foreign);
+            facts.flag(FactName::ForeignPlan, truth.min(abroad.truth), || step(abroad.because.clone()));
             facts.flag(FactName::ConcernPlan, truth.min(concern.truth), || step(concern.because.clone()));
         }
     }
@@ -161,7 +161,8 @@ fn people(own: &Own<'_, '_>, known: &KnownTie, facts: &mut Facts) {
         let step = |because: Vec<Step>| {
             tie_step(scene, known).because([tie_step(scene, &elsewhere).because(because)])
         };
-        facts.flag(F::ForeignInterlock, theirs.foreign.min(truth), || step(vec![theirs.belongs.clone()]));
+        let abroad = scene.foreign(&other);
+        facts.flag(F::ForeignInterlock, abroad.truth.min(truth), || step(abroad.because.clone()));
         facts.flag(F::ConcernInterlock, concern.truth.min(truth), || step(concern.because.clone()));
         for (list, listed, named) in &theirs.lists {
             facts.word(F::Touched, truth.min(*listed), list, || step(vec![named.clone()]));
@@ -186,12 +187,13 @@ impl Revenue {
             facts.hides |= nature.matters();
             return;
         }
-        let truth = nature.foreign.min(deal.truth());
+        let abroad = deal.own.scene.foreign(deal.other);
+        let truth = abroad.truth.min(deal.truth());
         if truth == Truth::No {
             return;
         }
         let (least, most) = (revenue.basis_points_floor(), revenue.basis_points_ceil());
-        let step = || deal.step([nature.belongs.clone()]);
+        let step = || deal.step(abroad.because.iter().cloned());
         if truth == Truth::Certain && least > 0 {
             facts.certainly(FactName::ForeignRevenueOne, &Value::Number(least), || {
                 sum(least, true, vec![step()])

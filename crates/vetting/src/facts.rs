@@ -90,6 +90,7 @@ facts! {
     Touched "touched" Words "lists of which an entry holds a part of it or shares a director",
     OutwardForeign "outward_foreign" Number "largest part that it holds of a foreign company",
     VentureConcern "venture_concern" Number "its largest part in a venture with a party of concern",
+    VentureDeclared "venture_declared" Flag "it and a party of concern are declared parents of a venture",
     VentureField "venture_field" Flag "such a venture works in an exchanged field",
     VentureReceives "venture_receives" Flag "such a venture receives its technology or staff",
     ForeignPlan "foreign_plan" Flag "a plan with a foreign party",

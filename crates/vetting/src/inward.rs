@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ties::derive::What;
 use ties::kernel::{Certainty, Line, Node, Part, Through};
-use ties::{EntityId, EntityKind, Fraction, ListId, TieKind, Truth};
+use ties::{Day, EntityId, EntityKind, Fraction, ListId, TieKind, Truth};
 
 use crate::facts::{FactName, Facts, Value};
 use crate::ground::{Graph, Ground, PARTS};
@@ -481,13 +481,32 @@ impl<'a, 's> Inward<'a, 's> {
         Step::new(text, claim).because(steps).because(named)
     }
 
-    /// Rights that need no shares: appointments, options.
+    /// Rights that need no shares: appointments and options, in the entity and in whoever at home controls it.
     fn rights(&self, facts: &mut Facts) {
-        for known in self.scene.ties_into(self.entity).iter() {
-            let Some(name) = right(&known.tie.kind) else { continue };
-            let theirs = self.scene.nature(&known.tie.from);
-            let step = || tie_step(self.scene, known).because([theirs.belongs.clone()]);
-            facts.flag(name, theirs.foreign.min(known.truth), step);
+        self.rights_in(self.entity, facts, Truth::Certain, &|| None);
+        for party in self.upstream.iter().filter(|party| party.nature.foreign != Truth::Certain) {
+            let id = self.ground.entity(party.node);
+            let into = self.scene.ties_into(id);
+            if into.iter().any(|known| right(&known.tie.kind, self.scene.day()).is_some()) {
+                let control = self.ground.control(party.node);
+                let step = || Some(self.ground.control_step(self.scene, party.node));
+                self.rights_in(id, facts, control, &step);
+            }
+        }
+    }
+
+    fn rights_in(
+        &self,
+        company: &EntityId,
+        facts: &mut Facts,
+        control: Truth,
+        why: &dyn Fn() -> Option<Step>,
+    ) {
+        for known in self.scene.ties_into(company).iter() {
+            let Some(name) = right(&known.tie.kind, self.scene.day()) else { continue };
+            let theirs = self.scene.foreign(&known.tie.from);
+            let step = || tie_step(self.scene, known).because(theirs.because.iter().cloned()).because(why());
+            facts.flag(name, theirs.truth.min(known.truth).min(control), step);
         }
     }
 
@@ -597,9 +616,10 @@ impl Inward<'_, '_> {
     }
 }
 
-/// What a right or prospect of a foreign person amounts to.
-fn right(kind: &TieKind) -> Option<FactName> {
+/// What a right or prospect of a foreign person amounts to. An option that can no longer be exercised is none.
+fn right(kind: &TieKind, day: Day) -> Option<FactName> {
     match kind {
+        TieKind::MayAcquire { window, .. } if window.to.is_some_and(|to| day >= to.settled()) => None,
         TieKind::Appoints(right) if !right.observer => Some(FactName::ForeignAppoints),
         TieKind::MayAcquire { .. } => Some(FactName::ForeignProspect),
         TieKind::Plans(plan) if plan.votes.is_some() => Some(FactName::ForeignProspect),

@@ -253,6 +253,7 @@ pub(crate) fn look(scene: &Scene<'_>, own: &Own<'_, '_>, facts: &mut Facts) {
         .collect();
     companies.sort();
     companies.dedup();
+    declared(scene, own, facts);
     for company in companies {
         let Some(register) = own.register(&company) else { break };
         for certainty in [Certainty::Certain, Certainty::Possible] {
@@ -268,6 +269,40 @@ pub(crate) fn look(scene: &Scene<'_>, own: &Own<'_, '_>, facts: &mut Facts) {
         let text = "it owns more than is walked; what else it owns counts as unknown";
         for name in [FactName::OutwardForeign, FactName::VentureConcern] {
             facts.possibly(name, &Value::Number(10_000), || Step::new(text, Claim::Other));
+        }
+    }
+}
+
+/// Ventures of which a source names its own and a party of concern as parents, whatever they hold.
+fn declared(scene: &Scene<'_>, own: &Own<'_, '_>, facts: &mut Facts) {
+    for holder in own.all.keys() {
+        let out_of = scene.picture.ties_out_of(holder);
+        for known in out_of.iter().filter(|known| known.tie.kind == TieKind::Venture) {
+            let company = &known.tie.to;
+            let ours = known.truth.min(own.truth(holder));
+            let into = scene.ties_into(company);
+            let holds = |who: &EntityId| {
+                into.iter().any(|known| known.tie.from == *who && matches!(known.tie.kind, TieKind::Holds(_)))
+            };
+            for theirs in into.iter() {
+                let other = &theirs.tie.from;
+                if theirs.tie.kind != TieKind::Venture || own.truth(other) == Truth::Certain {
+                    continue;
+                }
+                // Where it is told what the other one holds and not that its own hold anything, they hold nothing any more.
+                if holds(other) && !holds(holder) {
+                    continue;
+                }
+                let concern = scene.concern(other);
+                let truth = ours.min(theirs.truth).min(concern.truth);
+                let step = || {
+                    let theirs = tie_step(scene, theirs).because(concern.because.iter().cloned());
+                    tie_step(scene, known).because([theirs]).because(own.why(holder, known.truth))
+                };
+                facts.flag(FactName::VentureDeclared, truth, step);
+                field(scene, company, truth, facts);
+                receives(own, company, truth, facts);
+            }
         }
     }
 }
@@ -318,8 +353,8 @@ impl Venture<'_, '_, '_> {
                     .because([theirs.because(their_tie.clone()).because(concern.because.iter().cloned())])
             };
             facts.add(FactName::VentureConcern, truth, &Value::Number(self.stake.points), step);
-            self.field(truth, facts);
-            self.receives(truth, facts);
+            field(self.scene, company, truth, facts);
+            receives(self.own, company, truth, facts);
         }
     }
 
@@ -339,64 +374,63 @@ impl Venture<'_, '_, '_> {
         });
         declared.map(|known| Some(tie_step(self.scene, known))).ok_or(NoParent)
     }
+}
 
-    fn field(&self, truth: Truth, facts: &mut Facts) {
-        let company = &self.register.entities()[0];
-        let nature = self.scene.nature(company);
-        let sectors: Vec<String> =
-            nature.sectors.intersection(&self.scene.settings.exchanged_sectors).cloned().collect();
-        if !sectors.is_empty() {
-            let text = format!("{} works in {}", nature.name, sectors.join(" and "));
-            let claim = Claim::Works { entity: company.clone(), sectors };
-            facts.flag(FactName::VentureField, truth, || Step::new(text, claim));
-        }
+/// Whether the venture works in an exchanged field.
+fn field(scene: &Scene<'_>, company: &EntityId, truth: Truth, facts: &mut Facts) {
+    let nature = scene.nature(company);
+    let sectors: Vec<String> =
+        nature.sectors.intersection(&scene.settings.exchanged_sectors).cloned().collect();
+    if !sectors.is_empty() {
+        let text = format!("{} works in {}", nature.name, sectors.join(" and "));
+        let claim = Claim::Works { entity: company.clone(), sectors };
+        facts.flag(FactName::VentureField, truth, || Step::new(text, claim));
     }
+}
 
-    /// Technology or staff that goes from ours to the venture.
-    fn receives(&self, truth: Truth, facts: &mut Facts) {
-        let scene = self.scene;
-        for known in scene.ties_into(&self.register.entities()[0]).iter() {
-            let from = self.own.truth(&known.tie.from).min(known.truth).min(truth);
-            match &known.tie.kind {
-                TieKind::Licenses { technology: true, .. } | TieKind::Seconds => {
-                    let step = || tie_step(scene, known).because(self.own.why(&known.tie.from, from));
-                    facts.flag(FactName::VentureReceives, from, step);
-                }
-                TieKind::Serves { post: Post::Secondee } => {
-                    for post in scene.picture.ties_out_of(&known.tie.from) {
-                        if matches!(post.tie.kind, TieKind::Serves { .. }) {
-                            let ours =
-                                self.own.truth(&post.tie.to).min(post.truth).min(known.truth).min(truth);
-                            let step = || {
-                                tie_step(scene, known)
-                                    .because([tie_step(scene, &post)])
-                                    .because(self.own.why(&post.tie.to, ours))
-                            };
-                            facts.flag(FactName::VentureReceives, ours, step);
-                        }
+/// Technology or staff that goes from ours to the venture.
+fn receives(own: &Own<'_, '_>, company: &EntityId, truth: Truth, facts: &mut Facts) {
+    let scene = own.scene;
+    for known in scene.ties_into(company).iter() {
+        let from = own.truth(&known.tie.from).min(known.truth).min(truth);
+        match &known.tie.kind {
+            TieKind::Licenses { technology: true, .. } | TieKind::Seconds => {
+                let step = || tie_step(scene, known).because(own.why(&known.tie.from, from));
+                facts.flag(FactName::VentureReceives, from, step);
+            }
+            TieKind::Serves { post: Post::Secondee } => {
+                for post in scene.picture.ties_out_of(&known.tie.from) {
+                    if matches!(post.tie.kind, TieKind::Serves { .. }) {
+                        let ours = own.truth(&post.tie.to).min(post.truth).min(known.truth).min(truth);
+                        let step = || {
+                            tie_step(scene, known)
+                                .because([tie_step(scene, &post)])
+                                .because(own.why(&post.tie.to, ours))
+                        };
+                        facts.flag(FactName::VentureReceives, ours, step);
                     }
                 }
-                TieKind::Holds(_)
-                | TieKind::MayAcquire { .. }
-                | TieKind::Appoints(_)
-                | TieKind::Directs { .. }
-                | TieKind::Consolidates { .. }
-                | TieKind::Venture
-                | TieKind::PartyTo { .. }
-                | TieKind::Serves { .. }
-                | TieKind::Licenses { .. }
-                | TieKind::Contracts { .. }
-                | TieKind::Supplies { .. }
-                | TieKind::Lends { .. }
-                | TieKind::Pays { .. }
-                | TieKind::Grants { .. }
-                | TieKind::Equips { .. }
-                | TieKind::Governs { .. }
-                | TieKind::Family
-                | TieKind::Associates { .. }
-                | TieKind::Succeeds
-                | TieKind::Plans(_) => {}
             }
+            TieKind::Holds(_)
+            | TieKind::MayAcquire { .. }
+            | TieKind::Appoints(_)
+            | TieKind::Directs { .. }
+            | TieKind::Consolidates { .. }
+            | TieKind::Venture
+            | TieKind::PartyTo { .. }
+            | TieKind::Serves { .. }
+            | TieKind::Licenses { .. }
+            | TieKind::Contracts { .. }
+            | TieKind::Supplies { .. }
+            | TieKind::Lends { .. }
+            | TieKind::Pays { .. }
+            | TieKind::Grants { .. }
+            | TieKind::Equips { .. }
+            | TieKind::Governs { .. }
+            | TieKind::Family
+            | TieKind::Associates { .. }
+            | TieKind::Succeeds
+            | TieKind::Plans(_) => {}
         }
     }
 }

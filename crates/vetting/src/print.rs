@@ -49,6 +49,8 @@ impl Decision {
         }
         if self.possible > self.grade {
             let _ = writeln!(text, "\nPossible, not certain: {}.", self.possible);
+        } else if !self.perhaps.is_empty() {
+            text.push_str("\nPossible, not certain, and no worse than what is certain:\n");
         }
         for finding in &self.perhaps {
             describe_finding(&mut text, finding);

@@ -13,8 +13,8 @@ use programme::VettingSettings;
 use ties::derive::{About, Limits, Options, Registers};
 use ties::kernel::{Certainty, Line};
 use ties::{
-    AsOf, Entity, EntityId, EntityKind, Evidence, Jurisdiction, KnownListing, KnownTie, ListId, Picture,
-    TieId, TieKind, Truth,
+    AsOf, Day, Entity, EntityId, EntityKind, Evidence, Jurisdiction, KnownListing, KnownTie, ListId,
+    PartyRole, Picture, TieId, TieKind, Truth,
 };
 
 use crate::ground::{self, Graph, Ground};
@@ -52,9 +52,9 @@ impl Nature {
     }
 }
 
-/// Whether something is a party of concern, and why.
+/// Whether a party is something, by itself or by who controls it, and why.
 #[derive(Clone, Debug)]
-pub(crate) struct Concern {
+pub(crate) struct Behind {
     pub(crate) truth: Truth,
     pub(crate) because: Vec<Step>,
 }
@@ -74,7 +74,8 @@ pub(crate) struct Scene<'s> {
     /// Whether proofs are wanted, and not only values.
     pub(crate) proofs: bool,
     parties: Rc<Parties>,
-    concerns: RefCell<HashMap<EntityId, Rc<Concern>>>,
+    concerns: RefCell<HashMap<EntityId, Rc<Behind>>>,
+    foreigners: RefCell<HashMap<EntityId, Rc<Behind>>>,
     grounds: RefCell<HashMap<EntityId, Rc<Ground>>>,
     registers: RefCell<Registers>,
     /// By the numbers that the registers give.
@@ -108,6 +109,7 @@ impl<'s> Scene<'s> {
             proofs: true,
             parties: Rc::new(Parties { adverse_states, natures: RefCell::default() }),
             concerns: RefCell::default(),
+            foreigners: RefCell::default(),
             grounds: RefCell::default(),
             registers: RefCell::new(Registers::new(Options::default())),
             natures: RefCell::default(),
@@ -127,11 +129,16 @@ impl<'s> Scene<'s> {
             proofs,
             parties: Rc::clone(&self.parties),
             concerns: RefCell::default(),
+            foreigners: RefCell::default(),
             grounds: RefCell::default(),
             registers: RefCell::new(Registers::new(Options::default())),
             natures: RefCell::default(),
             remembered: Remembered::default(),
         }
+    }
+
+    pub(crate) fn day(&self) -> Day {
+        self.picture.as_of().day
     }
 
     pub(crate) fn reader_may_see_all(&self) -> bool {
@@ -270,7 +277,7 @@ impl<'s> Scene<'s> {
             .collect();
         let concerned = lists.iter().filter(|(list, ..)| self.settings.concern.contains(list));
         let concern = concerned.map(|(_, truth, _)| *truth).chain([adverse]).max().unwrap_or(adverse);
-        Nature {
+        let nature = Nature {
             name: entity.name().to_owned(),
             kind: entity.kind,
             foreign,
@@ -281,7 +288,44 @@ impl<'s> Scene<'s> {
             publicly_listed: entity.publicly_listed == Some(true),
             sectors: entity.sectors.iter().cloned().collect(),
             countries,
+        };
+        if nature.kind == EntityKind::Concert { self.as_its_parties(id, nature) } else { nature }
+    }
+
+    /// Those who act in concert are what all of them are, and may be what one of them is.
+    fn as_its_parties(&self, id: &EntityId, mut concert: Nature) -> Nature {
+        let party = TieKind::PartyTo { role: PartyRole::Party };
+        let into = self.ties_into(id);
+        let parties: Vec<(Truth, Rc<Nature>)> = into
+            .iter()
+            .filter(|known| known.tie.kind == party)
+            .map(|known| (known.truth, &known.tie.from))
+            // A concert of concerts says nothing of its parties.
+            .filter(|(_, from)| self.picture.entity(from).is_none_or(|of| of.kind != EntityKind::Concert))
+            .map(|(truth, from)| (truth, self.nature(from)))
+            .collect();
+        if parties.is_empty() {
+            return concert;
         }
+        let together = |is: &dyn Fn(&Nature) -> Truth| {
+            let all = parties.iter().map(|(truth, party)| is(party).min(*truth));
+            let (least, most) = (all.clone().min(), all.max());
+            least.unwrap_or(Truth::No).max(most.unwrap_or(Truth::No).min(Truth::Possible))
+        };
+        concert.foreign = together(&|party| party.foreign);
+        concert.adverse = together(&|party| party.adverse).max(concert.adverse);
+        concert.concern = together(&|party| party.concern).max(concert.concern);
+        let named: BTreeSet<&ListId> =
+            parties.iter().flat_map(|(_, party)| party.lists.iter().map(|(list, ..)| list)).collect();
+        for list in named {
+            let of = |party: &Nature| party.lists.iter().find(|(of, ..)| of == list).cloned();
+            let truth = together(&|party| of(party).map_or(Truth::No, |(_, truth, _)| truth));
+            let steps = parties.iter().filter_map(|(_, party)| of(party)).map(|(.., step)| step);
+            let text = format!("parties of {} are named by the list `{list}`", concert.name);
+            concert.lists.push((list.clone(), truth, Step::new(text, Claim::Other).because(steps)));
+        }
+        concert.belongs = concert.belongs.because(parties.iter().map(|(_, party)| party.belongs.clone()));
+        concert
     }
 
     /// The countries that an entity certainly belongs to, and the ties that say so. Where somebody lives is not where
@@ -313,31 +357,52 @@ impl<'s> Scene<'s> {
     }
 
     /// Whether it is a party of concern: by itself, or controlled by one.
-    pub(crate) fn concern(&self, id: &EntityId) -> Rc<Concern> {
-        if let Some(known) = self.concerns.borrow().get(id) {
+    pub(crate) fn concern(&self, id: &EntityId) -> Rc<Behind> {
+        self.behind(id, &self.concerns, |nature| nature.concern, concern_steps)
+    }
+
+    /// Whether it is foreign: by itself, or controlled by somebody who is.
+    pub(crate) fn foreign(&self, id: &EntityId) -> Rc<Behind> {
+        self.behind(id, &self.foreigners, |nature| nature.foreign, |_, nature| vec![nature.belongs.clone()])
+    }
+
+    fn behind(
+        &self,
+        id: &EntityId,
+        known: &RefCell<HashMap<EntityId, Rc<Behind>>>,
+        is: fn(&Nature) -> Truth,
+        why: fn(&Scene<'_>, &Nature) -> Vec<Step>,
+    ) -> Rc<Behind> {
+        if let Some(known) = known.borrow().get(id) {
             return Rc::clone(known);
         }
         let nature = self.nature(id);
-        let mut concern = Concern { truth: nature.concern, because: concern_steps(self, &nature) };
-        if concern.truth != Truth::Certain {
-            self.controlled_by_concern(id, &mut concern);
+        let mut behind = Behind { truth: is(&nature), because: why(self, &nature) };
+        if behind.truth != Truth::Certain {
+            self.controlled_by(id, &mut behind, is, why);
         }
-        let concern = Rc::new(concern);
-        self.concerns.borrow_mut().insert(id.clone(), Rc::clone(&concern));
-        concern
+        let behind = Rc::new(behind);
+        known.borrow_mut().insert(id.clone(), Rc::clone(&behind));
+        behind
     }
 
-    fn controlled_by_concern(&self, id: &EntityId, concern: &mut Concern) {
+    fn controlled_by(
+        &self,
+        id: &EntityId,
+        behind: &mut Behind,
+        is: fn(&Nature) -> Truth,
+        why: fn(&Scene<'_>, &Nature) -> Vec<Step>,
+    ) {
         let ground = self.ground(id);
         for (node, theirs) in (1..).zip(self.natures(&ground)) {
-            if theirs.concern <= concern.truth {
+            if is(&theirs) <= behind.truth {
                 continue;
             }
-            let truth = ground.control(node).min(theirs.concern);
-            if truth > concern.truth {
-                concern.truth = truth;
-                let step = || ground.control_step(self, node).because(concern_steps(self, &theirs));
-                concern.because = self.proofs.then(step).into_iter().collect();
+            let truth = ground.control(node).min(is(&theirs));
+            if truth > behind.truth {
+                behind.truth = truth;
+                let step = || ground.control_step(self, node).because(why(self, &theirs));
+                behind.because = self.proofs.then(step).into_iter().collect();
             }
         }
     }

@@ -80,7 +80,13 @@ impl<'s> Session<'s> {
         let lens = Lens::new(scene.picture).under_instruments(instruments.iter().copied());
         let mut under = Scene::new(&lens, scene.settings, scene.may_see);
         under.proofs = scene.proofs;
-        facts_of_party(&under, party, &instruments)
+        let mut facts = facts_of_party(&under, party, &instruments);
+        // Whose relief is asked about is who would control it without them.
+        let plain = facts_of_party(&scene.over(scene.picture, false), party, &instruments);
+        if let Some(allied) = plain.get(FactName::Allied) {
+            facts.told(FactName::Allied, allied.certain.clone());
+        }
+        facts
     }
 
     /// The party's instruments that are in force, with their kinds.

@@ -256,8 +256,16 @@ impl Sense<'_> {
             made.add("entity", Said::Entity(raw.is), raw.source, raw.recorded, Timestamp::MIN);
         }
         for RawTie { id, from, to, kind, valid, source, recorded } in ties {
+            // What a file tells of the past was known when it began, and that it was over when it was over.
+            let ended = valid.to.filter(|_| recorded.is_none() && !matches!(kind, TieKind::Plans(_)));
+            let valid = Period { to: if ended.is_some() { None } else { valid.to }, ..valid };
+            let over = ended.map(|on| (End { tie: id.clone(), on, by: Ending::Completed }, source.clone()));
             let tie = Tie { id, from, to, kind, valid };
             made.add("tie", Said::Tie(tie), source, recorded, beginning(valid));
+            if let Some((end, source)) = over {
+                let on = end.on.earliest().start();
+                made.add("end", Said::End(end), source, None, on);
+            }
         }
         for RawEnd { tie, on, by, source, recorded } in ends {
             let end = Said::End(End { tie, on, by });

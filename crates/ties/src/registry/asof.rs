@@ -150,8 +150,9 @@ impl<'r> RegistryPicture<'r> {
     }
 
     pub(crate) fn one(&self, tie: u32, tag: Tag) -> Option<Held> {
-        let word = self.log.word(tie, tag, self.as_of.known)?;
-        let truth = self.log.truth(word, self.as_of.day);
+        let mut word = self.log.word(tie, tag, self.as_of.known)?;
+        let (truth, row) = self.log.truth(word, self.as_of.day);
+        word.row = row;
         (truth != Truth::No).then_some(Held { tie, word, truth })
     }
 

@@ -138,29 +138,66 @@ impl<'s> World<'s> {
         all.into_iter().find(|entity| entity.id == *id)
     }
 
+    /// Whether what a statement says holds by itself, and has not ended. Of rumours and of days to come nothing ends.
     fn truth_of(&self, id: &TieId, speaker: &Statement, valid: ties::Period) -> Truth {
         let doubted = |statement: &Statement| statement.source.confidence == Confidence::Low;
-        let mut truth = valid.holds(self.day);
+        let coming = |on: ties::PartialDate, said: &Statement| on.earliest() > Day::of(said.recorded);
+        let is_listing = matches!(speaker.said, Said::Listing(_));
+        let is_plan = tie_of(speaker).is_some_and(|tie| matches!(tie.kind, TieKind::Plans(_)));
+        let counts = |to: &ties::PartialDate| is_listing || is_plan || !coming(*to, speaker);
+        let mut truth = valid.from.map_or(Truth::Certain, |from| from.has_come(self.day));
+        if valid.to.filter(counts).is_some_and(|to| self.day >= to.settled()) {
+            truth = Truth::No;
+        }
         for statement in &self.statements {
             if let Said::End(end) = &statement.said
                 && end.tie == *id
                 && end.by == Ending::Completed
+                && !doubted(statement)
+                && !coming(end.on, statement)
                 && statement.recorded >= speaker.recorded
+                && self.day >= end.on.settled()
             {
-                let over = end.on.has_come(self.day);
-                truth = truth.min(!if doubted(statement) { over.min(Truth::Possible) } else { over });
+                truth = Truth::No;
             }
         }
         if doubted(speaker) { truth.min(Truth::Possible) } else { truth }
     }
 
+    /// Who speaks of several statements about one thing: the last that is no rumour; a newer rumour, where that one
+    /// says that nothing holds.
+    fn speaks(
+        &self,
+        about: &[&'s Statement],
+        truth: &dyn Fn(&'s Statement) -> Truth,
+        id: &TieId,
+    ) -> Option<(&'s Statement, Truth)> {
+        let is_rumour = |said: &Statement| said.source.confidence == Confidence::Low;
+        let sound = about.iter().rev().find(|said| !is_rumour(said)).copied();
+        let rumour = about.iter().rev().find(|said| is_rumour(said)).copied();
+        let Some(sound) = sound else { return rumour.map(|said| (said, truth(said))) };
+        let last_end = self.statements.iter().filter(|statement| {
+            matches!(&statement.said, Said::End(end) if end.tie == *id
+                && end.by == Ending::Completed
+                && end.on.earliest() <= Day::of(statement.recorded))
+                && !is_rumour(statement)
+        });
+        let last = last_end.map(|end| end.recorded).max().into_iter().chain([sound.recorded]).max();
+        match rumour.filter(|rumour| Some(rumour.recorded) > last) {
+            Some(rumour) if truth(sound) == Truth::No => Some((rumour, truth(rumour))),
+            Some(_) | None => Some((sound, truth(sound))),
+        }
+    }
+
     /// A tie that holds or may hold, with the statement that speaks for it.
     pub(crate) fn tie(&self, id: &str) -> Option<(&'s Tie, &'s Statement, Truth)> {
-        let last =
-            self.statements.iter().rev().filter_map(|statement| Some((tie_of(statement)?, *statement)));
-        let (tie, statement) = last.into_iter().find(|(tie, _)| tie.id.as_str() == id)?;
-        let truth = self.truth_of(&tie.id, statement, tie.valid);
-        (truth != Truth::No).then_some((tie, statement, truth))
+        let about = |said: &&Statement| tie_of(said).is_some_and(|tie| tie.id.as_str() == id);
+        let about: Vec<&Statement> = self.statements.iter().copied().filter(about).collect();
+        let id: TieId = id.parse().unwrap();
+        let truth =
+            |said: &'s Statement| tie_of(said).map_or(Truth::No, |tie| self.truth_of(&id, said, tie.valid));
+        let (said, truth) = self.speaks(&about, &truth, &id)?;
+        (truth != Truth::No).then_some((tie_of(said)?, said, truth))
     }
 
     pub(crate) fn ties(&self) -> Vec<(&'s Tie, &'s Statement, Truth)> {
@@ -170,18 +207,22 @@ impl<'s> World<'s> {
     }
 
     pub(crate) fn listings(&self) -> Vec<(&'s Listing, &'s Statement, Truth)> {
-        let mut last: BTreeMap<&str, (&Listing, &Statement)> = BTreeMap::new();
+        let mut about: BTreeMap<&TieId, Vec<&'s Statement>> = BTreeMap::new();
         for statement in &self.statements {
             if let Said::Listing(listing) = &statement.said {
-                last.insert(listing.id.as_str(), (listing, statement));
+                about.entry(&listing.id).or_default().push(statement);
             }
         }
-        last.into_values()
-            .map(|(listing, statement)| {
-                (listing, statement, self.truth_of(&listing.id, statement, listing.valid))
-            })
-            .filter(|(.., truth)| *truth != Truth::No)
-            .collect()
+        let listing =
+            |said: &'s Statement| if let Said::Listing(listing) = &said.said { Some(listing) } else { None };
+        let held = about.into_iter().filter_map(|(id, about)| {
+            let truth = |said: &'s Statement| {
+                listing(said).map_or(Truth::No, |listing| self.truth_of(id, said, listing.valid))
+            };
+            let (said, truth) = self.speaks(&about, &truth, id)?;
+            Some((listing(said)?, said, truth))
+        });
+        held.filter(|(.., truth)| *truth != Truth::No).collect()
     }
 
     pub(crate) fn countries(&self, id: &EntityId) -> BTreeSet<String> {

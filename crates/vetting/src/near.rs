@@ -141,7 +141,7 @@ impl Inward<'_, '_> {
         }
         let mut gaps: Vec<(String, Evidence)> = Vec::new();
         let name = self.scene.name(self.entity);
-        let missing = self.missing();
+        let missing = self.missing(Certainty::Possible);
         if missing > 0 {
             gaps.push((format!("who holds {} of {name}", wording::part(missing)), Evidence::Public));
         }

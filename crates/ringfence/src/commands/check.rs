@@ -125,6 +125,27 @@ fn check(dir: &Path) -> Checked {
     checked
 }
 
+/// What a check found, in short.
+pub(crate) struct Glance {
+    pub(crate) digest: String,
+    pub(crate) faults: usize,
+    pub(crate) proved: bool,
+}
+
+/// Checks a folder for somebody who wants to know whether it is well.
+pub(crate) fn glance(dir: &Path) -> Result<Glance, Problem> {
+    let mut checked = check(dir);
+    match checked.sha256 {
+        Some(digest) => Ok(Glance {
+            digest,
+            faults: checked.faults.len(),
+            proved: checked.proof.is_some_and(|proof| proof.whole),
+        }),
+        None if checked.faults.is_empty() => Err(Problem::new("", "it cannot be read", "look at the folder")),
+        None => Err(checked.faults.swap_remove(0)),
+    }
+}
+
 fn proved(proof: Proof) -> Proved {
     let whole = proof.is_whole();
     let shown = |one: Counterexample| {

@@ -8,14 +8,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use common::{Hub, indicator, text};
+use peers::eventually;
 use serde_json::Value;
-
-/// Longer than anything here takes on the slowest machine.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -55,10 +51,7 @@ fn of_a_hub() -> BTreeSet<String> {
         answer.into_body().read_to_string().unwrap()
     };
     // The ledger is held to its head by the writer, at some time after the start.
-    let begun = Instant::now();
-    while !exposed().contains("ringfence_ledger_sound") && begun.elapsed() < PATIENCE {
-        thread::sleep(Duration::from_millis(20));
-    }
+    eventually("the ledger was held to its head", || exposed().contains("ringfence_ledger_sound"));
     exposed().lines().filter(|line| !line.starts_with('#')).flat_map(metrics_in).collect()
 }
 

@@ -1,6 +1,7 @@
 //! A hub's data directory: store, ledger, secrets, clock, programme, credentials.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use exchange::Exchange;
@@ -38,9 +39,12 @@ pub(super) fn look(
     look_at_secrets(&data, found);
     machine::look_at_disk(dir, found);
     let beside = look_at_store(dir, found);
+    // Before the store is opened: a hub at work keeps a checkpoint after the commit that it speaks of, so what is opened later
+    // has at least as much.
+    let kept = data.kept_checkpoint();
     match open(&data, beside) {
         Ok(exchange) => {
-            look_at_ledger(&data, &exchange, found);
+            look_at_ledger(kept, &exchange, found);
             look_at_clock(&exchange, now, found);
             look_at_programme(&exchange, programme, reach, found);
             look_at_credentials(&exchange, now, found);
@@ -107,18 +111,14 @@ fn look_at_store(dir: &Path, found: &mut Findings) -> bool {
 }
 
 /// The whole log from its tiles, under the checkpoint that this store would sign and behind the one that was kept.
-fn look_at_ledger(data: &DataDir, exchange: &Exchange, found: &mut Findings) {
+fn look_at_ledger(kept: io::Result<Option<Vec<u8>>>, exchange: &Exchange, found: &mut Findings) {
     const SUBJECT: &str = "ledger";
     let head = exchange.ledger_head();
-    let kept = match data.kept_checkpoint() {
+    let kept = match kept {
         Ok(kept) => kept.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
         Err(error) => {
-            found.fault(
-                SUBJECT,
-                format!("the kept checkpoint cannot be read: {error}"),
-                "look at the file's owner",
-            );
-            None
+            let told = format!("the kept checkpoint cannot be read: {error}");
+            return found.fault(SUBJECT, told, "run this as the user that runs the hub, or look at the disk");
         }
     };
     if kept.is_none() {

@@ -262,7 +262,9 @@ impl<'a> Walk<'a> {
     fn pursue(&mut self, goal: Goal) -> Option<Counterexample> {
         let order = self.order(goal);
         let mut place: Place = vec![Some(0); self.space.len()];
-        order.iter().for_each(|variable| place[*variable] = None);
+        for variable in &order {
+            place[*variable] = None;
+        }
         self.left = PLACES_MAX;
         let reached = self.descend(goal, &order, &mut place);
         if self.left == 0 {

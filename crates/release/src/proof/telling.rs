@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use model::{Member, Principal};
 use programme::{PAP_LEVELS, Settings, TLP_LEVELS};
 
-use super::{Claim, Counterexample};
+use super::Counterexample;
 use crate::Audience;
 
 impl Counterexample {
@@ -15,15 +15,12 @@ impl Counterexample {
         let mut text =
             format!("{} may {} {}", reader(&self.member), self.action.as_str(), self.object(settings));
         let _ = write!(text, ", permitted by {}", quoted(&self.verdict.policies));
-        match (self.claim, &self.on_the_list) {
-            (Claim::SuspensionTakesAway, Some((member, verdict))) => {
-                let by = match verdict.policies.as_slice() {
-                    [] => "no policy permits it".to_owned(),
-                    policies => format!("withheld by {}", quoted(policies)),
-                };
-                let _ = write!(text, "; but not {}: {by}", reader(member));
-            }
-            _ => {}
+        if let Some((member, verdict)) = &self.on_the_list {
+            let by = match verdict.policies.as_slice() {
+                [] => "no policy permits it".to_owned(),
+                policies => format!("withheld by {}", quoted(policies)),
+            };
+            let _ = write!(text, "; but not {}: {by}", reader(member));
         }
         text
     }
@@ -55,7 +52,7 @@ impl Counterexample {
             Audience::Everyone => {}
             Audience::Named(named) if named.is_empty() => parts.push("for nobody".to_owned()),
             Audience::Named(named) if named.contains(&self.member.id) => {
-                parts.push("for it by name".to_owned())
+                parts.push("for it by name".to_owned());
             }
             Audience::Named(_) => parts.push("for others by name".to_owned()),
         }

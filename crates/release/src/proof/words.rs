@@ -15,6 +15,10 @@ const OPEN: [&str; 7] =
 
 /// What one policy names.
 #[derive(Clone, Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says of another thing whether it is named; none excludes another"
+)]
 pub(super) struct Words {
     pub(super) attributes: BTreeSet<String>,
     pub(super) texts: BTreeSet<String>,

@@ -117,7 +117,9 @@ impl Doctor {
             certificate::look(file, now, &mut found);
         }
         if self.network {
-            reach.iter().for_each(|url| look_at_network(url, &mut found));
+            for url in &reach {
+                look_at_network(url, &mut found);
+            }
         }
         let worst = found.worst();
         output.result(&serde_json::json!({"worst": worst, "findings": found.0}), || describe(&found.0))?;

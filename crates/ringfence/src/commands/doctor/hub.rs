@@ -79,7 +79,9 @@ fn look_at_secrets(data: &DataDir, found: &mut Findings) {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         name == "operator.token" || (name.starts_with("webhook-") && name.ends_with(".key"))
     };
-    others.iter().filter(|path| is_secret(path)).for_each(|path| machine::look_at_secret(path, found));
+    for path in others.iter().filter(|path| is_secret(path)) {
+        machine::look_at_secret(path, found);
+    }
 }
 
 /// Checks the store, and says whether a hub has it open.

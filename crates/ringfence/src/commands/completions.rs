@@ -11,7 +11,7 @@ use crate::output::Exit;
 
 /// Print what completes this program's commands in a shell.
 ///
-/// For bash: ringfence completions bash > /etc/bash_completion.d/ringfence
+/// For bash, for one: `ringfence completions bash > /etc/bash_completion.d/ringfence`
 #[derive(Debug, Args)]
 pub(crate) struct Completions {
     /// The shell

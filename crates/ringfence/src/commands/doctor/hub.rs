@@ -77,7 +77,8 @@ fn look_at_secrets(data: &DataDir, found: &mut Findings) {
     others.sort();
     let is_secret = |path: &Path| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        name == "operator.token" || (name.starts_with("webhook-") && name.ends_with(".key"))
+        name == "operator.token"
+            || name.strip_prefix("webhook-").is_some_and(|rest| rest.strip_suffix(".key").is_some())
     };
     for path in others.iter().filter(|path| is_secret(path)) {
         machine::look_at_secret(path, found);
@@ -188,7 +189,7 @@ fn look_at_programme(
             "restart the hub to put the folder in force, or put the folder back",
         ),
         Ok(glance) if !glance.proved => {
-            found.attention(SUBJECT, "its rules are not proved throughout", remedy)
+            found.attention(SUBJECT, "its rules are not proved throughout", remedy);
         }
         Ok(_) => found.ok(
             SUBJECT,

@@ -131,54 +131,6 @@ fn what_cannot_be_walked_is_said() {
     }
 }
 
-/// The parts that a walk asks, each at the places that it tells apart, answer together as the whole does at any place.
-#[test]
-fn the_parts_answer_as_the_whole_does() {
-    let odd = "forbid (principal is Member, action in Action::\"content\", resource is Label) when { \
-               principal.accesses.contains(\"TK\") && principal.clearance > 2 && \
-               (principal.conditions.contains(\"open\") || resource.audience.contains(Member::\"member:00000000000000aa\")) };";
-    for policy in [policy_with(|text| text), policy_with(added(odd))] {
-        let release = policy.programme().policies();
-        let read: Vec<_> = release
-            .release()
-            .policies()
-            .map(|one| (one, release.rule(one.id()).unwrap().id.clone(), Words::of(one).unwrap()))
-            .collect();
-        let named: Vec<_> = read.iter().map(|(_, id, words)| (id.clone(), words.clone())).collect();
-        let space = Space::new(&policy, &named);
-        let mut walk = Walk::new(&policy, &space);
-        for (one, id, words) in read {
-            walk.add(one, id, &words);
-        }
-        // Numerical Recipes' generator: the same places every time.
-        let mut seed = 2012_u64;
-        let mut next = |below: usize| {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            usize::try_from(seed >> 33).unwrap() % below
-        };
-        let (mut open, places) = (0, 250);
-        for _ in 0..places {
-            let place: Place = (0..space.len()).map(|variable| Some(next(space.size(variable)))).collect();
-            for action in CaseAction::ALL {
-                let answers: Vec<_> = (0..walk.parts.len())
-                    .filter_map(|part| Some((part, walk.answer(part, action, &place)?)))
-                    .collect();
-                let blocked = answers.iter().any(|(part, answer)| walk.parts[*part].blocks(*answer));
-                let permits = |(part, answer): &(usize, Answer)| {
-                    !walk.parts[*part].forbids && *answer == Answer::Applies
-                };
-                let together = answers.iter().any(permits) && !blocked;
-                let member = space.member(&place, Some(Standing::Suspended));
-                let label = space.label(&place, action);
-                let whole = policy.judge(Reader::Member(&member)).may(action, &label);
-                assert_eq!(together, whole.permitted, "{action:?} {member:?} {label:?} {whole:?}");
-                open += usize::from(together);
-            }
-        }
-        assert!(open > 20, "{open} of {places} places are open to anything");
-    }
-}
-
 /// What the hub tells Cedar of a standing is one of three classes; the walk takes one standing of each.
 #[test]
 fn standings_of_a_class_are_answered_alike() {

@@ -307,6 +307,15 @@ impl Exchange {
         self.inner.clock.now()
     }
 
+    /// The last instant that was handed out: what is recorded from now on is later.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store does.
+    pub fn last_instant(&self) -> Result<Timestamp, StoreError> {
+        Ok(self.inner.store.snapshot()?.horizon().last)
+    }
+
     /// How much the hub holds. For its operators and its health page; members are not told.
     ///
     /// # Errors

@@ -34,6 +34,14 @@ pub(crate) struct Metrics {
 pub(crate) struct Gauges {
     pub(crate) epoch: u64,
     pub(crate) ledger_size: u64,
+    /// Whether the store answers.
+    pub(crate) is_ready: bool,
+    /// Objects held, and bytes of bodies; unknown while the store does not answer.
+    pub(crate) held: Option<(u64, u64)>,
+    /// By how many seconds the last instant that was handed out is ahead of the clock.
+    pub(crate) clock_behind_seconds: u64,
+    /// When the ledger was last held to its head, in seconds since 1970, and whether it was sound.
+    pub(crate) ledger_check: Option<(u64, bool)>,
     pub(crate) streams: usize,
     pub(crate) webhooks: Vec<WebhookView>,
 }
@@ -107,11 +115,19 @@ impl Metrics {
             ("ringfence_epoch", "gauge", "The current epoch.", gauges.epoch),
             ("ringfence_ledger_entries", "gauge", "Entries in the ledger.", gauges.ledger_size),
             ("ringfence_streams", "gauge", "Open event streams.", u64::try_from(gauges.streams).unwrap_or(0)),
+            ("ringfence_ready", "gauge", "1 while the store answers.", u64::from(gauges.is_ready)),
+            (
+                "ringfence_clock_behind_seconds",
+                "gauge",
+                "By how much the clock is behind the last instant that was handed out.",
+                gauges.clock_behind_seconds,
+            ),
         ];
         for (name, kind, help, value) in totals {
             header(&mut text, name, kind, help);
             line(&mut text, name, &[], &value);
         }
+        known_elsewhere(&mut text, gauges);
         webhooks(&mut text, &gauges.webhooks);
         text
     }
@@ -123,6 +139,29 @@ impl Metrics {
             .zip(self.names.iter().copied())
             .filter(|(route, _)| route.statuses.iter().any(|c| c.load(Ordering::Relaxed) > 0))
     }
+}
+
+/// What is left out as long as nobody knows it.
+fn known_elsewhere(text: &mut String, gauges: &Gauges) {
+    let held = gauges.held.unzip();
+    let check = gauges.ledger_check.map(|(at, sound)| (at, u64::from(sound))).unzip();
+    let metrics = [
+        ("ringfence_objects", "Objects held.", held.0),
+        ("ringfence_body_bytes", "Bytes of bodies held.", held.1),
+        ("ringfence_ledger_check_timestamp_seconds", "When the ledger was last held to its head.", check.0),
+        (
+            "ringfence_ledger_sound",
+            "1 if the ledger was as its head says when it was last held to it.",
+            check.1,
+        ),
+    ];
+    for (name, help, value) in metrics {
+        let Some(value) = value else { continue };
+        header(text, name, "gauge", help);
+        line(text, name, &[], &value);
+    }
+    header(text, "ringfence_build_info", "gauge", "1, with the version of the program.");
+    line(text, "ringfence_build_info", &[("version", env!("CARGO_PKG_VERSION"))], &1);
 }
 
 fn webhooks(text: &mut String, hooks: &[WebhookView]) {
@@ -183,7 +222,18 @@ mod tests {
         metrics.count_request(0, StatusCode::OK, Duration::from_micros(101));
         metrics.count_request(2, StatusCode::IM_A_TEAPOT, Duration::from_mins(2));
         metrics.count_published(3);
-        let text = metrics.render(&Gauges { epoch: 7, ledger_size: 9, streams: 0, webhooks: Vec::new() });
+        let gauges = Gauges {
+            epoch: 7,
+            ledger_size: 9,
+            is_ready: true,
+            held: None,
+            clock_behind_seconds: 0,
+            ledger_check: Some((60, false)),
+            streams: 0,
+            webhooks: Vec::new(),
+        };
+        let text = metrics.render(&gauges);
+        assert!(!text.contains("ringfence_objects "), "what nobody knows is left out");
         let wanted = [
             "ringfence_http_requests_total{route=\"/a\",status=\"200\"} 2",
             "ringfence_http_requests_total{route=\"none\",status=\"other\"} 1",
@@ -195,6 +245,9 @@ mod tests {
             "ringfence_objects_published_total 3",
             "ringfence_epoch 7",
             "ringfence_ledger_entries 9",
+            "ringfence_ready 1",
+            "ringfence_ledger_check_timestamp_seconds 60",
+            "ringfence_ledger_sound 0",
         ];
         for line in wanted {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");

@@ -2,9 +2,11 @@
 
 use axum::extract::{Request, State};
 use axum::response::Response;
+use exchange::Exchange;
 use hyper::StatusCode;
 use hyper::header::CACHE_CONTROL;
 use hyper::http::HeaderValue;
+use model::Timestamp;
 
 use crate::answer::{NO_STORE, TEXT_TYPE, answer};
 use crate::api::status::Fault;
@@ -55,11 +57,24 @@ pub(crate) async fn metrics(State(hub): State<Hub>, request: Request) -> Result<
             }
         }
     }
-    let gauges = Gauges {
-        epoch: hub.exchange.epoch().number(),
-        ledger_size: hub.exchange.ledger_head().size,
-        webhooks: hub.exchange.hooks(),
-        streams: hub.options.streams_max.saturating_sub(hub.streams.left()),
-    };
+    let streams = hub.options.streams_max.saturating_sub(hub.streams.left());
+    let gauges = hub.read(move |exchange| Ok::<_, Fault>(gauges(exchange, streams))).await?;
     Ok(text(PROMETHEUS_TYPE, hub.metrics.render(&gauges)))
+}
+
+/// What is known at this moment. A store that does not answer is a figure, too, and no reason to have none.
+fn gauges(exchange: &Exchange, streams: usize) -> Gauges {
+    let seconds = |at: Timestamp| u64::try_from(at.as_micros() / 1_000_000).unwrap_or(0);
+    let last = exchange.last_instant().unwrap_or(Timestamp::EPOCH);
+    let behind = last.as_micros().saturating_sub(exchange.now().as_micros());
+    Gauges {
+        epoch: exchange.epoch().number(),
+        ledger_size: exchange.ledger_head().size,
+        is_ready: exchange.check_ready().is_ok(),
+        held: exchange.inventory().ok().map(|held| (held.objects, held.body_bytes)),
+        clock_behind_seconds: u64::try_from(behind / 1_000_000).unwrap_or(0),
+        ledger_check: exchange.last_ledger_check().map(|check| (seconds(check.at), check.problem.is_none())),
+        webhooks: exchange.hooks(),
+        streams,
+    }
 }

@@ -70,6 +70,25 @@ pub enum CaseAction {
     Publish,
 }
 
+impl CaseAction {
+    /// Every one of them.
+    pub const ALL: [Self; 6] =
+        [Self::Read, Self::Display, Self::Enforce, Self::Redistribute, Self::List, Self::Publish];
+
+    /// The action's name as it is written.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Display => "display",
+            Self::Enforce => "enforce",
+            Self::Redistribute => "redistribute",
+            Self::List => "list",
+            Self::Publish => "publish",
+        }
+    }
+}
+
 /// The answer that a case states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]

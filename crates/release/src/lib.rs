@@ -10,6 +10,8 @@
 //!    it missed without a reset of its cursor.
 //! 4. [`View`]: what one credential may see at one epoch; the only key that opens the store.
 //!
+//! [`prove`] walks all that the programme's policies can tell apart and finds out whether standing decides.
+//!
 //! The crate is pure. Instants, members and labels are arguments; nothing here reads a clock or a disk, so a day
 //! in 2012 is judged as well as today.
 
@@ -18,6 +20,7 @@ mod cases;
 mod grants;
 mod label;
 mod policy;
+mod proof;
 mod view;
 
 pub use acs::{
@@ -28,4 +31,5 @@ pub use cases::{CaseFailure, CaseReport, run_cases};
 pub use grants::{Grants, Interval, Intervals, LabelFacts, Transition};
 pub use label::{Audience, Demands, Label};
 pub use policy::{Judge, Policy, PolicyError, Reader, Verdict};
+pub use proof::{Claim, Counterexample, Proof, prove};
 pub use view::View;

@@ -18,9 +18,9 @@ mod entities;
 
 use std::sync::Arc;
 
-use cedar_policy::{Authorizer, Context, Decision, Entities, EntityUid, Request};
+use cedar_policy::{Authorizer, Context, Decision, Entities, EntityUid, PolicySet, Request};
 use model::{Caller, CollectionId, Epoch, Member, Role, Subject};
-use programme::Programme;
+use programme::{CaseAction, Programme};
 use thiserror::Error;
 
 use crate::{AcsAction, AcsLabel, Grants, Label, LabelFacts, View};
@@ -105,6 +105,11 @@ impl Policy {
     /// Prepares `reader` to be judged against many labels.
     #[must_use]
     pub fn judge<'a>(&'a self, reader: Reader<'a>) -> Judge<'a> {
+        self.judge_by(self.programme.policies().release(), reader)
+    }
+
+    /// The same, by some of the policies alone.
+    pub(crate) fn judge_by<'a>(&'a self, release: &'a PolicySet, reader: Reader<'a>) -> Judge<'a> {
         let principal = self.vocabulary.principal(reader);
         let known = match reader {
             Reader::Member(member) => self.vocabulary.with_member(&self.fixed, &principal, member),
@@ -114,7 +119,7 @@ impl Policy {
             Reader::Member(member) => &member.subject,
             Reader::Role(_) => &self.nothing,
         };
-        Judge { policy: self, principal, subject, known }
+        Judge { policy: self, release, principal, subject, known }
     }
 
     /// Whether `reader` may be handed objects with this label.
@@ -198,6 +203,7 @@ impl Policy {
 #[derive(Debug)]
 pub struct Judge<'a> {
     policy: &'a Policy,
+    release: &'a PolicySet,
     principal: EntityUid,
     subject: &'a Subject,
     known: Result<Entities, String>,
@@ -226,6 +232,19 @@ impl Judge<'_> {
     #[must_use]
     pub fn may_redistribute(&self, label: &Label) -> Verdict {
         self.content(Use::Redistribute, label)
+    }
+
+    /// Whether the reader may do `action`: with this label, or to the collection that it names.
+    pub(crate) fn may(&self, action: CaseAction, label: &Label) -> Verdict {
+        let vocabulary = &self.policy.vocabulary;
+        match action {
+            CaseAction::Read => self.content(Use::Read, label),
+            CaseAction::Display => self.content(Use::Display, label),
+            CaseAction::Enforce => self.content(Use::Enforce, label),
+            CaseAction::Redistribute => self.content(Use::Redistribute, label),
+            CaseAction::List => self.collection(&vocabulary.list, &label.collection),
+            CaseAction::Publish => self.collection(&vocabulary.publish, &label.collection),
+        }
     }
 
     fn content(&self, wanted: Use, label: &Label) -> Verdict {
@@ -296,7 +315,7 @@ impl Judge<'_> {
             Ok(request) => request,
             Err(error) => return Verdict { errors: vec![error.to_string()], ..Verdict::default() },
         };
-        let response = Authorizer::new().is_authorized(&request, policies.release(), entities);
+        let response = Authorizer::new().is_authorized(&request, self.release, entities);
         let mut decided: Vec<_> = response
             .diagnostics()
             .reason()

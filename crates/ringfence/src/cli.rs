@@ -19,7 +19,8 @@ Exit codes:
   2  the command line is wrong
   3  done in part: some objects were refused, and the summary names them
   4  checked, and found wrong
-`ringfence match` has its own: 0 nothing was found, 1 something was, 2 something could not be looked at.";
+`ringfence match` has its own: 0 nothing was found, 1 something was, 2 something could not be looked at.
+`ringfence doctor` has its own: 0 all is well, 1 something needs attention, 2 something is at fault.";
 
 /// Everything that was said on the command line.
 #[derive(Debug, Parser)]
@@ -39,7 +40,7 @@ pub(crate) enum Command {
     Demo(commands::demo::Demo),
     /// Write the template programme into a new folder
     Init(commands::init::Init),
-    /// Validate a programme's folder and run its cases
+    /// Validate a programme's folder, run its cases, and prove that standing decides
     Check(commands::check::Check),
     /// Run a hub
     Hub(commands::hub::Hub),
@@ -73,6 +74,12 @@ pub(crate) enum Command {
     Findings(commands::findings::Findings),
     /// Show what a hub holds and where its ledger stands
     Status(commands::status::Status),
+    /// Look over a data directory or a guard: what is well, what is not, what to do
+    Doctor(commands::doctor::Doctor),
+    /// Print what completes this program's commands in a shell
+    Completions(commands::completions::Completions),
+    /// Write the manual pages
+    Man(commands::man::Man),
 }
 
 impl Command {
@@ -97,6 +104,9 @@ impl Command {
             Self::Restore(command) => command.run(output),
             Self::Findings(command) => command.run(output),
             Self::Status(command) => command.run(output),
+            Self::Doctor(command) => command.run(output),
+            Self::Completions(command) => command.run(),
+            Self::Man(command) => command.run(output),
         }
     }
 }
@@ -113,6 +123,20 @@ mod tests {
     }
 
     #[test]
+    fn every_command_and_option_has_help() {
+        fn look(command: &clap::Command, path: &str) {
+            let path = format!("{path} {}", command.get_name());
+            assert!(command.get_about().is_some(), "`{path}` has no help");
+            for argument in command.get_arguments().filter(|argument| !argument.is_hide_set()) {
+                let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+                assert!(!help.is_empty(), "`{path}`: `{}` has no help", argument.get_id());
+            }
+            command.get_subcommands().for_each(|below| look(below, &path));
+        }
+        look(&Cli::command(), "");
+    }
+
+    #[test]
     fn every_command_takes_json_after_its_name() {
         for command in Cli::command().get_subcommands().filter(|command| !command.has_subcommands()) {
             let required: Vec<String> = command
@@ -123,8 +147,8 @@ mod tests {
                     flag.into_iter().chain(["x".to_owned()]).collect::<Vec<_>>()
                 })
                 .collect();
-            if matches!(command.get_name(), "recall" | "match") {
-                continue; // one of its flags is required, whichever
+            if matches!(command.get_name(), "recall" | "match" | "doctor" | "completions") {
+                continue; // one of its flags is required, whichever, or its argument is one of a few words
             }
             let mut line = vec!["ringfence".to_owned(), command.get_name().to_owned(), "--json".to_owned()];
             line.extend(required);

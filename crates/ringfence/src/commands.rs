@@ -2,13 +2,16 @@
 
 pub(crate) mod backup;
 pub(crate) mod check;
+pub(crate) mod completions;
 pub(crate) mod demo;
+pub(crate) mod doctor;
 pub(crate) mod findings;
 pub(crate) mod guard;
 pub(crate) mod held;
 pub(crate) mod hub;
 pub(crate) mod init;
 pub(crate) mod ledger;
+pub(crate) mod man;
 pub(crate) mod match_files;
 pub(crate) mod member;
 pub(crate) mod publish;

@@ -61,6 +61,11 @@ impl DataDir {
         &self.0
     }
 
+    /// Whether there is a store in it.
+    pub(crate) fn has_store(&self) -> bool {
+        self.0.join(DATABASE).exists()
+    }
+
     /// Where the first operator's token is written.
     pub(crate) fn token_path(&self) -> PathBuf {
         self.0.join(TOKEN)
@@ -206,6 +211,21 @@ impl DataDir {
         let store = SqliteStore::open(&self.0).with_context(|| format!("opening `{}`", self.0.display()))?;
         let programme = self.programme_of(&store)?;
         self.open_exchange(Arc::new(store), &Arc::new(programme), keys, Arc::new(SystemClock::default()))
+    }
+
+    /// Opens what a hub may have open meanwhile, for looking at it.
+    pub(crate) fn read_beside(&self) -> Result<Exchange> {
+        let keys = self.read_keys()?;
+        let store =
+            SqliteStore::open_beside(&self.0).with_context(|| format!("opening `{}`", self.0.display()))?;
+        let programme = self.programme_of(&store)?;
+        let clock = Arc::new(SystemClock::default());
+        Ok(Exchange::open(Arc::new(store), &Arc::new(programme), options(keys, clock))?)
+    }
+
+    /// The last checkpoint that was kept beside the store, if one was.
+    pub(crate) fn kept_checkpoint(&self) -> std::io::Result<Option<Vec<u8>>> {
+        CheckpointFile(self.0.join(CHECKPOINT)).read()
     }
 
     fn programme_of(&self, store: &SqliteStore) -> Result<Programme> {

@@ -30,6 +30,10 @@ pub(crate) enum Exit {
     Found,
     /// Of `match`: nothing was found, but not everything was looked at.
     Unsure,
+    /// Of `doctor`: something needs attention.
+    Attention,
+    /// Of `doctor`: something is at fault.
+    Fault,
 }
 
 impl From<Exit> for ExitCode {
@@ -37,8 +41,8 @@ impl From<Exit> for ExitCode {
         // 2 is what clap answers to a wrong command line.
         Self::from(match exit {
             Exit::Done => 0,
-            Exit::Failed | Exit::Found => 1,
-            Exit::Unsure => 2,
+            Exit::Failed | Exit::Found | Exit::Attention => 1,
+            Exit::Unsure | Exit::Fault => 2,
             Exit::InPart => 3,
             Exit::Wrong => 4,
         })

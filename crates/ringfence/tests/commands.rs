@@ -58,6 +58,7 @@ fn the_template_passes_its_own_check_and_a_broken_one_is_explained() {
     let report: Value = serde_json::from_slice(&checked.stdout).unwrap();
     assert_eq!(report["ok"], true);
     assert!(report["cases"].as_u64().unwrap() > 10, "{report}");
+    assert_eq!(report["proof"]["whole"], true, "{report}");
     failed(&ringfence().arg("init").arg(&dir).output().unwrap(), 1, "is not empty");
 
     let file = dir.join("release.cedar");
@@ -67,6 +68,18 @@ fn the_template_passes_its_own_check_and_a_broken_one_is_explained() {
     assert_eq!(checked.status.code(), Some(4), "{}", text(&checked));
     let said = String::from_utf8_lossy(&checked.stdout);
     assert!(said.contains("cases/release.toml:"), "the failing case has a place: {said}");
+    let everyone = rules.replace(
+        "when { principal.listed.contains(resource.tier) };\n\n@id(\"member-sees",
+        ";\n\n@id(\"member-sees",
+    );
+    assert_ne!(everyone, rules);
+    fs::write(&file, everyone).unwrap();
+    let checked = ringfence().arg("check").arg(&dir).arg("--json").output().unwrap();
+    assert_eq!(checked.status.code(), Some(4), "{}", text(&checked));
+    let report: Value = serde_json::from_slice(&checked.stdout).unwrap();
+    let shown = &report["proof"]["counterexamples"][0];
+    assert_eq!(shown["policy"], "member-on-the-list", "{report}");
+    assert_eq!(shown["member"]["standings"], serde_json::json!({}), "{shown}");
     fs::write(&file, "permit (").unwrap();
     failed(&hub_command(root.path()).output().unwrap(), 1, "release.cedar");
 }

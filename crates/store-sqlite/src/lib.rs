@@ -62,4 +62,4 @@ mod tests;
 
 pub use backup::{BackupReport, restore};
 pub use open::SqliteStore;
-pub use verify::{VerifyReport, verify};
+pub use verify::{VerifyReport, verify, verify_beside};

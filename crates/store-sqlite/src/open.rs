@@ -79,7 +79,21 @@ impl SqliteStore {
     /// As [`open`](Self::open); moreover if there is no store in `dir`.
     pub fn open_read_only(dir: impl AsRef<Path>) -> Result<Self, StoreError> {
         let dir = dir.as_ref();
-        let lock = lock(dir, Mode::Read)?;
+        Self::read_only(dir, lock(dir, Mode::Read)?)
+    }
+
+    /// The same, beside a hub that has it open: what was committed by now. The hub goes on meanwhile, so what it erases may be
+    /// gone from the bodies; for looking at a store, and not for copying one.
+    ///
+    /// # Errors
+    ///
+    /// As [`open_read_only`](Self::open_read_only), but for the hub.
+    pub fn open_beside(dir: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let dir = dir.as_ref();
+        Self::read_only(dir, File::open(dir.join(LOCK)).doing("opening the data directory")?)
+    }
+
+    fn read_only(dir: &Path, lock: File) -> Result<Self, StoreError> {
         let connection = layout::open_reader(dir)?;
         let bodies = BodyFiles::new(dir, Mode::Read, Faults::default());
         let board = Board::new(load(&connection, &bodies)?);

@@ -82,6 +82,28 @@ pub fn verify(dir: impl AsRef<Path>) -> Result<VerifyReport, StoreError> {
     Ok(report)
 }
 
+/// Checks what can be checked in `dir` while a hub has it open: the database against itself, as of one moment, and its ledger
+/// entries. The bodies are left out, because the hub may be erasing some.
+///
+/// # Errors
+///
+/// As [`verify`].
+pub fn verify_beside(dir: impl AsRef<Path>) -> Result<VerifyReport, StoreError> {
+    let dir = dir.as_ref();
+    let connection = layout::open_reader(dir)?;
+    connection.execute_batch("BEGIN").doing(VERIFY)?;
+    let mut report = VerifyReport::default();
+    check_database(&connection, &mut report)?;
+    let totals = Totals::read(&connection)?;
+    let (bodies, erasures) =
+        (BodyFiles::new(dir, Mode::Read, Faults::default()), Erasures::read(&connection)?);
+    let check = Check { connection: &connection, bodies: &bodies, erasures: &erasures, totals: &totals };
+    check.entries(&mut report)?;
+    (report.segments, report.objects) = (totals.segments, totals.objects);
+    report.body_bytes = totals.body_bytes;
+    Ok(report)
+}
+
 const VERIFY: &str = "checking the data directory";
 
 fn check_database(connection: &Connection, report: &mut VerifyReport) -> Result<(), StoreError> {

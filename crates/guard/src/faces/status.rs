@@ -10,6 +10,7 @@
 //!
 //! Nothing here names a client, or what it asked for. Indicators are named by their opaque references.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -103,6 +104,30 @@ pub struct ZoneLine {
     pub entries: u64,
 }
 
+/// Every metric, without its prefix: its type, and what it says.
+pub const METRICS: [(&str, &str, &str); 16] = [
+    ("healthy", "gauge", "1 while nothing is wrong."),
+    ("lease_held", "gauge", "1 while the guard may act."),
+    ("lease_seconds_left", "gauge", "How long the guard may act without hearing from the hub."),
+    ("feed_followed", "gauge", "1 while a feed is followed."),
+    ("indicators", "gauge", "Indicators by feed and phase."),
+    ("refused_total", "counter", "Indicators that were not taken, by feed and reason."),
+    ("hits_total", "counter", "Hits by feed, countermeasure and what was done."),
+    ("zone_entries", "gauge", "Entries of a policy zone."),
+    ("zone_serial", "gauge", "Serial of a policy zone."),
+    (
+        "zone_requests_total",
+        "counter",
+        "Zones handed out whole (axfr), changes (ixfr), and requests refused.",
+    ),
+    ("configurations_total", "counter", "Configurations that were taken and refused at a reload."),
+    ("alarms", "gauge", "Indicators that match far more than their peers."),
+    ("facts_waiting", "gauge", "Facts of occurrence that wait to be reported."),
+    ("unreadable_total", "counter", "Objects that could not be read."),
+    ("hits_lost_total", "counter", "Hits that were not counted because too many came at once."),
+    ("build_info", "gauge", "1, with the version of the program."),
+];
+
 impl Status {
     /// How the guard stands now.
     #[must_use]
@@ -169,43 +194,62 @@ impl Status {
     /// For Prometheus.
     #[must_use]
     pub fn metrics(&self) -> String {
-        let mut text = String::new();
-        let mut line = |name: &str, labels: &str, value: u64| {
-            let _infallible = writeln!(text, "ringfence_guard_{name}{labels} {value}");
+        let mut series: BTreeMap<&str, Vec<(String, u64)>> = BTreeMap::new();
+        let mut add = |name: &'static str, labels: String, value: u64| {
+            debug_assert!(METRICS.iter().any(|(known, ..)| *known == name), "{name} is not described");
+            series.entry(name).or_default().push((labels, value));
         };
-        line("healthy", "", u64::from(self.is_healthy));
-        line("lease_held", "", u64::from(self.lease != "over"));
+        let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        add("healthy", String::new(), u64::from(self.is_healthy));
+        add("lease_held", String::new(), u64::from(self.lease != "over"));
         if let Some(left) = self.lease_seconds_left {
-            line("lease_seconds_left", "", left);
+            add("lease_seconds_left", String::new(), left);
         }
         for feed in &self.feeds {
             let name = &feed.report.feed;
-            line("indicators", &format!("{{feed=\"{name}\",phase=\"active\"}}"), feed.report.active);
-            line("indicators", &format!("{{feed=\"{name}\",phase=\"waiting\"}}"), feed.report.waiting);
-            line("indicators", &format!("{{feed=\"{name}\",phase=\"ended\"}}"), feed.report.ended);
+            add("feed_followed", format!("{{feed=\"{name}\"}}"), u64::from(feed.trouble.is_none()));
+            let phases = [
+                ("active", feed.report.active),
+                ("waiting", feed.report.waiting),
+                ("ended", feed.report.ended),
+            ];
+            for (phase, count) in phases {
+                add("indicators", format!("{{feed=\"{name}\",phase=\"{phase}\"}}"), count);
+            }
             for (reason, count) in &feed.report.refused {
-                line("refused_total", &format!("{{feed=\"{name}\",reason=\"{reason}\"}}"), *count);
+                add("refused_total", format!("{{feed=\"{name}\",reason=\"{reason}\"}}"), *count);
             }
             for (service, hits) in &feed.hits {
-                let labels =
-                    |action| format!("{{feed=\"{name}\",countermeasure=\"{service}\",action=\"{action}\"}}");
-                line("hits_total", &labels("enforced"), hits.enforced);
-                line("hits_total", &labels("monitored"), hits.monitored);
+                for (action, count) in [("enforced", hits.enforced), ("monitored", hits.monitored)] {
+                    let labels =
+                        format!("{{feed=\"{name}\",countermeasure=\"{service}\",action=\"{action}\"}}");
+                    add("hits_total", labels, count);
+                }
             }
         }
         for zone in &self.zones {
-            line("zone_entries", &format!("{{zone=\"{}\"}}", zone.zone), zone.entries);
-            line("zone_serial", &format!("{{zone=\"{}\"}}", zone.zone), u64::from(zone.serial));
+            add("zone_entries", format!("{{zone=\"{}\"}}", zone.zone), zone.entries);
+            add("zone_serial", format!("{{zone=\"{}\"}}", zone.zone), u64::from(zone.serial));
         }
         for (kind, count) in ["axfr", "ixfr", "refused"].iter().zip(self.transfers) {
-            line("zone_requests_total", &format!("{{kind=\"{kind}\"}}"), count);
+            add("zone_requests_total", format!("{{kind=\"{kind}\"}}"), count);
         }
-        line("configurations_total", "{result=\"taken\"}", self.configuration.taken);
-        line("configurations_total", "{result=\"refused\"}", self.configuration.refused);
-        line("alarms", "", u64::try_from(self.alarms.len()).unwrap_or(u64::MAX));
-        line("facts_waiting", "", u64::try_from(self.facts_waiting).unwrap_or(u64::MAX));
-        line("unreadable_total", "", self.unreadable);
-        line("hits_lost_total", "", self.hits_lost);
+        add("configurations_total", "{result=\"taken\"}".to_owned(), self.configuration.taken);
+        add("configurations_total", "{result=\"refused\"}".to_owned(), self.configuration.refused);
+        add("alarms", String::new(), count(self.alarms.len()));
+        add("facts_waiting", String::new(), count(self.facts_waiting));
+        add("unreadable_total", String::new(), self.unreadable);
+        add("hits_lost_total", String::new(), self.hits_lost);
+        add("build_info", format!("{{version=\"{}\"}}", env!("CARGO_PKG_VERSION")), 1);
+        let mut text = String::new();
+        for (name, kind, help) in METRICS {
+            let Some(lines) = series.get(name) else { continue };
+            let _infallible =
+                writeln!(text, "# HELP ringfence_guard_{name} {help}\n# TYPE ringfence_guard_{name} {kind}");
+            for (labels, value) in lines {
+                let _infallible = writeln!(text, "ringfence_guard_{name}{labels} {value}");
+            }
+        }
         text
     }
 
@@ -439,6 +483,8 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -471,6 +517,14 @@ mod tests {
         assert!(page.contains("&lt;script&gt;") && !page.contains("<script"), "{page}");
         assert!(!["<b>", "<img", "<i>"].iter().any(|tag| page.contains(tag)), "{page}");
         assert!(page.contains("not in force: guard.toml:3"), "{page}");
-        assert!(status.metrics().contains("ringfence_guard_zone_entries{zone=\"a.rpz\"} 2\n"));
+        let metrics = status.metrics();
+        assert!(metrics.contains("ringfence_guard_zone_entries{zone=\"a.rpz\"} 2\n"), "{metrics}");
+        let described = metrics.lines().filter(|line| line.starts_with("# TYPE ")).count();
+        let named: BTreeSet<_> = metrics
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .filter_map(|line| line.split(['{', ' ']).next())
+            .collect();
+        assert_eq!(described, named.len(), "each metric is described once: {metrics}");
     }
 }

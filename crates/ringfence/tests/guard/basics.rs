@@ -7,8 +7,9 @@ use std::path::Path;
 
 use peers::resolver::{INDICATORS, ORIGIN};
 use peers::{Client, PATIENCE, eventually};
+use serde_json::Value;
 
-use crate::common::{Hub, text};
+use crate::common::{Hub, ringfence, text};
 use crate::site::{Guard, SINKHOLE, id_of, provider};
 
 fn config(hub: &str, more: &str) -> String {
@@ -25,6 +26,15 @@ fn config(hub: &str, more: &str) -> String {
 fn answer(guard: &Guard, name: &str) -> Option<Ipv4Addr> {
     let zone = SocketAddr::from(([127, 0, 0, 1], guard.port("rpz")));
     Client::new(PATIENCE).ask(zone, &format!("{name}.{INDICATORS}"))
+}
+
+/// What `ringfence doctor` says of a guard: subjects and how they stand.
+fn looked_over(guard: &Guard) -> Vec<(String, String)> {
+    let told = ringfence().args(["doctor", "--json", "--guard"]).arg(guard.config()).output().unwrap();
+    let report: Value = serde_json::from_slice(&told.stdout).unwrap_or_else(|_| panic!("{}", text(&told)));
+    let word = |finding: &Value, key: &str| finding[key].as_str().unwrap().to_owned();
+    let findings = report["findings"].as_array().unwrap().iter();
+    findings.map(|finding| (word(finding, "subject"), word(finding, "level"))).collect()
 }
 
 fn publish(hub: &Hub, dir: &Path, names: &[&str]) {
@@ -69,10 +79,18 @@ fn a_guard_that_was_killed_goes_on_without_its_hub_until_the_lease_ends() {
     let config = config(&hub.url, "lease_hours = 1");
     let mut guard = Guard::started(&dir.path().join("north"), &north.token, &config);
     eventually("it is enforced", || answer(&guard, "evil.example.com") == Some(SINKHOLE));
+    let well = |subject: &str| (subject.to_owned(), "ok".to_owned());
+    let told = looked_over(&guard);
+    for subject in ["configuration", "store", "feed", "lease"] {
+        assert!(told.contains(&well(subject)), "{subject}, while it runs: {told:?}");
+    }
     guard.kill();
     hub.stop();
     guard.start();
     assert_eq!(answer(&guard, "evil.example.com"), Some(SINKHOLE), "it is there from the first question on");
     let stranger = Guard::started(&dir.path().join("elsewhere"), &north.token, &config);
     assert_eq!(answer(&stranger, "evil.example.com"), None, "one that never heard the hub enforces nothing");
+    let told = looked_over(&stranger);
+    assert!(told.contains(&("lease".to_owned(), "fault".to_owned())), "{told:?}");
+    assert!(told.contains(&("feed".to_owned(), "attention".to_owned())), "{told:?}");
 }

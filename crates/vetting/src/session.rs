@@ -61,7 +61,7 @@ impl<'s> Session<'s> {
         self.scene.picture.as_of()
     }
 
-    /// The facts of one party.
+    /// The facts of one party: values, and what [`decide_on`](Self::decide_on) makes proofs of.
     #[must_use]
     pub fn facts(&self, party: &Party) -> Facts {
         self.facts_over(&self.scene, party)
@@ -80,7 +80,9 @@ impl<'s> Session<'s> {
         let lens = Lens::new(scene.picture).under_instruments(instruments.iter().copied());
         let mut under = Scene::new(&lens, scene.settings, scene.may_see);
         under.proofs = scene.proofs;
-        facts_of_party(&under, party, &instruments)
+        let mut facts = facts_of_party(&under, party, &instruments);
+        facts.prove(&under);
+        facts
     }
 
     /// The party's instruments that are in force, with their kinds.
@@ -113,18 +115,19 @@ impl<'s> Session<'s> {
     ///
     /// As [`decide`](Self::decide).
     pub fn decide_on(&self, party: &Party, tier: &Tier, facts: &Facts) -> Result<Decision, JudgeError> {
-        self.decide_as(party, tier, facts, self.scene.may_see)
+        self.decide_as(&self.scene, party, tier, facts, self.scene.may_see)
     }
 
     fn decide_as(
         &self,
+        scene: &Scene<'_>,
         party: &Party,
         tier: &Tier,
         facts: &Facts,
         may_see: Evidence,
     ) -> Result<Decision, JudgeError> {
         let sitting = self.sitting(tier)?;
-        let shown = |applies: &Applies<'_>, side| finding(self.judge, applies, facts, side, may_see);
+        let shown = |applies: &Applies<'_>, side| finding(self.judge, applies, facts, side, scene, may_see);
         let certain = sitting.ask(&|name| facts.value(name, Side::Certain));
         let possible = sitting.ask(&|name| facts.value(name, Side::Possible));
         let mut findings: Vec<_> = certain.iter().map(|applies| shown(applies, Side::Certain)).collect();
@@ -224,7 +227,7 @@ impl<'s> Session<'s> {
     }
 
     fn decide_over(&self, scene: &Scene<'_>, party: &Party, tier: &Tier) -> Result<Decision, JudgeError> {
-        self.decide_as(party, tier, &self.facts_over(scene, party), Evidence::Programme)
+        self.decide_as(scene, party, tier, &self.facts_over(scene, party), Evidence::Programme)
     }
 
     pub(crate) fn home(&self) -> &'s BTreeSet<String> {

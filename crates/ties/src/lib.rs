@@ -24,7 +24,7 @@ mod share;
 mod statement;
 
 pub use date::{Day, ParseDateError, PartialDate, Period, Truth};
-pub use encode::{DecodeError, Flaw, decode, encode};
+pub use encode::{CheckedBatch, DecodeError, Flaw, decode, encode};
 pub use entity::{
     Entity, EntityId, EntityKind, ExternalId, ID_LENGTH_MAX, IdError, ListId, Name, StatementId, TieId, state,
 };

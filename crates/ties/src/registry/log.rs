@@ -105,19 +105,19 @@ impl Log {
         self.bodies.reserve(body_bytes);
     }
 
-    pub(crate) fn all_names(&mut self, texts: &[&str]) -> Result<Vec<u32>, Full> {
+    pub(crate) fn all_names(&mut self, texts: &[&[u8]]) -> Result<Vec<u32>, Full> {
         let numbers = self.names.intern_all(texts)?;
         self.newest.resize(self.names.len(), NONE);
         Ok(numbers)
     }
 
-    pub(crate) fn all_entities(&mut self, texts: &[&str]) -> Result<Vec<u32>, Full> {
+    pub(crate) fn all_entities(&mut self, texts: &[&[u8]]) -> Result<Vec<u32>, Full> {
         let numbers = self.entities.intern_all(texts)?;
         self.entity_heads.resize(self.entities.len(), EntityHeads::NEW);
         Ok(numbers)
     }
 
-    pub(crate) fn all_ties(&mut self, texts: &[&str]) -> Result<Vec<u32>, Full> {
+    pub(crate) fn all_ties(&mut self, texts: &[&[u8]]) -> Result<Vec<u32>, Full> {
         let numbers = self.ties.intern_all(texts)?;
         self.tie_heads.resize(self.ties.len(), NONE);
         Ok(numbers)

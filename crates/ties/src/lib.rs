@@ -30,7 +30,7 @@ pub use entity::{
 };
 pub use fraction::{Fraction, ParseFractionError};
 pub use picture::{AsOf, KnownListing, KnownTie, Picture};
-pub use registry::{Added, Finding, Refusal, Registry, RegistryPicture};
+pub use registry::{Added, Affected, Finding, Refusal, Registry, RegistryPicture};
 pub use share::{Bound, ParseShareError, Share};
 pub use statement::{
     Appointment, Confidence, Direction, End, Ending, Evidence, Holding, Jurisdiction, Listing, PartyRole,

@@ -33,6 +33,7 @@ use std::ops::Range;
 use model::Timestamp;
 use thiserror::Error;
 
+pub use self::affected::Affected;
 pub(crate) use self::asof::Held;
 pub use self::asof::RegistryPicture;
 use self::describe::HISTORY_LOOKED_AT_MAX;

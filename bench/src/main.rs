@@ -33,6 +33,10 @@ use crate::peers::{Nginx, Peer};
 use crate::report::{Bound, End, Report, Row};
 use crate::units::short;
 
+/// What is measured in this process allocates as the hub's binary does.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measures a hub beside its peers, in one run, and writes the table
 #[derive(Parser)]
 struct Arguments {

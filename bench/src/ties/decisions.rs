@@ -14,6 +14,7 @@ use anyhow::{Context as _, Result, ensure};
 use model::{Grade, Tier};
 use programme::{Programme, template};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use ties::{AsOf, Day, Entity, EntityKind, Listing, Period, Registry, Said, Statement, TieId, encode};
 use vetting::{Decision, FactName, Judge, Party, Session, Value};
 
@@ -51,6 +52,8 @@ pub(crate) struct Decided {
     pub(crate) list: Round,
     /// Ties and statements in the proofs of all findings after the list changed.
     pub(crate) proof_ties: usize,
+    /// Of all decisions after the list changed, written out one after another: two builds that decide alike say the same.
+    pub(crate) sha256: String,
     pub(crate) peak_mb: f64,
 }
 
@@ -102,6 +105,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         list: listed,
         proof_ties: after.proof_ties,
         peak_mb: peak_megabytes()?,
+        sha256: digest(&registry, &stricter, &parties, &tiers)?,
     };
     println!("{}", serde_json::to_string(&told)?);
     Ok(ExitCode::SUCCESS)
@@ -275,6 +279,20 @@ fn decide(
         }
     }
     Ok(all)
+}
+
+/// Every decision in every byte, untimed.
+fn digest(registry: &Registry, judge: &Judge, parties: &[Party], tiers: &[Tier]) -> Result<String> {
+    let picture = registry.picture(as_of());
+    let session = Session::new(judge, &picture, None);
+    let mut all = Sha256::new();
+    for party in parties {
+        let facts = session.facts(party);
+        for tier in tiers {
+            all.update(serde_json::to_vec(&session.decide_on(party, tier, &facts)?)?);
+        }
+    }
+    Ok(hex::encode(all.finalize()))
 }
 
 fn kept(decision: &Decision) -> (Grade, Grade, Vec<String>) {

@@ -147,7 +147,7 @@ pub(crate) fn hub(opened: &Opened) -> Vec<Row> {
 
 /// The lines of very many decisions.
 pub(crate) fn decisions(decided: &Decided) -> Vec<Row> {
-    let Decided { statements, members, tiers, rule, list, proof_ties, peak_mb } = decided;
+    let Decided { statements, members, tiers, rule, list, proof_ties, peak_mb, sha256 } = decided;
     let number = |count: &usize| short(float(*count as u64));
     let row = |what: &str, round: &Round| {
         let told = format!(
@@ -164,7 +164,12 @@ pub(crate) fn decisions(decided: &Decided) -> Vec<Row> {
         let name = format!("decisions with proof on everybody after a {what} change, s of CPU");
         Row::told(&name, told, "").judged(round.cpu_ms / 1e3, Bound::AtMost(5.0), None)
     };
-    let proofs = format!("{} ties in all proofs, {} MB at most", number(proof_ties), short(*peak_mb));
+    let proofs = format!(
+        "{} ties in all proofs, {} MB at most; SHA-256 of all decisions {}",
+        number(proof_ties),
+        short(*peak_mb),
+        sha256.get(..16).unwrap_or(sha256)
+    );
     vec![row("rule", rule), row("list", list), Row::told("the same: proofs and memory", proofs, "")]
 }
 

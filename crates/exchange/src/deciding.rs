@@ -1,7 +1,8 @@
 //! Deciding on very many: the judgement of an evaluation, on as many threads as there are processors.
 //!
 //! What is judged is pure, so it may be judged anywhere; what follows from it changes the transaction, so that is done
-//! here, one member after another in their order. Members are dealt to the threads in hands of [`HAND`]:
+//! here, one member after another in their order. Members are dealt to the threads in hands, of [`HAND_MAX`] where there are
+//! very many:
 //!
 //! ```text
 //! thread 1:  members    0 to 127,  256 to 383, ...     what follows:  0 to 127, 128 to 255, 256 to 383, ...
@@ -26,8 +27,12 @@ use crate::dossier::{Dossier, Values};
 use crate::registry::Registry;
 use crate::reporting;
 
-/// How many members a thread decides on at a time; fewer than two hands are decided on without one.
-const HAND: usize = 128;
+/// How many members a thread decides on at a time, at most.
+const HAND_MAX: usize = 128;
+/// How many hands each thread gets, where there are few members: one may take a hundred times as long as another.
+const HANDS_EACH: usize = 8;
+/// Fewer members than this are decided on without threads: what they have in common upstream would be read by each.
+const SHARED_FROM: usize = 16;
 /// How many threads there are at most: beyond, what follows from the decisions takes longer than deciding.
 const THREADS_MAX: usize = 8;
 
@@ -38,8 +43,8 @@ pub(crate) type Chosen<'r> = (&'r Member, &'r Dossier);
 pub(crate) struct Worked {
     /// The digest of the facts of its ties.
     pub(crate) facts: String,
-    /// One decision for each tier, in the programme's order.
-    pub(crate) decisions: Vec<Decision>,
+    /// One decision for each tier, in the programme's order, each with the digest of its [`content`].
+    pub(crate) decisions: Vec<(Decision, String)>,
 }
 
 /// Decides on everybody who is bound to an entity, and hands over each with what was found out, in order.
@@ -51,7 +56,7 @@ pub(crate) fn all<'r>(
     mut then: impl FnMut(Chosen<'r>, Worked) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     let processors = thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
-    if processors == 1 || chosen.len() < 2 * HAND {
+    if processors == 1 || chosen.len() < SHARED_FROM {
         let picture = ties.picture(AsOf::at(at));
         let session = Session::new(&registry.judge, &picture, None);
         for one in chosen {
@@ -61,6 +66,7 @@ pub(crate) fn all<'r>(
         }
         return Ok(());
     }
+    let hand = chosen.len().div_ceil(processors * HANDS_EACH).min(HAND_MAX);
     thread::scope(|scope| {
         let mut hands = Vec::new();
         for first in 0..processors {
@@ -68,7 +74,7 @@ pub(crate) fn all<'r>(
             let deal = move || {
                 let picture = ties.picture(AsOf::at(at));
                 let session = Session::new(&registry.judge, &picture, None);
-                for hand in chosen.chunks(HAND).skip(first).step_by(processors) {
+                for hand in chosen.chunks(hand).skip(first).step_by(processors) {
                     let worked: Result<Vec<_>, _> =
                         hand.iter().map(|one| decided(registry, &session, *one, at)).collect();
                     if sender.send(worked).is_err() {
@@ -83,7 +89,7 @@ pub(crate) fn all<'r>(
                 .map_err(|error| StoreError::failed("starting to decide", error))?;
             hands.push((receiver, thread));
         }
-        for (number, hand) in chosen.chunks(HAND).enumerate() {
+        for (number, hand) in chosen.chunks(hand).enumerate() {
             let place = number % processors;
             let Ok(worked) = hands[place].0.recv() else {
                 // Only a thread that panicked sends nothing.
@@ -118,8 +124,10 @@ fn decided(
         let applies = matches!(member.standing(tier), Standing::Applicant | Standing::UnderReview);
         facts.told(FactName::Applicant, Value::Flag(applies));
         let decision = session.decide_on(&party, tier, &facts);
-        decisions
-            .push(decision.map_err(|error| StoreError::failed("deciding by the programme's rules", error))?);
+        let decision =
+            decision.map_err(|error| StoreError::failed("deciding by the programme's rules", error))?;
+        let content = content(&decision);
+        decisions.push((decision, content));
     }
     Ok(Some(Worked { facts: digest, decisions }))
 }
@@ -127,7 +135,7 @@ fn decided(
 /// The SHA-256, in hex, of what a decision says and why: the grades, the rules with their versions, the facts with their
 /// proofs, and the instruments. The clocks, the digest of a programme whose rules say the same, and the count of days by
 /// which a duty is overdue are no part of it, since they make no other decision of it, and change every day.
-pub(crate) fn content(decision: &Decision) -> String {
+fn content(decision: &Decision) -> String {
     #[derive(Serialize)]
     struct Content<'d> {
         grades: (Grade, Grade),

@@ -147,8 +147,8 @@ fn follow_all(
         alerts::put(turn, &Alert::new("duty", Some(&one.member.id), text, at))?;
     }
     one.touched |= owed != (one.dossier.told.clone(), one.dossier.duties.len());
-    for decision in worked.decisions {
-        follow_one(turn, &decision, one, at, moved)?;
+    for (decision, content) in worked.decisions {
+        follow_one(turn, &decision, content, one, at, moved)?;
     }
     Ok(())
 }
@@ -157,6 +157,7 @@ fn follow_all(
 fn follow_one(
     turn: &mut Hand<'_>,
     decision: &Decision,
+    content: String,
     one: &mut Changing,
     at: Timestamp,
     moved: &mut Vec<Moved>,
@@ -168,7 +169,7 @@ fn follow_one(
     let news = old.as_ref().is_none_or(|old| {
         (old.grade, old.possible) != (decision.grade, decision.possible) || old.rules != rules
     });
-    let (content, values) = (deciding::content(decision), deciding::values(decision));
+    let values = deciding::values(decision);
     let changed = old.as_ref().and_then(|old| deciding::changed(old.values.as_ref()?, &values));
     let is_another = old.as_ref().is_none_or(|old| old.content != content);
     if news || is_another {

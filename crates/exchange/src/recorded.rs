@@ -19,13 +19,15 @@ use std::thread;
 
 use programme::Programme;
 use store::{Snapshot, Store, StoreError};
-use ties::{Added, Registry as Ties, Statement};
+use ties::{Added, CheckedBatch, Registry as Ties, Statement};
 
 use crate::exchange::Hand;
 use crate::registry::{Registry, STATEMENTS, batch_key};
 
 /// How many batches are read ahead of the one that is taken in.
 const READ_AHEAD: usize = 2;
+/// Up to how many times as many statements as are here room is made for at once, where as many seem to follow.
+const GROWTH_MAX: usize = 4;
 
 /// Every statement of the store, and of the programme's lists.
 pub(crate) struct Recorded(RwLock<State>);
@@ -67,34 +69,49 @@ impl State {
     }
 }
 
-/// Reads the batches one after another and takes each in while the next is read: of a national register's statements,
-/// no more than a few batches are in memory twice.
+/// Reads and checks the batches one after another, and takes each in while the next is read: of a national register's
+/// statements, no more than a few batches are in memory twice.
 pub(crate) fn load(snapshot: &dyn Snapshot, programme: &Programme, batches: u64) -> Result<Ties, StoreError> {
     let mut ties = Ties::new();
     ties.add(programme.lists().to_vec());
-    let (sender, receiver) = sync_channel::<(String, Vec<u8>)>(READ_AHEAD);
+    let (sender, receiver) = sync_channel::<(u64, CheckedBatch<'static>)>(READ_AHEAD);
     let take_in = move || {
-        for (key, batch) in receiver {
-            ties.load(&batch).map_err(|error| StoreError::Damaged(format!("statements `{key}`: {error}")))?;
+        let mut room = 0;
+        for (number, batch) in receiver {
+            if ties.len() + batch.len() > room {
+                room = likely(ties.len() + batch.len(), number + 1, batches);
+                ties.reserve(room - ties.len());
+            }
+            ties.take_in(&batch);
         }
-        Ok(ties)
+        ties
     };
     thread::scope(|scope| {
         let named = thread::Builder::new().name("statements".to_owned());
         let taking = named
             .spawn_scoped(scope, take_in)
             .map_err(|error| StoreError::failed("starting to read the statements", error))?;
-        for key in (0..batches).map(batch_key) {
+        for number in 0..batches {
+            let key = batch_key(number);
             // A number whose import came to nothing has no batch.
             let Some(batch) = snapshot.get(STATEMENTS, &key)? else { continue };
-            if sender.send((key, batch)).is_err() {
-                // It has stopped at a batch that is damaged, and says so below.
+            let batch = CheckedBatch::read(batch)
+                .map_err(|error| StoreError::Damaged(format!("statements `{key}`: {error}")))?;
+            if sender.send((number, batch)).is_err() {
+                // Only a thread that panicked stops taking; below it is heard.
                 break;
             }
         }
         drop(sender);
-        taking.join().unwrap_or_else(|panic| resume_unwind(panic))
+        Ok(taking.join().unwrap_or_else(|panic| resume_unwind(panic)))
     })
+}
+
+/// How many statements there likely are in all batches, after so many of them; no batch is known to be like the others, so
+/// it is a few times as many at most. Tables that grow step by step cost as much again as filling them.
+fn likely(statements: usize, seen: u64, batches: u64) -> usize {
+    let times = usize::try_from(batches.div_ceil(seen.max(1))).unwrap_or(GROWTH_MAX);
+    statements.saturating_mul(times.clamp(1, GROWTH_MAX))
 }
 
 impl Recorded {
@@ -143,5 +160,25 @@ impl Recorded {
         let batch = (!added.new.is_empty()).then(|| turn.next_batch());
         state.batches = turn.registry.batches;
         Ok((added, batch))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_made_for_what_seems_to_follow() {
+        for (statements, seen, batches, want) in [
+            (100_000, 1, 1, 100_000),       // nothing follows
+            (100_000, 1, 2, 200_000),       // one more of the kind
+            (100_000, 1, 40, 400_000),      // at most four times as many: the others may be small
+            (2_000_000, 20, 40, 4_000_000), // half of them are here
+            (3_900_000, 39, 40, 7_800_000), // more than half: never less than what is here
+            (4_000_000, 40, 40, 4_000_000),
+            (0, 0, 0, 0),
+        ] {
+            assert_eq!(likely(statements, seen, batches), want, "{statements} {seen} {batches}");
+        }
     }
 }

@@ -30,11 +30,13 @@ use crate::ties::{listed_by, whom};
 
 const WORDS: &str = "report the change of its ties that became known, by answering the questionnaire anew";
 
-/// The members about whose ties somebody else said something new; `None` for all of them.
+/// The members about whose ties somebody else said something new; `None` for all of them. `all_whom` are those whom the
+/// statements concern, whatever they are and whoever made them.
 pub(crate) fn talked_about(
     registry: &Registry,
     ties: &Ties,
     new: &[Statement],
+    all_whom: Option<&BTreeSet<MemberId>>,
     at: Timestamp,
 ) -> Option<BTreeSet<MemberId>> {
     let publisher = |statement: &Statement| {
@@ -50,7 +52,10 @@ pub(crate) fn talked_about(
     }
     let mut about = BTreeSet::new();
     for (publisher, statements) in by {
-        let mut concerned = whom(registry, ties, &statements, at)?;
+        // Mostly one publisher says all of it.
+        let is_all = statements.len() == new.len();
+        let concerned = if is_all { all_whom.cloned() } else { whom(registry, ties, &statements, at) };
+        let mut concerned = concerned?;
         if let Some(own) = publisher {
             concerned.remove(&own);
         }

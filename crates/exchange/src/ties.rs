@@ -368,7 +368,7 @@ pub(crate) fn record(
         }
     }
     let whom = whom(turn.registry, &ties, &new, at);
-    let about = talked_about(turn.registry, &ties, &new, at);
+    let about = talked_about(turn.registry, &ties, &new, whom.as_ref(), at);
     imported.moved = evaluate_news(inner, turn, &ties, whom.as_ref(), about.as_ref(), at)?;
     Ok(imported)
 }

@@ -12,6 +12,7 @@
 //! Equal batches have equal bytes. Reading never panics and refuses with the place; a later version of the encoding
 //! gets a new number, and this one stays readable.
 
+mod checked;
 mod said;
 mod wire;
 
@@ -19,6 +20,8 @@ use std::collections::HashMap;
 
 use model::Timestamp;
 
+pub use self::checked::CheckedBatch;
+pub(crate) use self::checked::{CheckedLine, Span};
 pub(crate) use self::said::{
     Keys, Tag, check_body, is_indexed, keys, put_body, put_source, take_kind, take_period, take_said,
     take_source,
@@ -112,34 +115,34 @@ pub fn decode(bytes: &[u8]) -> Result<Vec<Statement>, DecodeError> {
 }
 
 /// A batch whose tables were read, and whose statements are read one by one.
-pub(crate) struct Batch<'b> {
+struct Batch<'b> {
     reader: Reader<'b>,
-    pub(crate) entities: Vec<&'b str>,
-    pub(crate) ties: Vec<&'b str>,
-    pub(crate) lists: Vec<&'b str>,
-    pub(crate) sources: Vec<&'b [u8]>,
+    entities: Vec<&'b str>,
+    ties: Vec<&'b str>,
+    lists: Vec<&'b str>,
+    sources: Vec<&'b [u8]>,
     /// The identifiers of the statements, one each.
-    pub(crate) names: Vec<&'b str>,
+    names: Vec<&'b str>,
     next: usize,
     recorded: i64,
 }
 
 /// A statement of a batch. Its numbers lie within the batch's tables.
-pub(crate) struct Line<'b> {
+struct Line<'b> {
     /// Its place in the batch.
-    pub(crate) place: usize,
-    pub(crate) recorded: Timestamp,
-    pub(crate) source: usize,
-    pub(crate) keys: Keys<usize>,
+    place: usize,
+    recorded: Timestamp,
+    source: usize,
+    keys: Keys<usize>,
     /// The statement that a retraction is of; empty otherwise.
-    pub(crate) of: &'b str,
-    pub(crate) body: &'b [u8],
+    of: &'b str,
+    body: &'b [u8],
     /// Where the body begins.
-    pub(crate) body_at: usize,
+    body_at: usize,
 }
 
 impl<'b> Batch<'b> {
-    pub(crate) fn open(bytes: &'b [u8]) -> Result<Self, DecodeError> {
+    fn open(bytes: &'b [u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(bytes);
         if !bytes.starts_with(MAGIC) {
             return Err(reader.flaw(Flaw::Foreign));
@@ -167,7 +170,7 @@ impl<'b> Batch<'b> {
         Ok(Self { reader, entities, ties, lists, sources, names, next: 0, recorded: 0 })
     }
 
-    pub(crate) fn next_line(&mut self) -> Result<Option<Line<'b>>, DecodeError> {
+    fn next_line(&mut self) -> Result<Option<Line<'b>>, DecodeError> {
         let place = self.next;
         if place == self.names.len() {
             return self.reader.finish().map(|()| None);

@@ -24,13 +24,13 @@ mod share;
 mod statement;
 
 pub use date::{Day, ParseDateError, PartialDate, Period, Truth};
-pub use encode::{DecodeError, Flaw, decode, encode};
+pub use encode::{CheckedBatch, DecodeError, Flaw, decode, encode};
 pub use entity::{
     Entity, EntityId, EntityKind, ExternalId, ID_LENGTH_MAX, IdError, ListId, Name, StatementId, TieId, state,
 };
 pub use fraction::{Fraction, ParseFractionError};
 pub use picture::{AsOf, KnownListing, KnownTie, Picture};
-pub use registry::{Added, Finding, Refusal, Registry, RegistryPicture};
+pub use registry::{Added, Affected, Finding, Refusal, Registry, RegistryPicture};
 pub use share::{Bound, ParseShareError, Share};
 pub use statement::{
     Appointment, Confidence, Direction, End, Ending, Evidence, Holding, Jurisdiction, Listing, PartyRole,

@@ -33,14 +33,13 @@ use std::ops::Range;
 use model::Timestamp;
 use thiserror::Error;
 
+pub use self::affected::Affected;
 pub(crate) use self::asof::Held;
 pub use self::asof::RegistryPicture;
 use self::describe::HISTORY_LOOKED_AT_MAX;
 use self::intern::Full;
 use self::log::{Log, NewRow};
-use crate::encode::{
-    Batch, DecodeError, Keys, Reader, Tag, check_body, keys, put_body, take_period, take_source,
-};
+use crate::encode::{CheckedBatch, CheckedLine, DecodeError, Keys, Span, Tag, keys, put_body, take_period};
 use crate::{AsOf, Said, Source, Statement, StatementId, TieId, TieKind};
 
 /// Every statement that was ever made.
@@ -194,57 +193,36 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// Refuses bytes that are no batch, and names the place. What stood before the place is in the registry then: a
-    /// store whose blob is damaged has no registry to offer.
+    /// Refuses bytes that are no batch, names the place, and takes nothing of them in.
     pub fn load(&mut self, batch: &[u8]) -> Result<Added, DecodeError> {
-        let mut batch = Batch::open(batch)?;
+        Ok(self.take_in(&CheckedBatch::read(batch)?))
+    }
+
+    /// The same of a batch that was read before.
+    pub fn take_in(&mut self, batch: &CheckedBatch<'_>) -> Added {
         let mut added = Added { new: self.len()..self.len(), ..Added::default() };
-        let full = |place| Added { refused: vec![(place, Refusal::Full)], ..Added::default() };
-        let entities = self.log.all_entities(&batch.entities);
-        let ties = self.log.all_ties(&batch.ties);
-        let names = self.log.all_names(&batch.names);
-        let lists: Result<Vec<_>, _> = batch.lists.iter().map(|text| self.log.list(text)).collect();
-        let mut sources = Vec::with_capacity(batch.sources.len());
-        for source in &batch.sources {
-            sources.push(self.log.source(&take_source(&mut Reader::new(source))?));
-        }
-        let sources: Result<Vec<_>, _> = sources.into_iter().collect();
-        let (Ok(entities), Ok(ties), Ok(lists), Ok(sources), Ok(names)) =
-            (entities, ties, lists, sources, names)
-        else {
-            return Ok(full(0));
+        let Ok(numbers) = Numbers::of(&mut self.log, batch) else {
+            return Added { refused: vec![(0, Refusal::Full)], ..added };
         };
-        self.log.reserve(names.len(), names.len() * 16);
-        while let Some(line) = batch.next_line()? {
-            let keys = match line.keys {
-                Keys::Entity { first } => Ok(Keys::Entity { first: entities[first] }),
-                Keys::Tie { tie, first, second } => {
-                    Ok(Keys::Tie { tie: ties[tie], first: entities[first], second: entities[second] })
-                }
-                Keys::End { tie } => Ok(Keys::End { tie: ties[tie] }),
-                Keys::Listing { tie, first, list } => {
-                    Ok(Keys::Listing { tie: ties[tie], first: entities[first], list: lists[list] })
-                }
-                Keys::Same { first, second } => {
-                    Ok(Keys::Same { first: entities[first], second: entities[second] })
-                }
-                Keys::Retraction { .. } => self.log.name(line.of).map(|of| Keys::Retraction { of }),
-            };
-            check_body(line.keys.tag(), line.body)
-                .map_err(|error| DecodeError { at: line.body_at + error.at, flaw: error.flaw })?;
-            let taken = keys.map(|keys| {
-                let (name, source) = (names[line.place], sources[line.source]);
-                NewRow { name, recorded: line.recorded, source, keys, body: line.body }
+        self.log.reserve(batch.len(), batch.len() * 16);
+        for (place, line) in batch.lines.iter().enumerate() {
+            let keys = numbers.keys(line, || self.log.name(batch.text(line.of)));
+            let row = keys.map(|keys| NewRow {
+                name: numbers.names[place],
+                recorded: line.recorded,
+                source: numbers.sources[line.source],
+                keys,
+                body: batch.bytes(line.body),
             });
-            let taken = taken.map_err(Refusal::from).and_then(|row| self.insert(row, &mut added.findings));
+            let taken = row.map_err(Refusal::from).and_then(|row| self.insert(row, &mut added.findings));
             match taken {
                 Ok(Taken::New) => {}
                 Ok(Taken::Known) => added.known_already += 1,
-                Err(refusal) => added.refused.push((line.place, refusal)),
+                Err(refusal) => added.refused.push((place, refusal)),
             }
         }
         added.new.end = self.len();
-        Ok(added)
+        added
     }
 
     /// What the statements amount to on a day, as known at an instant.
@@ -441,6 +419,49 @@ impl Registry {
         let on = self.log.coming_end(row)?;
         let tie = TieId::stored(self.log.ties.text(self.log.row(row).tie));
         Some(Finding::EndYetToCome { statement: self.log.name_of(row), tie, on })
+    }
+}
+
+/// What the log calls the texts in a batch's tables.
+struct Numbers {
+    entities: Vec<u32>,
+    ties: Vec<u32>,
+    lists: Vec<u32>,
+    sources: Vec<u32>,
+    names: Vec<u32>,
+}
+
+impl Numbers {
+    fn of(log: &mut Log, batch: &CheckedBatch<'_>) -> Result<Self, Full> {
+        let texts = |table: &[Span]| table.iter().map(|&span| batch.bytes(span)).collect::<Vec<&[u8]>>();
+        Ok(Self {
+            entities: log.all_entities(&texts(&batch.entities))?,
+            ties: log.all_ties(&texts(&batch.ties))?,
+            names: log.all_names(&texts(&batch.names))?,
+            lists: batch.lists.iter().map(|&list| log.list(batch.text(list))).collect::<Result<_, _>>()?,
+            sources: batch.sources.iter().map(|source| log.source(source)).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// The keys of a statement. `retracted` numbers what a retraction is of: no table has that.
+    fn keys(
+        &self,
+        line: &CheckedLine,
+        retracted: impl FnOnce() -> Result<u32, Full>,
+    ) -> Result<Keys<u32>, Full> {
+        let Self { entities, ties, lists, .. } = self;
+        Ok(match line.keys {
+            Keys::Entity { first } => Keys::Entity { first: entities[first] },
+            Keys::Tie { tie, first, second } => {
+                Keys::Tie { tie: ties[tie], first: entities[first], second: entities[second] }
+            }
+            Keys::End { tie } => Keys::End { tie: ties[tie] },
+            Keys::Listing { tie, first, list } => {
+                Keys::Listing { tie: ties[tie], first: entities[first], list: lists[list] }
+            }
+            Keys::Same { first, second } => Keys::Same { first: entities[first], second: entities[second] },
+            Keys::Retraction { .. } => Keys::Retraction { of: retracted()? },
+        })
     }
 }
 

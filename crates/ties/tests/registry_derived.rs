@@ -510,7 +510,7 @@ fn who_serves_two_houses_ties_them() {
     let mut registry = registry(vec![serves("1", "M"), stake("2", "2", "O", "M", "60%")]);
     let new = vec![serves("3", "X").recorded("2021-01-01")];
     registry.add(new.clone());
-    let affected: Vec<String> = registry.affected_by(&new).iter().map(ToString::to_string).collect();
+    let affected: Vec<String> = registry.affected_by(&new).iter().map(|id| id.to_string()).collect();
     assert_eq!(affected, ["M", "O", "P", "X"]);
 }
 
@@ -523,7 +523,7 @@ fn a_change_far_away_affects_nobody_here() {
     ]);
     let new = vec![stake("4", "4", "Z", "X", "60%").recorded("2021-01-01")];
     registry.add(new.clone());
-    let affected: Vec<String> = registry.affected_by(&new).iter().map(ToString::to_string).collect();
+    let affected: Vec<String> = registry.affected_by(&new).iter().map(|id| id.to_string()).collect();
     // M is supplied by A, whose owner has a new owner. Y and B have nothing to do with it.
     assert_eq!(affected, ["A", "M", "X", "Z"]);
 }

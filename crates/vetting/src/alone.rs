@@ -5,8 +5,8 @@
 //! does; and all closures together may grow so far and no further. Beyond that the answer is *possible*, which is true.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
 
+use hashbrown::{HashMap, HashSet};
 use ties::kernel::{Certainty, Line, Node};
 use ties::{Bound, Fraction, Truth};
 

@@ -44,8 +44,8 @@ pub(crate) fn look(own: &Own<'_, '_>, entity: &EntityId, facts: &mut Facts) {
                 people(own, known, facts);
             }
         }
-        for known in scene.picture.ties_out_of(ours) {
-            dealing(&Deal { own, known: &known, ours, other: &known.tie.to }, facts);
+        for known in own.ties_out_of(ours).iter() {
+            dealing(&Deal { own, known, ours, other: &known.tie.to }, facts);
         }
     }
     revenue.tell(facts);

@@ -13,6 +13,7 @@ use ties::{EntityId, Evidence, StatementId, TieId};
 
 use crate::facts::{Facts, Kind, Near, Side, Value};
 use crate::judge::{Applies, Judge};
+use crate::scene::Scene;
 use crate::step::{Claim, Step};
 
 /// Who is vetted, and what the registry knows of it beside its ties.
@@ -154,12 +155,13 @@ impl Finding {
 }
 
 /// A rule that applies, with the proofs of the facts that it asks about and that say something, as a reader may see
-/// them.
+/// them. The scene is the one that the facts were found in.
 pub(crate) fn finding(
     judge: &Judge,
     applies: &Applies<'_>,
     facts: &Facts,
     side: Side,
+    scene: &Scene<'_>,
     may_see: Evidence,
 ) -> Finding {
     let seen = |steps: &[&[Step]]| -> Vec<Step> {
@@ -171,20 +173,28 @@ pub(crate) fn finding(
     let shown = judge.asks(applies.rule).facts().filter_map(|name| {
         let fact = facts.get(name)?;
         let value = if side == Side::Certain { &fact.certain } else { &fact.possible };
-        let proof: &[&[Step]] = match side {
-            Side::Certain => &[&fact.because],
+        if *value == Value::nothing(name.kind()) {
+            return None;
+        }
+        let certain = || [&fact.because[..], facts.reason(name, Side::Certain, scene)];
+        let possible = || [&fact.perhaps[..], facts.reason(name, Side::Possible, scene)];
+        let proof = match side {
+            Side::Certain => seen(&certain()),
             // Each word of a set has its own reason, some of them certain.
-            Side::Possible if name.kind() == Kind::Words => &[&fact.because, &fact.perhaps],
-            Side::Possible if fact.perhaps.is_empty() => &[&fact.because],
-            Side::Possible => &[&fact.perhaps],
+            Side::Possible if name.kind() == Kind::Words => seen(&[&fact.because, &fact.perhaps]),
+            Side::Possible => {
+                let possible = possible();
+                let none = possible.iter().all(|steps| steps.is_empty());
+                if none { seen(&certain()) } else { seen(&possible) }
+            }
         };
         let also = if side == Side::Certain { seen(&[&fact.also]) } else { Vec::new() };
-        (*value != Value::nothing(name.kind())).then(|| FactShown {
+        Some(FactShown {
             fact: name.as_str(),
             about: name.about(),
             certain: fact.certain.clone(),
             possible: fact.possible.clone(),
-            proof: seen(proof),
+            proof,
             also,
         })
     });

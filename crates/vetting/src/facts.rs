@@ -4,13 +4,17 @@
 //! that the unknown leaves open. A stake "between 25 and 50 %" is certainly 2501 basis points and possibly 5000.
 //! Beside the values stand the reasons: steps down to the statements that were made.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::{fmt, slice};
 
 use serde::Serialize;
 use serde_json::json;
 use ties::{EntityId, Evidence, ListId, Truth};
 
 use crate::Step;
+use crate::scene::Scene;
 
 /// What kind of value a fact has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,10 +202,28 @@ pub struct Near {
     pub text: String,
 }
 
+/// The reason of a number, made when somebody asks for it: most are never shown, and some name hundreds of ties.
+pub(crate) type Reason = Rc<dyn Fn(&Scene<'_>) -> Step>;
+
+/// A reason that may not have been asked for.
+#[derive(Clone)]
+struct Later {
+    reason: Reason,
+    step: OnceCell<Step>,
+}
+
+impl fmt::Debug for Later {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Later").field(&self.step).finish()
+    }
+}
+
 /// The facts of one entity, for one tier's decision or for all of them.
-#[derive(Clone, Debug, PartialEq, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Facts {
     known: BTreeMap<FactName, Fact>,
+    /// Reasons of numbers that stand in no fact yet, of what is certain and of what is possible.
+    later: BTreeMap<(FactName, Side), Later>,
     /// Values alone, without reasons.
     quiet: bool,
     /// Whether selling something could bring to light what now counts as its own affair.
@@ -217,13 +239,13 @@ impl Facts {
         Self { quiet: !reasons, ..Self::default() }
     }
 
-    /// The fact, if it says anything.
+    /// The fact, if it says anything. The reason of a number may be missing in it: a decision makes it when it shows it.
     #[must_use]
     pub fn get(&self, name: FactName) -> Option<&Fact> {
         self.known.get(&name)
     }
 
-    /// What says anything, in the order of the schema.
+    /// What says anything, in the order of the schema; reasons as with [`get`](Self::get).
     pub fn iter(&self) -> impl Iterator<Item = (FactName, &Fact)> {
         self.known.iter().map(|(name, fact)| (*name, fact))
     }
@@ -271,8 +293,11 @@ impl Facts {
             return;
         }
         match value {
+            Value::Number(_) if before != fact.certain => {
+                fact.because = vec![step()];
+                self.later.remove(&(name, Side::Certain));
+            }
             _ if before == Value::nothing(name.kind()) => fact.because = vec![step()],
-            Value::Number(_) if before != fact.certain => fact.because = vec![step()],
             Value::Words(_) if before != fact.certain => fact.because.push(step()),
             Value::Flag(_) if fact.also.len() < ALSO_MAX => {
                 let mut step = step();
@@ -282,6 +307,52 @@ impl Facts {
                 fact.also.push(step);
             }
             Value::Number(_) | Value::Words(_) | Value::Flag(_) => {}
+        }
+    }
+
+    /// Adds that `name` is, or may be, this number, for a reason that is made when it is asked for.
+    pub(crate) fn number(
+        &mut self,
+        name: FactName,
+        side: Side,
+        number: u32,
+        reason: impl FnOnce() -> Reason,
+    ) {
+        let (quiet, value) = (self.quiet, Value::Number(number));
+        let fact = self.entry(name);
+        let so_far = match side {
+            Side::Certain => &mut fact.certain,
+            Side::Possible => &mut fact.possible,
+        };
+        let before = so_far.clone();
+        so_far.join(&value);
+        let is_more = *so_far != before;
+        fact.possible.join(&value);
+        if is_more && !quiet {
+            match side {
+                Side::Certain => fact.because.clear(),
+                Side::Possible => fact.perhaps.clear(),
+            }
+            self.later.insert((name, side), Later { reason: reason(), step: OnceCell::new() });
+        }
+    }
+
+    /// The reason of a number that stands in no fact, made now if it was not asked for before. The scene is the one that
+    /// the facts were found in.
+    pub(crate) fn reason(&self, name: FactName, side: Side, scene: &Scene<'_>) -> &[Step] {
+        let later = self.later.get(&(name, side));
+        later.map_or(&[], |later| slice::from_ref(later.step.get_or_init(|| (later.reason)(scene))))
+    }
+
+    /// Makes all reasons that were not asked for yet, while their scene is at hand.
+    pub(crate) fn prove(&mut self, scene: &Scene<'_>) {
+        for ((name, side), later) in std::mem::take(&mut self.later) {
+            let step = later.step.into_inner().unwrap_or_else(|| (later.reason)(scene));
+            let fact = self.entry(name);
+            match side {
+                Side::Certain => fact.because.push(step),
+                Side::Possible => fact.perhaps.push(step),
+            }
         }
     }
 
@@ -296,6 +367,7 @@ impl Facts {
                 fact.perhaps.clear();
             }
             fact.perhaps.push(step());
+            self.later.remove(&(name, Side::Possible));
         }
     }
 

@@ -8,11 +8,11 @@
 //! most restricted tie is the least restricted is told, and among those the better believed sources are.
 
 use std::cell::OnceCell;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde::Serialize;
-use ties::derive::{Basis, Cone, Measure};
+use ties::derive::{Basis, Cone, Edge, Measure};
 use ties::kernel::{self, Builder, Certainty, Closure, Holdings, Inside, Line, Node, Proof};
 use ties::{Bound, Confidence, EntityId, Evidence, Fraction, PartyRole, TieId, TieKind};
 
@@ -105,30 +105,32 @@ impl Ground {
         self.cone.entity(node).unwrap_or(&self.cone.entities()[0])
     }
 
-    /// The ties behind what a holder has of a company, with how it holds.
-    fn edge(&self, graph: Graph, holder: Node, company: Node) -> (Vec<&TieId>, Option<Basis>) {
+    /// What a holder has of a company.
+    fn edges(&self, graph: Graph, holder: Node, company: Node) -> &[Edge] {
         let (measure, register) = match graph {
             Graph::Votes if self.votes.is_some() => (Measure::Control, self.cone.votes_of(company)),
             Graph::Control | Graph::Votes => (Measure::Control, company),
             Graph::Money => (Measure::Money, company),
         };
         let holder = if holder == company { register } else { holder };
-        let edges = self.cone.edges_into(measure, register);
-        let first = edges.partition_point(|edge| edge.holder < holder);
-        let basis = edges.get(first).filter(|edge| edge.holder == holder).map(|edge| edge.basis);
-        (self.cone.ties(measure, holder, register), basis)
+        self.cone.edges_between(measure, holder, register)
     }
 
     /// Whether a holder directs a company by other means than votes.
     pub(crate) fn is_by_right(&self, graph: Graph, holder: Node, company: Node) -> bool {
-        self.edge(graph, holder, company).1 == Some(Basis::Right)
+        self.edges(graph, holder, company).first().is_some_and(|edge| edge.basis == Basis::Right)
     }
 
     /// The steps that the ties behind an edge hold.
     fn edge_steps(&self, scene: &Scene<'_>, graph: Graph, holder: Node, company: Node) -> Vec<Arc<Step>> {
-        let (ties, basis) = self.edge(graph, holder, company);
-        let mut steps: Vec<Arc<Step>> = ties.into_iter().filter_map(|tie| scene.tie(tie)).collect();
-        if basis == Some(Basis::Pooled) {
+        let edges = self.edges(graph, holder, company);
+        let mut ties: Vec<&TieId> = edges.iter().flat_map(|edge| edge.ties.iter()).collect();
+        ties.sort_unstable();
+        ties.dedup();
+        let into = self.entity(company);
+        let mut steps: Vec<Arc<Step>> =
+            ties.into_iter().filter_map(|tie| scene.tie_into(into, tie)).collect();
+        if edges.first().is_some_and(|edge| edge.basis == Basis::Pooled) {
             // A concert holds what its members hold: that they are its members belongs to the proof.
             let members = scene.ties_into(self.entity(holder));
             let party = TieKind::PartyTo { role: PartyRole::Party };
@@ -140,8 +142,8 @@ impl Ground {
 
     /// What an edge costs in a proof: the more restricted and the less believed, the more.
     fn cost(&self, scene: &Scene<'_>, graph: Graph, holder: Node, company: Node) -> u64 {
-        let (ties, _) = self.edge(graph, holder, company);
-        ties.into_iter().map(|tie| scene.cost(tie)).max().unwrap_or(0)
+        let ties = self.edges(graph, holder, company).iter().flat_map(|edge| edge.ties.iter());
+        ties.map(|tie| scene.cost(self.entity(company), tie)).max().unwrap_or(0)
     }
 
     /// One sufficient set of ties by which the seeds reach the entity, none of them superfluous.
@@ -219,14 +221,25 @@ impl Ground {
         certainty: Certainty,
     ) -> Vec<Arc<Step>> {
         let edges = self.chains(graph, from, certainty);
-        let mut ties: BTreeSet<&TieId> = BTreeSet::new();
+        let mut ties: Vec<(&TieId, Node)> = Vec::new();
+        let in_order = |ties: &mut Vec<(&TieId, Node)>| {
+            ties.sort_unstable();
+            ties.dedup_by_key(|(tie, _)| *tie);
+        };
         for (holder, company) in edges {
-            if ties.len() <= TIES_SHOWN_MAX {
-                ties.extend(self.edge(graph, holder, company).0);
+            let behind = self.edges(graph, holder, company).iter().flat_map(|edge| edge.ties.iter());
+            ties.extend(behind.map(|tie| (tie, company)));
+            if ties.len() > TIES_SHOWN_MAX {
+                in_order(&mut ties);
+                if ties.len() > TIES_SHOWN_MAX {
+                    break;
+                }
             }
         }
+        in_order(&mut ties);
+        let shown = ties.iter().take(TIES_SHOWN_MAX);
         let mut steps: Vec<Arc<Step>> =
-            ties.iter().take(TIES_SHOWN_MAX).filter_map(|tie| scene.tie(tie)).collect();
+            shown.filter_map(|(tie, company)| scene.tie_into(self.entity(*company), tie)).collect();
         if ties.len() > TIES_SHOWN_MAX {
             let lines = ties.len() - TIES_SHOWN_MAX;
             steps.push(Step::new("and more ties, which are left out here", Claim::More { lines }).into());

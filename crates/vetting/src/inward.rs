@@ -1,6 +1,6 @@
 //! Inward facts: who stands behind the entity, and how much of it is theirs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -8,9 +8,9 @@ use ties::derive::What;
 use ties::kernel::{Certainty, Line, Node, Part, Through};
 use ties::{Day, EntityId, EntityKind, Fraction, ListId, TieKind, Truth};
 
-use crate::facts::{FactName, Facts, Value};
+use crate::facts::{FactName, Facts, Reason, Side, Value};
 use crate::ground::{Graph, Ground, PARTS};
-use crate::scene::{Nature, Scene, tie_step};
+use crate::scene::{Glance, Nature, Scene, tie_step};
 use crate::step::{Claim, LineShown, Step, is_certain};
 use crate::wording;
 
@@ -110,16 +110,60 @@ pub(crate) fn at_most_all(points: u64) -> u32 {
 /// How many holders a line names at most; all of them count.
 const HOLDERS_SHOWN_MAX: usize = 500;
 
+/// That some hold a part of the entity through all chains.
+struct PartHeld {
+    from: Vec<Node>,
+    graph: Graph,
+    points: u32,
+    certainty: Certainty,
+    /// What they are called together; left out, by their names.
+    who: Option<String>,
+}
+
+impl PartHeld {
+    fn step(&self, scene: &Scene<'_>, ground: &Ground, entity: &EntityId) -> Step {
+        let Self { from, graph, points, certainty, who } = self;
+        let (graph, points, certainty) = (*graph, *points, *certainty);
+        let holders: Vec<EntityId> = from.iter().map(|node| ground.entity(*node).clone()).collect();
+        let company = entity.clone();
+        let names = who.clone().unwrap_or_else(|| scene.names(&holders));
+        let part = if points == 0 { "less than 0.01 %".to_owned() } else { wording::part(points) };
+        let up_to = if is_certain(certainty) { "" } else { "possibly up to " };
+        let verb = if who.is_none() && holders.len() == 1 { "holds" } else { "together hold" };
+        let text = format!("{names} {verb} {up_to}{part} of {} through all chains", scene.name(&company));
+        let certain = is_certain(certainty);
+        let natures = holders.iter().take(HOLDERS_SHOWN_MAX).map(|id| why(scene, &scene.nature(id)));
+        let natures: Vec<Step> = natures.collect();
+        let left_out = holders.len().saturating_sub(HOLDERS_SHOWN_MAX);
+        let more = (left_out > 0)
+            .then(|| Step::new("and more holders, who are left out here", Claim::More { lines: left_out }));
+        let claim = Claim::LooksThrough { holders, company, of: graph, points, certain };
+        Step::new(text, claim)
+            .because(ground.chain_steps(scene, graph, from, certainty))
+            .because(natures)
+            .because(more)
+    }
+}
+
+/// Why a party matters: the list that makes it one of concern, or its country.
+fn why(scene: &Scene<'_>, nature: &Nature) -> Step {
+    let concern = &scene.settings.concern;
+    let listed = nature.lists.iter().filter(|(list, ..)| concern.contains(list));
+    let best = listed.max_by_key(|(_, truth, _)| *truth).filter(|(_, truth, _)| *truth > nature.adverse);
+    best.map_or_else(|| nature.belongs.clone(), |(_, _, step)| step.clone())
+}
+
 pub(crate) struct Inward<'a, 's> {
     pub(crate) scene: &'a Scene<'s>,
-    pub(crate) ground: &'a Ground,
+    pub(crate) ground: &'a Rc<Ground>,
     pub(crate) entity: &'a EntityId,
+    /// Those of whom a rule may ask, in the order of the nodes.
     upstream: Vec<Upstream>,
     /// By node.
     held: Vec<Option<Held>>,
 }
 
-pub(crate) fn look(scene: &Scene<'_>, ground: &Ground, entity: &EntityId, facts: &mut Facts) {
+pub(crate) fn look(scene: &Scene<'_>, ground: &Rc<Ground>, entity: &EntityId, facts: &mut Facts) {
     let inward = Inward::new(scene, ground, entity);
     inward.holdings(facts);
     inward.governments(facts);
@@ -133,17 +177,16 @@ pub(crate) fn look(scene: &Scene<'_>, ground: &Ground, entity: &EntityId, facts:
 }
 
 impl<'a, 's> Inward<'a, 's> {
-    fn new(scene: &'a Scene<'s>, ground: &'a Ground, entity: &'a EntityId) -> Self {
-        let natures = (1..).zip(scene.natures(ground));
+    fn new(scene: &'a Scene<'s>, ground: &'a Rc<Ground>, entity: &'a EntityId) -> Self {
+        let asked = |node, glance: Glance| glance.matters() || glance.may_own() || ground.is_open_end(node);
+        let natures = scene.natures(ground, asked);
         let upstream: Vec<Upstream> = natures.map(|(node, nature)| Upstream { node, nature }).collect();
-        let mut held: Vec<Option<Held>> = vec![None; upstream.len() + 1];
-        // INVARIANT: upstream stands in the order of the nodes, from 1.
-        let wanted = |node: Node| {
-            let party = &upstream[node as usize - 1];
-            party.nature.matters()
-                || matches!(party.nature.kind, EntityKind::Person | EntityKind::Unknown)
-                || ground.is_open_end(node)
-        };
+        let mut is_wanted = vec![false; ground.entities().len()];
+        for party in &upstream {
+            is_wanted[party.node as usize] = true;
+        }
+        let wanted = |node: Node| is_wanted.get(node as usize) == Some(&true);
+        let mut held: Vec<Option<Held>> = vec![None; ground.entities().len()];
         for &graph in ground.parts() {
             let found = ground.inside(graph).map(|inside| inside.look_through_by(&wanted));
             for (node, through) in found.into_iter().flatten() {
@@ -177,48 +220,22 @@ impl<'a, 's> Inward<'a, 's> {
                 }
             }
             if let Some(((points, graph), node)) = best {
-                let step = || self.part_step(&[node], graph, points, certainty, None);
-                facts.add(name, wanted, &Value::Number(points), step);
+                let part = PartHeld { from: vec![node], graph, points, certainty, who: None };
+                facts.number(name, side_of(certainty), points, || self.part_later(part));
             }
         }
     }
 
     /// The step that some hold a part through all chains.
-    fn part_step(
-        &self,
-        from: &[Node],
-        graph: Graph,
-        points: u32,
-        certainty: Certainty,
-        who: Option<&str>,
-    ) -> Step {
-        let holders: Vec<EntityId> = from.iter().map(|node| self.ground.entity(*node).clone()).collect();
-        let company = self.entity.clone();
-        let names = who.map_or_else(|| self.scene.names(&holders), ToOwned::to_owned);
-        let part = if points == 0 { "less than 0.01 %".to_owned() } else { wording::part(points) };
-        let up_to = if is_certain(certainty) { "" } else { "possibly up to " };
-        let verb = if who.is_none() && holders.len() == 1 { "holds" } else { "together hold" };
-        let text =
-            format!("{names} {verb} {up_to}{part} of {} through all chains", self.scene.name(&company));
-        let certain = is_certain(certainty);
-        let natures = holders.iter().take(HOLDERS_SHOWN_MAX).map(|id| self.why(&self.scene.nature(id)));
-        let natures: Vec<Step> = natures.collect();
-        let left_out = holders.len().saturating_sub(HOLDERS_SHOWN_MAX);
-        let more = (left_out > 0)
-            .then(|| Step::new("and more holders, who are left out here", Claim::More { lines: left_out }));
-        let claim = Claim::LooksThrough { holders, company, of: graph, points, certain };
-        Step::new(text, claim)
-            .because(self.ground.chain_steps(self.scene, graph, from, certainty))
-            .because(natures)
-            .because(more)
+    fn part_step(&self, from: Node, graph: Graph, points: u32, certainty: Certainty) -> Step {
+        let part = PartHeld { from: vec![from], graph, points, certainty, who: None };
+        part.step(self.scene, self.ground, self.entity)
     }
 
-    /// Why a party matters: the list that makes it one of concern, or its country.
-    fn why(&self, nature: &Nature) -> Step {
-        let concern = &self.scene.settings.concern;
-        let listed = nature.lists.iter().filter(|(list, ..)| concern.contains(list));
-        let best = listed.max_by_key(|(_, truth, _)| *truth).filter(|(_, truth, _)| *truth > nature.adverse);
-        best.map_or_else(|| nature.belongs.clone(), |(_, _, step)| step.clone())
+    /// The same, when it is asked for.
+    fn part_later(&self, part: PartHeld) -> Reason {
+        let (ground, entity) = (Rc::clone(self.ground), self.entity.clone());
+        Rc::new(move |scene: &Scene<'_>| part.step(scene, &ground, &entity))
     }
 
     fn holdings(&self, facts: &mut Facts) {
@@ -235,7 +252,7 @@ impl<'a, 's> Inward<'a, 's> {
             let certainty = if truth == Truth::Certain { Certainty::Certain } else { Certainty::Possible };
             let step = || {
                 let (points, graph) = self.held_together(&[party.node], certainty);
-                self.part_step(&[party.node], graph, points, certainty, None)
+                self.part_step(party.node, graph, points, certainty)
             };
             facts.flag(FactName::ForeignGovernment, truth, step);
         }
@@ -262,7 +279,7 @@ impl<'a, 's> Inward<'a, 's> {
             let adverse = control.min(nature.adverse);
             facts.flag(F::AdversaryControl, adverse, || step().because([nature.belongs.clone()]));
             let concern = control.min(nature.concern);
-            facts.flag(F::ConcernControl, concern, || step().because([self.why(nature)]));
+            facts.flag(F::ConcernControl, concern, || step().because([why(self.scene, nature)]));
             for (list, named, why) in &nature.lists {
                 let truth = control.min(*named);
                 facts.word(F::Controlled, truth, list, || step().because([why.clone()]));
@@ -334,8 +351,9 @@ impl<'a, 's> Inward<'a, 's> {
                 }
             }
             if let Some(((points, graph), who, nodes)) = best {
-                let step = || self.part_step(nodes, graph, points, certainty, Some(who));
-                facts.add(name, truth_of(certainty), &Value::Number(points), step);
+                let (from, who) = (nodes.to_vec(), Some(who.to_owned()));
+                let part = PartHeld { from, graph, points, certainty, who };
+                facts.number(name, side_of(certainty), points, || self.part_later(part));
             }
         }
     }
@@ -447,7 +465,7 @@ impl<'a, 's> Inward<'a, 's> {
     fn touch_step(&self, node: Node, truth: Truth, named: &Step) -> Step {
         let certainty = if truth == Truth::Certain { Certainty::Certain } else { Certainty::Possible };
         let (points, graph) = self.held_together(&[node], certainty);
-        self.part_step(&[node], graph, points, certainty, None).because([named.clone()])
+        self.part_step(node, graph, points, certainty).because([named.clone()])
     }
 
     /// The step that parties of a list reach the entity.
@@ -484,15 +502,32 @@ impl<'a, 's> Inward<'a, 's> {
     /// Rights that need no shares: appointments and options, in the entity and in whoever at home controls it.
     fn rights(&self, facts: &mut Facts) {
         self.rights_in(self.entity, facts, Truth::Certain, &|| None);
-        for party in self.upstream.iter().filter(|party| party.nature.foreign != Truth::Certain) {
-            let id = self.ground.entity(party.node);
+        for parent in self.parents() {
+            let id = self.ground.entity(parent);
             let into = self.scene.ties_into(id);
             if into.iter().any(|known| right(&known.tie.kind, self.scene.day()).is_some()) {
-                let control = self.ground.control(party.node);
-                let step = || Some(self.ground.control_step(self.scene, party.node));
+                let control = self.ground.control(parent);
+                let step = || Some(self.ground.control_step(self.scene, parent));
                 self.rights_in(id, facts, control, &step);
             }
         }
+    }
+
+    /// Those who alone hold the majority of the votes of the entity, of that one, and so on upwards, as far as they are
+    /// not foreign themselves.
+    fn parents(&self) -> Vec<Node> {
+        let votes = self.ground.holdings(Graph::Votes);
+        let (mut chain, mut seen, mut company) = (Vec::new(), HashSet::from([0]), 0);
+        while let Some(majority) = votes.holdings_of(company).find(|held| held.lo.at > Fraction::HALF) {
+            company = majority.holder;
+            if !seen.insert(company)
+                || self.scene.nature(self.ground.entity(company)).foreign == Truth::Certain
+            {
+                break;
+            }
+            chain.push(company);
+        }
+        chain
     }
 
     fn rights_in(
@@ -524,14 +559,18 @@ impl<'a, 's> Inward<'a, 's> {
             if points == 0 {
                 continue;
             }
-            let step = || {
-                let certain = is_certain(certainty);
-                let up_to = if certain { "" } else { "possibly up to " };
-                let text = format!("{up_to}{} of {name} is held by nobody knows whom", wording::part(points));
-                let claim = Claim::Undisclosed { company: self.entity.clone(), points, certain };
-                Step::new(text, claim).because(self.ground.chain_steps(self.scene, graph, &nodes, certainty))
+            let certain = is_certain(certainty);
+            let up_to = if certain { "" } else { "possibly up to " };
+            let text = format!("{up_to}{} of {name} is held by nobody knows whom", wording::part(points));
+            let claim = Claim::Undisclosed { company: self.entity.clone(), points, certain };
+            let ground = Rc::clone(self.ground);
+            let reason = || -> Reason {
+                Rc::new(move |scene: &Scene<'_>| {
+                    let because = ground.chain_steps(scene, graph, &nodes, certainty);
+                    Step::new(text.as_str(), claim.clone()).because(because)
+                })
             };
-            facts.add(FactName::Undisclosed, truth_of(certainty), &Value::Number(points), step);
+            facts.number(FactName::Undisclosed, side_of(certainty), points, reason);
         }
         if self.ground.cone.cut_short {
             let text = format!("more stands behind {name} than can be walked; it counts as unknown");
@@ -666,6 +705,14 @@ pub(crate) fn contradicts(what: What) -> bool {
 pub(crate) fn named(seeds: &[(Node, Truth, Step)], certainty: Certainty) -> Vec<Node> {
     let counts = seeds.iter().filter(|(_, truth, _)| *truth >= truth_of(certainty));
     counts.map(|(node, ..)| *node).collect()
+}
+
+/// Which value of a fact an answer of the arithmetic is.
+fn side_of(certainty: Certainty) -> Side {
+    match certainty {
+        Certainty::Certain => Side::Certain,
+        Certainty::Possible => Side::Possible,
+    }
 }
 
 /// How true an answer of the arithmetic is.

@@ -10,6 +10,7 @@ use ties::{Bound, EntityId, Evidence, Fraction, Truth};
 use crate::facts::{Facts, Near};
 use crate::ground::{Graph, PARTS};
 use crate::inward::{Inward, at_most_all, contradicts, named};
+use crate::scene::Glance;
 use crate::wording;
 
 /// How many gaps are told one by one.
@@ -145,7 +146,10 @@ impl Inward<'_, '_> {
         if missing > 0 {
             gaps.push((format!("who holds {} of {name}", wording::part(missing)), Evidence::Public));
         }
-        for (node, nature) in (1..).zip(self.scene.natures(self.ground)) {
+        let asked = |node, glance: Glance| {
+            glance.is_nowhere() || (self.is_open_end(node) && !glance.is_publicly_listed())
+        };
+        for (node, nature) in self.scene.natures(self.ground, asked) {
             if !nature.publicly_listed && self.is_open_end(node) {
                 let evidence = self.evidence(Graph::Control, &[node]);
                 gaps.push((format!("who stands behind {}", nature.name), evidence));

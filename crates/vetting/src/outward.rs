@@ -4,11 +4,12 @@
 //! register, so that ranges, nominees and contradicting accounts are read as everywhere.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
+use hashbrown::HashMap;
 use ties::kernel::{Certainty, Line, Node};
-use ties::{EntityId, Fraction, Post, Share, TieKind, Truth};
+use ties::{EntityId, Fraction, KnownTie, Post, Share, TieKind, Truth};
 
 use crate::facts::{FactName, Facts, Value};
 use crate::ground::{Graph, Ground, PARTS};
@@ -29,6 +30,8 @@ pub(crate) struct Own<'a, 's> {
     entity: EntityId,
     all: BTreeMap<EntityId, Ours>,
     registers: RefCell<HashMap<EntityId, Rc<Ground>>>,
+    /// The ties that run from those of its own that were looked at.
+    outs: RefCell<HashMap<EntityId, Rc<[KnownTie]>>>,
     cut_short: Cell<bool>,
 }
 
@@ -65,6 +68,7 @@ impl<'a, 's> Own<'a, 's> {
             entity: entity.clone(),
             all: BTreeMap::from([(entity.clone(), itself)]),
             registers: RefCell::default(),
+            outs: RefCell::default(),
             cut_short: Cell::new(false),
         };
         let mut joined = 0;
@@ -72,8 +76,8 @@ impl<'a, 's> Own<'a, 's> {
         // The most that ours may have of each company by single ties: below half there is nothing to look at.
         let mut most: HashMap<EntityId, Fraction> = HashMap::new();
         while let Some(holder) = open.pop_front() {
-            for known in scene.picture.ties_out_of(&holder) {
-                let company = known.tie.to;
+            for known in own.ties_out_of(&holder).iter() {
+                let company = known.tie.to.clone();
                 let Some(weight) = weight(&known.tie.kind) else { continue };
                 let sum = most.entry(company.clone()).or_insert(Fraction::ZERO);
                 *sum = sum.checked_add(weight).map_or(Fraction::ONE, |sum| sum.min(Fraction::ONE));
@@ -133,6 +137,16 @@ impl<'a, 's> Own<'a, 's> {
     /// All of its own, in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&EntityId, Truth)> {
         self.all.iter().map(|(id, ours)| (id, ours.truth()))
+    }
+
+    /// The ties that run from one of its own.
+    pub(crate) fn ties_out_of(&self, ours: &EntityId) -> Rc<[KnownTie]> {
+        if let Some(known) = self.outs.borrow().get(ours) {
+            return Rc::clone(known);
+        }
+        let ties: Rc<[KnownTie]> = self.scene.picture.ties_out_of(ours).into();
+        self.outs.borrow_mut().insert(ours.clone(), Rc::clone(&ties));
+        ties
     }
 
     fn register(&self, company: &EntityId) -> Option<Rc<Ground>> {
@@ -244,13 +258,13 @@ impl Stake {
 
 /// Looks at everything that its own hold a part of.
 pub(crate) fn look(scene: &Scene<'_>, own: &Own<'_, '_>, facts: &mut Facts) {
-    let mut companies: Vec<EntityId> = own
-        .all
-        .keys()
-        .flat_map(|holder| scene.picture.ties_out_of(holder))
-        .filter(|known| matches!(known.tie.kind, TieKind::Holds(_) | TieKind::PartyTo { .. }))
-        .map(|known| known.tie.to)
-        .collect();
+    let mut companies: Vec<EntityId> = Vec::new();
+    for holder in own.all.keys() {
+        let out = own.ties_out_of(holder);
+        let held =
+            out.iter().filter(|known| matches!(known.tie.kind, TieKind::Holds(_) | TieKind::PartyTo { .. }));
+        companies.extend(held.map(|known| known.tie.to.clone()));
+    }
     companies.sort();
     companies.dedup();
     declared(scene, own, facts);

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use programme::VettingSettings;
 use ties::derive::{About, Limits, Options, Registers};
-use ties::kernel::{Certainty, Line};
+use ties::kernel::{Certainty, Line, Node};
 use ties::{
     AsOf, Day, Entity, EntityId, EntityKind, Evidence, Jurisdiction, KnownListing, KnownTie, ListId,
     PartyRole, Picture, TieId, TieKind, Truth,
@@ -39,6 +39,8 @@ pub(crate) struct Nature {
     pub(crate) belongs: Step,
     pub(crate) publicly_listed: bool,
     pub(crate) sectors: BTreeSet<String>,
+    /// What of it bears on holdings.
+    about: About,
 }
 
 impl Nature {
@@ -49,6 +51,54 @@ impl Nature {
     /// Whether a rule can have anything to say of it.
     pub(crate) fn matters(&self) -> bool {
         self.foreign != Truth::No || self.concern != Truth::No || !self.lists.is_empty()
+    }
+}
+
+/// What is asked of everybody upstream before a [`Nature`] is looked at: most of a large cone matter to no rule.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Glance(u8);
+
+impl Glance {
+    const TAKEN: u8 = 1;
+    const MATTERS: u8 = 1 << 1;
+    const MAY_OWN: u8 = 1 << 2;
+    const NOWHERE: u8 = 1 << 3;
+    const LISTED: u8 = 1 << 4;
+
+    fn at(nature: &Nature) -> Self {
+        let may_own = matches!(nature.kind, EntityKind::Person | EntityKind::Unknown);
+        let flags = [
+            (Self::TAKEN, true),
+            (Self::MATTERS, nature.matters()),
+            (Self::MAY_OWN, may_own),
+            (Self::NOWHERE, nature.foreign == Truth::Possible),
+            (Self::LISTED, nature.publicly_listed),
+        ];
+        Self(flags.into_iter().filter(|(_, is)| *is).fold(0, |all, (flag, _)| all | flag))
+    }
+
+    fn has(self, flag: u8) -> bool {
+        self.0 & flag != 0
+    }
+
+    /// Whether a rule can have anything to say of it.
+    pub(crate) fn matters(self) -> bool {
+        self.has(Self::MATTERS)
+    }
+
+    /// Whether it is a natural person, or may be one.
+    pub(crate) fn may_own(self) -> bool {
+        self.has(Self::MAY_OWN)
+    }
+
+    /// Whether no source says to which country it belongs.
+    pub(crate) fn is_nowhere(self) -> bool {
+        self.has(Self::NOWHERE)
+    }
+
+    /// Whether its shares are listed.
+    pub(crate) fn is_publicly_listed(self) -> bool {
+        self.has(Self::LISTED)
     }
 }
 
@@ -80,6 +130,8 @@ pub(crate) struct Scene<'s> {
     registers: RefCell<Registers>,
     /// By the numbers that the registers give.
     natures: RefCell<Vec<Option<Rc<Nature>>>>,
+    /// What of them is asked first, in the same order.
+    glances: RefCell<Vec<Glance>>,
     remembered: Remembered,
 }
 
@@ -113,6 +165,7 @@ impl<'s> Scene<'s> {
             grounds: RefCell::default(),
             registers: RefCell::new(Registers::new(Options::default())),
             natures: RefCell::default(),
+            glances: RefCell::default(),
             remembered: Remembered::default(),
         }
     }
@@ -133,6 +186,7 @@ impl<'s> Scene<'s> {
             grounds: RefCell::default(),
             registers: RefCell::new(Registers::new(Options::default())),
             natures: RefCell::default(),
+            glances: RefCell::default(),
             remembered: Remembered::default(),
         }
     }
@@ -186,10 +240,29 @@ impl<'s> Scene<'s> {
         Ground::of(self.registers.borrow_mut().cone(&Remembering(self), id, limits))
     }
 
-    /// What everybody is who stands upstream, in the order of the nodes, from 1.
-    pub(crate) fn natures<'g>(&'g self, ground: &'g Ground) -> impl Iterator<Item = Rc<Nature>> + 'g {
-        let upstream = ground.cone.shared_numbers().iter().zip(ground.entities()).skip(1);
-        upstream.map(|(number, id)| self.nature_of(*number, id))
+    /// What those are who stand upstream and are `wanted`, in the order of the nodes.
+    pub(crate) fn natures<'g>(
+        &'g self,
+        ground: &'g Ground,
+        wanted: impl Fn(Node, Glance) -> bool + 'g,
+    ) -> impl Iterator<Item = (Node, Rc<Nature>)> + 'g {
+        let upstream = (0..).zip(ground.cone.shared_numbers()).zip(ground.entities()).skip(1);
+        let wanted = upstream.filter(move |((node, number), id)| wanted(*node, self.glance(**number, id)));
+        wanted.map(|((node, number), id)| (node, self.nature_of(*number, id)))
+    }
+
+    fn glance(&self, number: u32, id: &EntityId) -> Glance {
+        let known = self.glances.borrow().get(number as usize).copied().unwrap_or_default();
+        if known.has(Glance::TAKEN) {
+            return known;
+        }
+        let glance = Glance::at(&self.nature_of(number, id));
+        let mut glances = self.glances.borrow_mut();
+        if glances.len() <= number as usize {
+            glances.resize(number as usize + 1, Glance::default());
+        }
+        glances[number as usize] = glance;
+        glance
     }
 
     fn nature_of(&self, number: u32, id: &EntityId) -> Rc<Nature> {
@@ -228,21 +301,41 @@ impl<'s> Scene<'s> {
             return known.clone();
         }
         let step = self.picture.tie(id).map(|known| Arc::new(tie_step(self, &known)));
+        self.remember(id, step.as_ref());
+        step
+    }
+
+    /// The same of a tie that most likely runs to a company whose ties are at hand.
+    pub(crate) fn tie_into(&self, company: &EntityId, id: &TieId) -> Option<Arc<Step>> {
+        if let Some(known) = self.remembered.steps.borrow().get(id) {
+            return known.clone();
+        }
+        let ties = self.ties_into(company);
+        let Ok(place) = ties.binary_search_by(|known| known.tie.id.cmp(id)) else { return self.tie(id) };
+        let step = Arc::new(tie_step(self, &ties[place]));
+        self.remember(id, Some(&step));
+        Some(step)
+    }
+
+    fn remember(&self, id: &TieId, step: Option<&Arc<Step>>) {
         let mut steps = self.remembered.steps.borrow_mut();
         if steps.len() >= TIES_MAX {
             steps.clear();
         }
-        steps.insert(id.clone(), step.clone());
-        step
+        steps.insert(id.clone(), step.cloned());
     }
 
-    /// What a tie costs in a proof.
-    pub(crate) fn cost(&self, id: &TieId) -> u64 {
+    /// What a tie costs in a proof that most likely runs to a company whose ties are at hand.
+    pub(crate) fn cost(&self, company: &EntityId, id: &TieId) -> u64 {
         if let Some(known) = self.remembered.costs.borrow().get(id) {
             return *known;
         }
-        let cost = |known: KnownTie| ground::cost(known.source.evidence, known.source.confidence);
-        let cost = self.picture.tie(id).map_or(0, cost);
+        let cost = |known: &KnownTie| ground::cost(known.source.evidence, known.source.confidence);
+        let ties = self.ties_into(company);
+        let cost = match ties.binary_search_by(|known| known.tie.id.cmp(id)) {
+            Ok(place) => cost(&ties[place]),
+            Err(_) => self.picture.tie(id).as_ref().map_or(0, cost),
+        };
         let mut costs = self.remembered.costs.borrow_mut();
         if costs.len() >= TIES_MAX {
             costs.clear();
@@ -253,6 +346,7 @@ impl<'s> Scene<'s> {
 
     fn look_at(&self, id: &EntityId) -> Nature {
         let described = self.picture.entity(id);
+        let about = About::of(described.as_ref(), self.picture.as_of().day);
         let entity = described.unwrap_or_else(|| Entity::new(id.clone(), EntityKind::Unknown));
         let (countries, governed) = self.countries(id, &entity);
         let home = |country: &String| self.settings.home.contains(country);
@@ -286,6 +380,7 @@ impl<'s> Scene<'s> {
             lists,
             belongs,
             publicly_listed: entity.publicly_listed == Some(true),
+            about,
             sectors: entity.sectors.iter().cloned().collect(),
             countries,
         };
@@ -394,7 +489,7 @@ impl<'s> Scene<'s> {
         why: fn(&Scene<'_>, &Nature) -> Vec<Step>,
     ) {
         let ground = self.ground(id);
-        for (node, theirs) in (1..).zip(self.natures(&ground)) {
+        for (node, theirs) in self.natures(&ground, |_, glance| glance.matters()) {
             if is(&theirs) <= behind.truth {
                 continue;
             }
@@ -425,7 +520,7 @@ impl Picture for Remembering<'_, '_> {
     }
 
     fn about(&self, id: &EntityId) -> About {
-        self.0.picture.about(id)
+        self.0.nature(id).about
     }
 
     fn ties_into(&self, id: &EntityId) -> Vec<KnownTie> {
@@ -474,7 +569,7 @@ fn concern_steps(scene: &Scene<'_>, nature: &Nature) -> Vec<Step> {
 
 impl Ground {
     /// The step that a party controls the entity, as far as it does.
-    pub(crate) fn control_step(&self, scene: &Scene<'_>, party: ties::kernel::Node) -> Step {
+    pub(crate) fn control_step(&self, scene: &Scene<'_>, party: Node) -> Step {
         let certain = self.control(party) == Truth::Certain;
         let certainty = if certain { Certainty::Certain } else { Certainty::Possible };
         let because = self.prove(scene, Graph::Control, &[party], Line::MAJORITY, certainty);
@@ -489,10 +584,14 @@ impl Ground {
 pub(crate) fn tie_step(scene: &Scene<'_>, known: &KnownTie) -> Step {
     let tie = &known.tie;
     let certain = known.truth == Truth::Certain;
-    let since = tie.valid.from.map(|from| format!(" since {from}")).unwrap_or_default();
-    let perhaps = if certain { "" } else { " (not certain)" };
-    let text = wording::tie(&scene.name(&tie.from), &scene.name(&tie.to), &tie.kind);
-    let text = format!("{text}{since}{perhaps} [{}]", tie.id);
+    let mut text = wording::tie(&scene.nature(&tie.from).name, &scene.nature(&tie.to).name, &tie.kind);
+    if let Some(from) = tie.valid.from {
+        text.push_str(" since ");
+        text.push_str(&from.to_string());
+    }
+    text.push_str(if certain { " [" } else { " (not certain) [" });
+    text.push_str(tie.id.as_str());
+    text.push(']');
     let claim = Claim::Tie { tie: tie.id.clone(), from: tie.from.clone(), to: tie.to.clone(), certain };
     Step::new(text, claim).said_by(&known.statement, known.source.evidence)
 }

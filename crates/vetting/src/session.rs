@@ -61,7 +61,7 @@ impl<'s> Session<'s> {
         self.scene.picture.as_of()
     }
 
-    /// The facts of one party.
+    /// The facts of one party: values, and what [`decide_on`](Self::decide_on) makes proofs of.
     #[must_use]
     pub fn facts(&self, party: &Party) -> Facts {
         self.facts_over(&self.scene, party)
@@ -86,6 +86,7 @@ impl<'s> Session<'s> {
         if let Some(allied) = plain.get(FactName::Allied) {
             facts.told(FactName::Allied, allied.certain.clone());
         }
+        facts.prove(&under);
         facts
     }
 
@@ -119,18 +120,19 @@ impl<'s> Session<'s> {
     ///
     /// As [`decide`](Self::decide).
     pub fn decide_on(&self, party: &Party, tier: &Tier, facts: &Facts) -> Result<Decision, JudgeError> {
-        self.decide_as(party, tier, facts, self.scene.may_see)
+        self.decide_as(&self.scene, party, tier, facts, self.scene.may_see)
     }
 
     fn decide_as(
         &self,
+        scene: &Scene<'_>,
         party: &Party,
         tier: &Tier,
         facts: &Facts,
         may_see: Evidence,
     ) -> Result<Decision, JudgeError> {
         let sitting = self.sitting(tier)?;
-        let shown = |applies: &Applies<'_>, side| finding(self.judge, applies, facts, side, may_see);
+        let shown = |applies: &Applies<'_>, side| finding(self.judge, applies, facts, side, scene, may_see);
         let certain = sitting.ask(&|name| facts.value(name, Side::Certain));
         let possible = sitting.ask(&|name| facts.value(name, Side::Possible));
         let mut findings: Vec<_> = certain.iter().map(|applies| shown(applies, Side::Certain)).collect();
@@ -230,7 +232,7 @@ impl<'s> Session<'s> {
     }
 
     fn decide_over(&self, scene: &Scene<'_>, party: &Party, tier: &Tier) -> Result<Decision, JudgeError> {
-        self.decide_as(party, tier, &self.facts_over(scene, party), Evidence::Programme)
+        self.decide_as(scene, party, tier, &self.facts_over(scene, party), Evidence::Programme)
     }
 
     pub(crate) fn home(&self) -> &'s BTreeSet<String> {

@@ -54,14 +54,43 @@ pub struct Cone {
     ways: Vec<Node>,
     control: Holdings,
     money: Holdings,
-    /// In the order of company and holder.
-    control_edges: Vec<Edge>,
-    money_edges: Vec<Edge>,
+    control_edges: Edges,
+    money_edges: Edges,
     /// What a person should look at, in order.
     pub irregularities: Vec<Irregularity>,
     is_open_end: Vec<bool>,
     /// Whether a limit was met, so that more may lie upstream.
     pub cut_short: bool,
+}
+
+/// The edges of one measure.
+#[derive(Clone, Debug)]
+struct Edges {
+    /// In the order of company and holder.
+    edges: Vec<Edge>,
+    /// Where those of each company begin; one more for the end.
+    starts: Vec<u32>,
+}
+
+impl Edges {
+    fn new(edges: Vec<Edge>, nodes: usize) -> Self {
+        let mut starts = vec![0; nodes + 1];
+        for edge in &edges {
+            starts[edge.company as usize + 1] += 1;
+        }
+        for node in 0..nodes {
+            starts[node + 1] += starts[node];
+        }
+        Self { edges, starts }
+    }
+
+    fn of(&self, company: Node) -> &[Edge] {
+        let company = company as usize;
+        match (self.starts.get(company), self.starts.get(company + 1)) {
+            (Some(&start), Some(&end)) => &self.edges[start as usize..end as usize],
+            _ => &[],
+        }
+    }
 }
 
 impl Cone {
@@ -103,7 +132,8 @@ impl Cone {
             }));
             first_way += made.ways as usize;
         }
-        let ((control, control_edges), (money, money_edges)) = (control.finish(), money.finish());
+        let (control, control_edges) = control.finish(all + ways.len());
+        let (money, money_edges) = money.finish(all);
         let cut_short = registers.len() < all;
         let numbers = OnceLock::new();
         let mut cone = Self {
@@ -185,27 +215,34 @@ impl Cone {
     #[must_use]
     pub fn edges(&self, measure: Measure) -> &[Edge] {
         match measure {
-            Measure::Control => &self.control_edges,
-            Measure::Money => &self.money_edges,
+            Measure::Control => &self.control_edges.edges,
+            Measure::Money => &self.money_edges.edges,
         }
     }
 
     /// The edges into a node, in the order of the holders.
     #[must_use]
     pub fn edges_into(&self, measure: Measure, company: Node) -> &[Edge] {
-        let edges = self.edges(measure);
-        let start = edges.partition_point(|edge| edge.company < company);
-        let length = edges[start..].partition_point(|edge| edge.company == company);
-        &edges[start..start + length]
+        match measure {
+            Measure::Control => self.control_edges.of(company),
+            Measure::Money => self.money_edges.of(company),
+        }
+    }
+
+    /// The edges from a holder to a company: one, unless it holds in several ways.
+    #[must_use]
+    pub fn edges_between(&self, measure: Measure, holder: Node, company: Node) -> &[Edge] {
+        let edges = self.edges_into(measure, company);
+        let edges = &edges[edges.partition_point(|edge| edge.holder < holder)..];
+        let length = edges.iter().take_while(|edge| edge.holder == holder).count();
+        &edges[..length]
     }
 
     /// The ties behind what a holder has in a company.
     #[must_use]
     pub fn ties(&self, measure: Measure, holder: Node, company: Node) -> Vec<&TieId> {
-        let edges = self.edges_into(measure, company);
-        let first = edges.partition_point(|edge| edge.holder < holder);
-        let edges = edges[first..].iter().take_while(|edge| edge.holder == holder);
-        let mut ties: Vec<&TieId> = edges.flat_map(|edge| edge.ties.iter()).collect();
+        let edges = self.edges_between(measure, holder, company);
+        let mut ties: Vec<&TieId> = edges.iter().flat_map(|edge| edge.ties.iter()).collect();
         ties.sort_unstable();
         ties.dedup();
         ties
@@ -278,10 +315,10 @@ impl Drawing {
         }
     }
 
-    fn finish(mut self) -> (Holdings, Vec<Edge>) {
+    fn finish(mut self, nodes: usize) -> (Holdings, Edges) {
         if self.has_ways {
             self.edges.sort_by_key(|edge| (edge.company, edge.holder));
         }
-        (self.builder.build(), self.edges)
+        (self.builder.build(), Edges::new(self.edges, nodes))
     }
 }

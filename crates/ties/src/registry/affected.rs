@@ -16,20 +16,45 @@
 
 use std::collections::BTreeSet;
 
+use hashbrown::HashSet;
+
 use super::Registry;
 use super::log::{Log, Row};
 use crate::encode::Tag;
 use crate::{EntityId, Said, Statement, TieKind};
 
+/// Everyone whose facts may differ for some statements. They may be half a register, so they are named when asked for.
+#[derive(Debug)]
+pub struct Affected<'r> {
+    log: &'r Log,
+    entities: Reached,
+}
+
+impl Affected<'_> {
+    /// Whether an entity is among them, by this identifier.
+    #[must_use]
+    pub fn contains(&self, id: &EntityId) -> bool {
+        self.log.entities.find(id.as_str().as_bytes()).is_some_and(|entity| self.entities.has(entity))
+    }
+
+    /// All of them, in the order of their identifiers.
+    pub fn iter(&self) -> impl Iterator<Item = EntityId> {
+        let name = |entity: &u32| EntityId::stored(self.log.entities.text(*entity));
+        let mut ids: Vec<EntityId> = self.entities.order.iter().map(name).collect();
+        ids.sort_unstable();
+        ids.into_iter()
+    }
+}
+
 impl Registry {
     /// Everyone whose facts may differ for these statements. Ask after they were added.
     #[must_use]
-    pub fn affected_by(&self, statements: &[Statement]) -> BTreeSet<EntityId> {
+    pub fn affected_by(&self, statements: &[Statement]) -> Affected<'_> {
         let mut change = Change { log: &self.log, towards: Vec::new(), beside: Vec::new() };
         for statement in statements {
             change.statement(statement);
         }
-        change.affected().into_iter().map(|entity| EntityId::stored(self.log.entities.text(entity))).collect()
+        Affected { log: &self.log, entities: change.affected() }
     }
 }
 
@@ -144,24 +169,45 @@ impl Change<'_> {
         }
     }
 
-    fn affected(self) -> BTreeSet<u32> {
+    fn affected(self) -> Reached {
         let log = self.log;
-        let below = closure(&self.towards, |entity| aliases(log, entity).chain(held(log, entity)).collect());
-        let mut near: Vec<u32> = below.iter().flat_map(|&entity| partners(log, entity)).collect();
-        near.extend(below);
-        near.extend(self.beside);
-        closure(&near, |entity| aliases(log, entity).chain(holders(log, entity)).collect())
+        let mut below = Reached::default();
+        below.add(self.towards);
+        below.close(|entity| aliases(log, entity).chain(held(log, entity)));
+        let mut near = Reached::default();
+        near.add(below.order.iter().flat_map(|&entity| partners(log, entity)));
+        near.add(below.order);
+        near.add(self.beside);
+        near.close(|entity| aliases(log, entity).chain(holders(log, entity)));
+        near
     }
 }
 
-/// Everything that is reached from `start` by steps.
-fn closure(start: &[u32], step: impl Fn(u32) -> Vec<u32>) -> BTreeSet<u32> {
-    let mut seen: BTreeSet<u32> = start.iter().copied().collect();
-    let mut open: Vec<u32> = seen.iter().copied().collect();
-    while let Some(entity) = open.pop() {
-        open.extend(step(entity).into_iter().filter(|&next| seen.insert(next)));
+/// What is reached by steps, each once.
+#[derive(Debug, Default)]
+struct Reached {
+    seen: HashSet<u32>,
+    order: Vec<u32>,
+}
+
+impl Reached {
+    fn has(&self, entity: u32) -> bool {
+        self.seen.contains(&entity)
     }
-    seen
+
+    fn add(&mut self, entities: impl IntoIterator<Item = u32>) {
+        let Self { seen, order } = self;
+        order.extend(entities.into_iter().filter(|&entity| seen.insert(entity)));
+    }
+
+    /// Adds whatever is reached from what is here.
+    fn close<I: Iterator<Item = u32>>(&mut self, step: impl Fn(u32) -> I) {
+        let mut next = 0;
+        while let Some(&entity) = self.order.get(next) {
+            next += 1;
+            self.add(step(entity));
+        }
+    }
 }
 
 /// The identifiers that some statement joins with it.

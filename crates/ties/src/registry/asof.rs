@@ -160,11 +160,20 @@ impl<'r> RegistryPicture<'r> {
         EntityId::stored(self.log.entities.text(self.canonical_number(entity)))
     }
 
-    fn known_tie(&self, held: &Held) -> Option<KnownTie> {
+    /// The tie, between ends that some caller may have at hand.
+    fn known_tie(&self, held: &Held, from: Option<&EntityId>, to: Option<&EntityId>) -> Option<KnownTie> {
         let row = self.log.row(held.word.row);
-        let Said::Tie(mut tie) = self.log.said(held.word.row) else { return None };
-        tie.from = self.id(row.first);
-        tie.to = self.id(row.second);
+        if row.tag != Tag::Tie {
+            return None;
+        }
+        let (valid, kind) = self.log.tie_said(held.word.row);
+        let mut tie = Tie {
+            id: TieId::stored(self.log.ties.text(row.tie)),
+            from: from.cloned().unwrap_or_else(|| self.id(row.first)),
+            to: to.cloned().unwrap_or_else(|| self.id(row.second)),
+            kind,
+            valid,
+        };
         self.rename(&mut tie);
         let end = held.word.ended.map(|row| self.log.name_of(row));
         Some(KnownTie {
@@ -207,9 +216,9 @@ impl<'r> RegistryPicture<'r> {
         Arc::clone(known)
     }
 
-    fn known_ties(&self, held: &[Held]) -> Vec<KnownTie> {
-        let mut ties: Vec<KnownTie> = held.iter().filter_map(|held| self.known_tie(held)).collect();
-        ties.sort_by(|a, b| a.tie.id.cmp(&b.tie.id));
+    fn known_ties(&self, held: &[Held], from: Option<&EntityId>, to: Option<&EntityId>) -> Vec<KnownTie> {
+        let mut ties: Vec<KnownTie> = held.iter().filter_map(|held| self.known_tie(held, from, to)).collect();
+        ties.sort_unstable_by(|a, b| a.tie.id.cmp(&b.tie.id));
         ties
     }
 
@@ -234,20 +243,27 @@ impl Picture for RegistryPicture<'_> {
     }
 
     fn ties_into(&self, id: &EntityId) -> Vec<KnownTie> {
-        self.number(id).map_or_else(Vec::new, |entity| self.known_ties(&self.held_into(entity)))
+        let Some(entity) = self.number(id) else { return Vec::new() };
+        self.known_ties(&self.held_into(entity), None, Some(&self.id(entity)))
     }
 
     fn ties_out_of(&self, id: &EntityId) -> Vec<KnownTie> {
-        self.number(id).map_or_else(Vec::new, |entity| self.known_ties(&self.held_out_of(entity)))
+        let Some(entity) = self.number(id) else { return Vec::new() };
+        self.known_ties(&self.held_out_of(entity), Some(&self.id(entity)), None)
     }
 
     fn arrangements(&self, id: &EntityId) -> Vec<KnownTie> {
-        self.number(id).map_or_else(Vec::new, |entity| self.known_ties(&self.held_as_party(entity)))
+        if self.log.parties.is_empty() {
+            // Nearly always, and then nobody has to be looked up.
+            return Vec::new();
+        }
+        let Some(entity) = self.number(id) else { return Vec::new() };
+        self.known_ties(&self.held_as_party(entity), Some(&self.id(entity)), None)
     }
 
     fn tie(&self, id: &TieId) -> Option<KnownTie> {
         let tie = self.log.ties.find(id.as_str().as_bytes())?;
-        self.one(tie, Tag::Tie).and_then(|held| self.known_tie(&held))
+        self.one(tie, Tag::Tie).and_then(|held| self.known_tie(&held, None, None))
     }
 
     fn listings(&self, id: &EntityId) -> Vec<KnownListing> {

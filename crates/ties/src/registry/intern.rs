@@ -78,17 +78,17 @@ impl Interner {
     ///
     /// One by one, each would wait for a cache line of a table that is far larger than any cache. So they are looked
     /// up region by region of the table, numbered in the order in which they came, and put in region by region.
-    pub(crate) fn intern_all(&mut self, texts: &[&str]) -> Result<Vec<u32>, Full> {
+    pub(crate) fn intern_all(&mut self, texts: &[&[u8]]) -> Result<Vec<u32>, Full> {
         if texts.len() < BULK_MIN {
-            return texts.iter().map(|text| self.intern(text.as_bytes())).collect();
+            return texts.iter().map(|text| self.intern(text)).collect();
         }
         self.reserve(texts.len(), texts.iter().map(|text| text.len()).sum());
-        let hashes: Vec<u64> = texts.iter().map(|text| self.hasher.hash_one(text.as_bytes())).collect();
+        let hashes: Vec<u64> = texts.iter().map(|text| self.hasher.hash_one(text)).collect();
         let order = by_region(&hashes, self.numbers.capacity());
         let Self { bytes, ends, numbers, hasher } = self;
         let mut found = vec![NONE; texts.len()];
         for &place in &order {
-            let (hash, text) = (hashes[place as usize], texts[place as usize].as_bytes());
+            let (hash, text) = (hashes[place as usize], texts[place as usize]);
             if let Some(&number) = numbers.find(hash, |&number| slice(bytes, ends, number) == text) {
                 found[place as usize] = number;
             }
@@ -96,7 +96,7 @@ impl Interner {
         let first_new = number_of(ends.len())?;
         for (text, found) in texts.iter().zip(&mut found).filter(|(_, found)| **found == NONE) {
             *found = number_of(ends.len())?;
-            bytes.extend_from_slice(text.as_bytes());
+            bytes.extend_from_slice(text);
             ends.push(number_of(bytes.len())?);
         }
         for &place in &order {
@@ -166,17 +166,17 @@ mod tests {
     #[test]
     fn many_at_once_are_numbered_as_one_by_one() {
         let texts: Vec<String> = (0..30_000).map(|n| format!("entity-{}", n % 20_000)).collect();
-        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let texts: Vec<&[u8]> = texts.iter().map(String::as_bytes).collect();
         let (mut bulk, mut single) = (Interner::default(), Interner::default());
         for part in [&texts[..5_000], &texts[2_000..20_000], &texts[..100]] {
-            let numbers: Vec<u32> = part.iter().map(|text| single.intern(text.as_bytes()).unwrap()).collect();
+            let numbers: Vec<u32> = part.iter().map(|text| single.intern(text).unwrap()).collect();
             assert_eq!(bulk.intern_all(part).unwrap(), numbers);
         }
         // Where one stands twice in a part, both get the first number, and nothing else is lost.
         let numbers = bulk.intern_all(&texts).unwrap();
-        assert!(texts.iter().zip(&numbers).all(|(text, &number)| bulk.text(number) == *text));
+        assert!(texts.iter().zip(&numbers).all(|(text, &number)| bulk.bytes(number) == *text));
         assert_eq!(numbers[..10_000], numbers[20_000..]);
-        let both = vec!["new"; BULK_MIN];
+        let both = vec![&b"new"[..]; BULK_MIN];
         let numbers = bulk.intern_all(&both).unwrap();
         assert!(numbers.iter().all(|&number| Some(number) == bulk.find(b"new")));
     }

@@ -10,7 +10,7 @@ use model::Timestamp;
 
 use super::intern::{Full, Interner, NONE};
 use crate::encode::{Keys, Reader, Tag, is_indexed, put_source, take_kind, take_said, take_source};
-use crate::{Confidence, Evidence, Holding, Said, Source, Statement, StatementId, TieKind};
+use crate::{Confidence, Evidence, Holding, Period, Said, Source, Statement, StatementId, TieKind};
 
 /// A statement in the log. Which texts the numbers stand for depends on the kind; [`Keys`] has the table.
 #[derive(Clone, Copy, Debug)]
@@ -105,19 +105,19 @@ impl Log {
         self.bodies.reserve(body_bytes);
     }
 
-    pub(crate) fn all_names(&mut self, texts: &[&str]) -> Result<Vec<u32>, Full> {
+    pub(crate) fn all_names(&mut self, texts: &[&[u8]]) -> Result<Vec<u32>, Full> {
         let numbers = self.names.intern_all(texts)?;
         self.newest.resize(self.names.len(), NONE);
         Ok(numbers)
     }
 
-    pub(crate) fn all_entities(&mut self, texts: &[&str]) -> Result<Vec<u32>, Full> {
+    pub(crate) fn all_entities(&mut self, texts: &[&[u8]]) -> Result<Vec<u32>, Full> {
         let numbers = self.entities.intern_all(texts)?;
         self.entity_heads.resize(self.entities.len(), EntityHeads::NEW);
         Ok(numbers)
     }
 
-    pub(crate) fn all_ties(&mut self, texts: &[&str]) -> Result<Vec<u32>, Full> {
+    pub(crate) fn all_ties(&mut self, texts: &[&[u8]]) -> Result<Vec<u32>, Full> {
         let numbers = self.ties.intern_all(texts)?;
         self.tie_heads.resize(self.ties.len(), NONE);
         Ok(numbers)
@@ -288,9 +288,15 @@ impl Log {
 
     /// The kind of the tie that a row is about.
     pub(crate) fn kind(&self, number: u32) -> TieKind {
+        self.tie_said(number).1
+    }
+
+    /// What a row says of its tie, beside its ends.
+    pub(crate) fn tie_said(&self, number: u32) -> (Period, TieKind) {
         let mut body = Reader::new(self.body(number));
+        let said = body.period().and_then(|valid| Ok((valid, take_kind(&mut body)?)));
         // INVARIANT: a body is pushed only after it was encoded here or read once.
-        body.period().and_then(|_| take_kind(&mut body)).expect("a body in the log was checked")
+        said.expect("a body in the log was checked")
     }
 
     pub(crate) fn name_of(&self, number: u32) -> StatementId {

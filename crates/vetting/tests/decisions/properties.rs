@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::Grade;
 use ties::{
-    Bound, Entity, EntityId, EntityKind, Fraction, Holding, Picture, Registry, Said, Share, Statement, Tie,
-    TieId, TieKind,
+    Bound, Entity, EntityId, EntityKind, Evidence, Fraction, Holding, Picture, Registry, Said, Share,
+    Statement, Tie, TieId, TieKind,
 };
 use vetting::{FactName, Lens, RemedyBound, Session, Side, Value};
 
@@ -295,4 +295,35 @@ fn only_those_who_are_named_as_affected_move() {
         }
     }
     assert!(still > 300, "{still}");
+}
+
+/// What a session remembers of others, and what it makes only when it is asked for, changes no byte of a decision.
+#[test]
+fn everybody_fares_as_if_nobody_else_had_been_decided_on() {
+    let judge = judge();
+    let mut random = Random(15);
+    let tiers = ["open", "programme", "cleared"].map(|tier| tier.parse().unwrap());
+    let mut with_proofs = 0;
+    for round in 0..200 {
+        let wild = Wild { contradictions: round % 2 == 0, restricted: round % 3 == 0 };
+        let registry = registry_of(&with_lists(&judge, world(&mut random, wild)));
+        let picture = registry.picture(day());
+        let may_see = if round % 5 == 0 { Evidence::Concerned } else { Evidence::Programme };
+        let shared = Session::new(&judge, &picture, None).for_reader(may_see);
+        let mut parties: Vec<_> =
+            (0..7).map(|number| vetting::Party::new(format!("e{number}").parse().unwrap())).collect();
+        parties.extend(parties.clone().into_iter().rev());
+        for party in &parties {
+            let facts = shared.facts(party);
+            for tier in &tiers {
+                let among_others = shared.decide_on(party, tier, &facts).unwrap();
+                let alone = Session::new(&judge, &picture, None).for_reader(may_see);
+                let alone = alone.decide(party, tier).unwrap();
+                with_proofs += usize::from(!alone.findings.is_empty() || !alone.perhaps.is_empty());
+                let written = |decision| serde_json::to_string(decision).unwrap();
+                assert_eq!(written(&among_others), written(&alone), "round {round}");
+            }
+        }
+    }
+    assert!(with_proofs > 1_000, "{with_proofs}");
 }

@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 mod administration;
+mod attacks;
 mod bodies;
+mod certificates;
 mod conditional;
 mod guard;
 mod ledger;
@@ -13,6 +15,7 @@ mod resources;
 mod routes;
 mod server;
 mod stream;
+mod tokens;
 mod vetting;
 mod webhooks;
 

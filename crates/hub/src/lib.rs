@@ -42,6 +42,7 @@ mod operations;
 mod options;
 mod peer;
 mod pipeline;
+mod quota;
 mod refusal;
 mod router;
 mod serve;

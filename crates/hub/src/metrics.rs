@@ -35,6 +35,7 @@ pub(crate) struct Gauges {
     pub(crate) epoch: u64,
     pub(crate) ledger_size: u64,
     pub(crate) streams: usize,
+    pub(crate) quota_refusals: u64,
     pub(crate) webhooks: Vec<WebhookView>,
 }
 
@@ -103,6 +104,12 @@ impl Metrics {
                 "counter",
                 "Objects handed out.",
                 self.served.load(Ordering::Relaxed),
+            ),
+            (
+                "ringfence_quota_refusals_total",
+                "counter",
+                "Requests of members that had used up their quotas.",
+                gauges.quota_refusals,
             ),
             ("ringfence_epoch", "gauge", "The current epoch.", gauges.epoch),
             ("ringfence_ledger_entries", "gauge", "Entries in the ledger.", gauges.ledger_size),
@@ -183,7 +190,13 @@ mod tests {
         metrics.count_request(0, StatusCode::OK, Duration::from_micros(101));
         metrics.count_request(2, StatusCode::IM_A_TEAPOT, Duration::from_mins(2));
         metrics.count_published(3);
-        let text = metrics.render(&Gauges { epoch: 7, ledger_size: 9, streams: 0, webhooks: Vec::new() });
+        let text = metrics.render(&Gauges {
+            epoch: 7,
+            ledger_size: 9,
+            streams: 0,
+            quota_refusals: 4,
+            webhooks: Vec::new(),
+        });
         let wanted = [
             "ringfence_http_requests_total{route=\"/a\",status=\"200\"} 2",
             "ringfence_http_requests_total{route=\"none\",status=\"other\"} 1",
@@ -194,6 +207,7 @@ mod tests {
             "ringfence_http_request_duration_seconds_sum{route=\"/a\"} 0.000201",
             "ringfence_objects_published_total 3",
             "ringfence_epoch 7",
+            "ringfence_quota_refusals_total 4",
             "ringfence_ledger_entries 9",
         ];
         for line in wanted {

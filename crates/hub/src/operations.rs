@@ -59,6 +59,7 @@ pub(crate) async fn metrics(State(hub): State<Hub>, request: Request) -> Result<
         epoch: hub.exchange.epoch().number(),
         ledger_size: hub.exchange.ledger_head().size,
         webhooks: hub.exchange.hooks(),
+        quota_refusals: hub.quotas.refused(),
         streams: hub.options.streams_max.saturating_sub(hub.streams.left()),
     };
     Ok(text(PROMETHEUS_TYPE, hub.metrics.render(&gauges)))

@@ -28,6 +28,7 @@ use crate::body::drain;
 use crate::endpoints::{Access, ENDPOINTS, Face};
 use crate::hub::Hub;
 use crate::peer::{Connection, counted_for};
+use crate::quota::Asks;
 use crate::refusal::Refusal;
 use crate::tls::ClientCertificate;
 
@@ -71,7 +72,13 @@ pub(crate) async fn run(
     let is_encrypted = connection.as_ref().is_some_and(|connection| connection.is_encrypted);
     let method = request.method().clone();
 
-    let admitted = admit(&hub, face, access, connection.as_deref(), request.headers()).await;
+    let admitted = match admit(&hub, face, access, connection.as_deref(), request.headers()).await {
+        // Whoever has used up its quota can still ask what it has used.
+        Ok(Some(caller)) if endpoint.is_some_and(|endpoint| !is_about_oneself(endpoint.path)) => {
+            hub.admit_within_quota(&caller, Asks::Anew).map(|()| Some(caller))
+        }
+        admitted => admitted,
+    };
     let (caller, mut response) = match admitted {
         Ok(caller) => {
             if let Some(caller) = &caller {
@@ -108,6 +115,11 @@ pub(crate) async fn run(
         "answered"
     );
     response
+}
+
+/// Whether a path is one at which a member asks about itself.
+fn is_about_oneself(path: &str) -> bool {
+    path == "/api/me" || path.starts_with("/api/me/")
 }
 
 /// Everything that is asked before the handler.

@@ -10,6 +10,7 @@ mod conditional;
 mod guard;
 mod ledger;
 mod pages;
+mod quotas;
 mod refusals;
 mod resources;
 mod routes;

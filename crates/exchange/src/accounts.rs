@@ -53,7 +53,10 @@ impl Exchange {
         peer: &str,
     ) -> Result<Caller, AuthenticationError> {
         let registry = self.inner.published.registry();
-        self.inner.verification.sign_in(&registry, attempt, code, peer, self.inner.clock.now())
+        let now = self.inner.clock.now();
+        let caller = self.inner.verification.sign_in(&registry, attempt, code, peer, now)?;
+        self.inner.verification.note_use(&caller, now);
+        Ok(caller)
     }
 
     /// Whether the caller's credential holds now: issued here, not revoked, not expired.

@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 
+use crate::certificates::CertificateBinding;
 use crate::error::{AdminError, AuthenticationError};
 use crate::people;
 use crate::registry::Registry;
@@ -86,6 +87,8 @@ pub(crate) enum Verifier {
         /// Who it is there.
         subject: String,
     },
+    /// A certificate that a face has verified.
+    Certificate(CertificateBinding),
 }
 
 impl fmt::Debug for Verifier {
@@ -94,6 +97,7 @@ impl fmt::Debug for Verifier {
             Self::Keyed(_) => "Keyed(..)",
             Self::Argon2id(_) => "Argon2id(..)",
             Self::Vouched { .. } => "Vouched(..)",
+            Self::Certificate(_) => "Certificate(..)",
         })
     }
 }
@@ -109,8 +113,58 @@ impl CredentialRecord {
     pub(crate) fn is_password(&self) -> bool {
         match self.verifier {
             Verifier::Argon2id(_) => true,
-            Verifier::Keyed(_) | Verifier::Vouched { .. } => false,
+            Verifier::Keyed(_) | Verifier::Vouched { .. } | Verifier::Certificate(_) => false,
         }
+    }
+
+    /// Whether it is presented with a secret that the hub made.
+    pub(crate) fn has_random_secret(&self) -> bool {
+        match self.verifier {
+            Verifier::Keyed(_) => true,
+            Verifier::Argon2id(_) | Verifier::Vouched { .. } | Verifier::Certificate(_) => false,
+        }
+    }
+
+    /// The certificates that it is, if it is such a credential.
+    #[must_use]
+    pub fn certificate(&self) -> Option<&CertificateBinding> {
+        match &self.verifier {
+            Verifier::Certificate(binding) => Some(binding),
+            Verifier::Keyed(_) | Verifier::Argon2id(_) | Verifier::Vouched { .. } => None,
+        }
+    }
+
+    /// One that is a certificate.
+    pub(crate) fn bound(
+        new: NewCredential,
+        id: CredentialId,
+        binding: CertificateBinding,
+        now: Timestamp,
+    ) -> Result<Self, AdminError> {
+        let login = id.as_str().trim_start_matches("credential:").to_owned();
+        Self::new(new, (id, login), Verifier::Certificate(binding), now)
+    }
+
+    fn new(
+        new: NewCredential,
+        (id, login): (CredentialId, String),
+        verifier: Verifier,
+        now: Timestamp,
+    ) -> Result<Self, AdminError> {
+        Ok(Self {
+            id,
+            login,
+            principal: new.principal,
+            actions: new.actions,
+            collections: new.collections,
+            note: new.note,
+            person: new.person.as_deref().map(people::name).transpose()?,
+            created: now,
+            expires: new.expires,
+            revoked: None,
+            second_factor: None,
+            verifier,
+        })
     }
 
     /// The provider that vouches for whoever has it, if one does.
@@ -118,7 +172,7 @@ impl CredentialRecord {
     pub fn vouched_by(&self) -> Option<&str> {
         match &self.verifier {
             Verifier::Vouched { issuer, .. } => Some(issuer),
-            Verifier::Keyed(_) | Verifier::Argon2id(_) => None,
+            Verifier::Keyed(_) | Verifier::Argon2id(_) | Verifier::Certificate(_) => None,
         }
     }
 
@@ -126,7 +180,7 @@ impl CredentialRecord {
     pub(crate) fn is_vouched_for(&self, by: &str, whom: &str) -> bool {
         match &self.verifier {
             Verifier::Vouched { issuer, subject } => issuer == by && subject == whom,
-            Verifier::Keyed(_) | Verifier::Argon2id(_) => false,
+            Verifier::Keyed(_) | Verifier::Argon2id(_) | Verifier::Certificate(_) => false,
         }
     }
 
@@ -217,6 +271,8 @@ pub(crate) struct Verification {
     failures: Mutex<HashMap<[u8; 32], Failures>>,
     /// The step of the last code that each account's second factor was accepted with.
     used_steps: Mutex<HashMap<CredentialId, u64>>,
+    /// When each credential was last accepted. There are no more of them than credentials.
+    last_used: Mutex<HashMap<CredentialId, Timestamp>>,
     #[cfg(test)]
     slow_hashes: std::sync::atomic::AtomicUsize,
 }
@@ -239,6 +295,7 @@ impl Verification {
             known: Mutex::default(),
             failures: Mutex::default(),
             used_steps: Mutex::default(),
+            last_used: Mutex::default(),
             #[cfg(test)]
             slow_hashes: std::sync::atomic::AtomicUsize::new(0),
         }
@@ -264,7 +321,7 @@ impl Verification {
         now: Timestamp,
     ) -> Result<CredentialSecret, AdminError> {
         let digits = id.as_str().trim_start_matches("credential:").to_owned();
-        let login = new.login.unwrap_or_else(|| digits.clone());
+        let login = new.login.clone().unwrap_or(digits);
         let well_formed = !login.is_empty()
             && login.len() <= LOGIN_BYTES_MAX
             && login.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'@'));
@@ -273,28 +330,15 @@ impl Verification {
                 "`{login}` is not a login: 1 to 128 of A-Z, a-z, 0-9, `-`, `.` and `@`"
             )));
         }
-        let (verifier, secret, token) = if let Some(password) = new.password {
-            (chosen(&password, &secret_bytes)?, password, None)
+        let (verifier, secret, token) = if let Some(password) = &new.password {
+            (chosen(password, &secret_bytes)?, password.clone(), None)
         } else {
             let secret = URL_SAFE_NO_PAD.encode(secret_bytes);
             let keyed = self.mac(b"secret\n", &[login.as_bytes(), secret.as_bytes()]);
             let token = format!("rf_{login}_{secret}");
             (Verifier::Keyed(hex::encode(keyed)), secret, Some(token))
         };
-        let record = CredentialRecord {
-            id,
-            login,
-            principal: new.principal,
-            actions: new.actions,
-            collections: new.collections,
-            note: new.note,
-            person: new.person.as_deref().map(people::name).transpose()?,
-            created: now,
-            expires: new.expires,
-            revoked: None,
-            second_factor: None,
-            verifier,
-        };
+        let record = CredentialRecord::new(new, (id, login), verifier, now)?;
         Ok(CredentialSecret { record, secret, token })
     }
 
@@ -338,6 +382,20 @@ impl Verification {
             return Err(AuthenticationError::Refused);
         }
         self.check(registry, (login, secret), code, peer, now).map(|(caller, _)| caller)
+    }
+
+    /// Notes that a caller's credential was accepted.
+    pub(crate) fn note_use(&self, caller: &Caller, now: Timestamp) {
+        let mut last_used = self.last_used.lock().unwrap_or_else(PoisonError::into_inner);
+        // Mostly it is there, and its id need not be copied.
+        match last_used.get_mut(&caller.credential) {
+            Some(known) => *known = now,
+            None => drop(last_used.insert(caller.credential.clone(), now)),
+        }
+    }
+
+    pub(crate) fn last_used(&self, id: &CredentialId) -> Option<Timestamp> {
+        self.last_used.lock().unwrap_or_else(PoisonError::into_inner).get(id).copied()
     }
 
     /// Whether a peer may try to sign in by a provider: it has not failed too often, here or otherwise.
@@ -426,7 +484,7 @@ impl Verification {
                 PasswordHash::new(kept)
                     .is_ok_and(|hash| Argon2::default().verify_password(secret.as_bytes(), &hash).is_ok())
             }
-            Verifier::Vouched { .. } => false,
+            Verifier::Vouched { .. } | Verifier::Certificate(_) => false,
         }
     }
 

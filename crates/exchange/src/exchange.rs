@@ -278,7 +278,10 @@ impl Exchange {
     /// One answer for every reason but too many failures.
     pub fn authenticate(&self, attempt: &Attempt<'_>, peer: &str) -> Result<Caller, AuthenticationError> {
         let registry = self.inner.published.registry();
-        self.inner.verification.verify(&registry, attempt, peer, self.inner.clock.now())
+        let now = self.inner.clock.now();
+        let caller = self.inner.verification.verify(&registry, attempt, peer, now)?;
+        self.inner.verification.note_use(&caller, now);
+        Ok(caller)
     }
 
     /// Recognises a caller that was recognised a short while ago by the same credentials, in this epoch. It computes
@@ -286,7 +289,10 @@ impl Exchange {
     #[must_use]
     pub fn recall_caller(&self, attempt: &Attempt<'_>) -> Option<Caller> {
         let epoch = self.inner.published.registry().epoch;
-        self.inner.verification.recall_attempt(attempt, epoch, self.inner.clock.now())
+        let now = self.inner.clock.now();
+        let caller = self.inner.verification.recall_attempt(attempt, epoch, now)?;
+        self.inner.verification.note_use(&caller, now);
+        Some(caller)
     }
 
     /// The programme in force.

@@ -16,6 +16,7 @@ use model::{
 };
 
 use crate::alerts::{self, Alert};
+use crate::certificates;
 use crate::credentials::{CredentialRecord, CredentialSecret, NewCredential};
 use crate::dossier::{Concluded, Dossier, Override, Proposal};
 use crate::error::AdminError;
@@ -305,20 +306,7 @@ impl Exchange {
                 if let Some(caller) = &caller {
                     still_accepted(turn, caller)?;
                 }
-                if let Principal::Member(member) = &new.principal
-                    && !turn.registry.members.contains_key(member)
-                {
-                    return Err(AdminError::NoSuchMember(member.clone()));
-                }
-                if new.person.is_some() && matches!(new.principal, Principal::Member(_)) {
-                    let message = "a person is named on credentials of the programme's people only";
-                    return Err(AdminError::Invalid(message.to_owned()));
-                }
-                for collection in new.collections.iter().flatten() {
-                    if turn.registry.programme().collection(collection).is_none() {
-                        return Err(AdminError::NoSuchCollection(collection.to_string()));
-                    }
-                }
+                check_new(turn.registry, &new)?;
                 let id = CredentialId::from_bits(u64::from_le_bytes(turn.random_bytes()));
                 let issued = inner.verification.issue(new, id, turn.random_bytes(), turn.now)?;
                 if turn.registry.logins.contains_key(&issued.record.login) {
@@ -551,6 +539,21 @@ pub(crate) fn put_same_identity(turn: &mut Hand<'_>, member: &Member) -> Result<
     past::keep(turn, &member.id, &before)
 }
 
+/// Whether what a new credential is for is there.
+pub(crate) fn check_new(registry: &Registry, new: &NewCredential) -> Result<(), AdminError> {
+    if let Principal::Member(member) = &new.principal
+        && !registry.members.contains_key(member)
+    {
+        return Err(AdminError::NoSuchMember(member.clone()));
+    }
+    if new.person.is_some() && matches!(new.principal, Principal::Member(_)) {
+        let message = "a person is named on credentials of the programme's people only";
+        return Err(AdminError::Invalid(message.to_owned()));
+    }
+    let unknown = new.collections.iter().flatten().find(|id| registry.programme().collection(id).is_none());
+    unknown.map_or(Ok(()), |id| Err(AdminError::NoSuchCollection(id.to_string())))
+}
+
 pub(crate) fn put_credential(
     turn: &mut Hand<'_>,
     record: &CredentialRecord,
@@ -561,6 +564,7 @@ pub(crate) fn put_credential(
     let registry = Arc::make_mut(turn.registry);
     Arc::make_mut(&mut registry.credentials).insert(record.id.clone(), record.clone());
     Arc::make_mut(&mut registry.logins).insert(record.login.clone(), record.id.clone());
+    certificates::note(&mut registry.certificates, record);
     turn.begin_epoch();
     turn.record(&Body::Credential(Credential {
         at: turn.now.to_string(),

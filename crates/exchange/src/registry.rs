@@ -19,6 +19,7 @@ use store::{Record, Snapshot, StoreError};
 
 use vetting::Judge;
 
+use crate::certificates::{self, Bindings};
 use crate::credentials::CredentialRecord;
 use crate::dossier::Dossier;
 use crate::error::OpenError;
@@ -180,6 +181,8 @@ pub(crate) struct Registry {
     pub(crate) members: Arc<BTreeMap<MemberId, Member>>,
     pub(crate) credentials: Arc<BTreeMap<CredentialId, CredentialRecord>>,
     pub(crate) logins: Arc<HashMap<String, CredentialId>>,
+    /// Which credentials are certificates.
+    pub(crate) certificates: Arc<Bindings>,
     pub(crate) labels: Arc<Labels>,
     pub(crate) markings: Arc<HashMap<String, Demands>>,
     /// STIX identities and whose they are; `None` is the programme's own.
@@ -263,9 +266,11 @@ impl Registry {
             members.insert(member.id.clone(), member);
         }
         let (mut credentials, mut logins) = (BTreeMap::new(), HashMap::new());
+        let mut bindings = Arc::default();
         for record in snapshot.list(CREDENTIAL, "")? {
             let credential: CredentialRecord = parse(&record)?;
             logins.insert(credential.login.clone(), credential.id.clone());
+            certificates::note(&mut bindings, &credential);
             credentials.insert(credential.id.clone(), credential);
         }
         let mut dossiers = BTreeMap::new();
@@ -303,6 +308,7 @@ impl Registry {
             members: Arc::new(members),
             credentials: Arc::new(credentials),
             logins: Arc::new(logins),
+            certificates: bindings,
             labels: Arc::new(labels),
             markings: Arc::new(markings),
             identities: Arc::default(),

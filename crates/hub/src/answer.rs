@@ -144,6 +144,7 @@ impl Hub {
         wishes: Wishes,
         read: impl FnOnce(&Exchange, &[&str]) -> Result<(Vec<u8>, Served), ReadError> + Send + 'static,
     ) -> Result<Response, Refusal> {
+        let whose = principal;
         let (answers, principal) = (Arc::clone(&self.answers), principal.clone());
         let paged = self
             .read(move |exchange| {
@@ -170,6 +171,7 @@ impl Hub {
             }
         };
         self.metrics.count_served(served.count);
+        self.count_against_quota(whose, served.count, body.len());
         let mut response = answer(StatusCode::OK, TAXII_TYPE, body);
         let headers = response.headers_mut();
         cacheable(headers);

@@ -157,6 +157,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
     plain(Access::Caller, "/api/false-positives/{object}/dismiss", || post(api::false_positives::dismiss)),
     plain(Access::Caller, "/api/credentials", || get(api::credentials::list).post(api::credentials::issue)),
     plain(Access::Caller, "/api/credentials/{id}", || delete(api::credentials::revoke)),
+    plain(Access::Caller, "/api/credentials/{id}/rotation", || post(api::credentials::rotate)),
     plain(Access::Caller, "/api/credentials/{id}/second-factor", || {
         delete(api::credentials::remove_second_factor)
     }),

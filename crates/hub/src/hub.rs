@@ -13,6 +13,7 @@ use crate::body::BUDGET_UNIT_BYTES;
 use crate::budget::{Answers, Budget};
 use crate::metrics::Metrics;
 use crate::options::HubOptions;
+use crate::quota::Quotas;
 use crate::refusal::Refusal;
 use crate::taxii21::Prebuilt;
 
@@ -49,6 +50,8 @@ pub(crate) struct HubState {
     pub(crate) decisions: Budget,
     pub(crate) decisions_whole: Budget,
     pub(crate) streams: Budget,
+    /// What members have used of what they may have in a time.
+    pub(crate) quotas: Quotas,
     /// Pages that are on their way out.
     pub(crate) answers: Arc<Answers>,
     pub(crate) verifications: Arc<Semaphore>,
@@ -82,6 +85,7 @@ impl Hub {
             whole: half(options.bodies_max_bytes),
             decisions: half(DECISIONS_MAX_BYTES),
             decisions_whole: half(DECISIONS_MAX_BYTES),
+            quotas: Quotas::default(),
             answers: Arc::new(Answers::new(
                 options.answers_max_bytes,
                 options.answers_per_principal_max_bytes,

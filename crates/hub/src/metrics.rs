@@ -43,6 +43,7 @@ pub(crate) struct Gauges {
     /// When the ledger was last held to its head, in seconds since 1970, and whether it was sound.
     pub(crate) ledger_check: Option<(u64, bool)>,
     pub(crate) streams: usize,
+    pub(crate) quota_refusals: u64,
     pub(crate) webhooks: Vec<WebhookView>,
 }
 
@@ -111,6 +112,12 @@ impl Metrics {
                 "counter",
                 "Objects handed out.",
                 self.served.load(Ordering::Relaxed),
+            ),
+            (
+                "ringfence_quota_refusals_total",
+                "counter",
+                "Requests of members that had used up their quotas.",
+                gauges.quota_refusals,
             ),
             ("ringfence_epoch", "gauge", "The current epoch.", gauges.epoch),
             ("ringfence_ledger_entries", "gauge", "Entries in the ledger.", gauges.ledger_size),
@@ -230,6 +237,7 @@ mod tests {
             clock_behind_seconds: 0,
             ledger_check: Some((60, false)),
             streams: 0,
+            quota_refusals: 4,
             webhooks: Vec::new(),
         };
         let text = metrics.render(&gauges);
@@ -244,6 +252,7 @@ mod tests {
             "ringfence_http_request_duration_seconds_sum{route=\"/a\"} 0.000201",
             "ringfence_objects_published_total 3",
             "ringfence_epoch 7",
+            "ringfence_quota_refusals_total 4",
             "ringfence_ledger_entries 9",
             "ringfence_ready 1",
             "ringfence_ledger_check_timestamp_seconds 60",

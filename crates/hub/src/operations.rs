@@ -58,12 +58,13 @@ pub(crate) async fn metrics(State(hub): State<Hub>, request: Request) -> Result<
         }
     }
     let streams = hub.options.streams_max.saturating_sub(hub.streams.left());
-    let gauges = hub.read(move |exchange| Ok::<_, Fault>(gauges(exchange, streams))).await?;
+    let refused = hub.quotas.refused();
+    let gauges = hub.read(move |exchange| Ok::<_, Fault>(gauges(exchange, streams, refused))).await?;
     Ok(text(PROMETHEUS_TYPE, hub.metrics.render(&gauges)))
 }
 
 /// What is known at this moment. A store that does not answer is a figure, too, and no reason to have none.
-fn gauges(exchange: &Exchange, streams: usize) -> Gauges {
+fn gauges(exchange: &Exchange, streams: usize, quota_refusals: u64) -> Gauges {
     let seconds = |at: Timestamp| u64::try_from(at.as_micros() / 1_000_000).unwrap_or(0);
     let last = exchange.last_instant().unwrap_or(Timestamp::EPOCH);
     let behind = last.as_micros().saturating_sub(exchange.now().as_micros());
@@ -76,5 +77,6 @@ fn gauges(exchange: &Exchange, streams: usize) -> Gauges {
         ledger_check: exchange.last_ledger_check().map(|check| (seconds(check.at), check.problem.is_none())),
         webhooks: exchange.hooks(),
         streams,
+        quota_refusals,
     }
 }

@@ -1,9 +1,12 @@
 //! Where a request comes from.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 
 use hyper::HeaderMap;
 use tokio::sync::watch;
+
+use crate::tls::ClientCertificate;
 
 /// What the server knows about the connection that a request came on. [`serve`](crate::serve) puts it, in an
 /// [`Arc`](std::sync::Arc), into the extensions of each request.
@@ -13,6 +16,8 @@ pub struct Connection {
     pub peer: SocketAddr,
     /// Whether it is encrypted.
     pub is_encrypted: bool,
+    /// The certificate that the client presented when it began, if it did.
+    pub certificate: Option<Arc<ClientCertificate>>,
     /// Turns true when the hub shuts down, so that what would not end by itself ends.
     pub closing: watch::Receiver<bool>,
 }

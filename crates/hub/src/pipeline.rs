@@ -11,7 +11,7 @@ use axum::body::Body;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use exchange::Attempt;
+use exchange::{Attempt, AuthenticationError};
 use hyper::header::{
     ACCEPT, ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_SECURITY_POLICY,
     CONTENT_TYPE, HeaderName, REFERRER_POLICY, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, USER_AGENT,
@@ -28,7 +28,9 @@ use crate::body::drain;
 use crate::endpoints::{Access, ENDPOINTS, Face};
 use crate::hub::Hub;
 use crate::peer::{Connection, counted_for};
+use crate::quota::Asks;
 use crate::refusal::Refusal;
+use crate::tls::ClientCertificate;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const NO_SNIFFING: HeaderValue = HeaderValue::from_static("nosniff");
@@ -70,7 +72,13 @@ pub(crate) async fn run(
     let is_encrypted = connection.as_ref().is_some_and(|connection| connection.is_encrypted);
     let method = request.method().clone();
 
-    let admitted = admit(&hub, face, access, connection.as_deref(), request.headers()).await;
+    let admitted = match admit(&hub, face, access, connection.as_deref(), request.headers()).await {
+        // Whoever has used up its quota can still ask what it has used.
+        Ok(Some(caller)) if endpoint.is_some_and(|endpoint| !is_about_oneself(endpoint.path)) => {
+            hub.admit_within_quota(&caller, Asks::Anew).map(|()| Some(caller))
+        }
+        admitted => admitted,
+    };
     let (caller, mut response) = match admitted {
         Ok(caller) => {
             if let Some(caller) = &caller {
@@ -109,6 +117,11 @@ pub(crate) async fn run(
     response
 }
 
+/// Whether a path is one at which a member asks about itself.
+fn is_about_oneself(path: &str) -> bool {
+    path == "/api/me" || path.starts_with("/api/me/")
+}
+
 /// Everything that is asked before the handler.
 async fn admit(
     hub: &Hub,
@@ -137,15 +150,45 @@ fn not_authenticated() -> Refusal {
     Refusal::new(StatusCode::UNAUTHORIZED, "this needs credentials: HTTP Basic or a Bearer token")
 }
 
-/// Recognises the caller: in place if it was recognised a moment ago, otherwise on a blocking thread, for a slow hash
-/// may have to be computed.
+/// Recognises the caller, by the certificate of its connection, by what its request presents, or by both, which then have to
+/// be of one party: in place if it was recognised a moment ago, otherwise on a blocking thread, for a slow hash may have
+/// to be computed.
 pub(crate) async fn authenticate(
     hub: &Hub,
     connection: Option<&Connection>,
     headers: &HeaderMap,
 ) -> Result<Arc<Caller>, Refusal> {
+    let certificate = connection.and_then(|connection| connection.certificate.as_deref());
+    let certified = certificate
+        .and_then(ClientCertificate::facts)
+        .and_then(|facts| hub.exchange.recognise_certificate(facts).ok());
     let header = headers.get(AUTHORIZATION).map(|value| value.to_str().unwrap_or_default());
-    let credentials = Credentials::parse(header)?.ok_or_else(not_authenticated)?;
+    let caller = match (Credentials::parse(header)?, &certified) {
+        (Some(credentials), _) => by_secret(hub, credentials, connection, headers).await?,
+        (None, Some(caller)) => Arc::new(caller.clone()),
+        (None, None) if certificate.is_some() => return Err(nobodys_certificate()),
+        (None, None) => return Err(not_authenticated()),
+    };
+    // Whoever has the token of one and the certificate of another is neither.
+    if certified.is_some_and(|certified| certified.principal != caller.principal) {
+        return Err(AuthenticationError::Refused.into());
+    }
+    Ok(caller)
+}
+
+fn nobodys_certificate() -> Refusal {
+    Refusal::new(
+        StatusCode::UNAUTHORIZED,
+        "the certificate of this connection is no credential here, or not any more",
+    )
+}
+
+async fn by_secret(
+    hub: &Hub,
+    credentials: Credentials,
+    connection: Option<&Connection>,
+    headers: &HeaderMap,
+) -> Result<Arc<Caller>, Refusal> {
     if let Some(caller) = hub.exchange.recall_caller(&attempt(&credentials)) {
         return Ok(Arc::new(caller));
     }

@@ -19,6 +19,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderValue, TRANSFER_ENCODING};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -30,7 +31,7 @@ use tokio::time::{Instant, interval, sleep, timeout};
 use tower::Service as _;
 
 use crate::peer::Connection;
-use crate::tls::Tls;
+use crate::tls::{ClientCertificate, Tls};
 use crate::watch::{Activity, Addresses, Watched};
 
 /// The longest head of a request. `match[id]` of 1,000 ids has 60 kB.
@@ -162,17 +163,27 @@ impl Server {
         // Answers are written whole, so waiting for more to send only delays them.
         drop(stream.set_nodelay(true));
         let is_encrypted = self.options.tls.is_some();
-        let connection = Arc::new(Connection { peer, is_encrypted, closing: self.closing.clone() });
+        let mut connection =
+            Connection { peer, is_encrypted, certificate: None, closing: self.closing.clone() };
         let (router, options) = (self.router.clone(), self.options.clone());
         tokio::spawn(async move {
             let _places = (place, of_address);
             match &options.tls {
-                None => converse(stream, router, &options, connection).await,
-                Some(tls) => match timeout(options.handshake_max, tls.acceptor.accept(stream)).await {
-                    Ok(Ok(stream)) => converse(stream, router, &options, connection).await,
-                    Ok(Err(error)) => tracing::debug!(%peer, %error, "the TLS handshake failed"),
-                    Err(_) => tracing::debug!(%peer, "the TLS handshake took too long"),
-                },
+                None => converse(stream, router, &options, Arc::new(connection)).await,
+                Some(tls) => {
+                    let (acceptor, clients) = tls.next();
+                    match timeout(options.handshake_max, acceptor.accept(stream)).await {
+                        Ok(Ok(stream)) => {
+                            let presented = stream.get_ref().1.peer_certificates().zip(clients);
+                            connection.certificate = presented
+                                .and_then(|(chain, by)| ClientCertificate::new(chain, by, tls.clone()))
+                                .map(Arc::new);
+                            converse(stream, router, &options, Arc::new(connection)).await;
+                        }
+                        Ok(Err(error)) => tracing::debug!(%peer, %error, "the TLS handshake failed"),
+                        Err(_) => tracing::debug!(%peer, "the TLS handshake took too long"),
+                    }
+                }
             }
         });
     }
@@ -238,9 +249,19 @@ fn respond(
     request: Request<Incoming>,
     connection: &Arc<Connection>,
 ) -> impl Future<Output = Result<Response<Body>, Infallible>> + use<> {
+    // RFC 9112 §6.1: whoever stands in front may have gone by a length beside this and take the rest of the body for
+    // another request. So nothing that follows such a body on its connection is read. HTTP/2 has no such header.
+    let is_last = request.headers().contains_key(TRANSFER_ENCODING);
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(Arc::clone(connection));
-    router.call(request)
+    let response = router.call(request);
+    async move {
+        let mut response = response.await?;
+        if is_last {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(response)
+    }
 }
 
 /// Resolves when the hub shuts down.

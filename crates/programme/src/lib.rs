@@ -57,7 +57,8 @@ pub use packs::{Pack, PackRule};
 pub use policies::{Policies, Rule};
 pub use settings::{
     ALERT_KINDS, Collection, GuardSettings, Identity, Limits, PAP_LEVELS, PackSettings, Publishers,
-    STIX_MEDIA_TYPE, Settings, TLP_LEVELS, TierSettings, VettingSettings, WebhookSettings,
+    QuotaSettings, STIX_MEDIA_TYPE, Settings, TLP_LEVELS, TierSettings, VettingSettings, WebhookSettings,
+    Whose,
 };
 pub use template::template;
 

@@ -6,6 +6,7 @@
 
 mod guard;
 mod limits;
+mod quotas;
 mod vetting;
 mod webhooks;
 
@@ -19,6 +20,7 @@ use crate::read;
 
 pub use guard::GuardSettings;
 pub use limits::Limits;
+pub use quotas::{QuotaSettings, Whose};
 pub use vetting::{PackSettings, VettingSettings};
 pub use webhooks::{ALERT_KINDS, WebhookSettings};
 
@@ -67,6 +69,8 @@ pub struct Settings {
     pub packs: Vec<PackSettings>,
     /// Where alerts are sent, in the order of the file.
     pub webhooks: Vec<WebhookSettings>,
+    /// How much members may have in a time, in the order of the file.
+    pub quotas: Vec<QuotaSettings>,
 }
 
 /// The programme's own STIX identity.
@@ -173,6 +177,8 @@ struct RawSettings {
     pack: Vec<vetting::RawPack>,
     #[serde(default)]
     webhook: Vec<webhooks::RawWebhook>,
+    #[serde(default)]
+    quota: Vec<Spanned<quotas::RawQuota>>,
 }
 
 #[derive(Deserialize)]
@@ -244,6 +250,7 @@ impl Sense<'_> {
         let vetting = self.vetting(raw.vetting);
         let packs = self.packs(raw.pack);
         let webhooks = self.webhooks(raw.webhook);
+        let quotas = self.quotas(raw.quota, &tiers);
         Some(Settings {
             name: name?,
             title: raw.title,
@@ -258,6 +265,7 @@ impl Sense<'_> {
             vetting,
             packs,
             webhooks,
+            quotas,
         })
     }
 

@@ -16,7 +16,7 @@ use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use console::{Console, ConsoleOptions, Peer, Provider};
 use exchange::Exchange;
-use hub::{BackupError, BackupReport, Backups, HubOptions, ServeOptions, Tls, Webhooks};
+use hub::{BackupError, BackupReport, Backups, HubOptions, Reloaded, ServeOptions, Tls, Webhooks};
 use model::Clock;
 use programme::Programme;
 use store::Store;
@@ -121,6 +121,7 @@ impl Hosting {
         let is_behind_tls = faces.public_url.as_ref().is_some_and(|url| url.starts_with("https://"));
         let pages = pages(&self.console, faces.trusted_proxies.clone(), is_behind_tls);
         let router = hub::router(self.exchange.clone(), options)?.merge(pages);
+        let certificates = faces.tls.clone().map(follow_certificates).transpose()?;
         let serving = ServeOptions {
             tls: faces.tls,
             trusted_proxies: faces.trusted_proxies,
@@ -130,6 +131,9 @@ impl Hosting {
         // It has logged what it dropped. The writer ends with the last handle on the exchange, after it has committed
         // what it had begun.
         hub::serve(vec![listener], router, serving, stop).await;
+        if let Some(certificates) = certificates {
+            certificates.abort();
+        }
         tending.abort();
         comparing.abort();
         // They hold the exchange until what is on its way has been answered, or its time is over.
@@ -153,6 +157,44 @@ fn pages(console: &Console, trusted_proxies: Vec<std::net::IpAddr>, is_behind_tl
         next.run(request)
     };
     console::router(console).layer(from_fn(tell))
+}
+
+/// Reads the certificates again when their files change, and when SIGHUP comes. What cannot be used is told once for each
+/// reason, and changes nothing.
+fn follow_certificates(tls: Tls) -> Result<tokio::task::JoinHandle<()>> {
+    let mut hangups = signal(SignalKind::hangup()).context("waiting for SIGHUP")?;
+    Ok(tokio::spawn(async move {
+        let mut told = None;
+        loop {
+            let was_asked = tokio::select! {
+                hangup = hangups.recv() => hangup.is_some(),
+                () = tokio::time::sleep(TENDING) => false,
+            };
+            let tls = tls.clone();
+            let Ok(reloaded) = tokio::task::spawn_blocking(move || tls.reload()).await else { return };
+            match reloaded {
+                Ok(Reloaded::Changed) => {
+                    told = None;
+                    tracing::info!(
+                        "the certificates were read again; new connections get what is in them now"
+                    );
+                }
+                Ok(Reloaded::Same) => {
+                    told = None;
+                    if was_asked {
+                        tracing::info!("the certificates are as they were");
+                    }
+                }
+                Err(error) => {
+                    let text = error.to_string();
+                    if was_asked || told.as_ref() != Some(&text) {
+                        tracing::error!(%error, "the certificates stay as they were");
+                    }
+                    told = Some(text);
+                }
+            }
+        }
+    }))
 }
 
 /// How often the hub looks whether time has work to do.

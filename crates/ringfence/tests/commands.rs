@@ -98,7 +98,7 @@ fn what_is_not_there_yet_says_so() {
         command.args(args).output().unwrap()
     };
     failed(&with(&["--store", "postgres://localhost/x"]), 1, "not available yet");
-    failed(&with(&["--tls-cert", "a", "--tls-key", "b", "--client-ca", "c"]), 1, "not available yet");
+    failed(&with(&["--tls-cert", "a", "--tls-key", "b", "--client-ca", "c"]), 1, "`a` cannot be used as");
     failed(&with(&["--oidc", "absent.toml"]), 1, "absent.toml");
     failed(&with(&["--listen", "0.0.0.0:0"]), 1, "listens on loopback only");
     let far = ["status", "--hub", "http://hub.example", "--token", "rf_x_y"];

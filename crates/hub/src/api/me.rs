@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::answer::json;
 use crate::hub::Hub;
 use crate::pipeline::Authenticated;
+use crate::quota::QuotaUse;
 use crate::refusal::Refusal;
 
 #[derive(Serialize)]
@@ -23,6 +24,9 @@ struct Me<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     standings: Option<BTreeMap<Tier, Standing>>,
     programme: Programme<'a>,
+    /// What the member has used of what it may have in a time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quota: Option<QuotaUse>,
     /// How long a guard may act without hearing from the hub.
     lease_seconds: u64,
 }
@@ -49,6 +53,7 @@ pub(crate) async fn get(
         collections: &caller.collections,
         standings: member.map(|member| member.standings),
         programme: Programme { name: settings.name.as_str(), identity: &settings.identity.id },
+        quota: hub.quota_use(&caller),
         lease_seconds: u64::from(settings.guard.lease_hours) * 3_600,
     };
     json(StatusCode::OK, &me)

@@ -45,7 +45,7 @@ pub(crate) async fn credentials(
     Authenticated(caller): Authenticated,
 ) -> Result<Response, Refusal> {
     let own = hub.read(move |exchange| exchange.own_credentials(&caller)).await?;
-    json(StatusCode::OK, &own.iter().map(CredentialView::from).collect::<Vec<_>>())
+    json(StatusCode::OK, &own.iter().map(|record| CredentialView::of(record, &hub)).collect::<Vec<_>>())
 }
 
 /// Answers the questionnaire that members fill in.

@@ -51,6 +51,7 @@ use crate::budget::Held;
 use crate::hub::Hub;
 use crate::peer::Connection;
 use crate::pipeline::{Authenticated, authenticate};
+use crate::quota::Asks;
 use crate::refusal::Refusal;
 
 const EVENTS_TYPE: HeaderValue = HeaderValue::from_static("text/event-stream");
@@ -153,6 +154,10 @@ impl Stream {
             return;
         }
         while !self.is_closing() {
+            // Before anything is chosen, and so recorded as handed out. The client comes back, and is told until when.
+            if self.hub.admit_within_quota(&self.caller, Asks::More).is_err() {
+                return;
+            }
             let Ok(batch) = self.next().await else { return };
             // Asked after the batch was chosen and before it is sent: a credential that was revoked, or has expired,
             // gets nothing more.
@@ -209,7 +214,9 @@ impl Stream {
                 *seen = batch.lost.unwrap_or(*seen);
                 self.hub.metrics.count_served(batch.objects.len());
                 let has_news = !batch.objects.is_empty() || batch.lost.is_some();
-                has_news.then(|| events(*collection, &batch))
+                let text = has_news.then(|| events(*collection, &batch))?;
+                self.hub.count_against_quota(&self.caller.principal, batch.objects.len(), text.len());
+                Some(text)
             }
             (Source::Alerts { after }, Batch::Alerts(alerts)) => {
                 after.clone_from(&alerts.last()?.key);

@@ -3,16 +3,20 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 mod administration;
+mod attacks;
 mod bodies;
+mod certificates;
 mod conditional;
 mod guard;
 mod ledger;
 mod pages;
+mod quotas;
 mod refusals;
 mod resources;
 mod routes;
 mod server;
 mod stream;
+mod tokens;
 mod vetting;
 mod webhooks;
 

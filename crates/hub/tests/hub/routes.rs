@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use crate::{Ask, Face, TAXII};
 
-const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
+pub(crate) const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
 /// The paths of TAXII 2.1, with the methods that each takes.
-const TAXII_ROUTES: [(&str, &[&str]); 9] = [
+pub(crate) const TAXII_ROUTES: [(&str, &[&str]); 9] = [
     ("/taxii2/", &["get"]),
     ("/jcsp/", &["get"]),
     ("/jcsp/status/2b3c/", &["get"]),
@@ -21,11 +21,11 @@ const TAXII_ROUTES: [(&str, &[&str]); 9] = [
     ("/jcsp/collections/open/objects/indicator--1/versions/", &["get"]),
 ];
 
-async fn document(face: &Face) -> Value {
+pub(crate) async fn document(face: &Face) -> Value {
     face.ask("GET", "/api/openapi.json").send().await.expect(200).json()
 }
 
-fn concrete(path: &str) -> String {
+pub(crate) fn concrete(path: &str) -> String {
     path.replace("/tile/{path}", "/tile/0/000.p/1")
         .replace("{index}", "0")
         .replace("{collection}", "open")
@@ -43,7 +43,7 @@ fn concrete(path: &str) -> String {
         .replace("/credentials/{id}", "/credentials/credential:0123456789abcdef")
 }
 
-fn described_methods(item: &Value) -> BTreeSet<&str> {
+pub(crate) fn described_methods(item: &Value) -> BTreeSet<&str> {
     item.as_object().unwrap().keys().map(String::as_str).filter(|key| METHODS.contains(key)).collect()
 }
 

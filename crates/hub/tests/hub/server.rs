@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use exchange::{Exchange, Keys, NewMember, Options, PublishOptions};
-use hub::{HubOptions, ServeOptions, Tls, router, serve};
+use hub::{HubOptions, ServeOptions, Tls, TlsFiles, router, serve};
 use model::{Caller, Member, MemberKind, Principal, Role, Subject, SystemClock};
 use programme::Programme;
 use testkit::{Chance, caller_of, envelope, tier};
@@ -457,11 +457,15 @@ fn certificate() -> (std::path::PathBuf, std::path::PathBuf) {
     (folder.join("localhost.crt"), folder.join("localhost.key"))
 }
 
+fn files(certificate: &std::path::Path, key: &std::path::Path) -> TlsFiles {
+    TlsFiles { certificate: certificate.to_owned(), key: key.to_owned(), client_authorities: None }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn tls_is_spoken_with_the_certificate_that_was_given() {
     use rustls_pki_types::pem::PemObject as _;
     let (certificate, key) = certificate();
-    let tls = Tls::from_files(&certificate, &key).unwrap();
+    let tls = Tls::from_files(files(&certificate, &key)).unwrap();
     let live = Live::with(ServeOptions { tls: Some(tls), ..ServeOptions::default() }).await;
     let (_, login) = live.member("Alpha", &["programme"]);
     let mut roots = rustls::RootCertStore::empty();
@@ -499,7 +503,7 @@ fn files_that_are_no_certificate_or_key_are_named() {
         (key.as_path(), key.as_path(), "localhost.key"),
         (std::path::Path::new("/nowhere.pem"), key.as_path(), "/nowhere.pem"),
     ] {
-        let error = Tls::from_files(certificate, key).unwrap_err().to_string();
+        let error = Tls::from_files(files(certificate, key)).unwrap_err().to_string();
         assert!(error.contains(named), "{error}");
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
-use hub::Tls;
+use hub::{Tls, TlsFiles};
 use model::SystemClock;
 use programme::Programme;
 use serde_json::json;
@@ -21,7 +21,8 @@ use crate::serving::{self, Faces, Hosting};
 /// Run a hub.
 ///
 /// Its first start makes the keys (keys.toml) and writes the first operator's token (operator.token) into the data
-/// directory. SIGTERM and SIGINT stop it softly.
+/// directory. SIGTERM and SIGINT stop it softly; certificates and keys that are replaced are read again by themselves, and
+/// at SIGHUP at once.
 #[derive(Debug, Args)]
 pub(crate) struct Hub {
     /// The programme's folder
@@ -42,7 +43,7 @@ pub(crate) struct Hub {
     /// The certificate's private key in PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// Recognise members by certificates of this authority
+    /// Take clients' certificates of these authorities, in PEM, as credentials; `ringfence token add --certificate` says whose
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     client_ca: Option<PathBuf>,
     /// Speak plain HTTP to other machines, behind something that encrypts
@@ -84,7 +85,11 @@ impl Hub {
         self.refuse_what_is_not_there()?;
         self.start_logging()?;
         let tls = match (&self.tls_cert, &self.tls_key) {
-            (Some(cert), Some(key)) => Some(Tls::from_files(cert, key)?),
+            (Some(certificate), Some(key)) => Some(Tls::from_files(TlsFiles {
+                certificate: certificate.clone(),
+                key: key.clone(),
+                client_authorities: self.client_ca.clone(),
+            })?),
             _ => None,
         };
         if tls.is_none() && !self.listen.ip().is_loopback() && !self.insecure_http {
@@ -132,11 +137,6 @@ impl Hub {
         if let Some(store) = &self.store {
             let kind = store.split(':').next().unwrap_or_default();
             bail!("this version keeps its data in --data only; `{kind}` as a store is not available yet");
-        }
-        if self.client_ca.is_some() {
-            bail!(
-                "this version recognises members by user and password or by token; --client-ca is not available yet"
-            );
         }
         Ok(())
     }

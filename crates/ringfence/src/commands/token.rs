@@ -1,12 +1,12 @@
 //! `ringfence token`: credentials, for members and for the programme's people.
 
 use std::collections::BTreeSet;
-use std::io;
 use std::path::PathBuf;
+use std::{fs, io};
 
 use anyhow::{Context as _, Result, bail};
-use clap::{ArgGroup, Args, Subcommand};
-use exchange::NewCredential;
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
+use exchange::{CertificateBinding, NewCredential, PresentedCertificate};
 use model::{Action, Caller, CollectionId, CredentialId, Principal, Role, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -30,6 +30,8 @@ enum Command {
     Add(Add),
     /// List the credentials, without their secrets
     List(List),
+    /// Issue the successor of a credential with a random secret; for a while both are accepted
+    Rotate(Rotate),
     /// Revoke a credential; it is refused from the next request on
     Revoke(Revoke),
 }
@@ -64,6 +66,12 @@ struct Add {
     /// Read a password from stdin instead of making a random secret
     #[arg(long)]
     password_stdin: bool,
+    /// Take the certificate in this PEM file as the credential, instead of a secret
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["login", "password_stdin", "data"])]
+    certificate: Option<PathBuf>,
+    /// By what the certificate is known
+    #[arg(long, default_value = "fingerprint", requires = "certificate", value_name = "HOW")]
+    known_by: KnownBy,
     /// Issue it directly in a data directory that no hub has open: the way back in when every token is lost
     #[arg(long, value_name = "DIR", requires = "role")]
     data: Option<PathBuf>,
@@ -71,11 +79,52 @@ struct Add {
     connection: Connection,
 }
 
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum KnownBy {
+    /// This certificate and no other
+    Fingerprint,
+    /// Its issuer and subject, so that a renewed one is the same credential
+    Subject,
+    /// Its issuer and its one alternative name, likewise
+    AlternativeName,
+}
+
+impl KnownBy {
+    fn binding(self, of: PresentedCertificate) -> Result<CertificateBinding> {
+        let PresentedCertificate { sha256, issuer, subject, mut alternative_names, .. } = of;
+        Ok(match self {
+            Self::Fingerprint => CertificateBinding::Fingerprint { sha256 },
+            Self::Subject => CertificateBinding::Subject { issuer, subject },
+            Self::AlternativeName => match (alternative_names.pop(), alternative_names.as_slice()) {
+                (Some(alternative_name), []) => {
+                    CertificateBinding::AlternativeName { issuer, alternative_name }
+                }
+                (None, _) => bail!("the certificate has no alternative name; choose another --known-by"),
+                (Some(_), _) => bail!(
+                    "the certificate has several alternative names; name one by POST /api/credentials, or choose another \
+                     --known-by"
+                ),
+            },
+        })
+    }
+}
+
 #[derive(Debug, Args)]
 struct List {
     /// The revoked and expired ones too
     #[arg(long)]
     all: bool,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Debug, Args)]
+struct Rotate {
+    /// Its id, as `ringfence token list` shows it
+    id: CredentialId,
+    /// For how long the old one is accepted beside its successor
+    #[arg(long, default_value_t = 24, value_name = "HOURS")]
+    overlap_hours: u32,
     #[command(flatten)]
     connection: Connection,
 }
@@ -103,6 +152,28 @@ pub(crate) struct Credential {
     created: Timestamp,
     expires: Option<Timestamp>,
     revoked: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    certificate: Option<CertificateBinding>,
+    /// Since the hub started.
+    #[serde(default)]
+    last_used: Option<Timestamp>,
+}
+
+/// A certificate that became a credential.
+#[derive(Serialize, Deserialize)]
+struct Bound {
+    credential: Credential,
+}
+
+impl Credential {
+    /// With what it is presented: a user name, or a certificate.
+    fn presented(&self) -> String {
+        self.certificate.as_ref().map_or_else(|| self.login.clone(), ToString::to_string)
+    }
+
+    fn told_as_certificate(&self) -> String {
+        format!("Issued {} for {}: the {}.", self.id, self.principal, self.presented())
+    }
 }
 
 /// A new credential with its secret.
@@ -118,6 +189,7 @@ impl Token {
         match self.command {
             Command::Add(add) => add.run(output),
             Command::List(list) => list.run(output),
+            Command::Rotate(rotate) => rotate.run(output),
             Command::Revoke(revoke) => revoke.run(output),
         }
     }
@@ -143,6 +215,12 @@ impl Add {
         if self.read_only {
             body.insert("actions".to_owned(), json!([Action::Read]));
         }
+        if let Some(file) = &self.certificate {
+            let pem = fs::read(file).with_context(|| format!("reading `{}`", file.display()))?;
+            let read = hub::certificate_in_pem(&pem);
+            let read = read.with_context(|| format!("`{}` is no certificate", file.display()))?;
+            body.insert("certificate".to_owned(), json!(self.known_by.binding(read)?));
+        }
         let said = [
             ("login", json!(self.login)),
             ("expires", json!(self.expires)),
@@ -155,7 +233,13 @@ impl Add {
                 .filter(|(_, value)| !value.is_null())
                 .map(|(name, value)| (name.to_owned(), value)),
         );
-        let issued: Issued = api.post("/api/credentials", &Value::Object(body))?;
+        let body = Value::Object(body);
+        if self.certificate.is_some() {
+            let bound: Bound = api.post("/api/credentials", &body)?;
+            output.result(&bound, || bound.credential.told_as_certificate())?;
+            return Ok(Exit::Done);
+        }
+        let issued: Issued = api.post("/api/credentials", &body)?;
         show(&issued, output)
     }
 
@@ -233,23 +317,33 @@ impl List {
             credentials.retain(|credential| state(credential) == "current");
         }
         output.result(&credentials, || {
-            let rows: Vec<[String; 7]> = credentials
+            let rows: Vec<[String; 8]> = credentials
                 .iter()
                 .map(|credential| {
                     [
                         credential.id.to_string(),
                         credential.principal.to_string(),
                         credential.person.clone().unwrap_or_default(),
-                        credential.login.clone(),
+                        credential.presented(),
                         listed(credential.actions.iter().map(|action| format!("{action:?}").to_lowercase())),
                         state(credential).to_owned(),
+                        credential.last_used.map_or_else(String::new, |at| at.to_string()),
                         credential.note.clone(),
                     ]
                 })
                 .collect();
-            table(["CREDENTIAL", "FOR", "PERSON", "USER", "MAY", "STATE", "NOTE"], &rows)
+            table(["CREDENTIAL", "FOR", "PERSON", "USER", "MAY", "STATE", "LAST USED", "NOTE"], &rows)
         })?;
         Ok(Exit::Done)
+    }
+}
+
+impl Rotate {
+    fn run(self, output: Output) -> Result<Exit> {
+        let path = format!("/api/credentials/{}/rotation", segment(&self.id));
+        let body = json!({"overlap_hours": self.overlap_hours});
+        let issued: Issued = self.connection.api()?.post(&path, &body)?;
+        show(&issued, output)
     }
 }
 

@@ -32,6 +32,8 @@ pub(crate) struct Hub {
     child: Child,
     pub(crate) url: String,
     pub(crate) token: String,
+    /// The certificates that commands trust, where it speaks TLS.
+    ca: Option<PathBuf>,
 }
 
 /// The template programme in `dir/programme`.
@@ -54,18 +56,39 @@ pub(crate) fn hub_command(dir: &Path) -> Command {
 impl Hub {
     /// Starts it on `dir/data` and waits until it listens.
     pub(crate) fn start(dir: &Path) -> Self {
-        let mut child = hub_command(dir).stdout(Stdio::piped()).spawn().unwrap();
+        Self::from_command(dir, hub_command(dir), None)
+    }
+
+    /// The same by a command of its own, whose certificate `ca` vouches for.
+    pub(crate) fn from_command(dir: &Path, mut command: Command, ca: Option<PathBuf>) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let said: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("the hub said `{line}`"));
         let token = std::fs::read_to_string(dir.join("data/operator.token")).unwrap().trim().to_owned();
-        Self { child, url: said["url"].as_str().unwrap().to_owned(), token }
+        Self { child, url: said["url"].as_str().unwrap().to_owned(), token, ca }
     }
 
     /// SIGKILL: no chance to say goodbye.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// What it writes to stderr, where its command pipes that.
+    pub(crate) fn stderr(&mut self) -> std::process::ChildStderr {
+        self.child.stderr.take().unwrap()
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// SIGHUP.
+    pub(crate) fn hang_up(&self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
     }
 
     /// SIGTERM; it has to end well.
@@ -83,6 +106,9 @@ impl Hub {
     pub(crate) fn run_with(&self, args: &[&str], stdin: &str) -> Output {
         let mut command = ringfence();
         command.args(args).env("RINGFENCE_HUB", &self.url).env("RINGFENCE_TOKEN", &self.token);
+        if let Some(ca) = &self.ca {
+            command.env("RINGFENCE_CA", ca);
+        }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         // A command that reads no input may be gone before it is written.

@@ -75,7 +75,7 @@ pub(crate) async fn get(State(console): State<Console>, asked: Asked) -> Answer 
         let may: Vec<&str> = own.actions.iter().map(|action| action_word(*action)).collect();
         Row {
             id: own.id.to_string(),
-            login: own.login.clone(),
+            login: own.certificate().map_or_else(|| own.login.clone(), ToString::to_string),
             note: own.note.clone(),
             may: may.join(", "),
             narrowed: titles.collect::<Vec<_>>().join(", "),

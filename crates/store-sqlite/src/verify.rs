@@ -231,7 +231,7 @@ impl Check<'_> {
             let indexed = self
                 .connection
                 .prepare_cached("SELECT 1 FROM ids WHERE hash = ? AND segment = ? AND idx = ?")
-                .and_then(|mut any| any.exists((ids::hash_of(&head.id), row.key, index)))
+                .and_then(|mut any| any.exists((store::id_hash(&head.id), row.key, index)))
                 .doing(VERIFY)?;
             if !indexed {
                 report.problem(format!("`{}` in segment {id} is missing from the index of ids", head.id));

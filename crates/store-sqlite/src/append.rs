@@ -6,7 +6,6 @@ use sha2::{Digest, Sha256};
 use store::{Heads, Part, Segment, StoreError, check_commit};
 
 use crate::doing::Doing;
-use crate::ids;
 use crate::keys::Key;
 use crate::near::{COPIES_MAX, Tail};
 use crate::transaction::SqliteTransaction;

@@ -16,7 +16,6 @@ use crate::commits::Commit;
 use crate::doing::Doing;
 use crate::erasures::Erasures;
 use crate::faults::Faults;
-use crate::ids;
 use crate::keys::Key;
 use crate::layout;
 use crate::open::lock;

@@ -111,7 +111,7 @@ pub enum OpenError {
     },
     /// A move into the store was broken off.
     #[error(
-        "a move into this store was broken off half way; remove what is there and repeat `ringfence migrate`, or start the hub on the source"
+        "a move into this store was broken off half way; remove what is there and move again, or start the hub on the source"
     )]
     HalfMoved,
     /// A key has the wrong form.

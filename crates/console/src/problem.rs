@@ -139,6 +139,9 @@ impl From<AuthenticationError> for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
+        if error.is_passing() {
+            return Self::unavailable("the hub does not reach its data; try again later", error);
+        }
         Self::internal(error)
     }
 }

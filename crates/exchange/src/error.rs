@@ -109,6 +109,11 @@ pub enum OpenError {
         /// What is wrong with it.
         problem: String,
     },
+    /// A move into the store was broken off.
+    #[error(
+        "a move into this store was broken off half way; remove what is there and move again, or start the hub on the source"
+    )]
+    HalfMoved,
     /// A key has the wrong form.
     #[error("the ledger's key is unusable: {0}")]
     Key(String),

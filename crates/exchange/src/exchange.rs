@@ -155,6 +155,9 @@ impl Exchange {
         let name: KeyName = keys.origin.parse().map_err(|error| OpenError::Key(format!("{error}")))?;
         let signer = NoteSigner::from_seed(name, &keys.ledger);
         let snapshot = store.snapshot()?;
+        if store::moving::is_unfinished(snapshot.as_ref())? {
+            return Err(OpenError::HalfMoved);
+        }
         let in_force = versions::in_force(snapshot.as_ref())?;
         let ruling = match &in_force {
             Some(files) => Arc::new(Programme::from_files(files).map_err(|error| OpenError::Record {
@@ -351,13 +354,19 @@ impl Exchange {
         Ok(later.take(limit).map(|(_, member)| member.clone()).collect())
     }
 
+    /// Whether nothing is written any more until the exchange is opened again.
+    #[must_use]
+    pub fn has_stopped_writing(&self) -> bool {
+        self.inner.published.halted.load(Ordering::Relaxed)
+    }
+
     /// Whether the store answers.
     ///
     /// # Errors
     ///
     /// Fails if the store does.
     pub fn check_ready(&self) -> Result<(), StoreError> {
-        if self.inner.published.halted.load(Ordering::Relaxed) {
+        if self.has_stopped_writing() {
             return Err(StoreError::failed("writing", "the hub has stopped writing; restart it"));
         }
         let last = self.inner.store.snapshot()?.horizon().last;

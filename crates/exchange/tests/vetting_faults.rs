@@ -11,8 +11,8 @@ use exchange::{AdminError, WriteError};
 use model::{Epoch, MemberId, Standing, Timestamp};
 use programme::template;
 use store::{
-    CommitError, CommitNo, Copy, Horizon, Mark, MemoryStore, Position, Record, Segment, Snapshot, Store,
-    StoreError, StoredEntry, Transaction,
+    CommitError, CommitNo, Copy, Horizon, Mark, MemoryStore, Position, Record, ReferenceKey, Segment,
+    Snapshot, Store, StoreError, StoredEntry, Transaction,
 };
 use testkit::{World, tier};
 use ties::Statement;
@@ -118,8 +118,8 @@ impl Transaction for Writing<'_> {
         self.under.referrers(id)
     }
 
-    fn refer(&mut self, id: &str, position: Position) -> Result<(), StoreError> {
-        self.under.refer(id, position)
+    fn refer_by(&mut self, key: ReferenceKey, position: Position) -> Result<(), StoreError> {
+        self.under.refer_by(key, position)
     }
 
     fn put(&mut self, record: Record) -> Result<(), StoreError> {

@@ -49,10 +49,21 @@ impl Refusal {
         Self { cause: Some(cause.to_string()), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, description) }
     }
 
+    /// A store that failed under a question. One that does not answer now may do so soon.
+    pub(crate) fn unread(error: &StoreError) -> Self {
+        if error.is_passing() {
+            let description = "the hub does not reach its data; try again later";
+            return Self { cause: Some(error.to_string()), ..Self::unavailable(description) };
+        }
+        Self::internal(error)
+    }
+
     /// A store that failed under a change. A disk that is full comes here, which passes; damage does not.
     fn unwritten(error: StoreError) -> Self {
         match error {
-            StoreError::Failed { .. } => WriteError::from(error).into(),
+            StoreError::Failed { .. } | StoreError::Unavailable { .. } | StoreError::Superseded => {
+                WriteError::from(error).into()
+            }
             StoreError::Damaged(_)
             | StoreError::TooNew { .. }
             | StoreError::TooOld { .. }
@@ -134,7 +145,7 @@ impl From<ReadError> for Refusal {
             ReadError::BadNext => Self::bad_request(error.to_string()),
             ReadError::NotModified { .. } => Self::new(StatusCode::NOT_MODIFIED, String::new()),
             ReadError::Unsettled => Self::unavailable(error.to_string()),
-            ReadError::Store(source) => Self::internal(source),
+            ReadError::Store(source) => Self::unread(&source),
             ReadError::Write(source) => source.into(),
         }
     }
@@ -278,6 +289,25 @@ mod tests {
         ];
         for (refusal, status, retry_after) in cases {
             assert_eq!((refusal.status.as_u16(), refusal.retry_after), (status, retry_after), "{refusal:?}");
+        }
+    }
+
+    #[test]
+    fn a_database_that_does_not_answer_is_waited_for() {
+        let passing = || {
+            [
+                StoreError::Unavailable { doing: "reading", source: "connection refused".into() },
+                StoreError::Superseded,
+            ]
+        };
+        let refusals = passing()
+            .map(|error| Refusal::from(ReadError::Store(error)))
+            .into_iter()
+            .chain(passing().map(|error| Refusal::from(PublishError::Store(error))))
+            .chain(passing().map(|error| Refusal::from(AdminError::Store(error))));
+        for refusal in refusals {
+            assert_eq!((refusal.status.as_u16(), refusal.retry_after), (503, Some(5)), "{refusal:?}");
+            assert!(!refusal.description.contains("refused"), "{refusal:?}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Other people's programs for the tests: resolvers, mail servers, exporters.
+//! Other people's programs for the tests: resolvers, mail servers, exporters, a database server.
 //!
 //! What a test needs and is not installed is told by name, and the test is skipped; where `RINGFENCE_REQUIRE_PEERS=1` it fails
 //! instead, so that a skipped test never looks like a passed one.
@@ -13,6 +13,7 @@ pub mod capture;
 mod client;
 pub mod docs;
 pub mod postfix;
+pub mod postgres;
 pub mod resolver;
 pub mod sendmail;
 mod world;
@@ -54,13 +55,21 @@ pub fn has(test: &str, programs: &[&str]) -> bool {
         program => find(program).is_some(),
     };
     let missing: Vec<&str> = programs.iter().filter(|program| !is_there(program)).copied().collect();
-    if missing.is_empty() {
-        return true;
+    if !missing.is_empty() {
+        tell_missing(test, &missing);
     }
+    missing.is_empty()
+}
+
+/// Says by name that a test is skipped.
+///
+/// # Panics
+///
+/// Panics if `RINGFENCE_REQUIRE_PEERS` is 1.
+pub(crate) fn tell_missing(test: &str, missing: &[&str]) {
     let why = format!("skipped: {test}: {} is missing", missing.join(", "));
     assert!(std::env::var_os("RINGFENCE_REQUIRE_PEERS").is_none_or(|value| value != "1"), "{why}");
     eprintln!("{why}");
-    false
 }
 
 /// A command that runs a program from where it is.

@@ -36,6 +36,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("release", &["model", "programme", "stix"]),
     ("store", &["model", "release", "stix"]),
     ("store-sqlite", &["model", "release", "store"]),
+    ("store-postgres", &["model", "release", "store"]),
     (
         "exchange",
         &[
@@ -92,6 +93,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "stix",
             "stix-pattern",
             "store",
+            "store-postgres",
             "store-sqlite",
             "taxii",
             "taxii-client",
@@ -131,6 +133,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 const TEST_ARROWS: &[(&str, &[&str])] = &[
     ("store", &["programme", "store"]),
     ("store-sqlite", &["programme"]),
+    ("store-postgres", &["peers", "programme"]),
     ("exchange", &["store-sqlite", "testkit"]),
     ("console", &["guard", "taxii", "testkit"]),
     ("hub", &["matcher", "release", "stix", "store", "store-sqlite", "taxii-client", "testkit"]),
@@ -231,7 +234,9 @@ fn the_table_has_no_circle() {
 fn only_the_binary_and_measurements_name_a_back_end() {
     for (name, [built_on, _]) in packages() {
         let may = ["ringfence", "bench"].contains(&name.as_str());
-        assert!(may || !built_on.contains("store-sqlite"), "`{name}` names a back end");
+        for back_end in ["store-sqlite", "store-postgres"] {
+            assert!(may || !built_on.contains(back_end), "`{name}` names a back end");
+        }
     }
 }
 

@@ -3,18 +3,12 @@
 use model::LabelId;
 use rusqlite::{OptionalExtension, params};
 use sha2::{Digest, Sha256};
-use store::{Heads, Segment, StoreError};
+use store::{Heads, Part, Segment, StoreError, check_commit};
 
-use crate::commits::{self, Part};
 use crate::doing::Doing;
-use crate::ids;
 use crate::keys::Key;
 use crate::near::{COPIES_MAX, Tail};
 use crate::transaction::SqliteTransaction;
-
-/// How long an id or a version can be, so that the encoding of heads holds it, in bytes.
-const ID_LENGTH_MAX: usize = u16::MAX as usize;
-const VERSION_LENGTH_MAX: usize = u8::MAX as usize;
 
 impl SqliteTransaction<'_> {
     /// Where the label ends.
@@ -46,7 +40,7 @@ impl SqliteTransaction<'_> {
     pub(crate) fn append_commit(&mut self, segments: &[Segment]) -> Result<(), StoreError> {
         const APPEND: &str = "writing a commit";
         let Some(first) = segments.first() else { return Ok(()) };
-        check(segments)?;
+        check_commit(segments)?;
         let collection = self.collection_no(&first.collection.to_string())?;
         let heads: Vec<Heads> =
             segments.iter().map(|segment| Heads::encode(&segment.heads, &segment.ends)).collect();
@@ -67,7 +61,7 @@ impl SqliteTransaction<'_> {
             .prepare_cached(sql)
             .and_then(|mut insert| {
                 let (at, no) = (first.at.as_micros(), first.id.commit.0);
-                insert.execute((collection, at, no, self.totals.file, body_at, commits::encode(&parts)))
+                insert.execute((collection, at, no, self.totals.file, body_at, Part::encode(&parts)))
             })
             .doing(APPEND)?;
         let mut heads_at = body_at + parts.iter().map(|part| u64::from(part.length)).sum::<u64>();
@@ -103,7 +97,7 @@ impl SqliteTransaction<'_> {
             tails[index].follow(segment.count(), self.totals.file, body_at, length);
             self.tails.insert(segment.id.label, tails[index]);
             for (index, head) in (0..).zip(&segment.heads) {
-                let (hash, spot) = (ids::hash_of(&head.id), (key.number(), index));
+                let (hash, spot) = (store::id_hash(&head.id), (key.number(), index));
                 self.new.push((hash, spot));
                 self.new_by_hash.add(hash, spot);
             }
@@ -163,33 +157,4 @@ impl SqliteTransaction<'_> {
         self.totals.file_end = end;
         Ok(placed)
     }
-}
-
-/// Refuses segments that do not make one commit.
-fn check(segments: &[Segment]) -> Result<(), StoreError> {
-    let wrong = |what: String| Err(StoreError::failed("writing a commit", what));
-    for (index, segment) in segments.iter().enumerate() {
-        let Segment { id, collection, at, heads, ends, bodies, .. } = segment;
-        let before = index.checked_sub(1).map(|before| &segments[before]);
-        let follows = before.is_none_or(|before| {
-            before.id.label < id.label
-                && (before.id.commit, before.collection, before.at) == (id.commit, *collection, *at)
-        });
-        if !follows {
-            return wrong(format!("segment {id} does not follow the one before it"));
-        }
-        let ends_match = !heads.is_empty()
-            && heads.len() == ends.len()
-            && ends.is_sorted()
-            && ends.last().is_some_and(|end| usize::try_from(*end).is_ok_and(|end| end == bodies.len()));
-        if !ends_match {
-            return wrong(format!("the bodies of segment {id} do not end where they should"));
-        }
-        if heads.iter().any(|head| head.id.len() > ID_LENGTH_MAX || head.version.len() > VERSION_LENGTH_MAX) {
-            return wrong(format!(
-                "an id of segment {id} has more than {ID_LENGTH_MAX} bytes, or a version more than {VERSION_LENGTH_MAX}"
-            ));
-        }
-    }
-    Ok(())
 }

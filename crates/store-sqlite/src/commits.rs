@@ -1,47 +1,8 @@
-//! What the row of a commit says of its segments.
-//!
-//! A reader with many labels walks the commits and asks for the segments of each. Those of one commit lie far apart
-//! in the table of segments, which is in the order of labels; so the commit's row repeats what is needed to read
-//! them, 20 bytes a label (numbers little-endian):
-//!
-//! ```text
-//! label u32 | count u32 | length of the bodies u32 | objects of the label before it u64
-//! ```
+//! Commits as their rows tell them: where the bodies of each segment begin follows from the lengths of those before it.
 
 use model::{LabelId, Timestamp};
 use rusqlite::Row;
-use store::{CommitNo, CommitRow, Place, Run, SegmentId};
-
-const PART_LENGTH: usize = 20;
-
-/// One segment of a commit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Part {
-    pub(crate) label: LabelId,
-    pub(crate) count: u32,
-    pub(crate) length: u32,
-    pub(crate) before: u64,
-}
-
-pub(crate) fn encode(parts: &[Part]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(parts.len() * PART_LENGTH);
-    for Part { label, count, length, before } in parts {
-        bytes.extend(label.number().to_le_bytes());
-        bytes.extend(count.to_le_bytes());
-        bytes.extend(length.to_le_bytes());
-        bytes.extend(before.to_le_bytes());
-    }
-    bytes
-}
-
-pub(crate) fn decode(bytes: &[u8]) -> impl Iterator<Item = Part> + '_ {
-    bytes.chunks_exact(PART_LENGTH).map(|part| {
-        let word =
-            |at: usize| part[at..at + 4].iter().rev().fold(0, |sum, byte| (sum << 8) | u32::from(*byte));
-        let before = (u64::from(word(16)) << 32) | u64::from(word(12));
-        Part { label: LabelId::new(word(0)), count: word(4), length: word(8), before }
-    })
-}
+use store::{CommitNo, CommitRow, Part, Place, Run, SegmentId};
 
 /// A commit as its row tells it.
 #[derive(Clone, Debug)]
@@ -58,7 +19,7 @@ impl Commit {
     /// Reads `no, at, marked, file, offset, labels`.
     pub(crate) fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
         let mut offset: u64 = row.get(4)?;
-        let parts = decode(row.get_ref(5)?.as_blob()?)
+        let parts = Part::decode(row.get_ref(5)?.as_blob()?)
             .map(|part| {
                 let begins = offset;
                 offset += u64::from(part.length);
@@ -103,18 +64,5 @@ impl Commit {
         }
         let index = self.parts.binary_search_by_key(&label, |(part, _)| part.label).ok()?;
         Some(self.run_of(&self.parts[index]))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_part_comes_back() {
-        let part = |label, count, length, before| Part { label: LabelId::new(label), count, length, before };
-        let parts =
-            [part(0, 1, 2, 3), part(7, u32::MAX, u32::MAX - 1, u64::MAX), part(u32::MAX, 0, 256, 1 << 33)];
-        assert_eq!(decode(&encode(&parts)).collect::<Vec<_>>(), parts);
     }
 }

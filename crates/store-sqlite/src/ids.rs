@@ -10,7 +10,6 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{PoisonError, RwLock};
 
 use rusqlite::Connection;
-use sha2::{Digest, Sha256};
 use smallvec::SmallVec;
 use store::{CommitNo, StoreError};
 
@@ -24,22 +23,6 @@ pub(crate) const SLICE: usize = 16_384;
 /// While ids are being moved, each commit moves this many for each one that it brings, and at least so many.
 pub(crate) const SETTLED_PER_NEW: usize = 2;
 pub(crate) const SETTLED_MIN: usize = 256;
-
-/// The hash by which an id is found.
-pub(crate) fn hash_of(id: &str) -> i64 {
-    let digest: [u8; 32] = Sha256::digest(id.as_bytes()).into();
-    let mut short = [0; 8];
-    short.copy_from_slice(&digest[..8]);
-    i64::from_be_bytes(short)
-}
-
-/// The longer hash by which references to an id are found.
-pub(crate) fn long_hash_of(id: &str) -> [u8; 16] {
-    let digest: [u8; 32] = Sha256::digest(id.as_bytes()).into();
-    let mut long = [0; 16];
-    long.copy_from_slice(&digest[..16]);
-    long
-}
 
 /// Where an object lies: row number of its segment, and its number in it.
 pub(crate) type Spot = (i64, u32);

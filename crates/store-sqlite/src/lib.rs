@@ -55,6 +55,7 @@ mod snapshot;
 mod state;
 mod transaction;
 mod verify;
+mod whole;
 mod writer;
 
 #[cfg(test)]

@@ -222,7 +222,7 @@ fn load_recent(
             let mut new = Vec::new();
             for index in 0..heads.count() {
                 let head = heads.record(index).ok_or_else(damaged)?;
-                new.push((ids::hash_of(&head.id), (key, index)));
+                new.push((store::id_hash(&head.id), (key, index)));
             }
             recent.add_all(&new);
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use model::{CollectionId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row};
-use store::{Copy, Departure, Heads, Mark, Place, Position, Run, SegmentId, StoreError};
+use store::{Copy, Departure, Heads, Mark, Place, Position, Run, SegmentId, StoreError, byte_range};
 
 use crate::ahead::ReadAhead;
 use crate::bodies::BodyFiles;
@@ -222,14 +222,4 @@ impl Reading<'_> {
 
 fn damaged_heads(segment: SegmentId) -> StoreError {
     StoreError::Damaged(format!("the heads of segment {segment} are damaged"))
-}
-
-/// Where the bodies of `count` objects lie among those of their segment, from number `first` on: offset and length.
-pub(crate) fn byte_range(heads: &Heads, first: u32, count: u32) -> Option<(u32, u32)> {
-    if count == 0 {
-        return Some((0, 0));
-    }
-    let start = if first == 0 { 0 } else { heads.end(first - 1)?.checked_add(1)? };
-    let end = heads.end(first.checked_add(count - 1)?)?;
-    Some((start, end.checked_sub(start)?))
 }

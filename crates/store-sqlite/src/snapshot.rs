@@ -77,7 +77,7 @@ impl<'s> SqliteSnapshot<'s> {
         self.connection.as_ref().expect("a snapshot has its connection until it is dropped")
     }
 
-    fn reading(&self) -> Reading<'_> {
+    pub(crate) fn reading(&self) -> Reading<'_> {
         let Self { bodies, state, heads, read_ahead, .. } = self;
         Reading {
             connection: self.connection(),
@@ -287,7 +287,7 @@ impl Snapshot for SqliteSnapshot<'_> {
     }
 
     fn find(&self, _: &View, id: &str) -> Result<Vec<Copy>, StoreError> {
-        let (hash, mut spots) = (ids::hash_of(id), Vec::new());
+        let (hash, mut spots) = (store::id_hash(id), Vec::new());
         let last = self.state.totals.horizon.commit;
         self.state.recent.collect(hash, last, &mut spots);
         if let Some(settling) = &self.state.settling {

@@ -7,8 +7,8 @@ use model::{Epoch, LabelId, Timestamp};
 use rusqlite::OptionalExtension;
 use sha2::{Digest, Sha256};
 use store::{
-    CommitError, CommitNo, Copy, Departure, Horizon, Mark, Position, Record, Segment, StoreError,
-    StoredEntry, Transaction,
+    CommitError, CommitNo, Copy, Departure, Horizon, Mark, Position, Record, ReferenceKey, Segment,
+    StoreError, StoredEntry, Transaction, byte_range,
 };
 
 use crate::doing::Doing;
@@ -18,7 +18,7 @@ use crate::ids::{self, IdMap, Settling, Spot};
 use crate::keys::Key;
 use crate::near::Tail;
 use crate::open::SqliteStore;
-use crate::reading::{HeadsCache, Reading, byte_range, of_left};
+use crate::reading::{HeadsCache, Reading, of_left};
 use crate::state::{State, Totals};
 use crate::writer::{Writer, is_certainly_undone, start_settling};
 
@@ -257,7 +257,7 @@ impl Transaction for SqliteTransaction<'_> {
     }
 
     fn find(&self, id: &str) -> Result<Vec<Copy>, StoreError> {
-        let (hash, mut spots) = (ids::hash_of(id), Vec::new());
+        let (hash, mut spots) = (store::id_hash(id), Vec::new());
         spots.extend_from_slice(self.new_by_hash.get(hash));
         let last = self.state.totals.horizon.commit;
         self.state.recent.collect(hash, last, &mut spots);
@@ -285,16 +285,16 @@ impl Transaction for SqliteTransaction<'_> {
             .connection
             .prepare_cached("SELECT segment, idx FROM refs WHERE hash = ?")
             .and_then(|mut all| {
-                all.query_map([ids::long_hash_of(id)], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+                all.query_map([ReferenceKey::of(id).0], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
             })
             .doing(REFERRERS)?;
         self.reading().copies(spots, None)
     }
 
-    fn refer(&mut self, id: &str, position: Position) -> Result<(), StoreError> {
-        let key = Key::to_write(position.segment)?.number();
+    fn refer_by(&mut self, key: ReferenceKey, position: Position) -> Result<(), StoreError> {
+        let segment = Key::to_write(position.segment)?.number();
         let sql = "INSERT OR IGNORE INTO refs (hash, segment, idx) VALUES (?, ?, ?)";
-        self.execute("writing a reference", sql, (ids::long_hash_of(id), key, position.index)).map(drop)
+        self.execute("writing a reference", sql, (key.0, segment, position.index)).map(drop)
     }
 
     fn put(&mut self, record: Record) -> Result<(), StoreError> {

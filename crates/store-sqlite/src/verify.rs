@@ -16,7 +16,6 @@ use crate::commits::Commit;
 use crate::doing::Doing;
 use crate::erasures::Erasures;
 use crate::faults::Faults;
-use crate::ids;
 use crate::keys::Key;
 use crate::layout;
 use crate::open::lock;
@@ -253,7 +252,7 @@ impl Check<'_> {
             let indexed = self
                 .connection
                 .prepare_cached("SELECT 1 FROM ids WHERE hash = ? AND segment = ? AND idx = ?")
-                .and_then(|mut any| any.exists((ids::hash_of(&head.id), row.key, index)))
+                .and_then(|mut any| any.exists((store::id_hash(&head.id), row.key, index)))
                 .doing(VERIFY)?;
             if !indexed {
                 report.problem(format!("`{}` in segment {id} is missing from the index of ids", head.id));

@@ -27,7 +27,10 @@
 //! The member's order of objects, member time and back-fill are computed over any store by [`timeline`].
 
 mod heads;
+mod keys;
 mod memory;
+pub mod moving;
+mod part;
 mod segment;
 pub mod timeline;
 mod traits;
@@ -36,8 +39,13 @@ mod traits;
 pub mod contract;
 
 pub use heads::{HeadRecord, Heads, HeadsError};
+pub use keys::{ReferenceKey, id_hash};
 pub use memory::MemoryStore;
-pub use segment::{CommitNo, CommitRow, Copy, Departure, Mark, Place, Position, Run, Segment, SegmentId};
+pub use part::Part;
+pub use segment::{
+    CommitNo, CommitRow, Copy, Departure, Mark, Place, Position, Run, Segment, SegmentId, Stretch,
+    byte_range, check_commit,
+};
 pub use traits::{
     CommitError, Horizon, Inventory, Record, Snapshot, Store, StoreError, StoredEntry, Transaction,
 };

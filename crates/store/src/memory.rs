@@ -10,8 +10,8 @@ use release::View;
 use crate::segment::byte_range;
 use crate::traits::CommitError;
 use crate::{
-    CommitNo, CommitRow, Copy, Departure, Heads, Horizon, Inventory, Mark, Place, Position, Record, Run,
-    Segment, SegmentId, Snapshot, Store, StoreError, StoredEntry, Transaction,
+    CommitNo, CommitRow, Copy, Departure, Heads, Horizon, Inventory, Mark, Place, Position, Record,
+    ReferenceKey, Run, Segment, SegmentId, Snapshot, Store, StoreError, StoredEntry, Transaction,
 };
 
 /// Keeps everything in memory, and forgets it with the process.
@@ -28,7 +28,7 @@ struct State {
     segments: BTreeMap<SegmentId, Arc<Kept>>,
     marks: BTreeMap<Position, Mark>,
     by_id: BTreeMap<String, Vec<Position>>,
-    referrers: BTreeMap<String, Vec<Position>>,
+    referrers: BTreeMap<ReferenceKey, Vec<Position>>,
     records: BTreeMap<(String, String), Vec<u8>>,
     entries: Vec<StoredEntry>,
     tiles: BTreeMap<(u8, u64), Vec<u8>>,
@@ -193,11 +193,11 @@ impl Transaction for MemoryTransaction<'_> {
     }
 
     fn referrers(&self, id: &str) -> Result<Vec<Copy>, StoreError> {
-        Ok(self.state.copies(self.state.referrers.get(id)))
+        Ok(self.state.copies(self.state.referrers.get(&ReferenceKey::of(id))))
     }
 
-    fn refer(&mut self, id: &str, position: Position) -> Result<(), StoreError> {
-        self.state.referrers.entry(id.to_owned()).or_default().push(position);
+    fn refer_by(&mut self, key: ReferenceKey, position: Position) -> Result<(), StoreError> {
+        self.state.referrers.entry(key).or_default().push(position);
         Ok(())
     }
 

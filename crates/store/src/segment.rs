@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use model::{CollectionId, LabelId, Timestamp};
 
-use crate::{HeadRecord, Heads};
+use crate::{HeadRecord, Heads, StoreError};
 
 /// Counts the commits of a hub, from 1, in the order in which they happened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,6 +81,17 @@ pub struct Run {
     pub place: Place,
 }
 
+/// Consecutive objects of one segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stretch {
+    /// The segment.
+    pub run: Run,
+    /// The number of the first object within the segment.
+    pub first: u32,
+    /// How many objects.
+    pub count: u32,
+}
+
 /// A commit, and how many objects of which labels it brought, in order of the labels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommitRow {
@@ -151,10 +162,50 @@ impl Copy {
     }
 }
 
-/// Splits the range `[first, first + count)` of a segment out of its joined bodies: byte offset and length.
+/// Where the bodies of `count` objects lie among those of their segment, from number `first` on: offset and length.
 #[must_use]
-pub(crate) fn byte_range(heads: &Heads, first: u32, count: u32) -> Option<(u32, u32)> {
-    let start = if first == 0 { 0 } else { heads.end(first - 1)? + 1 };
-    let end = heads.end(first.checked_add(count)?.checked_sub(1)?)?;
+pub fn byte_range(heads: &Heads, first: u32, count: u32) -> Option<(u32, u32)> {
+    if count == 0 {
+        return Some((0, 0));
+    }
+    let start = if first == 0 { 0 } else { heads.end(first - 1)?.checked_add(1)? };
+    let end = heads.end(first.checked_add(count - 1)?)?;
     Some((start, end.checked_sub(start)?))
+}
+
+/// How long an id or a version can be, so that the encoding of heads holds it, in bytes.
+const ID_LENGTH_MAX: usize = u16::MAX as usize;
+const VERSION_LENGTH_MAX: usize = u8::MAX as usize;
+
+/// Refuses segments that do not make one commit, or whose heads could not be encoded.
+///
+/// # Errors
+///
+/// Says what is wrong with them.
+pub fn check_commit(segments: &[Segment]) -> Result<(), StoreError> {
+    let wrong = |what: String| Err(StoreError::failed("writing a commit", what));
+    for (index, segment) in segments.iter().enumerate() {
+        let Segment { id, collection, at, heads, ends, bodies, .. } = segment;
+        let before = index.checked_sub(1).map(|before| &segments[before]);
+        let follows = before.is_none_or(|before| {
+            before.id.label < id.label
+                && (before.id.commit, before.collection, before.at) == (id.commit, *collection, *at)
+        });
+        if !follows {
+            return wrong(format!("segment {id} does not follow the one before it"));
+        }
+        let ends_match = !heads.is_empty()
+            && heads.len() == ends.len()
+            && ends.is_sorted()
+            && ends.last().is_some_and(|end| usize::try_from(*end).is_ok_and(|end| end == bodies.len()));
+        if !ends_match {
+            return wrong(format!("the bodies of segment {id} do not end where they should"));
+        }
+        if heads.iter().any(|head| head.id.len() > ID_LENGTH_MAX || head.version.len() > VERSION_LENGTH_MAX) {
+            return wrong(format!(
+                "an id of segment {id} has more than {ID_LENGTH_MAX} bytes, or a version more than {VERSION_LENGTH_MAX}"
+            ));
+        }
+    }
+    Ok(())
 }

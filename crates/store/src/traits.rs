@@ -4,7 +4,9 @@ use model::{CollectionId, Epoch, LabelId, Timestamp};
 use release::View;
 use thiserror::Error;
 
-use crate::{CommitNo, CommitRow, Copy, Heads, Mark, Position, Run, Segment, SegmentId};
+use crate::{
+    CommitNo, CommitRow, Copy, Heads, Mark, Position, ReferenceKey, Run, Segment, SegmentId, Stretch,
+};
 
 /// Why a store could not answer.
 #[derive(Debug, Error)]
@@ -17,6 +19,17 @@ pub enum StoreError {
         /// What it said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The server that keeps the data does not answer, or not as one that can be written to. It may come back.
+    #[error("{doing}: the database does not answer: {source}")]
+    Unavailable {
+        /// What was being done, in the field's words.
+        doing: &'static str,
+        /// What it said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Another hub has taken over since the store was opened. Nothing is read or written through this one any more.
+    #[error("another hub has taken over the store")]
+    Superseded,
     /// What was read back is not what was written.
     #[error("the store is damaged: {0}; restore it from a backup")]
     Damaged(String),
@@ -52,6 +65,20 @@ impl StoreError {
     /// Says what was being done when `source` happened.
     pub fn failed(doing: &'static str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Failed { doing, source: source.into() }
+    }
+
+    /// Whether it lies with the server that keeps the data, or with another hub that has taken over, and not with what was
+    /// asked: the same question may be answered later, or elsewhere.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Unavailable { .. } | Self::Superseded => true,
+            Self::Failed { .. }
+            | Self::Damaged(_)
+            | Self::TooNew { .. }
+            | Self::TooOld { .. }
+            | Self::InUse(_) => false,
+        }
     }
 }
 
@@ -167,7 +194,12 @@ pub trait Transaction {
     fn referrers(&self, id: &str) -> Result<Vec<Copy>, StoreError>;
 
     /// Remembers that the object at `position` names `id` in one of its references.
-    fn refer(&mut self, id: &str, position: Position) -> Result<(), StoreError>;
+    fn refer(&mut self, id: &str, position: Position) -> Result<(), StoreError> {
+        self.refer_by(ReferenceKey::of(id), position)
+    }
+
+    /// The same by what stands for the id.
+    fn refer_by(&mut self, key: ReferenceKey, position: Position) -> Result<(), StoreError>;
 
     /// Writes a record, over an earlier one.
     fn put(&mut self, record: Record) -> Result<(), StoreError>;
@@ -238,6 +270,19 @@ pub trait Snapshot {
         count: u32,
         out: &mut Vec<u8>,
     ) -> Result<(), StoreError>;
+
+    /// Appends the bodies of several stretches, one behind the other and joined by commas, to `out`.
+    ///
+    /// A store at the other end of a network fetches them at once.
+    fn read_all(&self, view: &View, stretches: &[Stretch], out: &mut Vec<u8>) -> Result<(), StoreError> {
+        for (index, Stretch { run, first, count }) in stretches.iter().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            self.read(view, run, *first, *count, out)?;
+        }
+        Ok(())
+    }
 
     /// Every stored copy with this id, in the order of arrival. What the view may have of them is another question.
     fn find(&self, view: &View, id: &str) -> Result<Vec<Copy>, StoreError>;

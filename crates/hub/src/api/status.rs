@@ -96,6 +96,6 @@ impl From<StoreError> for Fault {
 
 impl From<Fault> for Refusal {
     fn from(Fault(error): Fault) -> Self {
-        Self::internal(error)
+        Self::unread(&error)
     }
 }

@@ -9,7 +9,7 @@ use release::{LabelFacts, View};
 use super::block::{Block, BlockCache, blocks};
 use super::chosen::{VersionChoice, chosen_copies};
 use super::direct::{Direct, dated};
-use crate::{Copy, Departure, HeadRecord, Heads, Mark, Position, Run, Snapshot, StoreError};
+use crate::{Copy, Departure, HeadRecord, Heads, Mark, Position, Run, Snapshot, StoreError, Stretch};
 
 /// What a reader asks for.
 #[derive(Clone, Copy)]
@@ -109,13 +109,9 @@ impl Page {
     ///
     /// Fails if the store does.
     pub fn read(&self, snapshot: &dyn Snapshot, view: &View, out: &mut Vec<u8>) -> Result<(), StoreError> {
-        for (index, piece) in self.pieces.iter().enumerate() {
-            if index > 0 {
-                out.push(b',');
-            }
-            snapshot.read(view, &piece.run, piece.first, piece.count, out)?;
-        }
-        Ok(())
+        let stretch = |piece: &Piece| Stretch { run: piece.run, first: piece.first, count: piece.count };
+        let stretches: Vec<Stretch> = self.pieces.iter().map(stretch).collect();
+        snapshot.read_all(view, &stretches, out)
     }
 }
 

@@ -160,7 +160,9 @@ mod tests {
 
     #[test]
     fn a_text_is_cut_to_a_width() {
-        for (text, fits) in [("Huawei", true), ("Huawei Symantec Technologies", false), ("華為技術有限公司華為技術", false)] {
+        for (text, fits) in
+            [("Huawei", true), ("Huawei Symantec Technologies", false), ("華為技術有限公司華為技術", false)]
+        {
             let told = fitted(text, 120, 13);
             assert_eq!(told == text, fits, "{told}");
             assert!(width_of(&told, 13) <= 120 + 13 && told.chars().count() > 5, "{told}");

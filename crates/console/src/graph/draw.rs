@@ -13,6 +13,8 @@ const NAME_SIZE: i32 = 13;
 const NOTE_SIZE: i32 = 12;
 const TEXT_LINE: i32 = 16;
 const TEXT_WIDTH: i32 = BOX_WIDTH - 14;
+/// What the sign of a party of concern takes, on either side.
+const SIGN_WIDTH: i32 = 15;
 
 /// Draws a graph. `title` and `description` are for those who do not see it.
 pub(super) fn draw(graph: &Graph, layout: &Layout, title: &str, description: &str) -> Picture {
@@ -60,7 +62,11 @@ fn path(points: &[Point]) -> String {
         let _ = match last {
             None => write!(path, "M{} {}", point.x, point.y),
             Some(last) if point.is_straight || last.x == point.x => {
-                if last.y == point.y { Ok(()) } else { write!(path, "V{}", point.y) }
+                if last.y == point.y {
+                    Ok(())
+                } else {
+                    write!(path, "V{}", point.y)
+                }
             }
             Some(last) => {
                 let middle = i32::midpoint(last.y, point.y);
@@ -105,24 +111,24 @@ fn draw_words(svg: &mut Svg, graph: &Graph, edge: &Edge, line: &Line) {
 }
 
 /// A name in one line or two, cut where it has to be.
-fn name_lines(name: &str) -> Vec<String> {
-    if width_of(name, NAME_SIZE) <= TEXT_WIDTH {
+fn name_lines(name: &str, width: i32) -> Vec<String> {
+    if width_of(name, NAME_SIZE) <= width {
         return vec![name.to_owned()];
     }
     let mut first = String::new();
     for word in name.split_whitespace() {
         let longer = if first.is_empty() { word.to_owned() } else { format!("{first} {word}") };
-        if width_of(&longer, NAME_SIZE) > TEXT_WIDTH {
+        if width_of(&longer, NAME_SIZE) > width {
             break;
         }
         first = longer;
     }
     if first.is_empty() {
-        return vec![fitted(name, TEXT_WIDTH, NAME_SIZE)];
+        return vec![fitted(name, width, NAME_SIZE)];
     }
     let words = first.split_whitespace().count();
     let rest: Vec<&str> = name.split_whitespace().skip(words).collect();
-    vec![first, fitted(&rest.join(" "), TEXT_WIDTH, NAME_SIZE)]
+    vec![first, fitted(&rest.join(" "), width, NAME_SIZE)]
 }
 
 fn draw_box(svg: &mut Svg, node: &Node, (x, y): (i32, i32), matters: bool) {
@@ -140,7 +146,8 @@ fn draw_box(svg: &mut Svg, node: &Node, (x, y): (i32, i32), matters: bool) {
         svg.begin("a", &[("href", &node.href)]);
     }
     svg.begin("g", &[("class", &class)]);
-    let mut lines = name_lines(&node.name);
+    let width = TEXT_WIDTH - if node.kind == NodeKind::Concern { 2 * SIGN_WIDTH } else { 0 };
+    let mut lines = name_lines(&node.name, width);
     if lines.join(" ") != node.name {
         svg.words("title", &[], &node.name);
     }

@@ -22,6 +22,9 @@ const SIBLINGS_MAX: usize = 4;
 /// How many are shown at a time where somebody opened it, and in any case, however little room there is.
 const WINDOW_MAX: usize = 20;
 const WINDOW_MIN: usize = 5;
+/// How many steps away from what stays others are shown, unless somebody opened what they hang on: a chain of owners who
+/// decide nothing is not the picture.
+const DEPTH_MAX: usize = 3;
 /// How many boxes stay because the decision rests on their ties, and how many more because they are parties of concern.
 const DECIDING_MAX: usize = 40;
 const CONCERN_MAX: usize = 10;
@@ -209,8 +212,8 @@ struct Drawing<'g> {
 impl Drawing<'_> {
     fn show(&mut self, kept: &BTreeSet<usize>, effort: &mut Effort) {
         self.put(0);
-        let mut open = VecDeque::from([0]);
-        while let Some(place) = open.pop_front() {
+        let mut open = VecDeque::from([(0, 0)]);
+        while let Some((place, depth)) = open.pop_front() {
             for (side, family) in &self.tree.families[place] {
                 effort.take(family.len());
                 let (always, others): (Vec<usize>, Vec<usize>) =
@@ -218,10 +221,17 @@ impl Drawing<'_> {
                 // The room that was kept for what is folded here is to be given away again.
                 self.room += 1;
                 let from = self.opened.from(*side, &self.graph.nodes[place].id);
-                let (shown, folded) = self.choose(&others, from);
-                for one in always.iter().chain(&shown) {
+                let is_one = matches!(others.as_slice(), [only] if self.tree.size[*only] == 1);
+                let is_far = depth >= DEPTH_MAX && from.is_none() && !is_one;
+                let (shown, folded) =
+                    if is_far { (Vec::new(), others.clone()) } else { self.choose(&others, from) };
+                for one in &always {
                     self.put(*one);
-                    open.push_back(*one);
+                    open.push_back((*one, 0));
+                }
+                for one in &shown {
+                    self.put(*one);
+                    open.push_back((*one, if from.is_some() { 1 } else { depth + 1 }));
                 }
                 if !folded.is_empty() {
                     self.room -= 1;

@@ -22,12 +22,12 @@ use std::collections::BTreeMap;
 use super::Effort;
 use super::input::{Edge, Graph};
 use super::rows::Rows;
-use crate::svg::fitted;
+use crate::svg::{fitted, width_of};
 
 /// The size of a box, and the room between boxes.
-pub(crate) const BOX_WIDTH: i32 = 208;
+pub(crate) const BOX_WIDTH: i32 = 204;
 pub(crate) const BOX_HEIGHT: i32 = 56;
-pub(super) const BETWEEN: i32 = 28;
+pub(super) const BETWEEN: i32 = 24;
 pub(crate) const MARGIN: i32 = 16;
 /// Where lines cross, between the words above and below.
 const CROSSING: i32 = 46;
@@ -38,10 +38,14 @@ const ARC: i32 = 26;
 pub(crate) const LABEL_SIZE: i32 = 12;
 pub(crate) const LABEL_LINE: i32 = 15;
 const LABEL_BETWEEN: i32 = 5;
+/// How far words stay from their box, so that arrows are seen.
+const LABEL_OFF: i32 = 10;
 /// How many lines of words a line has.
 const LABEL_LINES_MAX: usize = 3;
 /// At how many lines on one side of a box words stand. What the decision rests on has its words in any case.
 const LABELS_MAX: usize = 3;
+/// With up to how many lines on one side of a box the words of each stand at their own line, if they are short.
+const BESIDE_MAX: usize = 3;
 /// How much of a name stands before words that would else not tell whose they are.
 const WHOSE_WIDTH: i32 = 92;
 
@@ -93,6 +97,25 @@ struct Dock {
     /// Where the line goes on to, and the line; its beginning or its end.
     ends: Vec<(i32, usize, bool)>,
     words: Vec<usize>,
+    /// Whether each end has a part of the side, and its words stand there; else words stand on each other in the middle.
+    is_beside: bool,
+}
+
+impl Dock {
+    /// How far from the middle of the side an end is.
+    fn off(&self, place: usize) -> i32 {
+        let (place, count) = (small(place), small(self.ends.len()));
+        if self.is_beside || count == 1 {
+            return BOX_WIDTH * (2 * place + 1) / (2 * count) - BOX_WIDTH / 2;
+        }
+        // Within the middle of the side, so that corners stay free.
+        let within = (BOX_WIDTH * 7 / 10).min((count - 1) * 40);
+        within * place / (count - 1) - within / 2
+    }
+
+    fn place(&self, line: usize, is_begin: bool) -> Option<usize> {
+        self.ends.iter().position(|end| (end.1, end.2) == (line, is_begin))
+    }
 }
 
 type Docks = BTreeMap<(usize, Face), Dock>;
@@ -109,9 +132,10 @@ pub(crate) fn layout(graph: &Graph, effort: &mut Effort) -> Layout {
     for (number, edge) in graph.edges.iter().enumerate() {
         effort.step();
         let port = |node: usize, is_begin: bool| port(&docks, &rows, node, number, is_begin);
-        layout.lines[number].points = way(edge, &rows, &bands, number, port(edge.from, true), port(edge.to, false));
+        layout.lines[number].points =
+            way(edge, &rows, &bands, number, port(edge.from, true), port(edge.to, false));
     }
-    put_words(&mut layout, &rows, &bands, &docks, told);
+    put_words(&mut layout, graph, &rows, &bands, &docks, &told);
     layout.width = rows.width;
     layout.height = bands.last().map_or(0, |band| band.top + BOX_HEIGHT + band.below) + MARGIN;
     layout
@@ -154,12 +178,8 @@ fn faces(edge: &Edge, rows: &Rows) -> (Face, Face) {
 fn port(docks: &Docks, rows: &Rows, node: usize, line: usize, is_begin: bool) -> (i32, Face) {
     for face in [Face::Top, Face::Bottom] {
         let Some(dock) = docks.get(&(node, face)) else { continue };
-        if let Some(place) = dock.ends.iter().position(|end| (end.1, end.2) == (line, is_begin)) {
-            let (place, count) = (small(place), small(dock.ends.len()));
-            // Within the middle of the side, so that corners stay free.
-            let within = (BOX_WIDTH * 7 / 10).min((count - 1) * 40);
-            let x = if count == 1 { 0 } else { within * place / (count - 1) - within / 2 };
-            return (rows.x[node] + x, face);
+        if let Some(place) = dock.place(line, is_begin) {
+            return (rows.x[node] + dock.off(place), face);
         }
     }
     (rows.x[node], Face::Top)
@@ -168,7 +188,8 @@ fn port(docks: &Docks, rows: &Rows, node: usize, line: usize, is_begin: bool) ->
 /// Which words stand at which line, and at which of its ends: where fewer lines meet, so that it is plain whose they are.
 fn choose_words(graph: &Graph, docks: &mut Docks) -> Vec<Vec<String>> {
     let mut told: Vec<Vec<String>> = vec![Vec::new(); graph.edges.len()];
-    let mut order: Vec<usize> = (0..graph.edges.len()).filter(|line| !graph.edges[*line].labels.is_empty()).collect();
+    let mut order: Vec<usize> =
+        (0..graph.edges.len()).filter(|line| !graph.edges[*line].labels.is_empty()).collect();
     order.sort_by_key(|line| (!graph.edges[*line].matters, Reverse(graph.edges[*line].share), *line));
     let mut sides: BTreeMap<usize, Vec<(usize, (usize, Face))>> = BTreeMap::new();
     for (key, dock) in docks.iter() {
@@ -196,8 +217,14 @@ fn choose_words(graph: &Graph, docks: &mut Docks) -> Vec<Vec<String>> {
         // Words stand in the order of their lines, and say whose they are where several stand.
         let place = |line: &usize| dock.ends.iter().position(|end| end.1 == *line);
         dock.words.sort_by_key(place);
-        for line in dock.words.iter().filter(|_| dock.ends.len() > 1) {
+        let part = BOX_WIDTH / small(dock.ends.len()) - 2 * LABEL_BETWEEN;
+        let is_short = |line: &usize| told[*line].iter().all(|text| width_of(text, LABEL_SIZE) <= part);
+        dock.is_beside = dock.ends.len() <= BESIDE_MAX && dock.words.iter().all(is_short);
+        for line in dock.words.iter().filter(|_| !dock.is_beside) {
             let edge = &graph.edges[*line];
+            if dock.ends.len() == 1 {
+                continue;
+            }
             let other = if edge.from == *node { edge.to } else { edge.from };
             if let Some(first) = told[*line].first_mut() {
                 *first = format!("{}: {first}", fitted(&graph.nodes[other].name, WHOSE_WIDTH, LABEL_SIZE));
@@ -211,8 +238,9 @@ fn choose_words(graph: &Graph, docks: &mut Docks) -> Vec<Vec<String>> {
 }
 
 /// How high words at one side of a box are together.
-fn stack(words: &[usize], told: &[Vec<String>]) -> i32 {
-    words.iter().map(|line| small(told[*line].len()) * LABEL_LINE + LABEL_BETWEEN).sum()
+fn stack(dock: &Dock, told: &[Vec<String>]) -> i32 {
+    let heights = dock.words.iter().map(|line| small(told[*line].len()) * LABEL_LINE + LABEL_BETWEEN);
+    if dock.is_beside { heights.max().unwrap_or(0) } else { heights.sum() }
 }
 
 fn bands(graph: &Graph, rows: &Rows, docks: &Docks, told: &[Vec<String>]) -> Vec<Band> {
@@ -223,7 +251,7 @@ fn bands(graph: &Graph, rows: &Rows, docks: &Docks, told: &[Vec<String>]) -> Vec
             Face::Top => &mut band.above,
             Face::Bottom => &mut band.below,
         };
-        *room = (*room).max(stack(&dock.words, told) + LABEL_BETWEEN);
+        *room = (*room).max(stack(dock, told) + LABEL_OFF);
     }
     // Lines between boxes of the first row rise above it.
     let rises = graph.edges.iter().any(|edge| rows.row[edge.from] == 0 && rows.row[edge.to] == 0);
@@ -236,7 +264,14 @@ fn bands(graph: &Graph, rows: &Rows, docks: &Docks, told: &[Vec<String>]) -> Vec
 }
 
 /// The points of a line from box to box.
-fn way(edge: &Edge, rows: &Rows, bands: &[Band], line: usize, from: (i32, Face), to: (i32, Face)) -> Vec<Point> {
+fn way(
+    edge: &Edge,
+    rows: &Rows,
+    bands: &[Band],
+    line: usize,
+    from: (i32, Face),
+    to: (i32, Face),
+) -> Vec<Point> {
     let straight = |x, y| Point { x, y, is_straight: true };
     let curved = |x, y| Point { x, y, is_straight: false };
     // The edge of the box, and the edge of its words.
@@ -267,22 +302,30 @@ fn way(edge: &Edge, rows: &Rows, bands: &[Band], line: usize, from: (i32, Face),
     points
 }
 
-fn put_words(layout: &mut Layout, rows: &Rows, bands: &[Band], docks: &Docks, told: Vec<Vec<String>>) {
-    let mut told: Vec<Option<Vec<String>>> = told.into_iter().map(Some).collect();
+fn put_words(
+    layout: &mut Layout,
+    graph: &Graph,
+    rows: &Rows,
+    bands: &[Band],
+    docks: &Docks,
+    told: &[Vec<String>],
+) {
     for ((node, face), dock) in docks {
         let band = &bands[rows.row[*node]];
-        let lines = |line: usize, told: &[Option<Vec<String>>]| told[line].as_ref().map_or(0, Vec::len);
-        let height: i32 =
-            dock.words.iter().map(|line| small(lines(*line, &told)) * LABEL_LINE + LABEL_BETWEEN).sum();
-        let mut top = match face {
-            Face::Top => band.top - height,
-            Face::Bottom => band.top + BOX_HEIGHT + LABEL_BETWEEN,
+        let height = stack(dock, told) - LABEL_BETWEEN;
+        let first = match face {
+            Face::Top => band.top - LABEL_OFF - height,
+            Face::Bottom => band.top + BOX_HEIGHT + LABEL_OFF,
         };
+        let mut top = first;
         for line in &dock.words {
-            let Some(lines) = told[*line].take() else { continue };
+            let is_begin = graph.edges[*line].from == *node;
+            let place = dock.place(*line, is_begin).unwrap_or(0);
+            let off = if dock.is_beside { dock.off(place) } else { 0 };
+            let lines = told[*line].clone();
             let below = top + small(lines.len()) * LABEL_LINE + LABEL_BETWEEN;
-            layout.lines[*line].words = Some(Words { x: rows.x[*node], top, lines });
-            top = below;
+            layout.lines[*line].words = Some(Words { x: rows.x[*node] + off, top, lines });
+            top = if dock.is_beside { first } else { below };
         }
     }
 }

@@ -41,6 +41,8 @@ pub(crate) struct Drawn {
     pub(crate) picture: Picture,
     /// What was put together, with links that open it.
     pub(crate) folded: Vec<Link>,
+    /// How many entities that is.
+    pub(crate) folded_count: usize,
     /// What was opened, with links that fold it.
     pub(crate) opened: Vec<Link>,
     /// How many ties between what is drawn have no line.
@@ -61,7 +63,12 @@ pub(crate) fn picture(graph: &Graph, asked: &Asked, title: &str, about: &str) ->
     let mut effort = Effort::default();
     let folded = fold::fold(graph, &Opened::read(asked), &|opened| opened.link(asked), &mut effort);
     let places = layout::layout(&folded.graph, &mut effort);
-    tracing::debug!(boxes = graph.nodes.len(), lines = graph.edges.len(), steps = effort.0, "ties were drawn");
+    tracing::debug!(
+        boxes = graph.nodes.len(),
+        lines = graph.edges.len(),
+        steps = effort.0,
+        "ties were drawn"
+    );
     let nodes = &folded.graph.nodes;
     let clusters = nodes.iter().filter_map(|node| Some((node, &nodes[node.hangs_on?])));
     let link = |(node, on): (&input::Node, &input::Node)| {
@@ -80,7 +87,9 @@ pub(crate) fn picture(graph: &Graph, asked: &Asked, title: &str, about: &str) ->
         ),
         href: window.href.clone(),
     };
+    let is_cluster = |node: &&input::Node| node.hangs_on.is_some();
     Some(Drawn {
+        folded_count: nodes.iter().filter(is_cluster).map(|node| node.stands_for).sum(),
         folded: clusters.map(link).collect(),
         opened: folded.windows.iter().map(shown).collect(),
         lines_left_out: folded.lines_left_out,

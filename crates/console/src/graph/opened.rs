@@ -116,7 +116,8 @@ mod tests {
         assert_eq!(opened.0.len(), 2);
         let closed = opened.with(Side::Below, "acme.eu", None);
         assert!(!closed.hangs_on("acme.eu") && closed.hangs_on("x"));
-        let many = (0..20).fold(opened, |opened, number| opened.with(Side::Below, &number.to_string(), Some(0)));
+        let many =
+            (0..20).fold(opened, |opened, number| opened.with(Side::Below, &number.to_string(), Some(0)));
         assert_eq!(many.0.len(), OPENED_MAX);
         assert_eq!(many.from(Side::Below, "19"), Some(0), "what was opened last is open");
     }

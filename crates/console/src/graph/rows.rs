@@ -149,8 +149,8 @@ impl Rows {
                 let wanted = |item: usize, x: &[f64]| {
                     let above = self.above[item].iter().filter(|_| both || !upwards);
                     let beside = above.chain(self.below[item].iter().filter(|_| both || upwards));
-                    let (pull, sum) =
-                        beside.fold((0.0, 0.0), |(pull, sum), (other, one)| (pull + one, sum + x[*other] * one));
+                    let (pull, sum) = beside
+                        .fold((0.0, 0.0), |(pull, sum), (other, one)| (pull + one, sum + x[*other] * one));
                     if pull == 0.0 { x[item] } else { sum / pull }
                 };
                 self.settle(number, &mut x, wanted, effort);
@@ -191,7 +191,8 @@ impl Rows {
         // Blocks: where, how much they weigh, how many they are.
         let mut blocks: Vec<(f64, f64, usize)> = Vec::new();
         for (place, item) in row.iter().enumerate() {
-            let weight = self.above[*item].iter().chain(&self.below[*item]).map(|(_, pull)| pull).sum::<f64>();
+            let weight =
+                self.above[*item].iter().chain(&self.below[*item]).map(|(_, pull)| pull).sum::<f64>();
             let mut block = (wanted(*item, x) - before[place], weight.max(0.1), 1);
             while let Some(last) = blocks.last().filter(|last| last.0 > block.0).copied() {
                 blocks.pop();

@@ -131,7 +131,10 @@ fn assert_is_legible(folded: &Folded, layout: &Layout, what: &str) {
         .collect();
     let all: Vec<Rectangle> = boxes.iter().chain(&words).copied().collect();
     for (number, a) in all.iter().enumerate() {
-        assert!(a.0 >= 0 && a.1 >= 0 && a.2 <= layout.width && a.3 <= layout.height, "{what}: {a:?} lies outside");
+        assert!(
+            a.0 >= 0 && a.1 >= 0 && a.2 <= layout.width && a.3 <= layout.height,
+            "{what}: {a:?} lies outside"
+        );
         for b in &all[number + 1..] {
             assert!(!meet(*a, *b), "{what}: {a:?} and {b:?} meet");
         }
@@ -152,7 +155,9 @@ fn assert_is_legible(folded: &Folded, layout: &Layout, what: &str) {
 #[test]
 fn every_picture_can_be_read_and_costs_what_its_ties_are() {
     for count in [10, 60, 300, 5_000] {
-        for (kind, graph) in [("a star", star(count - 1)), ("a group", group(count)), ("a thicket", thicket(count.min(90)))] {
+        for (kind, graph) in
+            [("a star", star(count - 1)), ("a group", group(count)), ("a thicket", thicket(count.min(90)))]
+        {
             let (folded, layout, effort) = drawn(&graph, &Opened::default());
             let what = format!("{kind} of {count}");
             assert_is_legible(&folded, &layout, &what);
@@ -173,10 +178,14 @@ fn what_the_decision_rests_on_is_drawn_whole() {
     for count in [10, 60, 300, 5_000] {
         let graph = group(count);
         let (folded, layout, _) = drawn(&graph, &Opened::default());
-        let deciding: Vec<_> = folded.graph.edges.iter().zip(&layout.lines).filter(|(edge, _)| edge.matters).collect();
+        let deciding: Vec<_> =
+            folded.graph.edges.iter().zip(&layout.lines).filter(|(edge, _)| edge.matters).collect();
         assert_eq!(deciding.len(), 4);
         for (edge, line) in deciding {
-            assert!(folded.graph.nodes[edge.from].kind != NodeKind::Cluster, "{count}: every box of it stands alone");
+            assert!(
+                folded.graph.nodes[edge.from].kind != NodeKind::Cluster,
+                "{count}: every box of it stands alone"
+            );
             assert!(line.words.is_some(), "{count}: its words are there");
         }
         assert!(folded.graph.nodes.iter().any(|node| node.kind == NodeKind::Concern));
@@ -187,7 +196,8 @@ fn what_the_decision_rests_on_is_drawn_whole() {
 fn every_one_can_be_reached_by_opening() {
     let graph = star(120);
     let (folded, _, _) = drawn(&graph, &Opened::default());
-    let cluster = folded.graph.nodes.iter().find(|node| node.kind == NodeKind::Cluster && node.level > 0).unwrap();
+    let cluster =
+        folded.graph.nodes.iter().find(|node| node.kind == NodeKind::Cluster && node.level > 0).unwrap();
     assert_eq!((cluster.name.as_str(), cluster.note.as_str()), ("56 more", "6 countries"));
     let mut seen = std::collections::BTreeSet::new();
     let mut from = 0;
@@ -196,7 +206,14 @@ fn every_one_can_be_reached_by_opening() {
         let opened = Opened::parse([format!("{from}.below.middle").as_str()].into_iter());
         let (folded, layout, _) = drawn(&graph, &opened);
         assert_is_legible(&folded, &layout, "opened");
-        seen.extend(folded.graph.nodes.iter().filter(|node| node.level == 1 && node.stands_for == 1).map(|node| node.id.clone()));
+        seen.extend(
+            folded
+                .graph
+                .nodes
+                .iter()
+                .filter(|node| node.level == 1 && node.stands_for == 1)
+                .map(|node| node.id.clone()),
+        );
         let window = &folded.windows[0];
         assert_eq!((window.first, window.of), (from + 1, 60));
         from = window.last;

@@ -288,11 +288,7 @@ fn draw(asked: &Asked, found: &Found, rests_on: &BTreeSet<TieId>, story: &Story)
     graph::picture(&graph, asked, &title, &about)
 }
 
-fn tie_rows(
-    around: Option<&Around>,
-    rests_on: &BTreeSet<TieId>,
-    end: &BTreeSet<TieId>,
-) -> Vec<TieRow> {
+fn tie_rows(around: Option<&Around>, rests_on: &BTreeSet<TieId>, end: &BTreeSet<TieId>) -> Vec<TieRow> {
     let Some(around) = around else { return Vec::new() };
     let name =
         |id: &EntityId| around.entities.get(id).map_or_else(|| id.to_string(), |known| known.name.clone());

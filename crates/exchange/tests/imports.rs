@@ -490,6 +490,6 @@ fn what_was_looked_at_is_recorded_only_while_nothing_has_moved() {
     assert_eq!(world.exchange.import(&world.operator, fresh).unwrap().new, 1);
     // A standing counts too: what would move depends on who stands where.
     let seen = world.exchange.ties_state();
-    world.member("Another", &["open"]);
+    drop(world.member("Another", &["open"]));
     assert_ne!(seen, world.exchange.ties_state());
 }

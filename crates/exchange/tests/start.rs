@@ -159,7 +159,7 @@ fn every_version_is_found_however_much_the_ledger_tells_since() {
     let operator = caller_of(Principal::Role(Role::Operator));
     let first = exchange.programme();
     let mut files = programme::template();
-    files.insert("notes.md".to_owned(), b"Another version.\n".to_vec());
+    files.insert("README.md".to_owned(), b"Another version.\n".to_vec());
     let second = Arc::new(Programme::from_files(&files).unwrap());
     exchange.put_in_force(&second, "a test").unwrap();
     publish(&exchange, 1);

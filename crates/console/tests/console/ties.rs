@@ -194,6 +194,7 @@ async fn a_file_is_looked_at_before_it_is_recorded() {
     face.post(&mut overseer, &format!("{link}/again"), &[]).await.expect(403);
     let mut own = face.sign_in(model::Principal::Member(member.id.clone())).await;
     face.get(&mut own, &link).await.expect(403);
+    let mut other = face.role(Role::Officer).await;
     // What has moved since is not recorded as it was looked at, but computed anew.
     import(&face, vec![described("reg:9", "a-register", "Somebody Else")]);
     let before = count();
@@ -207,7 +208,6 @@ async fn a_file_is_looked_at_before_it_is_recorded() {
     let anew = face.post(&mut me, &format!("{link}/again"), &[]).await.expect(303);
     face.get(&mut me, &link).await.expect(410);
     let link = anew.header("location").to_owned();
-    let mut other = face.role(Role::Officer).await;
     face.get(&mut other, &link).await.expect(200).has(&["Record it"]).lacks(&["have changed since"]);
     face.post(&mut other, &link, &[]).await.expect(303);
     let done = face.get(&mut other, "/ties/import").await.expect(200);

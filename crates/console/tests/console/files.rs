@@ -14,9 +14,9 @@ fn rows(table: &str) -> usize {
     body.matches("<tr").count()
 }
 
-/// The first link behind a table, before the next one, that leads to a file of that format.
+/// The first link behind a table, within its section, that leads to a file of that format.
 fn link(behind: &str, format: &str) -> Option<String> {
-    let behind = behind.split("<table").next().unwrap_or_default();
+    let behind = behind.split("</section>").next().unwrap_or_default();
     let links = behind.split("href=\"").skip(1).filter_map(|link| link.split('"').next());
     let mut links = links.map(|link| link.replace("&#38;", "&").replace("&amp;", "&"));
     links.find(|link| link.contains(&format!("format={format}")))
@@ -25,7 +25,7 @@ fn link(behind: &str, format: &str) -> Option<String> {
 /// Holds a page's tables to their files, and says how many it has.
 async fn hold(face: &Face, me: &mut Browser, path: &str) -> usize {
     let page = face.get(me, path).await.expect(200);
-    let tables: Vec<&str> = page.body.split("<table").skip(1).collect();
+    let tables: Vec<&str> = page.body.match_indices("<table").map(|(at, _)| &page.body[at..]).collect();
     for (number, table) in tables.iter().enumerate() {
         let behind = table.split_once("</table>").unwrap().1;
         let shown = rows(table);

@@ -32,7 +32,7 @@ const BUNDLE = {
 const told = (page, role = "status") => page.getByRole(role).innerText();
 
 /** A hub over an empty data directory, behind a proxy; by a provider if one is asked for. */
-async function startHub(name, { byProvider } = {}) {
+export async function startHub(name, { byProvider } = {}) {
   const [programme, data, file] = ["programme", "data", "oidc.toml"].map((part) => join(scratch, `${name}-${part}`));
   const made = await run(["init", programme]);
   assert.equal(made.code, 0, made.said);

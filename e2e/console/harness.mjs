@@ -60,6 +60,9 @@ export async function startDemo() {
 }
 
 let checks = 0;
+/** Whether any test that begins with this is asked for: what they need may cost a while to set up. */
+export const wanted = (begin) => !only || begin.includes(only) || only.includes(begin);
+
 /** Runs one named test; a failure names it. */
 export async function test(name, work) {
   if (only && !name.includes(only)) return;

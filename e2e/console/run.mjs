@@ -16,6 +16,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { actions } from "./actions.mjs";
 import { beginning } from "./beginning.mjs";
+import { graphs } from "./graphs.mjs";
 import { DESK, WAYS, browser, end, go, hold, inspectAll, open, pictures, startDemo, test } from "./harness.mjs";
 
 const hub = await startDemo();
@@ -205,5 +206,6 @@ await test("signing out ends it, and going back shows nothing", async () => {
   await context.close();
 });
 
+await graphs();
 await beginning();
 await end();

@@ -25,6 +25,12 @@ pub(crate) struct Asked {
     pub(crate) now: Timestamp,
 }
 
+/// The links to a table as a file, for `files.html`.
+pub(crate) struct Files {
+    pub(crate) csv: String,
+    pub(crate) json: String,
+}
+
 impl Asked {
     /// Who asks; what it may, the exchange says.
     pub(crate) fn caller(&self) -> Arc<Caller> {
@@ -44,6 +50,13 @@ impl Asked {
             Some("json") => Ok(Some(Format::Json)),
             Some(_) => Err(Problem::bad_request("`format` is csv or json")),
         }
+    }
+
+    /// The links to one of the page's tables as a file, by the name that `table` in the query has for it.
+    pub(crate) fn files_of(&self, table: &str) -> Files {
+        let query = self.query.with("table", Some(table));
+        let link = |format| query.with("format", Some(format)).link(&self.path);
+        Files { csv: link("csv"), json: link("json") }
     }
 
     /// A link to this page with one value of its query set to another, or taken away.
@@ -102,6 +115,13 @@ impl Posted {
     #[expect(clippy::unnecessary_wraps, reason = "it is what a handler answers")]
     pub(crate) fn done(&self, text: impl Into<String>, to: &str) -> Answer {
         self.asked.session.say(Flash { text: text.into(), is_error: false });
+        Ok(Redirect::to(to).into_response())
+    }
+
+    /// Says what could not be done, on the page where to go on.
+    #[expect(clippy::unnecessary_wraps, reason = "it is what a handler answers")]
+    pub(crate) fn failed(&self, text: impl Into<String>, to: &str) -> Answer {
+        self.asked.session.say(Flash { text: text.into(), is_error: true });
         Ok(Redirect::to(to).into_response())
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use exchange::{Exchange, Import};
+use exchange::Exchange;
 use hmac::{Hmac, Mac as _};
 use model::Caller;
 use sha2::Sha256;
@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 use crate::assets::Assets;
 use crate::attempts::Attempts;
 use crate::options::ConsoleOptions;
+use crate::pages::ties::import::Previewed;
 use crate::problem::Problem;
 use crate::sessions::Sessions;
 use crate::uploads::Uploads;
@@ -44,7 +45,8 @@ pub struct ConsoleState {
     pub(crate) sessions: Sessions,
     pub(crate) assets: Assets,
     pub(crate) attempts: Attempts,
-    pub(crate) uploads: Uploads<Import>,
+    /// Imports that were previewed and wait for a yes.
+    pub(crate) uploads: Uploads<Arc<Previewed>>,
     /// Folders of programmes that are not in force, to be compared.
     pub(crate) candidates: Uploads<Arc<BTreeMap<String, Vec<u8>>>>,
     /// Binds the form for signing in to a cookie.

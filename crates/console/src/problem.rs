@@ -83,7 +83,9 @@ impl From<AdminError> for Problem {
             | AdminError::NoSuchObject(_)
             | AdminError::NoSuchMatch(_) => Self::not_found(),
             AdminError::NoSuchTier { .. } => Self::new(StatusCode::NOT_FOUND, error.to_string()),
-            AdminError::Transition(_) => Self::new(StatusCode::CONFLICT, error.to_string()),
+            AdminError::Transition(_) | AdminError::Moved => {
+                Self::new(StatusCode::CONFLICT, error.to_string())
+            }
             AdminError::Invalid(_) | AdminError::Judge(_) => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
             }

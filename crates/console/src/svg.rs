@@ -111,6 +111,36 @@ pub(crate) fn shortened(text: &str, letters: usize) -> String {
     format!("{}…", begun.trim_end())
 }
 
+/// About how wide a text is at a size, in user units: browsers have the fonts, and the server has not, so rather too wide.
+pub(crate) fn width_of(text: &str, size: i32) -> i32 {
+    let hundredths = |letter: char| match letter {
+        'i' | 'l' | 'j' | '.' | ',' | ':' | ';' | '\'' | '|' | '!' | '(' | ')' | '[' | ']' => 34,
+        'f' | 't' | 'r' | ' ' | '-' => 42,
+        'm' | 'w' | 'M' | 'W' | '@' | '%' => 98,
+        'A'..='Z' => 74,
+        letter if u32::from(letter) < 0x1100 => 64,
+        // Ideographs, syllables and pictures are as wide as they are high.
+        _ => 106,
+    };
+    text.chars().map(hundredths).sum::<i32>() * size / 100
+}
+
+/// The beginning of a text, as far as it fits into a width at a size.
+pub(crate) fn fitted(text: &str, width: i32, size: i32) -> String {
+    if width_of(text, size) <= width {
+        return text.to_owned();
+    }
+    let mut begun = String::new();
+    for letter in text.chars() {
+        begun.push(letter);
+        if width_of(&begun, size) + size > width {
+            begun.pop();
+            break;
+        }
+    }
+    format!("{}…", begun.trim_end())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,6 +156,17 @@ mod tests {
         assert!(!markup.contains("<script") && !markup.contains("\"' onload"), "{markup}");
         assert_eq!(markup.matches("&lt;script&gt;").count(), 5, "{markup}");
         assert!(markup.ends_with("</a></svg>"), "{markup}");
+    }
+
+    #[test]
+    fn a_text_is_cut_to_a_width() {
+        for (text, fits) in
+            [("Huawei", true), ("Huawei Symantec Technologies", false), ("華為技術有限公司華為技術", false)]
+        {
+            let told = fitted(text, 120, 13);
+            assert_eq!(told == text, fits, "{told}");
+            assert!(width_of(&told, 13) <= 120 + 13 && told.chars().count() > 5, "{told}");
+        }
     }
 
     #[test]

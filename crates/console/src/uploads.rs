@@ -1,6 +1,6 @@
 //! Files that were sent and wait: an import for the yes after its preview, a programme's folder for being looked at.
 //!
-//! They are in memory, few, and for a short while. Each belongs to the credential that sent it; what is taken is gone.
+//! They are in memory, few, and for a short while.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -20,7 +20,7 @@ struct Waiting<T> {
     what: T,
 }
 
-/// Everything that waits, by tokens that only the forms have.
+/// Everything that waits, by tokens.
 pub(crate) struct Uploads<T>(Mutex<BTreeMap<String, Waiting<T>>>);
 
 impl<T> Default for Uploads<T> {
@@ -41,12 +41,19 @@ impl<T> Uploads<T> {
         kept.insert(token, Waiting { of, at, what });
     }
 
-    /// Takes what waits, for whoever sent it.
-    pub(crate) fn take(&self, token: &str, of: &CredentialId, now: Timestamp) -> Option<T> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_theirs =
-            kept.get(token).is_some_and(|waiting| waiting.of == *of && now < waiting.at + WAITS_MAX);
-        if is_theirs { kept.remove(token).map(|waiting| waiting.what) } else { None }
+    /// Looks at what waits, for whoever may: it goes on waiting.
+    pub(crate) fn see(&self, token: &str, now: Timestamp) -> Option<T>
+    where
+        T: Clone,
+    {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = kept.get(token)?;
+        (now < waiting.at + WAITS_MAX).then(|| waiting.what.clone())
+    }
+
+    /// Takes what waits away.
+    pub(crate) fn remove(&self, token: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(token);
     }
 
     /// Looks at what waits, for whoever sent it; it goes on waiting.
@@ -70,16 +77,16 @@ mod tests {
         let (one, two) = (CredentialId::from_bits(1), CredentialId::from_bits(2));
         let at = |seconds: u64| Timestamp::EPOCH + Duration::from_secs(seconds);
         uploads.keep("a".to_owned(), one.clone(), 7, at(0));
-        assert!(uploads.take("a", &two, at(1)).is_none());
         assert!(uploads.look("a", &two, at(1)).is_none() && uploads.look("a", &one, at(3_600)).is_none());
         assert_eq!(uploads.look("a", &one, at(1)), Some(7));
-        assert!(uploads.take("a", &one, at(3_600)).is_none(), "an hour is over");
-        assert!(uploads.take("a", &one, at(3_599)).is_some());
-        assert!(uploads.take("a", &one, at(3_599)).is_none(), "once");
+        assert!(uploads.see("a", at(3_600)).is_none(), "an hour is over");
+        assert_eq!(uploads.see("a", at(3_599)), Some(7));
+        uploads.remove("a");
+        assert!(uploads.see("a", at(3_599)).is_none());
         for number in 0..=KEPT_MAX {
             uploads.keep(number.to_string(), one.clone(), 7, at(number as u64));
         }
-        assert!(uploads.take("0", &one, at(9)).is_none(), "the oldest makes room");
-        assert!(uploads.take("1", &one, at(9)).is_some());
+        assert!(uploads.see("0", at(9)).is_none(), "the oldest makes room");
+        assert!(uploads.see("1", at(9)).is_some());
     }
 }

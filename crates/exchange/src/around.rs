@@ -85,13 +85,21 @@ impl Walk<'_> {
         }
     }
 
-    fn down(&mut self, from: &EntityId, level: i32, open: &mut VecDeque<(EntityId, i32)>) {
+    /// Goes down from what was not gone down from yet, whether or not it was reached from above before.
+    fn down(
+        &mut self,
+        from: &EntityId,
+        level: i32,
+        seen: &mut BTreeSet<EntityId>,
+        open: &mut VecDeque<(EntityId, i32)>,
+    ) {
         for known in self.picture.ties_out_of(from) {
             if matches!(known.tie.kind, TieKind::Governs { .. }) {
                 continue;
             }
             let below = known.tie.to.clone();
-            if self.take(known, &below, level + 1) {
+            self.take(known, &below, level + 1);
+            if self.levels.contains_key(&below) && seen.insert(below.clone()) {
                 open.push_back((below, level + 1));
             }
         }
@@ -118,9 +126,9 @@ fn walk(
         walk.up(&entity, level, &mut above);
     }
     walk.room = AROUND_MAX;
-    let mut reached = Vec::new();
+    let (mut reached, mut seen) = (Vec::new(), BTreeSet::from([focus.clone()]));
     while let Some((entity, level)) = below.pop_front() {
-        walk.down(&entity, level, &mut below);
+        walk.down(&entity, level, &mut seen, &mut below);
         reached.push((entity, level));
     }
     // The others who have influence on what lies below.
@@ -139,7 +147,40 @@ fn walk(
         walk.levels.entry(to).or_insert(level + 1);
         walk.ties.insert(known.tie.id.clone(), known);
     }
-    (walk.levels, walk.ties.into_values().collect(), walk.is_cut_short)
+    let ties: Vec<KnownTie> = walk.ties.into_values().collect();
+    let mut levels = walk.levels;
+    held_below(focus, &ties, &mut levels);
+    (levels, ties, walk.is_cut_short)
+}
+
+/// Puts whoever is held by the entity, over however many steps, below it, unless it holds the entity in turn: a subsidiary
+/// that supplies its parent is a subsidiary.
+fn held_below(focus: &EntityId, ties: &[KnownTie], levels: &mut BTreeMap<EntityId, i32>) {
+    let mut below: BTreeMap<&EntityId, Vec<&EntityId>> = BTreeMap::new();
+    let mut above: BTreeMap<&EntityId, Vec<&EntityId>> = BTreeMap::new();
+    for known in ties.iter().filter(|known| matches!(known.tie.kind, TieKind::Holds(_))) {
+        below.entry(&known.tie.from).or_default().push(&known.tie.to);
+        above.entry(&known.tie.to).or_default().push(&known.tie.from);
+    }
+    let reach = |along: &BTreeMap<&EntityId, Vec<&'_ EntityId>>| {
+        let mut reached = BTreeMap::from([(focus.clone(), 0)]);
+        let mut open = VecDeque::from([(focus.clone(), 0)]);
+        while let Some((entity, steps)) = open.pop_front() {
+            for next in along.get(&entity).into_iter().flatten() {
+                if !reached.contains_key(*next) {
+                    reached.insert((*next).clone(), steps + 1);
+                    open.push_back(((*next).clone(), steps + 1));
+                }
+            }
+        }
+        reached
+    };
+    let holders = reach(&above);
+    for (entity, steps) in reach(&below) {
+        if !holders.contains_key(&entity) {
+            levels.insert(entity, steps);
+        }
+    }
 }
 
 impl Exchange {

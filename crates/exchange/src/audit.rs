@@ -13,6 +13,7 @@ use serde::Serialize;
 use store::timeline::{Query, VersionChoice};
 use store::{Copy, SegmentId, Snapshot, StoreError};
 
+pub(crate) use self::browse::open_entry;
 pub use self::browse::{ENTRIES_MAX, EntriesPage, Growth, OpenedEntry, Sought};
 pub(crate) use self::deliveries::Deliveries;
 pub(crate) use self::spans::Spans;

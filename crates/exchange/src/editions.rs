@@ -27,6 +27,7 @@ use vetting::Move;
 use crate::error::AdminError;
 use crate::exchange::{Exchange, Hand, Inner, name_of, require};
 use crate::members::{DECIDES, still_accepted};
+use crate::registry::Registry;
 use crate::ties::{IMPORT_MAX, Imported, Rehearsal, SUBJECT_LENGTH_MAX, record};
 use crate::writer::Instants;
 
@@ -55,6 +56,21 @@ pub struct Import {
     /// The documents of which the import is a whole new edition, so that what it leaves out is over. Parts before the last
     /// only say that there will be some.
     pub editions: Option<Vec<String>>,
+    /// What it was looked at with: if anything has changed since, nothing is recorded.
+    pub looked_at: Option<TiesState>,
+}
+
+/// Where ties, standings and rules stand: what a rehearsal said holds as long as this does, and the day.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct TiesState {
+    epoch: u64,
+    batches: u64,
+}
+
+impl TiesState {
+    pub(crate) fn of(registry: &Registry) -> Self {
+        Self { epoch: registry.epoch.number(), batches: registry.batches }
+    }
 }
 
 /// Which part of an import something is.
@@ -241,7 +257,7 @@ impl Exchange {
     /// that others are missing before.
     pub fn import(&self, caller: &Caller, import: Import) -> Result<Imported, AdminError> {
         require(caller, DECIDES, "an operator or an officer")?;
-        let Import { subject, statements, part, editions } = import;
+        let Import { subject, statements, part, editions, looked_at } = import;
         if statements.len() > IMPORT_MAX {
             let message =
                 format!("{} statements are more than the {IMPORT_MAX} of one import", statements.len());
@@ -270,7 +286,8 @@ impl Exchange {
             }
             Some(_) | None => Vec::new(),
         };
-        let imported = self.record_import(caller, statements, over, subject_of(&subject, part.as_ref()))?;
+        let imported =
+            self.record_import(caller, statements, over, subject_of(&subject, part.as_ref()), looked_at)?;
         if let Some(part) = followed {
             self.inner.editions.arrived(part, spoken)?;
         }
@@ -283,10 +300,14 @@ impl Exchange {
         mut statements: Vec<Statement>,
         over: Vec<Missing>,
         subject: String,
+        looked_at: Option<TiesState>,
     ) -> Result<Imported, AdminError> {
         let (inner, caller) = (Arc::clone(&self.inner), caller.clone());
         let ((), imported) = self.recording(Instants::HandsOut, move |turn| {
             still_accepted(turn, &caller)?;
+            if looked_at.is_some_and(|state| state != TiesState::of(turn.registry)) {
+                return Err(AdminError::Moved);
+            }
             let mut ended = 0;
             if !over.is_empty() {
                 let ties = inner.recorded.current(turn, inner.store.as_ref())?;
@@ -333,6 +354,12 @@ impl Exchange {
         Ok(self.rehearse(caller, import)?.moves)
     }
 
+    /// Where ties, standings and rules stand.
+    #[must_use]
+    pub fn ties_state(&self) -> TiesState {
+        TiesState::of(&self.inner.published.registry())
+    }
+
     /// What would become of an import, and who would move; nothing is recorded.
     ///
     /// # Errors
@@ -344,6 +371,7 @@ impl Exchange {
             let message = "a preview is of a whole import; what a part would do depends on the others";
             return Err(AdminError::Invalid(message.to_owned()));
         }
+        let state = self.ties_state();
         let mut statements = import.statements;
         let mut ended = 0;
         if let Some(documents) = &import.editions {
@@ -355,7 +383,7 @@ impl Exchange {
             statements.extend(over.iter().filter_map(|missing| missing.end(&ties, now)));
             ended = statements.len() - said;
         }
-        Ok(Rehearsal { ended, ..self.rehearse_ties(caller, statements)? })
+        Ok(Rehearsal { ended, state, ..self.rehearse_ties(caller, statements)? })
     }
 }
 

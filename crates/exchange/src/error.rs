@@ -249,6 +249,9 @@ pub enum AdminError {
     /// The procedure has no such step.
     #[error(transparent)]
     Transition(#[from] InvalidTransition),
+    /// What was looked at before is no longer so.
+    #[error("ties, standings or rules have changed since that was looked at; look again first")]
+    Moved,
     /// The rules about ties cannot be asked that.
     #[error(transparent)]
     Judge(#[from] JudgeError),

@@ -218,8 +218,11 @@ impl Exchange {
         };
         if is_new {
             exchange.begin(programme)?;
-        } else if is_other {
-            exchange.put_in_force(programme, "the hub's start")?;
+        } else {
+            exchange.find_version_places()?;
+            if is_other {
+                exchange.put_in_force(programme, "the hub's start")?;
+            }
         }
         exchange.sum_occurrences()?;
         exchange.check_ledger();
@@ -237,8 +240,8 @@ impl Exchange {
             turn.record(&Body::Genesis(Genesis { at: at.clone(), origin }))?;
             turn.record(&Body::Key(Key { at: at.clone(), action: "in use".to_owned(), vkey }))?;
             let by = "the hub's first start".to_owned();
-            turn.record(&Body::Policy(PolicyEntry { at, by, sha256: digest, epoch }))?;
-            versions::keep(turn, None, &kept)?;
+            let entry = turn.record(&Body::Policy(PolicyEntry { at, by, sha256: digest, epoch }))?;
+            versions::keep(turn, entry, None, &kept)?;
             Ok(())
         })?;
         Ok(())
@@ -263,8 +266,8 @@ impl Exchange {
                     registry.refresh_identities();
                 })?;
                 let entry = PolicyEntry { at: at.to_string(), by, sha256: digest, epoch: epoch.number() };
-                turn.record(&Body::Policy(entry))?;
-                versions::keep(turn, Some(&before), &kept)?;
+                let entry = turn.record(&Body::Policy(entry))?;
+                versions::keep(turn, entry, Some(&before), &kept)?;
                 Ok(epoch)
             })?;
         self.inner.wait_until(last);

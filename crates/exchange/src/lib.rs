@@ -91,7 +91,7 @@ pub use dossier::{
     Override, Proposal, Rebinding, Review, Values,
 };
 pub use duties::Attested;
-pub use editions::{Import, Part};
+pub use editions::{Import, Part, TiesState};
 pub use entities::{
     ENTITIES_FOUND_MAX, EntitiesFound, EntityFound, EntityView, ListView, Named, NearMember, Unsettled,
     UnsettledBy,

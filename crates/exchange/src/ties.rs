@@ -19,7 +19,7 @@ use ties::{
 use vetting::{Decision, Lens, Move, Party, Remedies, Session};
 
 use crate::alerts::{self, Alert};
-use crate::editions::Import;
+use crate::editions::{Import, TiesState};
 use crate::error::{AdminError, WriteError};
 use crate::evaluate::{Moved, evaluate_news};
 use crate::exchange::{Exchange, Hand, Inner, require};
@@ -73,6 +73,8 @@ pub struct Rehearsal {
     pub findings: Vec<String>,
     /// Who would move.
     pub moves: Vec<Move>,
+    /// What it was computed from.
+    pub state: TiesState,
 }
 
 /// A question to the rules.
@@ -147,6 +149,7 @@ impl Exchange {
             new: added.new.len(),
             known_already: added.known_already + (count - places.len()),
             ended: 0,
+            state: TiesState::of(&registry),
             refused: added.refused.iter().map(|(place, why)| (places[*place], why.to_string())).collect(),
             findings: added.findings.iter().map(ToString::to_string).collect(),
             moves: vetting::moves(&before, &after, &parties, &registry.tiers())?,

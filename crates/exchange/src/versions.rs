@@ -1,7 +1,8 @@
 //! The versions of a programme: which were in force, what two of them differ in, and whom that would move.
 //!
 //! The ledger says when each version came into force, by its digest. The store keeps the text of each under that digest,
-//! so that whoever reads an old decision can read the rules that it was made by. Comparing is judging every member by
+//! so that whoever reads an old decision can read the rules that it was made by, and beside it the places of those entries,
+//! so that nobody has to look through the ledger for them. Comparing is judging every member by
 //! both, over the ties of now, each with its own lists, and asking both who may have what lies here. Nothing is recorded.
 
 use std::collections::BTreeMap;
@@ -15,14 +16,17 @@ use store::{Snapshot, StoreError};
 use ties::AsOf;
 use vetting::{CaseReport, Judge, Move, Session};
 
-use crate::audit::Sought;
-use crate::error::{AdminError, OpenError};
+use crate::audit::open_entry;
+use crate::error::{AdminError, OpenError, WriteError};
 use crate::exchange::{Exchange, Hand, require};
 use crate::recorded;
 use crate::registry::{IN_FORCE, PROGRAMME};
+use crate::writer::Instants;
 
 /// How many questions about release a comparison asks of each version. Beyond, the answer says that it is cut short.
 const RELEASES_MAX: usize = 20_000;
+/// The kind of the ledger's entries about versions.
+const KIND: &str = "policy";
 /// How many changes of release are told one by one.
 const RELEASES_TOLD: usize = 500;
 
@@ -103,6 +107,19 @@ pub struct CaseFailed {
     pub because: String,
 }
 
+/// Says that the places of all entries about versions are known, those from before there were places too.
+const PLACES_KNOWN: &str = "places-known";
+/// How many entries are read at once to find those places.
+const READ_AT_ONCE: usize = 4_096;
+
+/// Under what the place of an entry is kept that says that a version came into force.
+const PLACES: &str = "entry/";
+
+fn place(entry: u64) -> String {
+    // No number of 64 bits has more than 20 digits, so keys sort as numbers do.
+    format!("{PLACES}{entry:020}")
+}
+
 /// The key of a version's text.
 fn key(digest: &str) -> String {
     format!("version/{digest}")
@@ -126,34 +143,78 @@ pub(crate) fn in_force(snapshot: &dyn Snapshot) -> Result<Option<BTreeMap<String
     stored(snapshot, IN_FORCE).map_err(OpenError::Store)
 }
 
-/// Keeps a version that comes into force. The one before is kept too, if an older build did not.
+/// Keeps a version that comes into force, by the entry that says so. The one before is kept too, if an older build did not.
 pub(crate) fn keep(
     turn: &mut Hand<'_>,
+    entry: u64,
     before: Option<&Programme>,
     programme: &Programme,
 ) -> Result<(), StoreError> {
-    if let Some(before) = before {
-        turn.put_json(PROGRAMME, &key(before.digest()), &as_text(before))?;
+    match before {
+        Some(before) => turn.put_json(PROGRAMME, &key(before.digest()), &as_text(before))?,
+        // The first one: there is no entry before it.
+        None => turn.put_json(PROGRAMME, PLACES_KNOWN, &true)?,
     }
+    turn.put_json(PROGRAMME, &place(entry), &entry)?;
     let files = as_text(programme);
     turn.put_json(PROGRAMME, &key(programme.digest()), &files)?;
     turn.put_json(PROGRAMME, IN_FORCE, &files)
 }
 
 impl Exchange {
-    /// The last versions that came into force, as far as the end of the ledger tells of them, the newest first.
+    /// Finds the places of the entries about versions in a ledger that was begun by a build that did not keep them: once.
+    pub(crate) fn find_version_places(&self) -> Result<(), OpenError> {
+        let snapshot = self.inner.store.snapshot()?;
+        if snapshot.get(PROGRAMME, PLACES_KNOWN)?.is_some() {
+            return Ok(());
+        }
+        let (mut places, mut from) = (Vec::new(), 0);
+        let size = self.inner.published.log().size();
+        while from < size {
+            let entries = snapshot.entries(from, READ_AT_ONCE)?;
+            let Some(last) = entries.last() else { break };
+            from = last.index + 1;
+            for entry in entries {
+                // Only what has the word at all is read.
+                if memchr::memmem::find(&entry.body, KIND.as_bytes()).is_some() {
+                    let opened = open_entry(entry)?;
+                    places.extend((opened.body["kind"] == KIND).then_some(opened.index));
+                }
+            }
+        }
+        drop(snapshot);
+        self.inner.writer.decide(Instants::None, move |turn| -> Result<(), WriteError> {
+            for entry in places {
+                turn.put_json(PROGRAMME, &place(entry), &entry)?;
+            }
+            Ok(turn.put_json(PROGRAMME, PLACES_KNOWN, &true)?)
+        })?;
+        Ok(())
+    }
+
+    /// The last versions that came into force, the newest first.
     ///
     /// # Errors
     ///
     /// Refuses all but the programme's auditors.
     pub fn programme_versions(&self, caller: &Caller, limit: usize) -> Result<Vec<VersionView>, AdminError> {
         require(caller, crate::audit::AUDITS, "the programme's auditors")?;
-        let sought = Sought { kind: Some("policy".to_owned()), ..Sought::default() };
-        let entries = self.ledger_entries(caller, &sought, limit)?.entries;
         let running = self.programme();
         let snapshot = self.inner.store.snapshot()?;
+        // A transaction that is in the store may not be published yet; then it is no part of the log that people see.
+        let size = self.inner.published.log().size();
         let mut versions = Vec::new();
-        for entry in entries {
+        for record in snapshot.list(PROGRAMME, PLACES)?.into_iter().rev() {
+            let index: u64 = serde_json::from_slice(&record.value)
+                .map_err(|error| StoreError::Damaged(format!("programme `{}`: {error}", record.key)))?;
+            if index >= size {
+                continue;
+            }
+            if versions.len() >= limit {
+                break;
+            }
+            let Some(entry) = snapshot.entries(index, 1)?.pop() else { continue };
+            let entry = open_entry(entry)?;
             let text = |name: &str| entry.body[name].as_str().unwrap_or_default().to_owned();
             let sha256 = text("sha256");
             let is_in_force = sha256 == running.digest();

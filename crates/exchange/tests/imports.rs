@@ -89,8 +89,13 @@ fn part(world: &World, number: u32, last: bool, entities: &[&str]) -> Result<Imp
     let part = Part { import: "one".to_owned(), number, last };
     let editions = if last { vec!["list".to_owned()] } else { Vec::new() };
     let statements = edition(entities);
-    let import =
-        Import { subject: "list".to_owned(), statements, part: Some(part), editions: Some(editions) };
+    let import = Import {
+        subject: "list".to_owned(),
+        statements,
+        part: Some(part),
+        editions: Some(editions),
+        ..Import::default()
+    };
     world.exchange.import(&world.operator, import)
 }
 
@@ -466,4 +471,25 @@ fn whose_law_reaches_an_owner_reaches_the_member() {
     );
     import(&world, vec![home]);
     assert_eq!(grade().grade, Grade::Clear);
+}
+
+#[test]
+fn what_was_looked_at_is_recorded_only_while_nothing_has_moved() {
+    let world = world();
+    let import = |name: &str| Import { statements: edition(&[name]), ..Import::default() };
+    let seen = world.exchange.rehearse(&world.operator, import("a")).unwrap().state;
+    assert_eq!(seen, world.exchange.ties_state());
+    world.exchange.import(&world.operator, import("b")).unwrap();
+    let late = Import { looked_at: Some(seen), ..import("a") };
+    let before = world.exchange.statements(&world.operator, 0, 1_000).unwrap().len();
+    let refused = world.exchange.import(&world.operator, late.clone());
+    assert!(matches!(refused, Err(exchange::AdminError::Moved)), "{refused:?}");
+    assert_eq!(world.exchange.statements(&world.operator, 0, 1_000).unwrap().len(), before);
+    let seen = world.exchange.rehearse(&world.operator, import("a")).unwrap().state;
+    let fresh = Import { looked_at: Some(seen), ..late };
+    assert_eq!(world.exchange.import(&world.operator, fresh).unwrap().new, 1);
+    // A standing counts too: what would move depends on who stands where.
+    let seen = world.exchange.ties_state();
+    drop(world.member("Another", &["open"]));
+    assert_ne!(seen, world.exchange.ties_state());
 }

@@ -151,3 +151,41 @@ fn a_damaged_batch_of_statements_is_named_and_not_served() {
     let error = open(&store, &kept, 3, 1).map(drop).unwrap_err();
     assert!(error.to_string().contains("statements `000000000001`"), "{error}");
 }
+
+#[test]
+fn every_version_is_found_however_much_the_ledger_tells_since() {
+    let (store, kept) = (empty(), Arc::new(Kept::default()));
+    let exchange = open(&store, &kept, 3, 1).unwrap();
+    let operator = caller_of(Principal::Role(Role::Operator));
+    let first = exchange.programme();
+    let mut files = programme::template();
+    files.insert("README.md".to_owned(), b"Another version.\n".to_vec());
+    let second = Arc::new(Programme::from_files(&files).unwrap());
+    exchange.put_in_force(&second, "a test").unwrap();
+    publish(&exchange, 1);
+    let begun = exchange.ledger_head().size;
+    // More entries than one answer about the ledger looks through: each poll is one.
+    while exchange.ledger_head().size < begun + 8_200 {
+        exchange.objects(&operator, "indicators", &taxii::ObjectFilter::default()).unwrap();
+    }
+    let told = |exchange: &Exchange, limit| {
+        let versions = exchange.programme_versions(&operator, limit).unwrap();
+        versions.into_iter().map(|one| (one.sha256, one.is_in_force, one.is_kept)).collect::<Vec<_>>()
+    };
+    let wanted = [(second.digest().to_owned(), true, true), (first.digest().to_owned(), false, true)];
+    assert_eq!(told(&exchange, 10), wanted);
+    assert_eq!(told(&exchange, 1), wanted[..1]);
+    drop(exchange);
+    // A store of a build that kept no places: they are found at the next start, which then puts the template in force.
+    let mut transaction = store.begin().unwrap();
+    for record in store.snapshot().unwrap().list("programme", "").unwrap() {
+        if record.key == "places-known" || record.key.starts_with("entry/") {
+            transaction.remove("programme", &record.key).unwrap();
+        }
+    }
+    transaction.commit().unwrap();
+    let exchange = open(&store, &kept, 4, 1).unwrap();
+    let (first, second) = (first.digest().to_owned(), second.digest().to_owned());
+    let wanted = [(first.clone(), true, true), (second, false, true), (first, true, true)];
+    assert_eq!(told(&exchange, 10), wanted);
+}

@@ -29,9 +29,24 @@ pub(crate) struct Node {
     pub(crate) name: String,
     /// A second line: since when of concern, countries.
     pub(crate) note: String,
+    pub(crate) countries: Vec<String>,
     pub(crate) kind: NodeKind,
     pub(crate) level: i32,
     pub(crate) href: String,
+    /// How many entities it is.
+    pub(crate) stands_for: usize,
+    /// For what was put together, the place of the box that it hangs on.
+    pub(crate) hangs_on: Option<usize>,
+    /// What names it in a link that opens what hangs on it.
+    pub(crate) id: String,
+}
+
+impl Node {
+    /// One entity.
+    pub(crate) fn of(id: String, name: String, kind: NodeKind, level: i32) -> Self {
+        let (note, countries, href) = (String::new(), Vec::new(), String::new());
+        Self { name, note, countries, kind, level, href, stands_for: 1, hangs_on: None, id }
+    }
 }
 
 /// A line: all ties from one box to another.
@@ -44,6 +59,8 @@ pub(crate) struct Edge {
     /// Whether it is about shares; else about something else.
     pub(crate) is_holding: bool,
     pub(crate) truth: Truth,
+    /// The largest part that is held, in basis points; 0 if none is.
+    pub(crate) share: u32,
     /// Whether the decision rests on it.
     pub(crate) matters: bool,
     pub(crate) href: String,
@@ -72,6 +89,13 @@ fn weight(kind: &TieKind) -> u8 {
         TieKind::Governs { .. } | TieKind::Family | TieKind::Associates { .. } | TieKind::Succeeds => 5,
         TieKind::Plans(_) => 6,
     }
+}
+
+/// The part that a tie says is held, at most, in basis points.
+fn part_held(kind: &TieKind) -> u32 {
+    let TieKind::Holds(held) = kind else { return 0 };
+    let parts = [held.votes, held.money].into_iter().flatten();
+    parts.map(ties::Share::basis_points_ceil).max().unwrap_or(0)
 }
 
 /// The link of a tie's page, at the same place of the two clocks.
@@ -113,7 +137,12 @@ pub(crate) fn from_around(
         let note = since.unwrap_or_else(|| neighbour.countries.join(", "));
         let href = member_of(id).unwrap_or_else(|| format!("/entities/{}", encode(id.as_str())));
         places.insert(id.clone(), graph.nodes.len());
-        graph.nodes.push(Node { name: neighbour.name.clone(), note, kind, level: neighbour.level, href });
+        graph.nodes.push(Node {
+            note,
+            href,
+            countries: neighbour.countries.clone(),
+            ..Node::of(id.to_string(), neighbour.name.clone(), kind, neighbour.level)
+        });
     }
     let mut pairs: BTreeMap<(usize, usize), Vec<&KnownTie>> = BTreeMap::new();
     for known in &around.ties {
@@ -156,6 +185,7 @@ fn edge(from: usize, to: usize, ties: &[&KnownTie], matters: &BTreeSet<TieId>) -
         labels,
         is_holding: ties.iter().any(|known| matches!(known.tie.kind, TieKind::Holds(_))),
         truth: ties.iter().map(|known| known.truth).max().unwrap_or(Truth::Possible),
+        share: ties.iter().map(|known| part_held(&known.tie.kind)).max().unwrap_or(0),
         matters: ties.iter().any(|known| matters.contains(&known.tie.id)),
         href: ties.first().map(|known| tie_link(&known.tie.id)).unwrap_or_default(),
     }
@@ -166,13 +196,8 @@ pub(crate) fn from_decision(decision: &Decision) -> Graph {
     let mut graph = Graph::default();
     let mut places: BTreeMap<EntityId, usize> = BTreeMap::new();
     places.insert(decision.entity.clone(), 0);
-    graph.nodes.push(Node {
-        name: decision.name.clone(),
-        note: String::new(),
-        kind: NodeKind::Focus,
-        level: 0,
-        href: String::new(),
-    });
+    let focus = decision.entity.to_string();
+    graph.nodes.push(Node::of(focus, decision.name.clone(), NodeKind::Focus, 0));
     let shown = decision.findings.iter().flat_map(|finding| &finding.because).flat_map(|fact| &fact.proof);
     let steps: Vec<&Step> = shown.flat_map(Step::lines).collect();
     let concern: BTreeSet<&EntityId> = steps
@@ -200,7 +225,7 @@ pub(crate) fn from_decision(decision: &Decision) -> Graph {
                 let kind = if concern.contains(id) { NodeKind::Concern } else { NodeKind::Organisation };
                 let note = if concern.contains(id) { "of concern".to_owned() } else { String::new() };
                 places.insert(id.clone(), graph.nodes.len());
-                graph.nodes.push(Node { name: id.to_string(), note, kind, level, href: String::new() });
+                graph.nodes.push(Node { note, ..Node::of(id.to_string(), id.to_string(), kind, level) });
             }
         }
         graph.edges.push(Edge {
@@ -209,6 +234,7 @@ pub(crate) fn from_decision(decision: &Decision) -> Graph {
             labels: Vec::new(),
             is_holding: true,
             truth: if *certain { Truth::Certain } else { Truth::Possible },
+            share: 0,
             matters: true,
             href: String::new(),
         });

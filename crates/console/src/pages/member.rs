@@ -25,12 +25,12 @@ use crate::asked::Asked;
 use crate::console::Console;
 use crate::export::Table;
 use crate::frame::{Frame, decides};
-use crate::graph::{self, BOXES_MAX};
+use crate::graph::{self, Drawn};
+use crate::pages::part::{Part, part};
 use crate::pages::ties::tie_link;
 use crate::pages::{Choice, id};
 use crate::problem::{Answer, Problem, page};
 use crate::query::encode;
-use crate::svg::Picture;
 use crate::words;
 
 use clocks::Clocks;
@@ -40,8 +40,8 @@ use record::Record;
 use story::Story;
 use what_if::{Added, WhatIf};
 
-/// How many ties the table shows; the file of it has all.
-const TIES_SHOWN: usize = 60;
+/// How many ties the table shows at a time; the file of it has all.
+const TIES_SHOWN: usize = 50;
 
 /// How many entities a tie that is supposed is offered as its ends; others are written.
 const ENTITIES_OFFERED: usize = 60;
@@ -63,11 +63,12 @@ struct MemberPage {
     clocks: Clocks,
     grade: Option<Grade>,
     possible: Option<Grade>,
-    picture: Option<Picture>,
-    is_folded: bool,
+    picture: Option<Drawn>,
     is_cut_short: bool,
     ties: Vec<TieRow>,
-    ties_count: usize,
+    ties_part: Part,
+    /// Ties that are taken as ended and stand in another part of the table.
+    ended_elsewhere: Vec<String>,
     ties_csv: String,
     ties_json: String,
     past_csv: String,
@@ -192,8 +193,12 @@ fn view(console: &Console, asked: &Asked, found: &Found, rests_on: &BTreeSet<Tie
     };
     let standing = found.member.standing(&found.tier);
     let story = story::tell(found, standing);
-    let (picture, is_folded) = draw(found, rests_on, &story);
-    let (ties, ties_count) = tie_rows(found.around.as_ref(), rests_on, &found.wanted.supposed.end);
+    let picture = draw(asked, found, rests_on, &story);
+    let mut ties = tie_rows(found.around.as_ref(), rests_on, &found.wanted.supposed.end);
+    let (shown, ties_part) = part(asked, ties.len(), TIES_SHOWN, "ties");
+    let elsewhere = ties.iter().enumerate().filter(|(row, tie)| tie.is_ended && !shown.contains(row));
+    let ended_elsewhere = elsewhere.map(|(_, tie)| tie.id.clone()).collect();
+    ties = ties.drain(shown).collect();
     let decision = found.decision.as_ref();
     let views = |findings: &[vetting::Finding]| findings.iter().map(FindingView::from).collect::<Vec<_>>();
     let may_decide = is_people && decides(&caller);
@@ -212,10 +217,10 @@ fn view(console: &Console, asked: &Asked, found: &Found, rests_on: &BTreeSet<Tie
             .map(|decision| decision.possible)
             .filter(|possible| decision.is_some_and(|decision| *possible > decision.grade)),
         picture,
-        is_folded,
         is_cut_short: found.around.as_ref().is_some_and(|around| around.is_cut_short),
         ties,
-        ties_count,
+        ties_part,
+        ended_elsewhere,
         ties_csv: asked.link("format", Some("csv")),
         ties_json: asked.link("format", Some("json")),
         past_csv: asked.query.with("table", Some("decisions")).with("format", Some("csv")).link(&asked.path),
@@ -266,36 +271,25 @@ fn steps(from: Standing) -> Vec<Choice> {
     Standing::ALL.into_iter().filter(|to| from.may_become(*to)).map(step).collect()
 }
 
-/// The picture of what lies around, or of what a member is shown of its proof; and whether something was folded.
-fn draw(found: &Found, rests_on: &BTreeSet<TieId>, story: &Story) -> (Option<Picture>, bool) {
+/// The picture of what lies around, or of what a member is shown of its proof.
+fn draw(asked: &Asked, found: &Found, rests_on: &BTreeSet<TieId>, story: &Story) -> Option<Drawn> {
     let member_of =
         |entity: &EntityId| found.members.get(entity).map(|(member, _)| format!("/members/{member}"));
     let graph = match (&found.around, &found.decision) {
         (Some(around), _) => graph::from_around(around, rests_on, &member_of),
         (None, Some(decision)) => graph::from_decision(decision),
-        (None, None) => return (None, false),
+        (None, None) => return None,
     };
-    if graph.edges.is_empty() {
-        return (None, false);
-    }
-    let count = graph.nodes.len();
-    let folded = graph::fold(graph, BOXES_MAX);
-    let is_folded = folded.nodes.len() < count;
-    let places = graph::layout(&folded);
     let title = format!("Ties of {}", found.member.name);
     let about = format!(
         "{} Owners stand above, holdings below. The table after this picture has the same ties.",
         story.text()
     );
-    (Some(graph::draw(&folded, &places, &title, &about)), is_folded)
+    graph::picture(&graph, asked, &title, &about)
 }
 
-fn tie_rows(
-    around: Option<&Around>,
-    rests_on: &BTreeSet<TieId>,
-    end: &BTreeSet<TieId>,
-) -> (Vec<TieRow>, usize) {
-    let Some(around) = around else { return (Vec::new(), 0) };
+fn tie_rows(around: Option<&Around>, rests_on: &BTreeSet<TieId>, end: &BTreeSet<TieId>) -> Vec<TieRow> {
+    let Some(around) = around else { return Vec::new() };
     let name =
         |id: &EntityId| around.entities.get(id).map_or_else(|| id.to_string(), |known| known.name.clone());
     let mut rows: Vec<TieRow> = around
@@ -316,9 +310,7 @@ fn tie_rows(
         })
         .collect();
     rows.sort_by_key(|row| !row.matters);
-    let count = rows.len();
-    rows.truncate(TIES_SHOWN);
-    (rows, count)
+    rows
 }
 
 fn table(around: Option<&Around>, rests_on: &BTreeSet<TieId>, end: &BTreeSet<TieId>) -> Table {

@@ -9,6 +9,7 @@ pub(crate) mod ledger;
 pub(crate) mod member;
 pub(crate) mod members;
 pub(crate) mod moves;
+pub(crate) mod part;
 pub(crate) mod portal;
 pub(crate) mod programme;
 pub(crate) mod release;

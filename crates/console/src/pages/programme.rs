@@ -16,7 +16,7 @@ use programme::{PackRule, Programme};
 use serde_json::json;
 use ties::Day;
 
-use crate::asked::Asked;
+use crate::asked::{Asked, Files};
 use crate::console::Console;
 use crate::export::Table;
 use crate::frame::Frame;
@@ -46,6 +46,7 @@ struct ProgrammePage {
     cases_count: String,
     versions: Option<Vec<Version>>,
     run: String,
+    versions_files: Files,
     csv: String,
     json: String,
 }
@@ -102,10 +103,16 @@ struct Version {
 pub(crate) async fn get(State(console): State<Console>, asked: Asked) -> Answer {
     let programme = console.exchange.programme();
     let today = Day::of(asked.now);
-    if let Some(format) = asked.format()? {
-        return table(&programme).answer(format, "rules");
-    }
     let caller = asked.caller();
+    if let Some(format) = asked.format()? {
+        if asked.query.get("table") != Some("versions") {
+            return table(&programme).answer(format, "rules");
+        }
+        let all = console
+            .read(move |exchange| exchange.programme_versions(&caller, usize::MAX).map_err(Problem::from))
+            .await?;
+        return versions_table(&all).answer(format, "versions");
+    }
     let runs = asked.query.get("cases") == Some("run");
     let (cases, versions) = console
         .read(move |exchange| -> Result<_, Problem> {
@@ -143,6 +150,7 @@ pub(crate) async fn get(State(console): State<Console>, asked: Asked) -> Answer 
         cases_count: count(cases_count, "case", "cases"),
         versions,
         run: format!("{}#cases", asked.link("cases", Some("run"))),
+        versions_files: asked.files_of("versions"),
         csv: asked.link("format", Some("csv")),
         json: asked.link("format", Some("json")),
         frame: asked.frame("Programme"),
@@ -206,6 +214,25 @@ fn versions(exchange: &Exchange, caller: &Caller) -> Result<Option<Vec<Version>>
         is_this: one.is_in_force,
     };
     Ok(Some(versions.into_iter().map(version).collect()))
+}
+
+/// All versions, as a file.
+fn versions_table(versions: &[VersionView]) -> Table {
+    let mut table =
+        Table::new(&["in_force_from", "epoch", "by", "sha256", "entry", "is_in_force", "is_kept"]);
+    let row = |one: &VersionView| {
+        vec![
+            json!(one.at),
+            json!(one.epoch),
+            json!(one.by),
+            json!(one.sha256),
+            json!(one.entry),
+            json!(one.is_in_force),
+            json!(one.is_kept),
+        ]
+    };
+    table.rows = versions.iter().map(row).collect();
+    table
 }
 
 fn table(programme: &Programme) -> Table {

@@ -8,7 +8,7 @@ use exchange::{LabelView, ReleaseCell, ReleaseMatrix};
 use model::MemberId;
 use serde_json::json;
 
-use crate::asked::Asked;
+use crate::asked::{Asked, Files};
 use crate::console::Console;
 use crate::export::Table;
 use crate::frame::Frame;
@@ -199,6 +199,7 @@ struct AsPage {
     id: MemberId,
     name: String,
     collections: Vec<CollectionRow>,
+    collections_files: Files,
     rows: Vec<AsRow>,
     open: usize,
     labels_all: usize,
@@ -214,6 +215,15 @@ struct CollectionRow {
     policies: String,
     why: Vec<String>,
     href: String,
+}
+
+fn collections_table(rows: &[CollectionRow]) -> Table {
+    let mut table = Table::new(&["collection", "title", "is_there", "policies", "why"]);
+    let row = |one: &CollectionRow| {
+        vec![json!(one.alias), json!(one.title), json!(one.is_there), json!(one.policies), json!(one.why)]
+    };
+    table.rows = rows.iter().map(row).collect();
+    table
 }
 
 struct AsRow {
@@ -238,9 +248,6 @@ pub(crate) async fn as_member(
             Ok((matrix, exchange.collections_of(&caller, &wanted)?))
         })
         .await?;
-    if let Some(format) = asked.format()? {
-        return table(&matrix).answer(format, &format!("release-{member}"));
-    }
     let texts = policy_texts(&console);
     let programme = console.exchange.programme();
     let collection = |known: &programme::Collection| {
@@ -266,10 +273,20 @@ pub(crate) async fn as_member(
             cell: cell(one),
         })
     };
+    let collections: Vec<CollectionRow> = programme.settings().collections.iter().map(collection).collect();
+    if let Some(format) = asked.format()? {
+        return match asked.query.get("table") {
+            Some("collections") => {
+                collections_table(&collections).answer(format, &format!("collections-{member}"))
+            }
+            _ => table(&matrix).answer(format, &format!("release-{member}")),
+        };
+    }
     let rows: Vec<AsRow> = matrix.labels.iter().zip(&matrix.cells).filter_map(as_row).collect();
     let name = matrix.members.first().map(|(_, name)| name.clone()).unwrap_or_default();
     page(&AsPage {
-        collections: programme.settings().collections.iter().map(collection).collect(),
+        collections,
+        collections_files: asked.files_of("collections"),
         open: rows.iter().filter(|row| row.cell.is_open).count(),
         labels_all: matrix.labels_all,
         rows,

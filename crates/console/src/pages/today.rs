@@ -10,7 +10,7 @@ use exchange::{
 use model::{Caller, Timestamp};
 use serde_json::json;
 
-use crate::asked::Asked;
+use crate::asked::{Asked, Files};
 use crate::chart::{self, Bars, Counts, Size};
 use crate::console::Console;
 use crate::cookies;
@@ -48,6 +48,8 @@ struct TodayPage {
     objects: String,
     epoch: u64,
     members: usize,
+    feed_files: Files,
+    hits_files: Files,
     csv: String,
     json: String,
 }
@@ -130,6 +132,9 @@ pub(crate) async fn get(
     }
     let found = console.read(move |exchange| gather(exchange, &caller)).await?;
     let todo = todo(&found, asked.now);
+    if let (Some(format), Some(chart)) = (asked.format()?, asked.query.get("table")) {
+        return days(&found, chart)?.answer(format, chart);
+    }
     if let Some(format) = asked.format()? {
         let mut table = Table::new(&["kind", "what", "who", "due", "overdue"]);
         let row = |todo: &Todo| {
@@ -155,6 +160,8 @@ pub(crate) async fn get(
         objects: thousands(found.objects),
         epoch: console.exchange.epoch().number(),
         members: found.known.len(),
+        feed_files: asked.files_of("feed"),
+        hits_files: asked.files_of("hits"),
         csv: asked.link("format", Some("csv")),
         json: asked.link("format", Some("json")),
         frame: asked.frame("Today"),
@@ -235,6 +242,24 @@ fn held(held: &HeldSubmissions) -> Held {
         objects: words::count(usize::try_from(held.objects).unwrap_or(usize::MAX), "object", "objects"),
         last: held.last.map(words::moment).unwrap_or_default(),
     }
+}
+
+/// What a chart shows, as a file.
+fn days(found: &Gathered, chart: &str) -> Result<Table, Problem> {
+    let mut table;
+    match (chart, &found.hits) {
+        ("feed", _) => {
+            table = Table::new(&["day", "objects_stored"]);
+            table.rows = found.stored.iter().map(|(day, count)| vec![json!(day), json!(count)]).collect();
+        }
+        ("hits", Some(hits)) => {
+            table = Table::new(&["day", "countermeasure", "hits_at_least"]);
+            let row = |one: &DayHits| vec![json!(one.day), json!(one.countermeasure), json!(one.count)];
+            table.rows = hits.iter().map(row).collect();
+        }
+        _ => return Err(Problem::bad_request("`table` is feed or hits, or left out")),
+    }
+    Ok(table)
 }
 
 fn feed(stored: &[(String, u64)], now: Timestamp) -> Chart {

@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
+mod actions;
 mod by_provider;
 mod content;
+mod files;
 mod first_run;
 mod guard_file;
 mod hits;

@@ -174,27 +174,53 @@ async fn a_file_is_looked_at_before_it_is_recorded() {
     let before = count();
     let mut me = face.role(Role::Officer).await;
     face.get(&mut me, "/ties/import").await.expect(200).has(&["enctype=\"multipart/form-data\""]);
-    let preview = face.post_file(&mut me, "/ties/import", "story<b>.json", &file, &[]).await.expect(200);
+    let sent = face.post_file(&mut me, "/ties/import", "story<b>.json", &file, &[]).await.expect(303);
+    let link = sent.header("location").to_owned();
+    let preview = face.get(&mut me, &link).await.expect(200);
     let text = preview.text();
     assert!(text.contains("What story<b>.json would do"), "{text}");
     assert!(text.contains("Symantec cleared") && text.contains("suspend"), "{text}");
     assert_eq!(count(), before, "nothing was recorded");
-    let upload =
-        preview.body.split_once("name=\"upload\" value=\"").unwrap().1.split('"').next().unwrap().to_owned();
-    // Somebody else's hands are not these.
+    let moves = face.get(&mut me, &format!("{link}?format=json")).await.expect(200);
+    let moves: Vec<serde_json::Value> = serde_json::from_str(&moves.body).unwrap();
+    assert!(moves.iter().any(|one| one["name"] == "Symantec" && one["tier"] == "cleared"), "{moves:?}");
+    // A colleague who is sent the link sees the same; one who may not decide records nothing.
+    let mut overseer = face.role(Role::Overseer).await;
+    let seen = face.get(&mut overseer, &link).await.expect(200);
+    assert!(seen.text().contains("What story<b>.json would do"), "{}", seen.text());
+    let seen = seen.lacks(&["Record it"]);
+    drop(seen);
+    face.post(&mut overseer, &link, &[]).await.expect(403);
+    face.post(&mut overseer, &format!("{link}/again"), &[]).await.expect(403);
+    let mut own = face.sign_in(model::Principal::Member(member.id.clone())).await;
+    face.get(&mut own, &link).await.expect(403);
     let mut other = face.role(Role::Officer).await;
-    face.get(&mut other, "/ties/import").await.expect(200);
-    face.post(&mut other, "/ties/import/confirm", &[("upload", &upload)]).await.expect(410);
-    face.post(&mut me, "/ties/import/confirm", &[("upload", &upload)]).await.expect(303);
-    let done = face.get(&mut me, "/ties/import").await.expect(200);
+    // What has moved since is not recorded as it was looked at, but computed anew.
+    import(&face, vec![described("reg:9", "a-register", "Somebody Else")]);
+    let before = count();
+    face.get(&mut me, &link)
+        .await
+        .expect(200)
+        .has(&["have changed since this was computed", "Compute it anew"]);
+    face.post(&mut me, &link, &[]).await.expect(303);
+    face.get(&mut me, &link).await.expect(200).has(&["role=\"alert\"", "Nothing was recorded"]);
+    assert_eq!(count(), before);
+    let anew = face.post(&mut me, &format!("{link}/again"), &[]).await.expect(303);
+    face.get(&mut me, &link).await.expect(410);
+    let link = anew.header("location").to_owned();
+    face.get(&mut other, &link).await.expect(200).has(&["Record it"]).lacks(&["have changed since"]);
+    face.post(&mut other, &link, &[]).await.expect(303);
+    let done = face.get(&mut other, "/ties/import").await.expect(200);
     assert!(
         done.text().contains("Recorded: ") && done.text().contains("Symantec is now suspended on cleared"),
         "{}",
         done.text()
     );
     assert_eq!(count() - before, begun.len());
-    face.post(&mut me, "/ties/import/confirm", &[("upload", &upload)]).await.expect(410);
-    let again = face.post_file(&mut me, "/ties/import", "again.json", &file, &[]).await.expect(200);
+    face.post(&mut me, &link, &[]).await.expect(410);
+    face.get(&mut me, "/ties/import").await.expect(200);
+    let again = face.post_file(&mut me, "/ties/import", "again.json", &file, &[]).await.expect(303);
+    let again = face.get(&mut me, again.header("location")).await.expect(200);
     assert!(again.text().contains("0 new"), "{}", again.text());
     for (name, bytes, extra) in [
         ("x.bin", &b"\x00\x01"[..], &[][..]),
@@ -203,7 +229,6 @@ async fn a_file_is_looked_at_before_it_is_recorded() {
     ] {
         face.post_file(&mut me, "/ties/import", name, bytes, extra).await.expect(422);
     }
-    let mut overseer = face.role(Role::Overseer).await;
     face.get(&mut overseer, "/ties/import").await.expect(200).lacks(&["enctype"]);
     face.post_file(&mut overseer, "/ties/import", "story.json", &file, &[]).await.expect(415);
 }

@@ -9,7 +9,7 @@ use ledger::{Hash, Opening};
 use model::{Caller, MemberId};
 use serde::Serialize;
 use serde_json::Value;
-use store::StoreError;
+use store::{StoreError, StoredEntry};
 
 use super::{AUDITS, LedgerHead, ServedTiles};
 use crate::error::AdminError;
@@ -97,7 +97,7 @@ impl Exchange {
                 if !may_fit(sought, &entry.body) {
                     continue;
                 }
-                let opened = open(entry.index, &Opening { salt: entry.salt, body: entry.body })?;
+                let opened = open_entry(entry)?;
                 if !may_see(caller, &opened) || !fits(sought, text.as_deref(), &opened) {
                     continue;
                 }
@@ -132,7 +132,9 @@ impl Exchange {
     }
 }
 
-fn open(index: u64, opening: &Opening) -> Result<OpenedEntry, StoreError> {
+/// Reads a stored entry.
+pub(crate) fn open_entry(entry: StoredEntry) -> Result<OpenedEntry, StoreError> {
+    let (index, opening) = (entry.index, Opening { salt: entry.salt, body: entry.body });
     let damaged = |error: String| StoreError::Damaged(format!("ledger entry {index}: {error}"));
     let read = opening.read().map_err(|error| damaged(error.to_string()))?;
     let body = serde_json::from_slice(&opening.body).map_err(|error| damaged(error.to_string()))?;

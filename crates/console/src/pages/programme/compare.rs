@@ -16,7 +16,7 @@ use model::{Caller, Grade, Problems};
 use programme::{Change, FileChange, Programme, RuleChange};
 use serde_json::json;
 
-use crate::asked::{Asked, Posted};
+use crate::asked::{Asked, Files, Posted};
 use crate::console::Console;
 use crate::export::Table;
 use crate::frame::{Frame, decides};
@@ -59,14 +59,9 @@ struct ComparedView {
     rules: Vec<RuleView>,
     files: Vec<FileView>,
     cases: CasesRun,
-    files_of: Vec<Exported>,
-}
-
-/// A table of the page as a file.
-struct Exported {
-    what: &'static str,
-    csv: String,
-    json: String,
+    moves_files: Files,
+    releases_files: Files,
+    rules_files: Files,
 }
 
 struct RuleView {
@@ -256,11 +251,6 @@ fn view(
             (Some(_), None) => format!("the archive that you sent, {}", short(digest)),
         }
     };
-    let exported = |what| {
-        let link =
-            |format| asked.query.with("table", Some(what)).with("format", Some(format)).link(&asked.path);
-        Exported { what, csv: link("csv"), json: link("json") }
-    };
     let rules: Vec<&RuleChange> = found.difference.rules.iter().chain(&found.difference.release).collect();
     ComparedView {
         from: name("from", &found.from),
@@ -275,7 +265,9 @@ fn view(
         rules: rules.into_iter().map(rule).collect(),
         files: found.difference.files.iter().map(changed).collect(),
         cases,
-        files_of: ["moves", "releases", "rules"].map(exported).into(),
+        moves_files: asked.files_of("moves"),
+        releases_files: asked.files_of("releases"),
+        rules_files: asked.files_of("rules"),
     }
 }
 

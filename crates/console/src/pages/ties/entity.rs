@@ -12,16 +12,16 @@ use crate::asked::Asked;
 use crate::console::Console;
 use crate::export::Table;
 use crate::frame::Frame;
-use crate::graph::{self, BOXES_MAX};
+use crate::graph::{self, Drawn};
 use crate::pages::id;
+use crate::pages::part::{Part, part};
 use crate::pages::ties::{Tab, entity_link, tabs, tie_link, waiting};
 use crate::problem::{Answer, Problem, page};
 use crate::query::encode;
-use crate::svg::Picture;
 use crate::words;
 
-/// How many ties the table shows; the file of it has all.
-const TIES_SHOWN: usize = 200;
+/// How many ties the table shows at a time; the file of it has all.
+const TIES_SHOWN: usize = 80;
 
 #[derive(Template)]
 #[template(path = "entity.html")]
@@ -44,11 +44,10 @@ struct EntityPage {
     concern: Vec<Listed>,
     listings: Vec<Listed>,
     near: Vec<Near>,
-    picture: Option<Picture>,
-    is_folded: bool,
+    picture: Option<Drawn>,
     is_cut_short: bool,
     ties: Vec<TieRow>,
-    ties_count: usize,
+    ties_part: Part,
     as_of: String,
     known: String,
     today: String,
@@ -129,7 +128,7 @@ fn view(asked: &Asked, found: &EntityView, waiting: usize, is_now: bool) -> Enti
         source: known.source.document.clone(),
         truth: words::truth(known.truth),
     };
-    let (picture, is_folded) = draw(found, &name);
+    let picture = draw(asked, found, &name);
     let near = found.near.iter().map(|near| Near {
         href: format!("/members/{}", near.member),
         name: near.name.clone(),
@@ -137,8 +136,8 @@ fn view(asked: &Asked, found: &EntityView, waiting: usize, is_now: bool) -> Enti
     });
     let mut ties: Vec<TieRow> = around.ties.iter().map(|known| tie_row(found, known)).collect();
     ties.sort_by_key(|row| !row.is_own);
-    let ties_count = ties.len();
-    ties.truncate(TIES_SHOWN);
+    let (shown, ties_part) = part(asked, ties.len(), TIES_SHOWN, "ties");
+    ties = ties.drain(shown).collect();
     let of = |names: Option<Vec<String>>| names.unwrap_or_default();
     EntityPage {
         tabs: tabs("/entities", waiting),
@@ -168,10 +167,9 @@ fn view(asked: &Asked, found: &EntityView, waiting: usize, is_now: bool) -> Enti
         listings: own.map(|own| own.listings.iter().map(listed).collect()).unwrap_or_default(),
         near: near.collect(),
         picture,
-        is_folded,
         is_cut_short: around.is_cut_short,
         ties,
-        ties_count,
+        ties_part,
         as_of: around.as_of.day.to_string(),
         known: words::day(around.as_of.known),
         today: words::day(asked.now),
@@ -183,18 +181,11 @@ fn view(asked: &Asked, found: &EntityView, waiting: usize, is_now: bool) -> Enti
     }
 }
 
-fn draw(found: &EntityView, name: &str) -> (Option<Picture>, bool) {
+fn draw(asked: &Asked, found: &EntityView, name: &str) -> Option<Drawn> {
     let member_of = |_: &EntityId| None;
     let graph = graph::from_around(&found.around, &BTreeSet::new(), &member_of);
-    if graph.edges.is_empty() {
-        return (None, false);
-    }
-    let count = graph.nodes.len();
-    let folded = graph::fold(graph, BOXES_MAX);
-    let is_folded = folded.nodes.len() < count;
-    let places = graph::layout(&folded);
     let about = "Owners stand above, holdings below. The table after this picture has the same ties.";
-    (Some(graph::draw(&folded, &places, &format!("Ties of {name}"), about)), is_folded)
+    graph::picture(&graph, asked, &format!("Ties of {name}"), about)
 }
 
 fn name_of(found: &EntityView, id: &EntityId) -> String {

@@ -1,9 +1,13 @@
 //! `/ties/import`: a file of a register or a list. What it would change is shown first; then a person confirms it.
 
+use std::sync::Arc;
+
 use askama::Template;
-use axum::extract::State;
-use exchange::{Import, Rehearsal};
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse as _, Redirect};
+use exchange::{AdminError, Import, Rehearsal};
 use http::StatusCode;
+use model::Timestamp;
 use registers::{Format, Importing, Report};
 use ties::{Evidence, Source, Statement};
 
@@ -18,8 +22,9 @@ use crate::pages::ties::{Tab, tabs, waiting};
 use crate::problem::{Answer, Problem, page};
 use crate::words;
 
-/// How many refusals, findings and moves a page tells of each.
+/// How many refusals and findings a page tells of each, and how many moves; the file has all of those.
 const TOLD_MAX: usize = 50;
+const MOVES_TOLD: usize = 100;
 /// How long names are compared before the import is answered. What is left is compared afterwards.
 const COMPARING_MAX: std::time::Duration = std::time::Duration::from_millis(500);
 
@@ -35,7 +40,12 @@ struct ImportPage {
 
 /// What an import would do.
 struct Preview {
-    upload: String,
+    /// Where it is to be seen.
+    path: String,
+    csv: String,
+    json: String,
+    /// Whether anything has changed since it was computed.
+    has_moved: bool,
     name: String,
     format: &'static str,
     document: String,
@@ -77,6 +87,7 @@ pub(crate) async fn get(State(console): State<Console>, asked: Asked) -> Answer 
 }
 
 /// A file, read.
+#[derive(Clone)]
 struct Read {
     format: &'static str,
     document: String,
@@ -126,42 +137,90 @@ fn read(file: &File, posted: &Posted) -> Result<Read, Problem> {
     Ok(Read { format: format.code(), document, report, import })
 }
 
-/// Takes `POST /ties/import`: shows what the file would do, and keeps it until somebody says yes.
+/// What was read of a file, and what it would do: kept for a while, under a link that can be sent to a colleague.
+pub(crate) struct Previewed {
+    name: String,
+    found: Read,
+    rehearsal: Rehearsal,
+}
+
+/// Takes `POST /ties/import`: computes what the file would do, keeps it until somebody says yes, and shows it.
 pub(crate) async fn preview(State(console): State<Console>, posted: Posted) -> Answer {
     let caller = posted.caller();
     if !decides(&caller) {
         return Err(Problem::forbidden("an operator or an officer imports ties"));
     }
     let file = posted.file("file")?.clone();
-    let (asking, name) = (posted.clone(), file.name.clone());
-    let (waiting, found, rehearsal, members) = console
+    let asking = posted.clone();
+    let previewed = console
         .decide(move |exchange| -> Result<_, Problem> {
             let found = read(&file, &asking)?;
             let rehearsal = exchange.rehearse(&caller, found.import.clone())?;
-            let members = crate::pages::members::everybody(exchange, &caller)?;
-            Ok((waiting(exchange, &caller)?, found, rehearsal, members))
+            Ok(Previewed { name: file.name, found, rehearsal })
         })
         .await?;
-    let upload = console.random_token();
-    let (asked, now) = (&posted.asked, posted.asked.now);
-    let preview = told(upload.clone(), name, &found, rehearsal, &members);
-    console.uploads.keep(upload, asked.session.caller.credential.clone(), found.import, now);
+    Ok(Redirect::to(&keep(&console, &posted, previewed)).into_response())
+}
+
+/// Keeps a preview, and says where it is to be seen.
+fn keep(console: &Console, posted: &Posted, previewed: Previewed) -> String {
+    let (id, of) = (console.random_token(), posted.asked.session.caller.credential.clone());
+    console.uploads.keep(id.clone(), of, Arc::new(previewed), posted.asked.now);
+    format!("/ties/import/{id}")
+}
+
+fn kept(console: &Console, id: &str, now: Timestamp) -> Result<Arc<Previewed>, Problem> {
+    let gone = || {
+        let text = "this preview is no longer here: it was recorded, an hour is over, or others came since; send the file again";
+        Problem::new(StatusCode::GONE, text)
+    };
+    console.uploads.see(id, now).ok_or_else(gone)
+}
+
+/// Answers `GET /ties/import/{preview}`: what a file would do, to all of the programme's people.
+pub(crate) async fn look(State(console): State<Console>, Path(id): Path<String>, asked: Asked) -> Answer {
+    let previewed = kept(&console, &id, asked.now)?;
+    let caller = asked.caller();
+    let (waiting, members) = console
+        .read(move |exchange| -> Result<_, Problem> {
+            Ok((waiting(exchange, &caller)?, crate::pages::members::everybody(exchange, &caller)?))
+        })
+        .await?;
+    let members = moves::by_entity(&members);
+    if let Some(format) = asked.format()? {
+        let rows = moves::rows(&previewed.rehearsal.moves, &members);
+        return moves::table(&rows).answer(format, "would-move");
+    }
+    let mut preview = told(&asked, &previewed, moves::rows(&previewed.rehearsal.moves, &members));
+    preview.has_moved = console.exchange.ties_state() != previewed.rehearsal.state;
     page(&ImportPage {
         tabs: tabs("/ties/import", waiting),
-        formats: formats(Some(found.format)),
-        may_decide: true,
+        formats: formats(Some(previewed.found.format)),
+        may_decide: decides(&asked.caller()),
         preview: Some(preview),
         frame: asked.frame("Import ties: preview"),
     })
 }
 
-fn told(
-    upload: String,
-    name: String,
-    found: &Read,
-    rehearsal: Rehearsal,
-    members: &[crate::pages::members::Known],
-) -> Preview {
+/// Takes `POST /ties/import/{preview}/again`: computes anew what the file would do, as things are now.
+pub(crate) async fn again(State(console): State<Console>, Path(id): Path<String>, posted: Posted) -> Answer {
+    let caller = posted.caller();
+    if !decides(&caller) {
+        return Err(Problem::forbidden("an operator or an officer imports ties"));
+    }
+    let before = kept(&console, &id, posted.asked.now)?;
+    let previewed = console
+        .decide(move |exchange| -> Result<_, Problem> {
+            let rehearsal = exchange.rehearse(&caller, before.found.import.clone())?;
+            Ok(Previewed { name: before.name.clone(), found: before.found.clone(), rehearsal })
+        })
+        .await?;
+    console.uploads.remove(&id);
+    posted.done("Computed anew.", &keep(&console, &posted, previewed))
+}
+
+fn told(asked: &Asked, previewed: &Previewed, moves: Vec<MoveRow>) -> Preview {
+    let Previewed { name, found, rehearsal } = previewed;
     let mut refused: Vec<String> = found
         .report
         .refused
@@ -172,8 +231,11 @@ fn told(
     let unread = found.report.refused_count() + u64::try_from(rehearsal.refused.len()).unwrap_or(u64::MAX);
     refused.truncate(TOLD_MAX);
     Preview {
-        upload,
-        name,
+        path: asked.path.clone(),
+        csv: asked.link("format", Some("csv")),
+        json: asked.link("format", Some("json")),
+        has_moved: false,
+        name: name.clone(),
         format: found.format,
         document: found.document.clone(),
         records: found.report.records,
@@ -185,30 +247,43 @@ fn told(
         refused,
         notes: found.report.notes.iter().map(|(note, count)| format!("{note}: {count}")).collect(),
         findings_count: rehearsal.findings.len(),
-        findings: rehearsal.findings.into_iter().take(TOLD_MAX).collect(),
-        moves_count: rehearsal.moves.len(),
-        moves: moves::rows(&rehearsal.moves, &moves::by_entity(members)),
+        findings: rehearsal.findings.iter().take(TOLD_MAX).cloned().collect(),
+        moves_count: moves.len(),
+        moves: moves.into_iter().take(MOVES_TOLD).collect(),
         is_cut_short: found.report.cut_short,
     }
 }
 
-/// Takes `POST /ties/import/confirm`: records what was previewed.
-pub(crate) async fn confirm(State(console): State<Console>, posted: Posted) -> Answer {
+/// Takes `POST /ties/import/{preview}`: records what was previewed, if nothing has changed since.
+pub(crate) async fn confirm(
+    State(console): State<Console>,
+    Path(id): Path<String>,
+    posted: Posted,
+) -> Answer {
     let (caller, now) = (posted.caller(), posted.asked.now);
-    let import = console.uploads.take(posted.field("upload")?, &caller.credential, now);
-    let Some(import) = import else {
-        let text = "this file is no longer here, or was imported already; send it again";
-        return Err(Problem::new(StatusCode::GONE, text));
-    };
+    if !decides(&caller) {
+        return Err(Problem::forbidden("an operator or an officer imports ties"));
+    }
+    let previewed = kept(&console, &id, now)?;
+    let looked_at = Some(previewed.rehearsal.state);
+    let import = Import { looked_at, ..previewed.found.import.clone() };
     let imported = console
         .decide(move |exchange| -> Result<_, Problem> {
-            let imported = exchange.import(&caller, import)?;
+            let imported = match exchange.import(&caller, import) {
+                Err(AdminError::Moved) => return Ok(None),
+                imported => imported?,
+            };
             if let Err(error) = exchange.compare_names(COMPARING_MAX) {
                 tracing::warn!(%error, "names could not be compared; it is tried again");
             }
-            Ok(imported)
+            Ok(Some(imported))
         })
         .await?;
+    let Some(imported) = imported else {
+        let text = "Nothing was recorded: ties, standings or rules have changed since this was computed. Compute it anew.";
+        return posted.failed(text, &format!("/ties/import/{id}"));
+    };
+    console.uploads.remove(&id);
     let mut done = format!("Recorded: {}", words::count(imported.new, "statement", "statements"));
     if imported.ended > 0 {
         done = format!("{done}, {} of them ends of what the file leaves out", imported.ended);

@@ -6,7 +6,7 @@ use exchange::{ListView, Named};
 use serde_json::json;
 use ties::{ListId, Truth};
 
-use crate::asked::Asked;
+use crate::asked::{Asked, Files};
 use crate::console::Console;
 use crate::export::Table;
 use crate::frame::Frame;
@@ -26,6 +26,7 @@ struct ListsPage {
     lists: Vec<ListRow>,
     chosen: Option<Chosen>,
     as_of: String,
+    lists_files: Files,
     csv: String,
     json: String,
 }
@@ -78,8 +79,10 @@ pub(crate) async fn get(State(console): State<Console>, asked: Asked) -> Answer 
     let chosen = list.zip(named).map(|(list, named)| chosen(&asked, &list, &named));
     if let Some(format) = asked.format()? {
         return match &chosen {
-            Some(chosen) => of_rows(&chosen.rows).answer(format, &format!("list-{}", chosen.name)),
-            None => of_lists(&lists).answer(format, "lists"),
+            Some(chosen) if asked.query.get("table") != Some("lists") => {
+                of_rows(&chosen.rows).answer(format, &format!("list-{}", chosen.name))
+            }
+            _ => of_lists(&lists).answer(format, "lists"),
         };
     }
     page(&ListsPage {
@@ -88,6 +91,7 @@ pub(crate) async fn get(State(console): State<Console>, asked: Asked) -> Answer 
         chosen: chosen
             .map(|chosen| Chosen { rows: chosen.rows.into_iter().take(ROWS_MAX).collect(), ..chosen }),
         as_of: asked.query.get("as_of").unwrap_or_default().to_owned(),
+        lists_files: asked.files_of("lists"),
         csv: asked.link("format", Some("csv")),
         json: asked.link("format", Some("json")),
         frame: asked.frame("Lists and parties of concern"),

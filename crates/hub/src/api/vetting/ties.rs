@@ -54,7 +54,7 @@ impl From<Import> for exchange::Import {
     fn from(import: Import) -> Self {
         let Import { subject, statements, part, editions } = import;
         let part = part.map(|PartOf { import, number, last }| exchange::Part { import, number, last });
-        Self { subject, statements, part, editions }
+        Self { subject, statements, part, editions, looked_at: None }
     }
 }
 

@@ -41,6 +41,7 @@ mod exchange;
 mod false_positives;
 mod guards;
 mod health;
+mod judgements;
 mod keeping;
 mod labelling;
 mod matches;
@@ -113,7 +114,9 @@ pub use read::{
     CollectionView, ObjectsAnswer, RecordsAnswer, Served, StatusView, StreamBatch, Streamed, Unless,
 };
 pub use recall::{Reached, RecallAction, RecallReport};
-pub use releases::{LabelView, MemberRelease, ObjectPlace, ObjectRelease, ReleaseCell, ReleaseMatrix};
+pub use releases::{
+    LabelView, MatrixAsked, MemberRelease, ObjectPlace, ObjectRelease, ReleaseCell, ReleaseMatrix,
+};
 pub use ties::{IMPORT_MAX, Imported, Question, Rehearsal};
 pub use uses::Uses;
 pub use versions::{CaseFailed, CasesRun, Comparison, ReleaseMove, VersionView};

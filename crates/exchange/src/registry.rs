@@ -85,6 +85,7 @@ fn digest(label: &Label) -> [u8; 32] {
 
 /// Who is alike to the policies. Members that differ in nothing that a policy asks about fare alike with every label that
 /// names no member, as long as no policy names one.
+#[derive(Clone, Copy)]
 pub(crate) struct Profiles {
     is_nameless: bool,
     asks_for_identity: bool,
@@ -357,15 +358,22 @@ impl ReaderGrants {
     /// The same, with every label judged that is news to it.
     #[must_use]
     pub(crate) fn brought_up(&self, registry: &Registry, principal: &Principal) -> Self {
-        let facts = &registry.labels.facts;
-        if self.grants.judged() >= facts.len() {
+        let judge = registry.reader(principal).map(|reader| registry.policy.judge(reader));
+        self.brought_up_by(&registry.labels.facts, |label| {
+            judge.as_ref().is_some_and(|judge| judge.may_read(&registry.resolved(label)).permitted)
+        })
+    }
+
+    /// The same, with each label that is news to it judged by `permits`.
+    #[must_use]
+    pub(crate) fn brought_up_by(&self, facts: &[LabelFacts], permits: impl Fn(&Arc<Label>) -> bool) -> Self {
+        let known = self.grants.judged();
+        if known >= facts.len() {
             return self.clone();
         }
         let mut grants = Grants::clone(&self.grants);
-        let judge = registry.reader(principal).map(|reader| registry.policy.judge(reader));
-        grants.judge_new(facts, |label| {
-            judge.as_ref().is_some_and(|judge| judge.may_read(&registry.resolved(label)).permitted)
-        });
+        let mut news = facts[known..].iter();
+        grants.judge_new(facts, |_| news.next().is_some_and(|facts| permits(&facts.label)));
         Self { grants: Arc::new(grants), recorded: self.recorded }
     }
 }

@@ -34,6 +34,7 @@ pub(crate) struct Metrics {
 pub(crate) struct Gauges {
     pub(crate) epoch: u64,
     pub(crate) ledger_size: u64,
+    pub(crate) policies_asked: u64,
     pub(crate) streams: usize,
     pub(crate) webhooks: Vec<WebhookView>,
 }
@@ -103,6 +104,12 @@ impl Metrics {
                 "counter",
                 "Objects handed out.",
                 self.served.load(Ordering::Relaxed),
+            ),
+            (
+                "ringfence_policy_questions_total",
+                "counter",
+                "How often the policies were asked whether somebody may read something.",
+                gauges.policies_asked,
             ),
             ("ringfence_epoch", "gauge", "The current epoch.", gauges.epoch),
             ("ringfence_ledger_entries", "gauge", "Entries in the ledger.", gauges.ledger_size),
@@ -183,7 +190,13 @@ mod tests {
         metrics.count_request(0, StatusCode::OK, Duration::from_micros(101));
         metrics.count_request(2, StatusCode::IM_A_TEAPOT, Duration::from_mins(2));
         metrics.count_published(3);
-        let text = metrics.render(&Gauges { epoch: 7, ledger_size: 9, streams: 0, webhooks: Vec::new() });
+        let text = metrics.render(&Gauges {
+            epoch: 7,
+            ledger_size: 9,
+            policies_asked: 0,
+            streams: 0,
+            webhooks: Vec::new(),
+        });
         let wanted = [
             "ringfence_http_requests_total{route=\"/a\",status=\"200\"} 2",
             "ringfence_http_requests_total{route=\"none\",status=\"other\"} 1",

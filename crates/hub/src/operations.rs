@@ -58,6 +58,7 @@ pub(crate) async fn metrics(State(hub): State<Hub>, request: Request) -> Result<
     let gauges = Gauges {
         epoch: hub.exchange.epoch().number(),
         ledger_size: hub.exchange.ledger_head().size,
+        policies_asked: hub.exchange.policies_asked(),
         webhooks: hub.exchange.hooks(),
         streams: hub.options.streams_max.saturating_sub(hub.streams.left()),
     };

@@ -300,6 +300,7 @@ impl<'s> Scene<'s> {
                 let text = format!("{code} governs {} [{}]", entity.name(), known.tie.id);
                 let (tie, from, to) = (known.tie.id.clone(), known.tie.from.clone(), known.tie.to.clone());
                 let step = Step::new(text, Claim::Tie { tie, from, to, certain: true });
+                let step = step.showing(known, code, entity.name());
                 governed.push(step.said_by(&known.statement, known.source.evidence));
             }
         }
@@ -426,10 +427,10 @@ pub(crate) fn tie_step(scene: &Scene<'_>, known: &KnownTie) -> Step {
     let certain = known.truth == Truth::Certain;
     let since = tie.valid.from.map(|from| format!(" since {from}")).unwrap_or_default();
     let perhaps = if certain { "" } else { " (not certain)" };
-    let text = wording::tie(&scene.name(&tie.from), &scene.name(&tie.to), &tie.kind);
-    let text = format!("{text}{since}{perhaps} [{}]", tie.id);
+    let (from, to) = (scene.name(&tie.from), scene.name(&tie.to));
+    let text = format!("{}{since}{perhaps} [{}]", wording::tie(&from, &to, &tie.kind), tie.id);
     let claim = Claim::Tie { tie: tie.id.clone(), from: tie.from.clone(), to: tie.to.clone(), certain };
-    Step::new(text, claim).said_by(&known.statement, known.source.evidence)
+    Step::new(text, claim).showing(known, &from, &to).said_by(&known.statement, known.source.evidence)
 }
 
 /// The step that a list names an entity.

@@ -14,7 +14,7 @@ mod layout;
 
 pub(crate) use draw::draw;
 pub(crate) use fold::fold;
-pub(crate) use input::{from_around, from_decision};
+pub(crate) use input::{from_around, from_decision, shown};
 pub(crate) use layout::layout;
 
 /// How many boxes a picture has at most. Beyond, what does not matter is put together.

@@ -9,6 +9,7 @@ mod guard_file;
 mod hits;
 mod inference;
 mod ledger;
+mod links;
 mod member;
 mod pages;
 mod portal;
@@ -18,6 +19,7 @@ mod routes_table;
 mod rules;
 mod sign_in;
 mod ties;
+mod whole;
 
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};

@@ -44,10 +44,12 @@ impl Wanted {
         };
         let on = day("as_of")?;
         // An instant is how a recorded decision is linked; people choose days. A day means all of it.
-        let known = match asked.query.get("known").map(|text| text.parse::<Timestamp>().map_err(|_| text)) {
-            None => None,
-            Some(Ok(instant)) => Some(instant),
-            Some(Err(_)) => day("known")?.map(Day::end),
+        let known = match asked.query.get("known").filter(|text| text.contains('T')) {
+            None => day("known")?.map(Day::end),
+            Some(text) => {
+                let instant = text.parse::<Timestamp>().map_err(|error| wrong("known", &error))?;
+                Some(instant)
+            }
         };
         let as_of = (on.is_some() || known.is_some()).then(|| AsOf {
             day: on.unwrap_or(Day::of(asked.now)),

@@ -126,17 +126,16 @@ impl<'r> Asker<'r> {
     pub(crate) fn new(judgements: &'r Judgements, registry: &'r Registry, principal: &Principal) -> Self {
         let profiles = judgements.profiles(registry);
         let mut hash = Sha256::new();
-        match profiles.of(registry, principal) {
-            Some(alike) => hash.update(alike),
+        if let Some(alike) = profiles.of(registry, principal) {
+            hash.update(alike);
+        } else {
             // One that is like nobody is known by its name, and by what it is: both can be asked about.
-            None => {
-                let member = match principal {
-                    Principal::Member(id) => registry.members.get(id),
-                    Principal::Role(_) => None,
-                };
-                hash.update(format!("{principal} ").as_bytes());
-                hash.update(serde_json::to_vec(&member).unwrap_or_default());
-            }
+            let member = match principal {
+                Principal::Member(id) => registry.members.get(id),
+                Principal::Role(_) => None,
+            };
+            hash.update(format!("{principal} ").as_bytes());
+            hash.update(serde_json::to_vec(&member).unwrap_or_default());
         }
         let reader = hash.finalize().into();
         Self { judgements, registry, principal: principal.clone(), reader, judge: OnceCell::new() }

@@ -105,7 +105,7 @@ impl Profiles {
     }
 
     /// What a principal has in common with all that are like it; nothing, if it has to be judged by itself.
-    pub(crate) fn of(&self, registry: &Registry, principal: &Principal) -> Option<Vec<u8>> {
+    pub(crate) fn of(self, registry: &Registry, principal: &Principal) -> Option<Vec<u8>> {
         let Principal::Member(member) = principal else { return None };
         let member = registry.members.get(member).filter(|_| self.is_nameless)?;
         let identity = member.identity.as_ref().filter(|_| self.asks_for_identity);
@@ -114,7 +114,7 @@ impl Profiles {
 }
 
 /// Whether a label is the same to everybody who is alike.
-pub(crate) fn names_nobody(label: &Label, principal: &Principal) -> bool {
+fn names_nobody(label: &Label, principal: &Principal) -> bool {
     label.audience == Audience::Everyone && label.creator != *principal
 }
 

@@ -23,7 +23,7 @@ fn peopled(face: &Face, members: usize, labels: usize) -> Vec<(Member, Caller)> 
         .collect();
     for number in 0..labels {
         // Each label names others: the members whose bit is in its number.
-        let named = all.iter().take(8).enumerate().filter(|(bit, _)| (number + 1) >> bit & 1 == 1);
+        let named = all.iter().take(8).enumerate().filter(|(bit, _)| ((number + 1) >> bit) & 1 == 1);
         let audience = named.map(|(_, (member, _))| member.id.clone());
         let options = PublishOptions { audience: Some(audience.collect()), ..PublishOptions::default() };
         let object = testkit::indicator(1_000 + number as u64, 1, &[testkit::TLP[1]]);

@@ -110,12 +110,12 @@ async fn files_have_all_that_their_pages_speak_of() {
     let face = Face::new();
     let world = &face.world;
     // More than one look at the content sees: what is sought lies at its end.
-    let filler = "x".repeat(1_000_000);
+    let padding = "x".repeat(1_000_000);
     for number in 0..10_u64 {
         let mut object = testkit::indicator(number, 1, &[]);
         object.pop();
-        let word = if number == 9 { "needle" } else { "straw" };
-        object.extend(format!(",\"name\":\"{word}\",\"description\":\"{filler}\"}}").bytes());
+        let said = if number == 9 { "needle" } else { "straw" };
+        object.extend(format!(",\"name\":\"{said}\",\"description\":\"{padding}\"}}").bytes());
         assert_eq!(world.publish("open", &[object]).stored, 1);
     }
     let mut me = face.role(Role::Operator).await;

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse as _, Redirect};
+use exchange::Exchange;
 use http::request::Parts;
 use model::{Caller, Timestamp};
 
 use crate::console::Console;
-use crate::export::Format;
+use crate::export::{Format, Part, by_parts};
 use crate::frame::Frame;
 use crate::multipart::File;
 use crate::problem::{Answer, Problem};
@@ -57,6 +58,31 @@ impl Asked {
         let query = self.query.with("table", Some(table));
         let link = |format| query.with("format", Some(format)).link(&self.path);
         Files { csv: link("csv"), json: link("json") }
+    }
+
+    /// A long table of the page as a file: `part` answers some of it at a time, for as long as the caller's credential holds.
+    pub(crate) async fn file<S: Send + 'static>(
+        &self,
+        format: Format,
+        name: &str,
+        columns: &[&str],
+        begin: S,
+        part: impl Fn(&Exchange, &Caller, S) -> Result<Part<S>, Problem> + Send + Sync + 'static,
+    ) -> Answer {
+        let (console, caller, part) = (self.console.clone(), self.caller(), Arc::new(part));
+        let ask = move |at: S| {
+            let (console, caller, part) = (console.clone(), Arc::clone(&caller), Arc::clone(&part));
+            async move {
+                let asked = move |exchange: &Exchange| {
+                    if !exchange.is_accepted(&caller) {
+                        return Err(Problem::new(http::StatusCode::UNAUTHORIZED, "the credential has ended"));
+                    }
+                    part(exchange, &caller, at)
+                };
+                console.read(asked).await
+            }
+        };
+        by_parts(format, name, columns, begin, ask).await
     }
 
     /// A link to this page with one value of its query set to another, or taken away.

@@ -1,5 +1,6 @@
 //! The exchange: opened once, shared by all faces.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -24,12 +25,12 @@ use crate::editions::Editions;
 use crate::error::{AdminError, AuthenticationError, OpenError, ReadError, WriteError};
 use crate::guards::Guards;
 use crate::health::LastCheck;
+use crate::judgements::{Asker, Judgements};
 use crate::keeping::{Keeper, KeptCheckpoint, check_key, resume_log};
 use crate::matches::Matcher;
 use crate::published::Published;
 use crate::recorded::Recorded;
 use crate::registry::{IN_FORCE, PROGRAMME, ReaderGrants, Registry, Verdicts};
-use crate::releases::{Asker, JUDGED_KEPT_MAX, Judged};
 use crate::remembered::Remembered;
 use crate::uses::{USES_KEPT_MAX, Uses};
 use crate::versions;
@@ -83,8 +84,8 @@ pub(crate) struct Inner {
     pub(crate) swept: AtomicU64,
     rights: Remembered<(Principal, CollectionId), Rights>,
     pub(crate) uses: Remembered<(Principal, LabelId), Uses>,
-    /// What people were told of the release of labels.
-    pub(crate) judged: Remembered<Asker, Arc<Judged>>,
+    /// What the policies say about labels to readers that are alike.
+    pub(crate) judgements: Judgements,
     /// What guards may act on unseen, by epoch and number of labels judged.
     pub(crate) blinded: Mutex<HashMap<Principal, BlindGrants>>,
     /// Every statement about ties.
@@ -205,7 +206,7 @@ impl Exchange {
                 swept: AtomicU64::new(0),
                 rights: Remembered::new(RIGHTS_KEPT_MAX),
                 uses: Remembered::new(USES_KEPT_MAX),
-                judged: Remembered::new(JUDGED_KEPT_MAX),
+                judgements: Judgements::default(),
                 blinded: Mutex::default(),
                 recorded,
                 editions: Editions::default(),
@@ -412,9 +413,15 @@ impl Inner {
         principal: &Principal,
         registry: &Registry,
     ) -> Result<ReaderGrants, StoreError> {
+        // Who is like somebody that was judged before is not asked about again.
+        let asker = OnceCell::new();
+        let permits = |label: &Arc<Label>| {
+            let asker = asker.get_or_init(|| Asker::new(&self.judgements, registry, principal));
+            asker.judged(label).read.permitted
+        };
         let (current, known) = self.published.registry_and_grants(principal);
         if let Some(known) = known.filter(|_| current.epoch == registry.epoch) {
-            let up = known.brought_up(registry, principal);
+            let up = known.brought_up_by(&registry.labels.facts, permits);
             if up.grants.judged() > known.grants.judged() && Arc::ptr_eq(&registry.labels, &current.labels) {
                 self.published.keep_grants(principal, registry.epoch, &up);
             }
@@ -422,7 +429,7 @@ impl Inner {
         }
         let snapshot = self.store.snapshot()?;
         let loaded = ReaderGrants::load(snapshot.as_ref(), principal, &registry.labels)?;
-        let up = loaded.brought_up(registry, principal);
+        let up = loaded.brought_up_by(&registry.labels.facts, permits);
         // Labels of a transaction in flight may never come to be, so what is judged of them is not kept.
         if snapshot.horizon().epoch == registry.epoch && Arc::ptr_eq(&registry.labels, &current.labels) {
             self.published.keep_grants(principal, registry.epoch, &up);

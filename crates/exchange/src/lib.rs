@@ -42,6 +42,7 @@ mod exchange;
 mod false_positives;
 mod guards;
 mod health;
+mod judgements;
 mod keeping;
 mod labelling;
 mod matches;
@@ -116,7 +117,9 @@ pub use read::{
     CollectionView, ObjectsAnswer, RecordsAnswer, Served, StatusView, StreamBatch, Streamed, Unless,
 };
 pub use recall::{Reached, RecallAction, RecallReport};
-pub use releases::{LabelView, MemberRelease, ObjectPlace, ObjectRelease, ReleaseCell, ReleaseMatrix};
+pub use releases::{
+    LabelView, MatrixAsked, MemberRelease, ObjectPlace, ObjectRelease, ReleaseCell, ReleaseMatrix,
+};
 pub use ties::{IMPORT_MAX, Imported, Question, Rehearsal};
 pub use uses::Uses;
 pub use versions::{CaseFailed, CasesRun, Comparison, ReleaseMove, VersionView};

@@ -86,6 +86,7 @@ fn digest(label: &Label) -> [u8; 32] {
 
 /// Who is alike to the policies. Members that differ in nothing that a policy asks about fare alike with every label that
 /// names no member, as long as no policy names one.
+#[derive(Clone, Copy)]
 pub(crate) struct Profiles {
     is_nameless: bool,
     asks_for_identity: bool,
@@ -105,7 +106,7 @@ impl Profiles {
     }
 
     /// What a principal has in common with all that are like it; nothing, if it has to be judged by itself.
-    pub(crate) fn of(&self, registry: &Registry, principal: &Principal) -> Option<Vec<u8>> {
+    pub(crate) fn of(self, registry: &Registry, principal: &Principal) -> Option<Vec<u8>> {
         let Principal::Member(member) = principal else { return None };
         let member = registry.members.get(member).filter(|_| self.is_nameless)?;
         let identity = member.identity.as_ref().filter(|_| self.asks_for_identity);
@@ -114,7 +115,7 @@ impl Profiles {
 }
 
 /// Whether a label is the same to everybody who is alike.
-pub(crate) fn names_nobody(label: &Label, principal: &Principal) -> bool {
+fn names_nobody(label: &Label, principal: &Principal) -> bool {
     label.audience == Audience::Everyone && label.creator != *principal
 }
 
@@ -363,15 +364,22 @@ impl ReaderGrants {
     /// The same, with every label judged that is news to it.
     #[must_use]
     pub(crate) fn brought_up(&self, registry: &Registry, principal: &Principal) -> Self {
-        let facts = &registry.labels.facts;
-        if self.grants.judged() >= facts.len() {
+        let judge = registry.reader(principal).map(|reader| registry.policy.judge(reader));
+        self.brought_up_by(&registry.labels.facts, |label| {
+            judge.as_ref().is_some_and(|judge| judge.may_read(&registry.resolved(label)).permitted)
+        })
+    }
+
+    /// The same, with each label that is news to it judged by `permits`.
+    #[must_use]
+    pub(crate) fn brought_up_by(&self, facts: &[LabelFacts], permits: impl Fn(&Arc<Label>) -> bool) -> Self {
+        let known = self.grants.judged();
+        if known >= facts.len() {
             return self.clone();
         }
         let mut grants = Grants::clone(&self.grants);
-        let judge = registry.reader(principal).map(|reader| registry.policy.judge(reader));
-        grants.judge_new(facts, |label| {
-            judge.as_ref().is_some_and(|judge| judge.may_read(&registry.resolved(label)).permitted)
-        });
+        let mut news = facts[known..].iter();
+        grants.judge_new(facts, |_| news.next().is_some_and(|facts| permits(&facts.label)));
         Self { grants: Arc::new(grants), recorded: self.recorded }
     }
 }

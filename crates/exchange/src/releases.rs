@@ -8,20 +8,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use model::{Caller, LabelId, Member, MemberId, Principal, Role, Timestamp};
+use model::{Caller, LabelId, MemberId, Principal, Role, Timestamp};
 use programme::{PAP_LEVELS, TLP_LEVELS};
-use release::{Audience, Interval, Label, Reader, Verdict};
+use release::{Audience, Interval, Label, Reader};
 use serde::Serialize;
 
 use crate::audit::{Deliveries, Receiver};
 use crate::error::AdminError;
-use crate::exchange::{Exchange, Inner, require};
-use crate::registry::{Profiles, Registry, names_nobody};
-use crate::uses::Uses;
+use crate::exchange::{Exchange, require};
+use crate::judgements::Asker;
+use crate::registry::Registry;
 
-/// How many labels and how many members one matrix has at most.
+/// How many labels and how many members one matrix has at most, and how many cells: each is some hundred bytes.
 const LABELS_MAX: usize = 200;
-const MEMBERS_MAX: usize = 200;
+const MEMBERS_MAX: usize = 1_000;
+const CELLS_MAX: usize = 40_000;
 
 /// A label, in words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -77,13 +78,40 @@ pub struct ReleaseCell {
     pub uses: Vec<&'static str>,
 }
 
+/// Which part of the matrix is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct MatrixAsked<'a> {
+    /// Labels of this collection; of all, if left out.
+    pub collection: Option<&'a str>,
+    /// This label alone.
+    pub label: Option<u32>,
+    /// Labels with smaller numbers, so older ones.
+    pub before: Option<u32>,
+    /// At most so many labels.
+    pub limit: usize,
+    /// The members.
+    pub members: &'a [MemberId],
+}
+
+impl<'a> MatrixAsked<'a> {
+    /// As many labels as go with these members, the newest first.
+    #[must_use]
+    pub fn of(members: &'a [MemberId]) -> Self {
+        Self { collection: None, label: None, before: None, limit: LABELS_MAX, members }
+    }
+}
+
 /// Labels and members.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ReleaseMatrix {
     /// The labels: the rows.
     pub labels: Vec<LabelView>,
-    /// How many labels were asked for, of which the rows are the first.
+    /// How many labels there are, of which the rows are some.
     pub labels_all: usize,
+    /// How many of them are newer than the rows.
+    pub newer: usize,
+    /// What to ask with as `before` for those that are older than the rows; none if there are none.
+    pub older: Option<u32>,
     /// The members and their names: the columns.
     pub members: Vec<(MemberId, String)>,
     /// For each label, a cell for each member.
@@ -125,30 +153,9 @@ pub struct MemberRelease {
     pub received: Vec<Receiver>,
 }
 
-/// Who asks about a label: a member, or all that are like it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Asker {
-    Alone(Principal, LabelId),
-    Alike(Vec<u8>, LabelId),
-}
-
-/// What the policies say to somebody about a label.
-pub(crate) struct Judged {
-    read: Verdict,
-    uses: Uses,
-}
-
-/// How many such answers are remembered at most: those of a hub with a thousand members that are no two alike, for the labels
-/// of a matrix of hundreds.
-pub(crate) const JUDGED_KEPT_MAX: usize = 262_144;
-
 /// One column of the matrix, ready to be asked.
 struct Column<'r> {
-    inner: &'r Inner,
-    principal: Principal,
-    registry: &'r Registry,
-    member: &'r Member,
-    profile: Option<Vec<u8>>,
+    asker: Asker<'r>,
     grants: Arc<release::Grants>,
     now: Timestamp,
 }
@@ -161,8 +168,8 @@ impl Column<'_> {
         intervals.iter().rev().find(is_now)
     }
 
-    fn cell(&self, id: LabelId, label: &Label) -> ReleaseCell {
-        let judged = self.judged(id, label);
+    fn cell(&self, id: LabelId, label: &Arc<Label>) -> ReleaseCell {
+        let judged = self.asker.judged(label);
         let open = self.open(id);
         ReleaseCell {
             may_read: judged.read.permitted,
@@ -170,26 +177,8 @@ impl Column<'_> {
             errors: judged.read.errors.clone(),
             is_open: open.is_some(),
             since: open.map(|interval| interval.from),
-            uses: judged.uses.words().collect(),
+            uses: self.asker.uses(label, &judged).words().collect(),
         }
-    }
-
-    /// Asked once in an epoch, and once for all that are alike.
-    fn judged(&self, id: LabelId, label: &Label) -> Arc<Judged> {
-        let profile = self.profile.as_ref().filter(|_| names_nobody(label, &self.principal));
-        let asker = match profile {
-            Some(profile) => Asker::Alike(profile.clone(), id),
-            None => Asker::Alone(self.principal.clone(), id),
-        };
-        let epoch = self.registry.epoch;
-        self.inner.judged.get(&asker, epoch).unwrap_or_else(|| {
-            let label = self.registry.resolved(label);
-            let judge = self.registry.policy.judge(Reader::Member(self.member));
-            let judged = Judged { read: judge.may_read(&label), uses: Uses::judged(&judge, &label) };
-            let judged = Arc::new(judged);
-            self.inner.judged.keep(asker, epoch, Arc::clone(&judged));
-            judged
-        })
     }
 }
 
@@ -222,34 +211,38 @@ fn view(registry: &Registry, id: LabelId, label: &Label, created: Timestamp) -> 
 }
 
 impl Exchange {
-    fn column<'r>(
-        &'r self,
-        registry: &'r Registry,
-        profiles: &Profiles,
-        member: &'r Member,
-    ) -> Result<Column<'r>, AdminError> {
-        let principal = Principal::Member(member.id.clone());
+    fn column<'r>(&'r self, registry: &'r Registry, member: &MemberId) -> Result<Column<'r>, AdminError> {
+        let principal = Principal::Member(member.clone());
         let grants = self.inner.grants_of(&principal, registry)?.grants;
-        let profile = profiles.of(registry, &principal);
-        let now = self.inner.clock.now();
-        Ok(Column { inner: &self.inner, principal, registry, member, profile, grants, now })
+        let asker = Asker::new(&self.inner.judgements, registry, &principal);
+        Ok(Column { asker, grants, now: self.inner.clock.now() })
     }
 
-    /// What the policies make of every label for some members: of one collection, or of all. At most the first 200
-    /// labels and 200 members are answered.
+    /// How often the policies were asked whether somebody may read something, since the start.
+    #[must_use]
+    pub fn policies_asked(&self) -> u64 {
+        self.inner.judgements.asked()
+    }
+
+    /// What the policies make of labels for some members, the newest labels first. As many labels are answered as were
+    /// asked for, and as go with so many members; `older` tells how to go on.
     ///
     /// # Errors
     ///
-    /// Refuses members, and a collection or member that there is not.
+    /// Refuses members; a collection, member or label that there is not; and more than a thousand members.
     pub fn release_matrix(
         &self,
         caller: &Caller,
-        collection: Option<&str>,
-        members: &[MemberId],
+        asked: &MatrixAsked<'_>,
     ) -> Result<ReleaseMatrix, AdminError> {
         require(caller, &Role::ALL, "the programme's people")?;
+        if asked.members.len() > MEMBERS_MAX {
+            return Err(AdminError::Invalid(format!(
+                "at most {MEMBERS_MAX} members are asked about at once"
+            )));
+        }
         let registry = self.inner.published.registry();
-        let wanted = match collection {
+        let wanted = match asked.collection {
             None => None,
             Some(name) => {
                 let known = registry.programme().find_collection(name);
@@ -258,18 +251,24 @@ impl Exchange {
         };
         let facts = registry.labels.facts.iter().enumerate().filter_map(|(number, facts)| {
             let id = LabelId::new(u32::try_from(number).ok()?);
-            wanted.is_none_or(|wanted| facts.label.collection == wanted).then_some((id, facts))
+            let is_of_it = wanted.is_none_or(|wanted| facts.label.collection == wanted);
+            (is_of_it && asked.label.is_none_or(|label| label == id.number())).then_some((id, facts))
         });
         let facts: Vec<_> = facts.collect();
-        let profiles = Profiles::new(&registry);
         let mut columns = Vec::new();
-        for id in members.iter().take(MEMBERS_MAX) {
+        for id in asked.members {
             let member = registry.members.get(id).ok_or_else(|| AdminError::NoSuchMember(id.clone()))?;
-            columns.push((member, self.column(&registry, &profiles, member)?));
+            columns.push((member, self.column(&registry, id)?));
         }
         let labels_all = facts.len();
-        let rows = &facts[..labels_all.min(LABELS_MAX)];
+        let first =
+            asked.before.map_or(labels_all, |before| facts.partition_point(|(id, _)| id.number() < before));
+        let most = asked.limit.clamp(1, LABELS_MAX).min((CELLS_MAX / columns.len().max(1)).max(1));
+        let rows: Vec<_> = facts[..first].iter().rev().take(most).collect();
+        let older = rows.last().filter(|_| rows.len() < first).map(|(id, _)| id.number());
         Ok(ReleaseMatrix {
+            older,
+            newer: labels_all - first,
             labels: rows
                 .iter()
                 .map(|(id, facts)| view(&registry, *id, &facts.label, facts.created))
@@ -281,6 +280,25 @@ impl Exchange {
                 .map(|(id, facts)| columns.iter().map(|(_, column)| column.cell(*id, &facts.label)).collect())
                 .collect(),
         })
+    }
+
+    /// What a member is called, and the numbers of the labels that are open to it now.
+    ///
+    /// # Errors
+    ///
+    /// Refuses members, and a member that there is not.
+    pub fn labels_open_to(
+        &self,
+        caller: &Caller,
+        member: &MemberId,
+    ) -> Result<(String, BTreeSet<u32>), AdminError> {
+        require(caller, &Role::ALL, "the programme's people")?;
+        let registry = self.inner.published.registry();
+        let known = registry.members.get(member).ok_or_else(|| AdminError::NoSuchMember(member.clone()))?;
+        let column = self.column(&registry, member)?;
+        let numbers = (0..registry.labels.facts.len()).filter_map(|number| u32::try_from(number).ok());
+        let open = numbers.filter(|number| column.open(LabelId::new(*number)).is_some());
+        Ok((known.name.clone(), open.collect()))
     }
 
     /// The collections that exist for a member, with the policies that say so or that do not, by alias.
@@ -333,10 +351,9 @@ impl Exchange {
         }
         let labels: Vec<_> =
             versions.keys().filter_map(|id| Some((*id, registry.labels.facts.get(id.index())?))).collect();
-        let profiles = Profiles::new(&registry);
         let mut members = Vec::new();
         for member in registry.members.values() {
-            let column = self.column(&registry, &profiles, member)?;
+            let column = self.column(&registry, &member.id)?;
             let cells = labels.iter().map(|(id, facts)| (id.number(), column.cell(*id, &facts.label)));
             let by = cells.max_by_key(|(_, cell)| (cell.is_open, cell.may_read));
             members.push(MemberRelease {

@@ -42,6 +42,7 @@ pub(crate) struct Gauges {
     pub(crate) clock_behind_seconds: u64,
     /// When the ledger was last held to its head, in seconds since 1970, and whether it was sound.
     pub(crate) ledger_check: Option<(u64, bool)>,
+    pub(crate) policies_asked: u64,
     pub(crate) streams: usize,
     pub(crate) quota_refusals: u64,
     pub(crate) webhooks: Vec<WebhookView>,
@@ -118,6 +119,12 @@ impl Metrics {
                 "counter",
                 "Requests of members that had used up their quotas.",
                 gauges.quota_refusals,
+            ),
+            (
+                "ringfence_policy_questions_total",
+                "counter",
+                "How often the policies were asked whether somebody may read something.",
+                gauges.policies_asked,
             ),
             ("ringfence_epoch", "gauge", "The current epoch.", gauges.epoch),
             ("ringfence_ledger_entries", "gauge", "Entries in the ledger.", gauges.ledger_size),
@@ -236,6 +243,7 @@ mod tests {
             held: None,
             clock_behind_seconds: 0,
             ledger_check: Some((60, false)),
+            policies_asked: 0,
             streams: 0,
             quota_refusals: 4,
             webhooks: Vec::new(),

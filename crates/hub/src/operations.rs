@@ -75,6 +75,7 @@ fn gauges(exchange: &Exchange, streams: usize, quota_refusals: u64) -> Gauges {
         held: exchange.inventory().ok().map(|held| (held.objects, held.body_bytes)),
         clock_behind_seconds: u64::try_from(behind / 1_000_000).unwrap_or(0),
         ledger_check: exchange.last_ledger_check().map(|check| (seconds(check.at), check.problem.is_none())),
+        policies_asked: exchange.policies_asked(),
         webhooks: exchange.hooks(),
         streams,
         quota_refusals,

@@ -45,4 +45,4 @@ pub use lens::{Lens, acts_on};
 pub use preview::{Move, moves};
 pub use remedy::{ALTERNATIVES_MAX, InstrumentRemedy, Remedies, Remedy, RemedyBound, Sale, SaleRemedy};
 pub use session::Session;
-pub use step::{Claim, LEVELS_MAX, LineShown, Step};
+pub use step::{Claim, LEVELS_MAX, LineShown, Step, TieShown};

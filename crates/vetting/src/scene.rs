@@ -439,6 +439,7 @@ impl<'s> Scene<'s> {
                 let text = format!("{code} governs {} [{}]", entity.name(), known.tie.id);
                 let (tie, from, to) = (known.tie.id.clone(), known.tie.from.clone(), known.tie.to.clone());
                 let step = Step::new(text, Claim::Tie { tie, from, to, certain: true });
+                let step = step.showing(known, code, entity.name());
                 governed.push(step.said_by(&known.statement, known.source.evidence));
             }
         }
@@ -584,7 +585,8 @@ impl Ground {
 pub(crate) fn tie_step(scene: &Scene<'_>, known: &KnownTie) -> Step {
     let tie = &known.tie;
     let certain = known.truth == Truth::Certain;
-    let mut text = wording::tie(&scene.nature(&tie.from).name, &scene.nature(&tie.to).name, &tie.kind);
+    let (from, to) = (scene.name(&tie.from), scene.name(&tie.to));
+    let mut text = wording::tie(&from, &to, &tie.kind);
     if let Some(from) = tie.valid.from {
         text.push_str(" since ");
         text.push_str(&from.to_string());
@@ -593,7 +595,7 @@ pub(crate) fn tie_step(scene: &Scene<'_>, known: &KnownTie) -> Step {
     text.push_str(tie.id.as_str());
     text.push(']');
     let claim = Claim::Tie { tie: tie.id.clone(), from: tie.from.clone(), to: tie.to.clone(), certain };
-    Step::new(text, claim).said_by(&known.statement, known.source.evidence)
+    Step::new(text, claim).showing(known, &from, &to).said_by(&known.statement, known.source.evidence)
 }
 
 /// The step that a list names an entity.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 use ties::kernel::{Certainty, Line};
-use ties::{EntityId, Evidence, ListId, StatementId, TieId};
+use ties::{EntityId, Evidence, KnownTie, ListId, PartialDate, StatementId, TieId, TieKind};
 
 use crate::ground::Graph;
 
@@ -26,9 +26,25 @@ pub struct Step {
     /// What it rests on.
     #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "shared")]
     pub because: Vec<Arc<Step>>,
+    /// If a tie is claimed, what it says, for pictures and tables. It is as visible as the claim.
+    #[serde(skip)]
+    pub tie: Option<Arc<TieShown>>,
     /// Who may see it: whoever may see the most restricted statement in it.
     #[serde(skip)]
     pub(crate) evidence: Evidence,
+}
+
+/// A tie as a proof claims it: who is called what, and what it says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TieShown {
+    /// What the one from whom it comes is called.
+    pub from: String,
+    /// What the one to whom it goes is called.
+    pub to: String,
+    /// What it says.
+    pub kind: TieKind,
+    /// Since when, if that is said.
+    pub since: Option<PartialDate>,
 }
 
 /// Lines that many proofs rest on are kept once and written wherever they are needed.
@@ -197,7 +213,7 @@ impl Step {
     #[must_use]
     pub fn new(text: impl Into<String>, claim: Claim) -> Self {
         let (statements, because) = (Vec::new(), Vec::new());
-        Self { text: text.into(), claim, statements, because, evidence: Evidence::Public }
+        Self { text: text.into(), claim, statements, because, tie: None, evidence: Evidence::Public }
     }
 
     /// What stands where the reader may not see what is there.
@@ -221,6 +237,13 @@ impl Step {
     pub fn said_by(mut self, statement: &StatementId, evidence: Evidence) -> Self {
         self.statements.push(statement.clone());
         self.evidence = self.evidence.max(evidence);
+        self
+    }
+
+    /// The same, with what the tie that it claims says.
+    pub(crate) fn showing(mut self, known: &KnownTie, from: &str, to: &str) -> Self {
+        let (kind, since) = (known.tie.kind.clone(), known.tie.valid.from);
+        self.tie = Some(Arc::new(TieShown { from: from.to_owned(), to: to.to_owned(), kind, since }));
         self
     }
 

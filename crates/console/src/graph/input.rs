@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use exchange::Around;
-use ties::{EntityId, EntityKind, KnownTie, TieId, TieKind, Truth};
-use vetting::{Claim, Decision, Step};
+use ties::{EntityId, EntityKind, KnownTie, StatementId, TieId, TieKind, Truth};
+use vetting::{Claim, Decision, Step, TieShown};
 
 use crate::query::encode;
 use crate::words;
@@ -159,22 +159,22 @@ pub(crate) fn from_around(
     graph
 }
 
-fn edge(from: usize, to: usize, ties: &[&KnownTie], matters: &BTreeSet<TieId>) -> Edge {
-    #[expect(clippy::wildcard_enum_match_arm, reason = "`tie_word` has a word for every kind")]
-    let label = |known: &&KnownTie| {
-        let text = match &known.tie.kind {
-            TieKind::Holds(held) => words::holding(held),
-            TieKind::Plans(_) | TieKind::MayAcquire { .. } | TieKind::Serves { .. } => {
-                words::tie(&known.tie.kind)
-            }
-            other => words::tie_word(other).to_owned(),
-        };
-        if known.truth == Truth::Certain { text } else { format!("{text} (possible)") }
+/// What a line says of a tie.
+#[expect(clippy::wildcard_enum_match_arm, reason = "`tie_word` has a word for every kind")]
+fn label(kind: &TieKind, truth: Truth) -> String {
+    let text = match kind {
+        TieKind::Holds(held) => words::holding(held),
+        TieKind::Plans(_) | TieKind::MayAcquire { .. } | TieKind::Serves { .. } => words::tie(kind),
+        other => words::tie_word(other).to_owned(),
     };
+    if truth == Truth::Certain { text } else { format!("{text} (possible)") }
+}
+
+fn edge(from: usize, to: usize, ties: &[&KnownTie], matters: &BTreeSet<TieId>) -> Edge {
     let mut by_weight: Vec<&&KnownTie> = ties.iter().collect();
     by_weight.sort_by_key(|known| weight(&known.tie.kind));
     let mut labels: Vec<String> = Vec::new();
-    for text in by_weight.iter().map(|known| label(known)) {
+    for text in by_weight.iter().map(|known| label(&known.tie.kind, known.truth)) {
         if !labels.contains(&text) {
             labels.push(text);
         }
@@ -191,50 +191,78 @@ fn edge(from: usize, to: usize, ties: &[&KnownTie], matters: &BTreeSet<TieId>) -
     }
 }
 
+/// A tie that a decision shows in its proof.
+pub(crate) struct Shown<'d> {
+    pub(crate) id: &'d TieId,
+    pub(crate) from: &'d EntityId,
+    pub(crate) to: &'d EntityId,
+    pub(crate) tie: &'d TieShown,
+    pub(crate) truth: Truth,
+    /// The statements that say so.
+    pub(crate) statements: &'d [StatementId],
+}
+
+/// The ties that a decision shows, each once, in the order in which its proof tells of them.
+pub(crate) fn shown(decision: &Decision) -> Vec<Shown<'_>> {
+    let findings = decision.findings.iter().chain(&decision.perhaps);
+    let proofs = findings.flat_map(|finding| &finding.because).flat_map(|fact| &fact.proof);
+    let mut seen = BTreeSet::new();
+    let told = proofs.flat_map(Step::lines).filter_map(|step| {
+        let (Claim::Tie { tie: id, from, to, certain }, Some(tie)) = (&step.claim, &step.tie) else {
+            return None;
+        };
+        let truth = if *certain { Truth::Certain } else { Truth::Possible };
+        seen.insert(id).then_some(Shown { id, from, to, tie, truth, statements: &step.statements })
+    });
+    told.collect()
+}
+
 /// The graph of what a decision shows of its proof, and of nothing else: for a member, who is not told what lies around.
 pub(crate) fn from_decision(decision: &Decision) -> Graph {
     let mut graph = Graph::default();
-    let mut places: BTreeMap<EntityId, usize> = BTreeMap::new();
-    places.insert(decision.entity.clone(), 0);
+    let mut places: BTreeMap<&EntityId, usize> = BTreeMap::new();
+    places.insert(&decision.entity, 0);
     let focus = decision.entity.to_string();
     graph.nodes.push(Node::of(focus, decision.name.clone(), NodeKind::Focus, 0));
-    let shown = decision.findings.iter().flat_map(|finding| &finding.because).flat_map(|fact| &fact.proof);
-    let steps: Vec<&Step> = shown.flat_map(Step::lines).collect();
+    let facts = decision.findings.iter().chain(&decision.perhaps).flat_map(|finding| &finding.because);
+    let steps = facts.flat_map(|fact| &fact.proof).flat_map(Step::lines);
     let concern: BTreeSet<&EntityId> = steps
-        .iter()
         .filter_map(|step| if let Claim::Named { entity, .. } = &step.claim { Some(entity) } else { None })
         .collect();
-    let mut seen = BTreeSet::new();
-    for step in &steps {
-        let Claim::Tie { tie, from, to, certain } = &step.claim else { continue };
-        if !seen.insert(tie) {
-            continue;
-        }
-        let level_of = |places: &BTreeMap<EntityId, usize>, nodes: &[Node], id| {
-            places.get(id).map(|place: &usize| nodes[*place].level)
-        };
-        let levels = (level_of(&places, &graph.nodes, from), level_of(&places, &graph.nodes, to));
-        let (of_from, of_to) = match levels {
+    let mut pairs: BTreeMap<(usize, usize), Vec<Shown<'_>>> = BTreeMap::new();
+    for tie in shown(decision) {
+        let level_of = |id| places.get(id).map(|place: &usize| graph.nodes[*place].level);
+        let (of_from, of_to) = match (level_of(tie.from), level_of(tie.to)) {
             (Some(from), Some(to)) => (from, to),
             (Some(from), None) => (from, from + 1),
             (None, Some(to)) => (to - 1, to),
             (None, None) => (0, 1),
         };
-        for (id, level) in [(from, of_from), (to, of_to)] {
+        for (id, name, level) in [(tie.from, &tie.tie.from, of_from), (tie.to, &tie.tie.to, of_to)] {
             if !places.contains_key(id) {
                 let kind = if concern.contains(id) { NodeKind::Concern } else { NodeKind::Organisation };
                 let note = if concern.contains(id) { "of concern".to_owned() } else { String::new() };
-                places.insert(id.clone(), graph.nodes.len());
-                graph.nodes.push(Node { note, ..Node::of(id.to_string(), id.to_string(), kind, level) });
+                places.insert(id, graph.nodes.len());
+                graph.nodes.push(Node { note, ..Node::of(id.to_string(), name.clone(), kind, level) });
+            }
+        }
+        pairs.entry((places[tie.from], places[tie.to])).or_default().push(tie);
+    }
+    for ((from, to), mut ties) in pairs {
+        ties.sort_by_key(|shown| weight(&shown.tie.kind));
+        let mut labels: Vec<String> = Vec::new();
+        for text in ties.iter().map(|shown| label(&shown.tie.kind, shown.truth)) {
+            if !labels.contains(&text) {
+                labels.push(text);
             }
         }
         graph.edges.push(Edge {
-            from: places[from],
-            to: places[to],
-            labels: Vec::new(),
-            is_holding: true,
-            truth: if *certain { Truth::Certain } else { Truth::Possible },
+            from,
+            to,
+            labels,
+            is_holding: ties.iter().any(|shown| matches!(shown.tie.kind, TieKind::Holds(_))),
             share: 0,
+            truth: ties.iter().map(|shown| shown.truth).max().unwrap_or(Truth::Possible),
             matters: true,
             href: String::new(),
         });

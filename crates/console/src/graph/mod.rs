@@ -19,7 +19,7 @@ mod samples;
 use crate::asked::Asked;
 use crate::svg::Picture;
 
-pub(crate) use input::{Graph, from_around, from_decision};
+pub(crate) use input::{Graph, from_around, from_decision, shown};
 pub(crate) use opened::Opened;
 
 /// How much was looked at: counted, so that a test can hold it to a bound whatever the machine.

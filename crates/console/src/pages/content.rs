@@ -16,7 +16,7 @@ use ties::Day;
 
 use crate::asked::Asked;
 use crate::console::Console;
-use crate::export::Table;
+use crate::export::{Format, Part};
 use crate::frame::Frame;
 use crate::pages::Choice;
 use crate::pages::content::pattern::{Piece, highlighted};
@@ -25,9 +25,9 @@ use crate::query::encode;
 use crate::svg::shortened;
 use crate::words;
 
-/// How many objects a page shows, and a file has.
+/// How many objects a page shows, and one part of a file has.
 const PAGE_MAX: NonZeroU32 = NonZeroU32::new(50).expect("it is not zero");
-const FILE_MAX: NonZeroU32 = NonZeroU32::new(1_000).expect("it is not zero");
+const PART_MAX: NonZeroU32 = NonZeroU32::new(1_000).expect("it is not zero");
 /// How much of a text stands in a table.
 const TEXT_LETTERS: usize = 240;
 
@@ -196,14 +196,9 @@ fn find(
     let sight = match &wanted.as_member {
         None => None,
         Some(member) => {
-            let matrix = exchange.release_matrix(caller, Some(alias), std::slice::from_ref(member))?;
-            found.as_name = matrix.members.first().map(|(_, name)| name.clone());
-            let open = matrix
-                .labels
-                .iter()
-                .zip(&matrix.cells)
-                .filter(|(_, cells)| cells.iter().any(|cell| cell.is_open));
-            Some(open.map(|(label, _)| label.label).collect::<std::collections::BTreeSet<u32>>())
+            let (name, open) = exchange.labels_open_to(caller, member)?;
+            found.as_name = Some(name);
+            Some(open)
         }
     };
     let seen = |object: &FoundObject| sight.as_ref().map(|open| open.contains(&object.label.number()));
@@ -225,7 +220,9 @@ pub(crate) async fn get(State(console): State<Console>, asked: Asked) -> Answer 
     let format = asked.format()?;
     let chosen = asked.query.get("collection").map(str::to_owned);
     let next = asked.query.get("next").map(str::to_owned);
-    let limit = if format.is_some() { FILE_MAX } else { PAGE_MAX };
+    if let Some(format) = format {
+        return file(&asked, format, chosen, wanted, next).await;
+    }
     let name = chosen.clone();
     let (collections, chosen, found) = console
         .read(move |exchange| -> Result<_, Problem> {
@@ -239,21 +236,33 @@ pub(crate) async fn get(State(console): State<Console>, asked: Asked) -> Answer 
                 }
             };
             let found = match &chosen {
-                Some(view) => find(exchange, &caller, view, &wanted, limit, next.as_deref())?,
+                Some(view) => find(exchange, &caller, view, &wanted, PAGE_MAX, next.as_deref())?,
                 None => Found::default(),
             };
             Ok((collections, chosen, found))
         })
         .await?;
     let rows: Vec<Row> = found.objects.iter().map(|(object, seen)| row(object, *seen)).collect();
-    if let Some(format) = format {
-        return table(&rows).answer(format, &format!("content-{}", name_of(chosen.as_ref())));
-    }
     page(&view(&asked, &collections, chosen.as_ref(), found.as_name, rows, found.more, found.next))
 }
 
-fn name_of(chosen: Option<&CollectionView>) -> &str {
-    chosen.map_or("none", |view| view.collection.alias.as_str())
+/// Everything that a search finds from a page on, to its end.
+async fn file(
+    asked: &Asked,
+    format: Format,
+    chosen: Option<String>,
+    wanted: Search,
+    next: Option<String>,
+) -> Answer {
+    let name = format!("content-{}", chosen.as_deref().unwrap_or("none"));
+    let part = move |exchange: &Exchange, caller: &Caller, next: Option<String>| {
+        let Some(chosen) = &chosen else { return Ok(Part { rows: Vec::new(), next: None }) };
+        let view = exchange.collection(caller, chosen)?;
+        let found = find(exchange, caller, &view, &wanted, PART_MAX, next.as_deref())?;
+        let rows = found.objects.iter().map(|(object, seen)| cells(&row(object, *seen))).collect();
+        Ok(Part { rows, next: found.next.filter(|_| found.more).map(Some) })
+    };
+    asked.file(format, &name, &COLUMNS, next, part).await
 }
 
 fn view(
@@ -301,8 +310,8 @@ fn view(
         rows,
         is_over: !more,
         next: next.map(|next| asked.link("next", Some(&next))),
-        csv: asked.link("format", Some("csv")),
-        json: asked.link("format", Some("json")),
+        csv: asked.query.with("next", None).with("format", Some("csv")).link(&asked.path),
+        json: asked.query.with("next", None).with("format", Some("json")).link(&asked.path),
         frame: asked.frame("Content"),
     }
 }
@@ -344,36 +353,32 @@ fn row(found: &FoundObject, seen: Option<bool>) -> Row {
     }
 }
 
-fn table(rows: &[Row]) -> Table {
-    let mut table = Table::new(&[
-        "object",
-        "type",
-        "name",
-        "pattern",
-        "markings",
-        "creator",
-        "changed",
-        "added",
-        "revoked",
-        "seen_by_member",
-    ]);
-    table.rows = rows
-        .iter()
-        .map(|row| {
-            let pattern: String = row.pattern.iter().map(|piece| piece.text.as_str()).collect();
-            vec![
-                json!(row.id),
-                json!(row.kind),
-                json!(row.name),
-                json!(pattern),
-                json!(row.markings.join("; ")),
-                json!(row.creator),
-                json!(row.changed),
-                json!(row.date),
-                json!(row.is_revoked),
-                json!(row.seen),
-            ]
-        })
-        .collect();
-    table
+/// The columns of the file.
+const COLUMNS: [&str; 10] = [
+    "object",
+    "type",
+    "name",
+    "pattern",
+    "markings",
+    "creator",
+    "changed",
+    "added",
+    "revoked",
+    "seen_by_member",
+];
+
+fn cells(row: &Row) -> Vec<Value> {
+    let pattern: String = row.pattern.iter().map(|piece| piece.text.as_str()).collect();
+    vec![
+        json!(row.id),
+        json!(row.kind),
+        json!(row.name),
+        json!(pattern),
+        json!(row.markings.join("; ")),
+        json!(row.creator),
+        json!(row.changed),
+        json!(row.date),
+        json!(row.is_revoked),
+        json!(row.seen),
+    ]
 }

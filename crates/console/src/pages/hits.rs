@@ -26,11 +26,15 @@ use crate::pages::portal::feed::doubt;
 use crate::pipeline::refused;
 use crate::problem::{Answer, Problem, page};
 use crate::query::encode;
-use crate::svg::Picture;
+use crate::svg::{Picture, shortened};
 use crate::words::{count, day, moment, thousands};
 
 /// How many lines each table of the page has; its file has more.
-const ROWS_MAX: usize = 50;
+const ROWS_MAX: usize = 25;
+/// How many doubts it has at a time, how many reasons of each, and how much of a reason.
+const DOUBTS_MAX: usize = 15;
+const REASONS_MAX: usize = 3;
+const REASON_LETTERS: usize = 240;
 /// How many members are read at once.
 const READ_AT_ONCE: usize = 1_000;
 
@@ -49,7 +53,9 @@ struct HitsPage {
     members_more: usize,
     indicators: Vec<IndicatorRow>,
     doubts: Vec<DoubtRow>,
-    doubts_more: usize,
+    doubts_all: usize,
+    doubts_before: Option<String>,
+    doubts_after: Option<String>,
     may_decide: bool,
     lease_hours: u32,
     least: u32,
@@ -112,6 +118,7 @@ struct DoubtRow {
     word: &'static str,
     said: String,
     reasons: Vec<String>,
+    reasons_more: usize,
     decided: Option<String>,
     may_confirm: bool,
     may_dismiss: bool,
@@ -169,6 +176,9 @@ fn view(console: &Console, asked: &Asked, found: Found) -> HitsPage {
         let link = |format: &str| query.with("format", Some(format)).link(&asked.path);
         (link("csv"), link("json"))
     };
+    let from: usize = asked.query.get("doubts").and_then(|text| text.parse().ok()).unwrap_or(0);
+    let from = from.min(found.doubts.len().saturating_sub(1)) / DOUBTS_MAX * DOUBTS_MAX;
+    let doubts_at = |from: usize| format!("{}#doubts", asked.link("doubts", Some(&from.to_string())));
     HitsPage {
         is_closed,
         picture: (!days.is_empty()).then(|| drawn(&days, asked.now, Size::Large)),
@@ -179,8 +189,16 @@ fn view(console: &Console, asked: &Asked, found: Found) -> HitsPage {
         members: giving.iter().take(ROWS_MAX).map(|one| member_row(one, &found.names)).collect(),
         members_more: giving.len().saturating_sub(ROWS_MAX),
         indicators: indicators.iter().map(indicator_row).collect(),
-        doubts_more: found.doubts.len().saturating_sub(ROWS_MAX),
-        doubts: found.doubts.iter().take(ROWS_MAX).map(|one| doubt_row(one, may_decide)).collect(),
+        doubts_all: found.doubts.len(),
+        doubts_before: (from > 0).then(|| doubts_at(from.saturating_sub(DOUBTS_MAX))),
+        doubts_after: (from + DOUBTS_MAX < found.doubts.len()).then(|| doubts_at(from + DOUBTS_MAX)),
+        doubts: found
+            .doubts
+            .iter()
+            .skip(from)
+            .take(DOUBTS_MAX)
+            .map(|one| doubt_row(one, may_decide))
+            .collect(),
         may_decide,
         lease_hours: settings.lease_hours,
         least: settings.occurrence_members_min,
@@ -350,8 +368,10 @@ fn doubt_row(one: &FalsePositive, may_decide: bool) -> DoubtRow {
         reasons: one
             .reports
             .iter()
-            .map(|report| format!("{}: {}", moment(report.at), report.reason))
+            .take(REASONS_MAX)
+            .map(|report| format!("{}: {}", moment(report.at), shortened(&report.reason, REASON_LETTERS)))
             .collect(),
+        reasons_more: one.reports.len().saturating_sub(REASONS_MAX),
         decided: settled.map(|settled| format!("{}, {}: {}", moment(settled.at), settled.by, settled.reason)),
         may_confirm: may_decide && one.state != Doubt::Confirmed,
         may_dismiss: may_decide && one.state != Doubt::Dismissed,

@@ -18,7 +18,7 @@ use serde_json::json;
 
 use crate::asked::Asked;
 use crate::console::Console;
-use crate::export::Table;
+use crate::export::{Format, Part, Table};
 use crate::frame::Frame;
 use crate::pages::members::{Known, everybody};
 use crate::pages::{Choice, id};
@@ -111,22 +111,20 @@ type Names = BTreeMap<String, String>;
 pub(crate) async fn get(State(console): State<Console>, asked: Asked) -> Answer {
     let sought = sought(&asked)?;
     let format = asked.format()?;
-    let limit = if format.is_some() { ENTRIES_MAX } else { ROWS_MAX };
+    if let Some(format) = format {
+        return file(&asked, format, sought).await;
+    }
     let caller = asked.caller();
     let wanted = sought.clone();
     let (found, known) = console
         .read(move |exchange| -> Result<_, Problem> {
-            let found = match exchange.ledger_entries(&caller, &wanted, limit) {
+            let found = match exchange.ledger_entries(&caller, &wanted, ROWS_MAX) {
                 Err(AdminError::Forbidden { .. }) => None,
                 found => Some(found?),
             };
             Ok((found, known_to(exchange, &caller)?))
         })
         .await?;
-    if let Some(format) = format {
-        let found = found.ok_or_else(|| Problem::forbidden("this is for the programme's auditors"))?;
-        return table(&found).answer(format, "ledger");
-    }
     let names = names(&known);
     let is_closed = found.is_none();
     let EntriesPage { entries, before } = found.unwrap_or_default();
@@ -302,8 +300,8 @@ fn certificates(known: &[Known]) -> Vec<Certificate> {
     told.collect()
 }
 
-fn table(found: &EntriesPage) -> Table {
-    let mut table = Table::new(&["entry", "at", "kind", "member", "body"]);
+/// All entries that are looked for, from the page on, to the first of the log.
+async fn file(asked: &Asked, format: Format, sought: Sought) -> Answer {
     let row = |entry: &OpenedEntry| {
         vec![
             json!(entry.index),
@@ -313,6 +311,10 @@ fn table(found: &EntriesPage) -> Table {
             entry.body.clone(),
         ]
     };
-    table.rows = found.entries.iter().map(row).collect();
-    table
+    let begin = sought.before;
+    let part = move |exchange: &Exchange, caller: &Caller, before: Option<u64>| {
+        let found = exchange.ledger_entries(caller, &Sought { before, ..sought.clone() }, ENTRIES_MAX)?;
+        Ok(Part { rows: found.entries.iter().map(row).collect(), next: found.before.map(Some) })
+    };
+    asked.file(format, "ledger", &["entry", "at", "kind", "member", "body"], begin, part).await
 }

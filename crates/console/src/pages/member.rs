@@ -11,12 +11,11 @@ mod record;
 mod story;
 mod what_if;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Redirect};
-use exchange::Around;
 use model::{Grade, MemberId, Role, Standing, Tier};
 use serde_json::json;
 use ties::{EntityId, TieId, Truth};
@@ -38,7 +37,7 @@ use gather::{Found, Wanted, gather};
 use proof::FindingView;
 use record::Record;
 use story::Story;
-use what_if::{Added, WhatIf};
+use what_if::{Added, LeftOut, WhatIf};
 
 /// How many ties the table shows at a time; the file of it has all.
 const TIES_SHOWN: usize = 50;
@@ -73,12 +72,16 @@ struct MemberPage {
     ties_json: String,
     past_csv: String,
     past_json: String,
+    attested_csv: String,
+    attested_json: String,
     findings: Vec<FindingView>,
     perhaps: Vec<FindingView>,
     near: Vec<String>,
     unknown: Vec<String>,
     remedies: Option<RemediesView>,
     what_if: Option<WhatIf>,
+    /// The ties that the link takes as ended and that were left out.
+    left_out: Option<LeftOut>,
     added: Vec<Added>,
     kinds: Vec<Choice>,
     instrument_kinds: Vec<Choice>,
@@ -105,7 +108,8 @@ struct TierTab {
 /// A line of the table of ties.
 struct TieRow {
     id: String,
-    href: String,
+    /// To the programme's people: what was said of it.
+    href: Option<String>,
     from: String,
     to: String,
     says: String,
@@ -160,13 +164,22 @@ pub(crate) async fn get(State(console): State<Console>, Path(member): Path<Strin
         Ok(found) => found,
         Err(link) => return Ok(Redirect::to(&link).into_response()),
     };
+    if let (Some(format), Some("decisions")) = (asked.format()?, asked.query.get("table")) {
+        return record::decisions_file(&asked, format, member).await;
+    }
     let rests_on = rests_on(&found);
     if let Some(format) = asked.format()? {
         let (name, table) = match asked.query.get("table") {
-            None => ("ties", table(found.around.as_ref(), &rests_on, &found.wanted.supposed.end)),
+            None => ("ties", table(&found, &rests_on)),
             Some("others") => ("would-move", what_if::table(&found)),
-            Some("decisions") => ("decisions", record::table(&found)),
-            Some(_) => return Err(Problem::bad_request("`table` is others or decisions, or left out")),
+            Some("attestations") => {
+                ("attestations", record::attested_table(&found, &question_texts(&console)))
+            }
+            Some(_) => {
+                return Err(Problem::bad_request(
+                    "`table` is others, decisions or attestations, or left out",
+                ));
+            }
         };
         return table.answer(format, &format!("{name}-{member}"));
     }
@@ -191,16 +204,22 @@ fn view(console: &Console, asked: &Asked, found: &Found, rests_on: &BTreeSet<Tie
         is_current: tier == found.tier,
         name: tier.to_string(),
     };
+    let file = |table: &str, format: &str| {
+        asked.query.with("table", Some(table)).with("format", Some(format)).link(&asked.path)
+    };
     let standing = found.member.standing(&found.tier);
     let story = story::tell(found, standing);
     let picture = draw(asked, found, rests_on, &story);
-    let mut ties = tie_rows(found.around.as_ref(), rests_on, &found.wanted.supposed.end);
+    let mut ties = tie_rows(found, rests_on);
     let (shown, ties_part) = part(asked, ties.len(), TIES_SHOWN, "ties");
-    let elsewhere = ties.iter().enumerate().filter(|(row, tie)| tie.is_ended && !shown.contains(row));
-    let ended_elsewhere = elsewhere.map(|(_, tie)| tie.id.clone()).collect();
     ties = ties.drain(shown).collect();
+    let is_shown = |tie: &TieId| ties.iter().any(|row| row.id == tie.as_str());
+    let elsewhere = found.wanted.supposed.end.iter().filter(|tie| !is_shown(tie));
+    let ended_elsewhere = elsewhere.map(TieId::to_string).collect();
     let decision = found.decision.as_ref();
-    let views = |findings: &[vetting::Finding]| findings.iter().map(FindingView::from).collect::<Vec<_>>();
+    let views = |findings: &[vetting::Finding]| -> Vec<FindingView> {
+        findings.iter().map(|finding| FindingView::new(finding, is_people)).collect()
+    };
     let may_decide = is_people && decides(&caller);
     MemberPage {
         id: found.member.id.clone(),
@@ -223,23 +242,22 @@ fn view(console: &Console, asked: &Asked, found: &Found, rests_on: &BTreeSet<Tie
         ended_elsewhere,
         ties_csv: asked.link("format", Some("csv")),
         ties_json: asked.link("format", Some("json")),
-        past_csv: asked.query.with("table", Some("decisions")).with("format", Some("csv")).link(&asked.path),
-        past_json: asked
-            .query
-            .with("table", Some("decisions"))
-            .with("format", Some("json"))
-            .link(&asked.path),
+        past_csv: file("decisions", "csv"),
+        past_json: file("decisions", "json"),
         findings: decision.map(|decision| views(&decision.findings)).unwrap_or_default(),
         perhaps: decision.map(|decision| views(&decision.perhaps)).unwrap_or_default(),
         near: decision.map(|d| d.near.iter().map(|near| near.text.clone()).collect()).unwrap_or_default(),
         unknown: decision.map(|decision| decision.unknown.clone()).unwrap_or_default(),
         remedies: remedies(asked, found),
         what_if: what_if::view(asked, found),
+        left_out: LeftOut::new(asked, found),
         added: what_if::added(found),
         kinds: what_if::kinds(),
         instrument_kinds: instrument_kinds(&programme),
         entities: entities(found),
-        record: Record::new(found, asked),
+        record: Record::new(found, asked, &question_texts(console)),
+        attested_csv: file("attestations", "csv"),
+        attested_json: file("attestations", "json"),
         steps: steps(standing),
         is_people,
         may_decide,
@@ -249,6 +267,13 @@ fn view(console: &Console, asked: &Asked, found: &Found, rests_on: &BTreeSet<Tie
         frame: asked.frame(&found.member.name),
         story,
     }
+}
+
+/// What the questionnaire asks, by its questions' numbers.
+fn question_texts(console: &Console) -> record::Texts {
+    let programme = console.exchange.programme();
+    let questions = programme.questionnaire().into_iter().flat_map(|known| &known.questions);
+    questions.map(|question| (question.id.clone(), question.text.clone())).collect()
 }
 
 /// The kinds of instruments to choose from.
@@ -288,32 +313,50 @@ fn draw(asked: &Asked, found: &Found, rests_on: &BTreeSet<TieId>, story: &Story)
     graph::picture(&graph, asked, &title, &about)
 }
 
-fn tie_rows(around: Option<&Around>, rests_on: &BTreeSet<TieId>, end: &BTreeSet<TieId>) -> Vec<TieRow> {
-    let Some(around) = around else { return Vec::new() };
-    let name =
-        |id: &EntityId| around.entities.get(id).map_or_else(|| id.to_string(), |known| known.name.clone());
-    let mut rows: Vec<TieRow> = around
-        .ties
-        .iter()
-        .map(|known| TieRow {
-            id: known.tie.id.to_string(),
-            href: tie_link(&known.tie.id),
-            from: name(&known.tie.from),
-            to: name(&known.tie.to),
-            says: words::tie(&known.tie.kind),
-            holds: words::period(known.tie.valid),
-            truth: words::truth(known.truth),
-            is_possible: known.truth != Truth::Certain,
-            source: known.source.document.clone(),
-            matters: rests_on.contains(&known.tie.id),
-            is_ended: end.contains(&known.tie.id),
-        })
-        .collect();
+/// The table of the ties: of those around; to a member, of those that its decision shows.
+fn tie_rows(found: &Found, rests_on: &BTreeSet<TieId>) -> Vec<TieRow> {
+    let end = &found.wanted.supposed.end;
+    let mut rows: Vec<TieRow> = match (&found.around, &found.decision) {
+        (Some(around), _) => around
+            .ties
+            .iter()
+            .map(|known| TieRow {
+                id: known.tie.id.to_string(),
+                href: Some(tie_link(&known.tie.id)),
+                from: found.name(&known.tie.from),
+                to: found.name(&known.tie.to),
+                says: words::tie(&known.tie.kind),
+                holds: words::period(known.tie.valid),
+                truth: words::truth(known.truth),
+                is_possible: known.truth != Truth::Certain,
+                source: known.source.document.clone(),
+                matters: rests_on.contains(&known.tie.id),
+                is_ended: end.contains(&known.tie.id),
+            })
+            .collect(),
+        (None, Some(decision)) => graph::shown(decision)
+            .into_iter()
+            .map(|shown| TieRow {
+                id: shown.id.to_string(),
+                href: None,
+                from: shown.tie.from.clone(),
+                to: shown.tie.to.clone(),
+                says: words::tie(&shown.tie.kind),
+                holds: shown.tie.since.map(|since| format!("since {since}")).unwrap_or_default(),
+                truth: words::truth(shown.truth),
+                is_possible: shown.truth != Truth::Certain,
+                source: shown.statements.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+                matters: rests_on.contains(shown.id),
+                is_ended: end.contains(shown.id),
+            })
+            .collect(),
+        (None, None) => Vec::new(),
+    };
     rows.sort_by_key(|row| !row.matters);
     rows
 }
 
-fn table(around: Option<&Around>, rests_on: &BTreeSet<TieId>, end: &BTreeSet<TieId>) -> Table {
+fn table(found: &Found, rests_on: &BTreeSet<TieId>) -> Table {
     let mut table = Table::new(&[
         "tie",
         "from",
@@ -327,25 +370,34 @@ fn table(around: Option<&Around>, rests_on: &BTreeSet<TieId>, end: &BTreeSet<Tie
         "matters",
         "taken_as_ended",
     ]);
-    let Some(around) = around else { return table };
-    let name =
-        |id: &EntityId| around.entities.get(id).map_or_else(|| id.to_string(), |known| known.name.clone());
-    let row = |known: &ties::KnownTie| {
+    let ends: BTreeMap<String, (&EntityId, &EntityId)> = match (&found.around, &found.decision) {
+        (Some(around), _) => {
+            let known = around.ties.iter().map(|known| &known.tie);
+            known.map(|tie| (tie.id.to_string(), (&tie.from, &tie.to))).collect()
+        }
+        (None, Some(decision)) => graph::shown(decision)
+            .iter()
+            .map(|shown| (shown.id.to_string(), (shown.from, shown.to)))
+            .collect(),
+        (None, None) => BTreeMap::new(),
+    };
+    let row = |row: TieRow| {
+        let (from, to) = ends.get(&row.id).copied().unzip();
         vec![
-            json!(known.tie.id),
-            json!(known.tie.from),
-            json!(name(&known.tie.from)),
-            json!(known.tie.to),
-            json!(name(&known.tie.to)),
-            json!(words::tie(&known.tie.kind)),
-            json!(words::period(known.tie.valid)),
-            json!(words::truth(known.truth)),
-            json!(known.source.document),
-            json!(rests_on.contains(&known.tie.id)),
-            json!(end.contains(&known.tie.id)),
+            json!(row.id),
+            json!(from),
+            json!(row.from),
+            json!(to),
+            json!(row.to),
+            json!(row.says),
+            json!(row.holds),
+            json!(row.truth),
+            json!(row.source),
+            json!(row.matters),
+            json!(row.is_ended),
         ]
     };
-    table.rows = around.ties.iter().map(row).collect();
+    table.rows = tie_rows(found, rests_on).into_iter().map(row).collect();
     table
 }
 

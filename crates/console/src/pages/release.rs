@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
 use axum::extract::{Path, State};
-use exchange::{LabelView, ReleaseCell, ReleaseMatrix};
-use model::MemberId;
-use serde_json::json;
+use exchange::{Exchange, LabelView, MatrixAsked, ReleaseCell, ReleaseMatrix};
+use model::{Caller, MemberId};
+use serde_json::{Value, json};
 
 use crate::asked::{Asked, Files};
 use crate::console::Console;
-use crate::export::Table;
+use crate::export::{Format, Part, Table};
 use crate::frame::Frame;
 use crate::pages::content::object::{demands, policy_texts, why};
 use crate::pages::{Choice, id};
@@ -20,8 +20,11 @@ use crate::words;
 
 /// How many members stand side by side.
 const COLUMNS_MAX: usize = 12;
-/// How many labels a page shows; the file has up to 200.
-const ROWS_MAX: usize = 60;
+/// How many labels a page shows beside so many members, and how many of one member's.
+const ROWS_MAX: usize = 20;
+const OWN_ROWS_MAX: usize = 60;
+/// How many members one part of the file has.
+const MEMBERS_AT_ONCE: usize = 1_000;
 
 #[derive(Template)]
 #[template(path = "release.html")]
@@ -32,7 +35,11 @@ struct ReleasePage {
     members: Vec<(String, String)>,
     rows: Vec<Row>,
     labels: String,
-    rows_all: usize,
+    /// The one label that is shown, if one was asked for.
+    label: Option<u32>,
+    is_part: bool,
+    newest: Option<String>,
+    older: Option<String>,
     found: usize,
     before: Option<String>,
     after: Option<String>,
@@ -95,87 +102,126 @@ fn deciding(matrix: &ReleaseMatrix, texts: &BTreeMap<String, String>) -> Vec<(St
     named.into_iter().map(|name| (name.clone(), texts.get(name).cloned().unwrap_or_default())).collect()
 }
 
+/// Which labels are asked for: of a collection, one alone, those older than one.
+#[derive(Clone, Default)]
+struct Labels {
+    collection: Option<String>,
+    label: Option<u32>,
+    before: Option<u32>,
+}
+
+impl Labels {
+    fn read(asked: &Asked) -> Result<Self, Problem> {
+        let number = |name: &str| {
+            let number = asked.query.get(name).map(str::parse).transpose();
+            number.map_err(|_| Problem::bad_request(format!("`{name}` is the number of a label")))
+        };
+        let collection = asked.query.get("collection").map(str::to_owned);
+        Ok(Self { collection, label: number("label")?, before: number("before")? })
+    }
+
+    fn of<'a>(&'a self, members: &'a [MemberId], limit: usize) -> MatrixAsked<'a> {
+        let Self { label, before, .. } = *self;
+        MatrixAsked { collection: self.collection.as_deref(), label, before, limit, members }
+    }
+}
+
+/// The members whose names have a text in them, by name.
+fn named(exchange: &Exchange, caller: &Caller, text: &str) -> Result<Vec<MemberId>, Problem> {
+    let mut members = Vec::new();
+    let mut after = None;
+    loop {
+        let some = exchange.members(caller, after.as_ref(), 1_000)?;
+        let Some(last) = some.last() else { break };
+        after = Some(last.id.clone());
+        members.extend(some.into_iter().filter(|one| one.name.to_lowercase().contains(text)));
+    }
+    members.sort_by_cached_key(|member| (member.name.to_lowercase(), member.id.clone()));
+    Ok(members.into_iter().map(|one| one.id).collect())
+}
+
 /// Answers `GET /release`.
 pub(crate) async fn get(State(console): State<Console>, asked: Asked) -> Answer {
     let caller = asked.caller();
-    let collection = asked.query.get("collection").map(str::to_owned);
+    let labels = Labels::read(&asked)?;
     let query = asked.query.get("q").unwrap_or_default().to_owned();
+    let name = query.to_lowercase();
+    if let Some(format) = asked.format()? {
+        return file(&asked, format, labels, name).await;
+    }
     let from: usize = asked.query.get("from").and_then(|text| text.parse().ok()).unwrap_or(0);
-    let format = asked.format()?;
-    let (wanted, name, is_file) = (collection.clone(), query.to_lowercase(), format.is_some());
+    let wanted = labels.clone();
     let (matrix, found, from) = console
         .read(move |exchange| -> Result<_, Problem> {
-            let mut members = Vec::new();
-            let mut after = None;
-            loop {
-                let some = exchange.members(&caller, after.as_ref(), 1_000)?;
-                let Some(last) = some.last() else { break };
-                after = Some(last.id.clone());
-                members.extend(some.into_iter().filter(|one| one.name.to_lowercase().contains(&name)));
-            }
-            members.sort_by_cached_key(|member| (member.name.to_lowercase(), member.id.clone()));
-            let found = members.len();
-            let from = from.min(found.saturating_sub(1)) / COLUMNS_MAX * COLUMNS_MAX;
-            let shown = if is_file { usize::MAX } else { COLUMNS_MAX };
-            let ids: Vec<MemberId> = members
-                .into_iter()
-                .skip(if is_file { 0 } else { from })
-                .take(shown)
-                .map(|one| one.id)
-                .collect();
-            Ok((exchange.release_matrix(&caller, wanted.as_deref(), &ids)?, found, from))
+            let members = named(exchange, &caller, &name)?;
+            let from = from.min(members.len().saturating_sub(1)) / COLUMNS_MAX * COLUMNS_MAX;
+            let shown = &members[from..members.len().min(from + COLUMNS_MAX)];
+            let matrix = exchange.release_matrix(&caller, &wanted.of(shown, ROWS_MAX))?;
+            Ok((matrix, members.len(), from))
         })
         .await?;
-    if let Some(format) = format {
-        return table(&matrix).answer(format, "release");
-    }
     let programme = console.exchange.programme();
     let choice = |known: &programme::Collection| Choice {
         value: known.alias.clone(),
         label: known.title.clone(),
-        is_chosen: collection.as_deref() == Some(known.alias.as_str()),
+        is_chosen: labels.collection.as_deref() == Some(known.alias.as_str()),
     };
     let link = |from: usize| asked.link("from", Some(&from.to_string()));
-    let rows: Vec<Row> = matrix
-        .labels
-        .iter()
-        .zip(&matrix.cells)
-        .take(ROWS_MAX)
-        .map(|(label, cells)| row(label, cells))
-        .collect();
+    let rows: Vec<Row> =
+        matrix.labels.iter().zip(&matrix.cells).map(|(label, cells)| row(label, cells)).collect();
     page(&ReleasePage {
         collections: programme.settings().collections.iter().map(choice).collect(),
         query,
         members: matrix.members.iter().map(|(id, name)| (id.to_string(), name.clone())).collect(),
         labels: words::count(matrix.labels_all, "label", "labels"),
-        rows_all: matrix.labels_all,
+        label: labels.label,
+        is_part: matrix.labels_all > rows.len(),
+        newest: (matrix.newer > 0 || labels.label.is_some())
+            .then(|| asked.query.with("before", None).with("label", None).link(&asked.path)),
+        older: matrix.older.map(|older| asked.link("before", Some(&older.to_string()))),
         rows,
         found,
         before: (from > 0).then(|| link(from.saturating_sub(COLUMNS_MAX))),
         after: (from + COLUMNS_MAX < found).then(|| link(from + COLUMNS_MAX)),
         policies: deciding(&matrix, &policy_texts(&console)),
-        csv: asked.link("format", Some("csv")),
-        json: asked.link("format", Some("json")),
+        csv: whole(&asked, "csv"),
+        json: whole(&asked, "json"),
         frame: asked.frame("Release"),
     })
 }
 
-fn table(matrix: &ReleaseMatrix) -> Table {
-    let mut table = Table::new(&[
-        "label",
-        "collection",
-        "tier",
-        "demands",
-        "member",
-        "name",
-        "has_it",
-        "since",
-        "policies",
-        "uses",
-    ]);
+/// The link to all of it as a file.
+fn whole(asked: &Asked, format: &str) -> String {
+    asked.query.with("before", None).with("from", None).with("format", Some(format)).link(&asked.path)
+}
+
+/// The whole matrix as a file: some members with all labels, then the next.
+async fn file(asked: &Asked, format: Format, labels: Labels, name: String) -> Answer {
+    let begin = (0, labels.before);
+    let part = move |exchange: &Exchange, caller: &Caller, (from, before): (usize, Option<u32>)| {
+        let members = named(exchange, caller, &name)?;
+        let some = &members[from.min(members.len())..members.len().min(from + MEMBERS_AT_ONCE)];
+        let wanted = Labels { before, ..labels.clone() };
+        let matrix = exchange.release_matrix(caller, &wanted.of(some, usize::MAX))?;
+        let further = from + MEMBERS_AT_ONCE;
+        let next = match matrix.older {
+            Some(older) => Some((from, Some(older))),
+            None => (further < members.len()).then_some((further, labels.before)),
+        };
+        Ok(Part { rows: cells_of(&matrix), next })
+    };
+    asked.file(format, "release", &COLUMNS, begin, part).await
+}
+
+/// The columns of the file.
+const COLUMNS: [&str; 10] =
+    ["label", "collection", "tier", "demands", "member", "name", "has_it", "since", "policies", "uses"];
+
+fn cells_of(matrix: &ReleaseMatrix) -> Vec<Vec<Value>> {
+    let mut rows = Vec::new();
     for (label, cells) in matrix.labels.iter().zip(&matrix.cells) {
         for ((id, name), cell) in matrix.members.iter().zip(cells) {
-            table.rows.push(vec![
+            rows.push(vec![
                 json!(label.label),
                 json!(label.collection),
                 json!(label.tier),
@@ -189,7 +235,7 @@ fn table(matrix: &ReleaseMatrix) -> Table {
             ]);
         }
     }
-    table
+    rows
 }
 
 #[derive(Template)]
@@ -203,6 +249,8 @@ struct AsPage {
     rows: Vec<AsRow>,
     open: usize,
     labels_all: usize,
+    newest: Option<String>,
+    older: Option<String>,
     csv: String,
     json: String,
 }
@@ -214,7 +262,8 @@ struct CollectionRow {
     is_there: bool,
     policies: String,
     why: Vec<String>,
-    href: String,
+    /// To whoever may read it: the search as that member.
+    href: Option<String>,
 }
 
 fn collections_table(rows: &[CollectionRow]) -> Table {
@@ -242,10 +291,25 @@ pub(crate) async fn as_member(
 ) -> Answer {
     let member: MemberId = id(&member)?;
     let (caller, wanted) = (asked.caller(), member.clone());
-    let (matrix, lists) = console
+    let labels = Labels { before: Labels::read(&asked)?.before, ..Labels::default() };
+    let of_collections = asked.query.get("table") == Some("collections");
+    if let Some(format) = asked.format()?.filter(|_| !of_collections) {
+        let part = move |exchange: &Exchange, caller: &Caller, before: Option<u32>| {
+            let labels = Labels { before, ..Labels::default() };
+            let some = labels.of(std::slice::from_ref(&wanted), usize::MAX);
+            let matrix = exchange.release_matrix(caller, &some)?;
+            Ok(Part { rows: cells_of(&matrix), next: matrix.older.map(Some) })
+        };
+        return asked.file(format, &format!("release-{member}"), &COLUMNS, None, part).await;
+    }
+    let (matrix, lists, readable, open) = console
         .read(move |exchange| -> Result<_, Problem> {
-            let matrix = exchange.release_matrix(&caller, None, std::slice::from_ref(&wanted))?;
-            Ok((matrix, exchange.collections_of(&caller, &wanted)?))
+            let one = std::slice::from_ref(&wanted);
+            let matrix = exchange.release_matrix(&caller, &labels.of(one, OWN_ROWS_MAX))?;
+            let (_, open) = exchange.labels_open_to(&caller, &wanted)?;
+            let readable = exchange.collections(&caller).into_iter().filter(|view| view.can_read);
+            let readable: BTreeSet<String> = readable.map(|view| view.collection.alias).collect();
+            Ok((matrix, exchange.collections_of(&caller, &wanted)?, readable, open.len()))
         })
         .await?;
     let texts = policy_texts(&console);
@@ -260,7 +324,9 @@ pub(crate) async fn as_member(
             is_there,
             policies: policies.join(", "),
             why: if policies.is_empty() { none } else { told },
-            href: format!("/content?collection={}&as={}", encode(&known.alias), encode(member.as_str())),
+            href: readable.contains(&known.alias).then(|| {
+                format!("/content?collection={}&as={}", encode(&known.alias), encode(member.as_str()))
+            }),
         }
     };
     let as_row = |(label, cells): (&LabelView, &Vec<ReleaseCell>)| {
@@ -275,23 +341,24 @@ pub(crate) async fn as_member(
     };
     let collections: Vec<CollectionRow> = programme.settings().collections.iter().map(collection).collect();
     if let Some(format) = asked.format()? {
-        return match asked.query.get("table") {
-            Some("collections") => {
-                collections_table(&collections).answer(format, &format!("collections-{member}"))
-            }
-            _ => table(&matrix).answer(format, &format!("release-{member}")),
-        };
+        return collections_table(&collections).answer(format, &format!("collections-{member}"));
     }
     let rows: Vec<AsRow> = matrix.labels.iter().zip(&matrix.cells).filter_map(as_row).collect();
+    let file = |table: Option<&str>, format: &str| {
+        let query = asked.query.with("before", None).with("table", table);
+        query.with("format", Some(format)).link(&asked.path)
+    };
     let name = matrix.members.first().map(|(_, name)| name.clone()).unwrap_or_default();
     page(&AsPage {
         collections,
         collections_files: asked.files_of("collections"),
-        open: rows.iter().filter(|row| row.cell.is_open).count(),
+        open,
         labels_all: matrix.labels_all,
+        newest: (matrix.newer > 0).then(|| asked.link("before", None)),
+        older: matrix.older.map(|older| asked.link("before", Some(&older.to_string()))),
         rows,
-        csv: asked.link("format", Some("csv")),
-        json: asked.link("format", Some("json")),
+        csv: file(None, "csv"),
+        json: file(None, "json"),
         frame: asked.frame(&format!("As {name}")),
         name,
         id: member,

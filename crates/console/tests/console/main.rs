@@ -11,6 +11,7 @@ mod guard_file;
 mod hits;
 mod inference;
 mod ledger;
+mod links;
 mod member;
 mod pages;
 mod portal;
@@ -20,6 +21,7 @@ mod routes_table;
 mod rules;
 mod sign_in;
 mod ties;
+mod whole;
 
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};

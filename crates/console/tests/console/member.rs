@@ -11,7 +11,7 @@ use crate::{Browser, Face};
 const TODAY: &str = "2012-04-04";
 
 /// A hub on which the whole story is known, and Symantec with it. The test hub's clock begins in March 2012.
-fn symantec(face: &Face) -> (Member, Caller) {
+pub(crate) fn symantec(face: &Face) -> (Member, Caller) {
     let (member, caller) = face.world.member("Symantec", &["open", "programme", "cleared"]);
     let programme = face.world.exchange.programme();
     let case = programme.vetting_cases().iter().find(|file| file.file == "cases/symantec.toml").unwrap();
@@ -139,13 +139,120 @@ async fn a_member_sees_its_own_reasons_and_nothing_around_them() {
     let page = at(&face, &mut me, &member.id, "2008-03-01", TODAY).await;
     let text = page.text();
     assert!(text.contains("the rules suspend Symantec on cleared because"), "{text}");
-    page.has(&["<svg"]).lacks(&[
-        "The same ties as a table",
+    page.has(&["<svg", "The same ties as a table"]).lacks(&[
+        "href=\"/ties/",
+        "name=\"from\"",
         "Take the step",
         "Recorded decisions",
         "stake-huawei-2012",
     ]);
     face.get(&mut me, "/ties/at/stake-symantec").await.expect(403);
+}
+
+#[tokio::test]
+async fn an_end_that_one_is_not_shown_is_left_out_and_told() {
+    let face = Face::new();
+    let (member, _) = symantec(&face);
+    let mut me = face.sign_in(Principal::Member(member.id.clone())).await;
+    let query = "as_of=2008-03-01&end=stake-symantec";
+    let page = format!("/members/{}", member.id);
+    let shown = face.get(&mut me, &format!("{page}?tier=cleared&{query}")).await.expect(200);
+    assert!(shown.text().contains("What would be"), "{}", shown.text());
+    shown.lacks(&["Left out of"]);
+    // The same link on another tier, and now; and what no member is shown, like what there is not.
+    let elsewhere = face.get(&mut me, &format!("{page}?tier=open&end=stake-symantec")).await.expect(200);
+    let text = elsewhere.text();
+    assert!(text.contains("Left out of what if : stake-symantec. What you are shown on open"), "{text}");
+    elsewhere.has(&[&format!("href=\"{page}?tier=open\">Without it</a>")]).lacks(&["What would be"]);
+    let both = format!("{page}?tier=cleared&{query}&end=stake-huawei-2012&end=a%20b");
+    let text = face.get(&mut me, &both).await.expect(200).text();
+    assert!(text.contains("a b, stake-huawei-2012."), "{text}");
+    assert!(text.contains("What would be"), "what can be supposed still is: {text}");
+    let mut officer = face.role(Role::Officer).await;
+    let text = face.get(&mut officer, &format!("{page}?{query}&end=no-such")).await.expect(200).text();
+    assert!(text.contains("no-such. Nothing was ever said of such a tie."), "{text}");
+    assert!(text.contains("What would be"), "{text}");
+}
+
+#[tokio::test]
+async fn a_recorded_decision_is_linked_as_it_was_made() {
+    let face = Face::new();
+    let (member, _) = symantec(&face);
+    let mut me = face.role(Role::Officer).await;
+    let page = face.get(&mut me, &format!("/members/{}?add=huawei+holds+60%25+symantec", member.id)).await;
+    let record = page.expect(200).body.split_once("Recorded decisions").unwrap().1.to_owned();
+    let links: Vec<String> = record
+        .split("<th scope=\"row\"><a href=\"")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap().replace("&#38;", "&").replace("&amp;", "&"))
+        .collect();
+    assert!(!links.is_empty());
+    for link in &links {
+        assert!(!link.contains("add=") && !link.contains("remedies="), "{link}");
+        // To the instant, since one day may have several.
+        let known = link.split("known=").nth(1).unwrap().split('&').next().unwrap();
+        assert!(known.contains('T'), "{link}");
+        let shown = face.get(&mut me, link).await.expect(200).lacks(&["What would be"]);
+        // Sent on by the form, it stays at that instant.
+        shown.has(&[&format!("name=\"known\" value=\"{known}\"")]);
+    }
+}
+
+#[tokio::test]
+async fn a_member_reads_its_picture_as_names_and_shares_and_as_a_table() {
+    let face = Face::new();
+    let (member, _) = symantec(&face);
+    let mut me = face.sign_in(Principal::Member(member.id.clone())).await;
+    let page = at(&face, &mut me, &member.id, "2008-03-01", TODAY).await;
+    let picture = page.body.split_once("<svg").unwrap().1.split_once("</svg>").unwrap().0;
+    for text in ["Huawei Symantec Technologies", "49 %", "51 %", "licenses"] {
+        assert!(picture.contains(text), "`{text}` is not drawn: {picture}");
+    }
+    assert!(!picture.contains(">huawei<"), "nobody is called by an identifier: {picture}");
+    // One line for each pair, whatever ties it has.
+    let paths = picture.split("<path d=\"").skip(1).filter_map(|rest| rest.split('"').next());
+    let lines: Vec<&str> = paths.filter(|path| path.contains(" C")).collect();
+    let distinct: std::collections::BTreeSet<&&str> = lines.iter().collect();
+    assert_eq!(lines.len(), distinct.len(), "two lines lie on each other: {lines:?}");
+    let file = format!("/members/{}?tier=cleared&as_of=2008-03-01&known={TODAY}&format=json", member.id);
+    let rows: Vec<serde_json::Value> =
+        serde_json::from_str(&face.get(&mut me, &file).await.expect(200).body).unwrap();
+    let table = page.body.split_once("The same ties as a table").unwrap().1;
+    assert!(rows.iter().any(|row| row["tie"] == "stake-symantec" && row["says"] == "holds 49 %"), "{rows:?}");
+    for row in &rows {
+        assert!(table.contains(&format!("name=\"end\" value=\"{}\"", row["tie"].as_str().unwrap())), "{row}");
+    }
+}
+
+#[tokio::test]
+async fn an_attestation_is_told_with_its_questions_and_what_changed_in_its_lists() {
+    let face = Face::new();
+    let (member, caller) = symantec(&face);
+    let programme = face.world.exchange.programme();
+    let questions = &programme.questionnaire().unwrap().questions;
+    let attest = |list: &[&str]| {
+        let answer = |question: &programme::Question| {
+            let yes = question.id == questions[0].id;
+            let list = if yes { list.iter().map(|&one| one.to_owned()).collect() } else { Vec::new() };
+            (question.id.clone(), exchange::Answer { yes, list })
+        };
+        let answers = questions.iter().map(answer).collect();
+        face.world.exchange.attest(&caller, "Ann Officer", answers).unwrap();
+    };
+    attest(&["Good Venture Ltd", "Old Venture Ltd"]);
+    attest(&["Bad Venture with Huawei Ltd", "Old Venture Ltd"]);
+    let mut me = face.role(Role::Overseer).await;
+    let page = face.get(&mut me, &format!("/members/{}", member.id)).await.expect(200);
+    let text = page.text();
+    let change = "yes: Good Venture Ltd → yes: Bad Venture with Huawei Ltd";
+    assert!(text.contains(change), "{text}");
+    assert!(text.contains(&questions[0].text), "{text}");
+    assert!(text.contains("yes: Bad Venture with Huawei Ltd; Old Venture Ltd"), "all of the last: {text}");
+    let file = format!("/members/{}?table=attestations&format=json", member.id);
+    let rows: Vec<serde_json::Value> =
+        serde_json::from_str(&face.get(&mut me, &file).await.expect(200).body).unwrap();
+    assert_eq!(rows.len(), 2 * questions.len());
+    assert_eq!(rows.iter().filter(|row| row["changed"] == true).count(), 1);
 }
 
 #[tokio::test]
@@ -205,7 +312,7 @@ async fn what_is_asked_for_in_the_wrong_form_is_said() {
 }
 
 /// That `from` holds so much of `to`.
-fn stake(from: &str, to: &str, percent: &str) -> ties::Statement {
+pub(crate) fn stake(from: &str, to: &str, percent: &str) -> ties::Statement {
     let kind = serde_json::json!({"holds": {"votes": percent, "money": percent}});
     let tie = serde_json::json!({"id": format!("{from}-{to}"), "from": from, "to": to, "kind": kind});
     let said = serde_json::json!({"tie": tie});

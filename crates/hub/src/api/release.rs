@@ -2,7 +2,7 @@
 
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
-use exchange::AdminError;
+use exchange::{AdminError, MatrixAsked};
 use hyper::StatusCode;
 use model::MemberId;
 use serde_json::json as object;
@@ -19,13 +19,24 @@ pub(crate) async fn matrix(
     Authenticated(caller): Authenticated,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
-    let [collection, members] = parameters(query.as_deref(), ["collection", "members"])?;
+    let names = ["collection", "members", "label", "before"];
+    let [collection, members, label, before] = parameters(query.as_deref(), names)?;
+    let (label, before) = (number("label", label)?, number("before", before)?);
     let members = members.unwrap_or_default();
     let ids: Result<Vec<MemberId>, _> =
         members.split(',').filter(|text| !text.is_empty()).map(str::parse).collect();
     let ids = ids.map_err(|error| Refusal::bad_request(format!("`members`: {error}")))?;
-    let matrix = hub.read(move |exchange| exchange.release_matrix(&caller, collection.as_deref(), &ids));
+    let matrix = hub.read(move |exchange| {
+        let asked = MatrixAsked { collection: collection.as_deref(), label, before, ..MatrixAsked::of(&ids) };
+        exchange.release_matrix(&caller, &asked)
+    });
     json(StatusCode::OK, &matrix.await?)
+}
+
+/// A label's number.
+fn number(name: &str, text: Option<String>) -> Result<Option<u32>, Refusal> {
+    let number = text.map(|text| text.parse()).transpose();
+    number.map_err(|error| Refusal::bad_request(format!("`{name}`: {error}")))
 }
 
 /// Answers the exchange as one member meets it: which collections exist for it, and what it may do with every label.
@@ -33,12 +44,16 @@ pub(crate) async fn as_member(
     State(hub): State<Hub>,
     Authenticated(caller): Authenticated,
     Path(member): Path<String>,
+    RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
     let member: MemberId = id(&member)?;
+    let [before] = parameters(query.as_deref(), ["before"])?;
+    let before = number("before", before)?;
     let (collections, matrix) = hub
         .read(move |exchange| -> Result<_, AdminError> {
             let collections = exchange.collections_of(&caller, &member)?;
-            Ok((collections, exchange.release_matrix(&caller, None, std::slice::from_ref(&member))?))
+            let asked = MatrixAsked { before, ..MatrixAsked::of(std::slice::from_ref(&member)) };
+            Ok((collections, exchange.release_matrix(&caller, &asked)?))
         })
         .await?;
     let collections = collections.iter().map(

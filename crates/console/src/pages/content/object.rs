@@ -235,7 +235,7 @@ fn places(release: &ObjectRelease) -> Vec<Place> {
         collection: place.label.collection.clone(),
         versions: place.versions,
         demands: demands(&place.label),
-        href: format!("/release?collection={}#label-{}", encode(&place.label.collection), place.label.label),
+        href: format!("/release?label={0}#label-{0}", place.label.label),
     };
     release.places.iter().map(place).collect()
 }

@@ -16,6 +16,8 @@ const TOLD_MAX: usize = 3;
 pub(super) struct Clocks {
     pub(super) as_of: String,
     pub(super) known: String,
+    /// As the link has it: a day, or an instant.
+    pub(super) known_exactly: String,
     /// The first and the last day of the sliders.
     pub(super) first: String,
     pub(super) last: String,
@@ -63,6 +65,7 @@ impl Clocks {
         Self {
             as_of: on.to_string(),
             known: words::day(known),
+            known_exactly: asked.query.get("known").map_or_else(|| words::day(known), str::to_owned),
             first: first.to_string(),
             last: today.to_string(),
             is_now: as_of.is_none(),

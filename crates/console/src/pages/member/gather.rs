@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use exchange::{Around, Dossier, Exchange, Question};
-use model::{Caller, Grade, Member, MemberId, Tier};
+use model::{Caller, Grade, Member, MemberId, Tier, Timestamp};
 use ties::{AsOf, Day, Ending, EntityId, Said, Statement, TieId};
 use vetting::{Decision, Remedies};
 
@@ -42,11 +42,19 @@ impl Wanted {
             let read = asked.query.get(name).map(str::parse::<Day>).transpose();
             read.map_err(|error| wrong(name, &error))
         };
-        let (on, known) = (day("as_of")?, day("known")?);
+        let on = day("as_of")?;
+        // An instant is how a recorded decision is linked; people choose days. A day means all of it.
+        let known = match asked.query.get("known").filter(|text| text.contains('T')) {
+            None => day("known")?.map(Day::end),
+            Some(text) => {
+                let instant = text.parse::<Timestamp>().map_err(|error| wrong("known", &error))?;
+                Some(instant)
+            }
+        };
         let as_of = (on.is_some() || known.is_some()).then(|| AsOf {
             day: on.unwrap_or(Day::of(asked.now)),
-            // A day means all of it, and nobody knows what is not recorded yet.
-            known: known.map_or(asked.now, |known| known.end().min(asked.now)),
+            // Nobody knows what is not recorded yet.
+            known: known.map_or(asked.now, |known| known.min(asked.now)),
         });
         let tier = asked.query.get("tier").map(str::parse).transpose();
         let is_long = asked.query.get("remedies") == Some("long");
@@ -78,6 +86,8 @@ pub(super) struct Found {
     pub(super) decision: Option<Decision>,
     pub(super) remedies: Option<Remedies>,
     pub(super) would: Option<Would>,
+    /// What was to be taken as ended and is no tie that the caller is shown.
+    pub(super) left_out: BTreeSet<String>,
     pub(super) around: Option<Around>,
     /// The members that are entities, for links.
     pub(super) members: MembersByEntity,
@@ -118,6 +128,7 @@ pub(super) fn gather(
         decision: None,
         remedies: None,
         would: None,
+        left_out: BTreeSet::new(),
         around: None,
         members: BTreeMap::new(),
         past: Vec::new(),
@@ -131,6 +142,7 @@ pub(super) fn gather(
     if caller.role().is_some() {
         for_people(exchange, caller, &entity, &decision, &mut found)?;
     }
+    found.left_out = found.wanted.supposed.leave_out(exchange, caller, &decision)?;
     if !found.wanted.supposed.is_empty() {
         found.would = Some(would(exchange, caller, &entity, &found)?);
     }
@@ -194,7 +206,7 @@ fn for_people(
     Ok(())
 }
 
-fn past(decision: &serde_json::Value) -> Past {
+pub(super) fn past(decision: &serde_json::Value) -> Past {
     let text = |name: &str| decision[name].as_str().unwrap_or_default().to_owned();
     let findings = decision["findings"].as_array().into_iter().flatten();
     let grade = text("grade");

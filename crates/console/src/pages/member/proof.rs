@@ -37,21 +37,22 @@ pub(super) struct Line {
     pub(super) closes: Vec<()>,
 }
 
-impl From<&Finding> for FindingView {
-    fn from(finding: &Finding) -> Self {
+impl FindingView {
+    /// The finding; to the programme's people with links to the statements, which nobody else may open.
+    pub(super) fn new(finding: &Finding, is_people: bool) -> Self {
         Self {
             rule: finding.rule.clone(),
             pack: format!("{} {}", finding.pack, finding.version),
             grade: finding.grade,
             text: finding.text.clone(),
             source: finding.source.clone(),
-            facts: finding.because.iter().map(FactView::from).collect(),
+            facts: finding.because.iter().map(|fact| FactView::new(fact, is_people)).collect(),
         }
     }
 }
 
-impl From<&FactShown> for FactView {
-    fn from(fact: &FactShown) -> Self {
+impl FactView {
+    fn new(fact: &FactShown, is_people: bool) -> Self {
         let (mut lines, mut more) = (Vec::new(), 0);
         let mut open: Vec<(usize, &Step)> = fact.proof.iter().rev().map(|step| (0, step)).collect();
         let mut depths = Vec::new();
@@ -61,7 +62,7 @@ impl From<&FactShown> for FactView {
                 continue;
             }
             depths.push(depth);
-            lines.push(line(step));
+            lines.push(line(step, is_people));
             open.extend(step.because.iter().rev().map(|below| (depth + 1, &**below)));
         }
         // A line closes as many levels as the next one stands higher; the last one closes all.
@@ -74,11 +75,11 @@ impl From<&FactShown> for FactView {
     }
 }
 
-fn line(step: &Step) -> Line {
+fn line(step: &Step, is_people: bool) -> Line {
     let tie = if let Claim::Tie { tie, .. } = &step.claim { Some(tie) } else { None };
     Line {
         text: step.text.clone(),
-        href: tie.map(tie_link),
+        href: tie.filter(|_| is_people).map(tie_link),
         statements: step.statements.iter().map(ToString::to_string).collect(),
         has_below: false,
         closes: Vec::new(),

@@ -21,6 +21,8 @@ use crate::words;
 
 /// How many ties are supposed at once.
 const SUPPOSED_MAX: usize = 20;
+/// How many others that would move are shown; the file has all.
+const MOVES_SHOWN: usize = 30;
 /// How many entities that share a name are told apart for whoever has to choose.
 const NAMESAKES_TOLD: usize = 5;
 
@@ -55,6 +57,8 @@ const FIELDS: [&str; 5] = ["from", "kind", "share", "to", "since"];
 pub(super) struct Supposed {
     /// Ties that are to be taken as ended.
     pub(super) end: BTreeSet<TieId>,
+    /// What was written for such a tie, and is none.
+    misspelt: BTreeSet<String>,
     /// Ties that are to be taken as begun, as they were written.
     pub(super) lines: Vec<String>,
     /// The same as statements.
@@ -65,18 +69,50 @@ impl Supposed {
     pub(super) fn read(asked: &Asked) -> Result<Self, Problem> {
         let wrong =
             |name: &str, error: &dyn std::fmt::Display| Problem::bad_request(format!("`{name}`: {error}"));
-        let end: Result<BTreeSet<TieId>, _> = asked.query.all("end").map(str::parse).collect();
+        let (mut end, mut misspelt) = (BTreeSet::new(), BTreeSet::new());
+        for text in asked.query.all("end") {
+            match text.parse::<TieId>() {
+                Ok(tie) => drop(end.insert(tie)),
+                Err(_) => drop(misspelt.insert(text.to_owned())),
+            }
+        }
         let lines: Vec<String> = asked.query.all("add").map(str::to_owned).collect();
         if lines.len() > SUPPOSED_MAX {
             return Err(Problem::bad_request(format!("at most {SUPPOSED_MAX} ties are supposed at once")));
         }
         let add: Result<Vec<Statement>, _> =
             lines.iter().enumerate().map(|(number, line)| suppose(line, number + 1, asked.now)).collect();
-        Ok(Self {
-            end: end.map_err(|error| wrong("end", &error))?,
-            add: add.map_err(|error| wrong("add", &error))?,
-            lines,
-        })
+        Ok(Self { end, misspelt, add: add.map_err(|error| wrong("add", &error))?, lines })
+    }
+
+    /// Takes away, and tells, the ends of what is no tie to the caller: a link is followed at another place of the
+    /// clocks or on another tier, or by somebody who is shown less, and has to show its page all the same.
+    pub(super) fn leave_out(
+        &mut self,
+        exchange: &Exchange,
+        caller: &Caller,
+        decision: &Decision,
+    ) -> Result<BTreeSet<String>, Problem> {
+        let mut left_out = std::mem::take(&mut self.misspelt);
+        // A member may end what its decision shows it; the programme's people what anything was ever said of, or what
+        // the same link takes as begun.
+        let shown = decision.ties(Grade::Clear);
+        let begun = |tie: &TieId| {
+            let is_it = |one: &Statement| matches!(&one.said, Said::Tie(known) if known.id == *tie);
+            self.add.iter().any(is_it)
+        };
+        for tie in std::mem::take(&mut self.end) {
+            let is_known = match caller.role() {
+                None => shown.contains(&tie),
+                Some(_) => begun(&tie) || !exchange.tie_history(caller, &tie)?.is_empty(),
+            };
+            if is_known {
+                self.end.insert(tie);
+            } else {
+                left_out.insert(tie.to_string());
+            }
+        }
+        Ok(left_out)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -180,6 +216,7 @@ pub(super) struct WhatIf {
     pub(super) phrase: &'static str,
     pub(super) before: Grade,
     pub(super) others: Vec<MoveRow>,
+    pub(super) others_all: usize,
     pub(super) others_csv: String,
     pub(super) others_json: String,
     /// What is supposed, in words.
@@ -187,6 +224,27 @@ pub(super) struct WhatIf {
     pub(super) new: Vec<String>,
     pub(super) gone: Vec<String>,
     pub(super) without: String,
+}
+
+/// What the link takes as ended and what is no tie here, with the link without it.
+pub(super) struct LeftOut {
+    pub(super) ties: Vec<String>,
+    pub(super) is_member: bool,
+    pub(super) without: String,
+}
+
+impl LeftOut {
+    pub(super) fn new(asked: &Asked, found: &Found) -> Option<Self> {
+        let mut query = asked.query.with("end", None);
+        for tie in &found.wanted.supposed.end {
+            query.add("end".to_owned(), tie.to_string());
+        }
+        (!found.left_out.is_empty()).then(|| Self {
+            ties: found.left_out.iter().cloned().collect(),
+            is_member: asked.caller().role().is_none(),
+            without: query.link(&asked.path),
+        })
+    }
 }
 
 /// A tie that is taken as begun, with its line.
@@ -216,7 +274,8 @@ pub(super) fn view(asked: &Asked, found: &Found) -> Option<WhatIf> {
         grade: would.decision.grade,
         phrase: words::grade_phrase(would.decision.grade),
         before: before.grade,
-        others: moves::rows(&would.others, &found.members),
+        others: moves::rows(&would.others, &found.members).into_iter().take(MOVES_SHOWN).collect(),
+        others_all: would.others.len(),
         others_csv: file("csv").link(&asked.path),
         others_json: file("json").link(&asked.path),
         supposed,

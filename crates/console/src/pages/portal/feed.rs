@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use askama::Template;
 use axum::extract::State;
-use exchange::{CollectionView, OWN_MAX, OwnObject, OwnRights, State as Doubt};
-use model::{CollectionId, Member, Standing};
+use exchange::{CollectionView, Exchange, OWN_MAX, OwnObject, OwnRights, State as Doubt};
+use model::{Caller, CollectionId, Member, Standing};
 use serde_json::json;
 
 use crate::asked::Asked;
 use crate::console::Console;
-use crate::export::Table;
+use crate::export::{Format, Part, Table};
 use crate::frame::Frame;
 use crate::problem::{Answer, Problem, page};
 use crate::words;
@@ -55,6 +55,9 @@ struct OwnRow {
     last_day: String,
     doubt: Option<(&'static str, &'static str)>,
 }
+
+/// How many of its objects a page tells of; the file has all.
+const ROWS_MAX: usize = 100;
 
 /// The names of the levels of TLP, with what is not marked first.
 const LEVELS: [&str; 6] =
@@ -129,34 +132,15 @@ fn values(row: &CollectionRow) -> Vec<serde_json::Value> {
 pub(crate) async fn contributions(State(console): State<Console>, asked: Asked) -> Answer {
     super::member(&asked)?;
     let caller = asked.caller();
+    if let Some(format) = asked.format()? {
+        return contributions_file(&asked, format).await;
+    }
     let after = asked.query.get("after").unwrap_or_default().to_owned();
     let (counts, own) = console
         .read(move |exchange| -> Result<_, Problem> {
-            Ok((exchange.own_contributions(&caller)?, exchange.own_occurrences(&caller, &after, OWN_MAX)?))
+            Ok((exchange.own_contributions(&caller)?, exchange.own_occurrences(&caller, &after, ROWS_MAX)?))
         })
         .await?;
-    if let Some(format) = asked.format()? {
-        let mut table = Table::new(&[
-            "object",
-            "days",
-            "count_at_least",
-            "members_at_least",
-            "last_day",
-            "false_positive",
-        ]);
-        let row = |own: &OwnObject| {
-            vec![
-                json!(own.object),
-                json!(own.days),
-                json!(own.count),
-                json!(own.members_at_least),
-                json!(own.last_day),
-                json!(own.false_positive),
-            ]
-        };
-        table.rows = own.iter().map(row).collect();
-        return table.answer(format, "contributions");
-    }
     let programme = console.exchange.programme();
     let settings = programme.settings();
     let titles: BTreeMap<CollectionId, &str> =
@@ -164,15 +148,37 @@ pub(crate) async fn contributions(State(console): State<Console>, asked: Asked) 
     let title =
         |id: &CollectionId| titles.get(id).map_or_else(|| id.to_string(), |title| (*title).to_owned());
     let next =
-        own.last().filter(|_| own.len() == OWN_MAX).map(|last| asked.link("after", Some(&last.object)));
+        own.last().filter(|_| own.len() == ROWS_MAX).map(|last| asked.link("after", Some(&last.object)));
     page(&ContributionsPage {
         counts: counts.iter().map(|(id, count)| (title(id), *count)).collect(),
         rows: own.into_iter().map(own_row).collect(),
         after: next,
-        csv: asked.link("format", Some("csv")),
-        json: asked.link("format", Some("json")),
+        csv: asked.query.with("after", None).with("format", Some("csv")).link(&asked.path),
+        json: asked.query.with("after", None).with("format", Some("json")).link(&asked.path),
         frame: asked.frame("My contributions"),
     })
+}
+
+/// All of its objects that hit or are doubted.
+async fn contributions_file(asked: &Asked, format: Format) -> Answer {
+    let columns = ["object", "days", "count_at_least", "members_at_least", "last_day", "false_positive"];
+    let row = |own: &OwnObject| {
+        vec![
+            json!(own.object),
+            json!(own.days),
+            json!(own.count),
+            json!(own.members_at_least),
+            json!(own.last_day),
+            json!(own.false_positive),
+        ]
+    };
+    let part = move |exchange: &Exchange, caller: &Caller, after: String| {
+        let own = exchange.own_occurrences(caller, &after, OWN_MAX)?;
+        let next = own.last().filter(|_| own.len() == OWN_MAX).map(|last| last.object.clone());
+        Ok(Part { rows: own.iter().map(row).collect(), next })
+    };
+    let after = asked.query.get("after").unwrap_or_default().to_owned();
+    asked.file(format, "contributions", &columns, after, part).await
 }
 
 fn own_row(own: OwnObject) -> OwnRow {

@@ -728,8 +728,6 @@ impl Engine {
             self.empty(feed);
             self.set.forget_refusals(feed);
         }
-        // What is compared is compared with nothing.
-        self.comparing.clear();
         self.let_go.fetch_add(1, Ordering::Release);
         self.is_loaded = false;
     }
@@ -1044,7 +1042,7 @@ mod tests {
     #[test]
     fn what_stands_out_monitors_until_a_person_says_otherwise() {
         let site = Site::new();
-        let limits = "[frequency]\nhits_min = 1\nfactor = 1";
+        let limits = "[frequency]\nhits_min = 1\nfactor = 2";
         let mut engine = site.start(limits);
         let state = |engine: &Engine| {
             let decided = met(engine, "evil.example").unwrap();

@@ -54,11 +54,10 @@ impl Engine {
     pub(super) fn present(&mut self, feed: u16, present: BTreeSet<Uuid>) {
         // The newest answer counts.
         self.comparing.retain(|one| one.feed != feed);
-        let unused = self.unused.borrow().get(usize::from(feed)).cloned().unwrap_or_default();
-        let set = std::sync::Arc::clone(&self.set);
+        // Now, and not when the thread has come so far: the lease may end before.
+        let mut gone = self.set.ids_of(feed);
+        gone.extend(self.unused.borrow().get(usize::from(feed)).into_iter().flatten());
         let compare = move || {
-            let mut gone = set.ids_of(feed);
-            gone.extend(unused);
             gone.retain(|id| !present.contains(id));
             gone
         };

@@ -62,7 +62,8 @@ impl Reading {
 
     /// Something left at an instant.
     pub(super) fn lost(&mut self, at: String) {
-        if at != self.at {
+        // A hub that does not say when may mean another one.
+        if at.is_empty() || at != self.at {
             self.again = Some(at);
         }
     }

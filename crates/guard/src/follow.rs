@@ -293,7 +293,7 @@ impl Follower {
         }
         match after {
             After::Now if self.cursor == before => After::Poll,
-            after => after,
+            after @ (After::Now | After::Poll | After::Trouble(_)) => after,
         }
     }
 

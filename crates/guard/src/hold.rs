@@ -869,7 +869,7 @@ mod tests {
         assert_eq!(hold.adopt(tidying.run().unwrap()).unwrap(), Disposed::new(), "it came too late for that");
         let mut live = Vec::new();
         hold.each_live(|frame| {
-            live.extend(frame.put.into_iter().map(|kept| (frame.feed.clone(), kept.object)))
+            live.extend(frame.put.into_iter().map(|kept| (frame.feed.clone(), kept.object)));
         })
         .unwrap();
         assert!(live.iter().all(|(feed, _)| feed == "y"), "but nobody finds it: {live:?}");

@@ -99,14 +99,14 @@ impl Following {
     fn next(&mut self) -> News {
         loop {
             let news = self.news.recv_timeout(PATIENCE).unwrap();
-            match news {
+            match &news {
                 News::Alive | News::Hub(_) | News::Allowed(_) | News::Blinded(_) => {}
                 News::Objects(objects, _) if objects.is_empty() => {}
-                News::Objects(objects, cursor) => {
+                News::Objects(_, cursor) => {
                     self.cursor = cursor.clone();
-                    return News::Objects(objects, cursor);
+                    return news;
                 }
-                news => return news,
+                News::Departed | News::Present(_) | News::Gone(_) | News::Trouble(_) => return news,
             }
         }
     }
@@ -143,7 +143,7 @@ fn serve(mut stream: TcpStream, manners: &Manners, root: &str) {
     let (route, query) = path.split_once('?').unwrap_or((&path, ""));
     match route {
         "/api/me" if !is_plain => {
-            answer(&mut stream, 200, "application/json", "{\"principal\":\"member:1\"}")
+            answer(&mut stream, 200, "application/json", "{\"principal\":\"member:1\"}");
         }
         "/api/blinded" => {
             manners.blinded.fetch_add(1, Ordering::SeqCst);
@@ -284,10 +284,13 @@ fn what_is_owed_is_asked_for_at_the_start() {
     assert_eq!(follower.next(), News::Departed);
     let (mut objects, mut present) = (0, None);
     while objects == 0 || present.is_none() {
-        match follower.next() {
-            News::Objects(some, _) => objects += some.len(),
-            News::Present(ids) => present = Some(ids),
-            other => panic!("{other:?}"),
+        let news = follower.next();
+        if let News::Objects(some, _) = news {
+            objects += some.len();
+        } else if let News::Present(ids) = news {
+            present = Some(ids);
+        } else {
+            panic!("{news:?}");
         }
     }
     assert_eq!((objects, present), (1, Some(BTreeSet::from([id_of(&id(1)).unwrap()]))));

@@ -28,6 +28,6 @@ pub(super) fn is_verdict(document: &Document<'_>) -> bool {
     let root = document.root();
     let is_opinion = root.get("type").and_then(|kind| kind.text()).is_some_and(|kind| kind == "opinion");
     let labels = root.get("labels");
-    let mut labels = labels.iter().flat_map(|labels| labels.elements());
+    let mut labels = labels.iter().flat_map(stix::Value::elements);
     is_opinion && labels.any(|label| label.text().is_some_and(|label| label == FALSE_POSITIVE_LABEL))
 }

@@ -85,9 +85,12 @@ pub fn promote(config: &Config, secrets: &Secrets, wanted: &str) -> Result<(), P
     let named = |(id, one): (&Uuid, &Demotion)| (!one.is_promoted).then(|| (reference(&salt, *id), *id));
     let named: BTreeMap<String, Uuid> = demoted.iter().filter_map(named).collect();
     let Some(id) = named.get(wanted) else {
-        let names: Vec<&str> = named.keys().map(String::as_str).collect();
-        let known =
-            if names.is_empty() { "none is".to_owned() } else { format!("these are: {}", names.join(", ")) };
+        let references: Vec<&str> = named.keys().map(String::as_str).collect();
+        let known = if references.is_empty() {
+            "none is".to_owned()
+        } else {
+            format!("these are: {}", references.join(", "))
+        };
         return Err(PromoteError::Unknown { wanted: wanted.chars().take(40).collect(), known });
     };
     let folder = config.data.join(PROMOTED);

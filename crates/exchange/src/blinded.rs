@@ -32,6 +32,7 @@ use store::{CommitNo, Run, Snapshot, StoreError};
 pub(crate) use self::reference::References;
 use crate::error::{ReadError, WriteError};
 use crate::exchange::{Exchange, Hand, Inner};
+use crate::false_positives::{self, State};
 use crate::occurrences::{get, uuid_of};
 use crate::read::{ATTEMPTS_MAX, Leaving, segment_number};
 use crate::registry::Registry;
@@ -41,6 +42,7 @@ use crate::writer::Instants;
 const BLIND_KEY: &str = "blind-key";
 /// How many entries one answer has at most. What is beyond is counted with what was left out.
 const ENTRIES_MAX: usize = 200_000;
+const DAY_MICROS: i64 = 86_400_000_000;
 /// How many segments are looked up at once.
 const RUNS_AT_ONCE: usize = 256;
 
@@ -67,12 +69,27 @@ pub struct BlindedEntry {
     pub kind: String,
     /// The keyed hash.
     pub digest: String,
+    /// Since when it is valid, if it says so: the instant if that is to come, for the guard has to keep it; else only the day, from which a
+    /// site counts how long it keeps an indicator.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Timestamp>,
     /// Until when it is valid, if it says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
+    /// How sure its creator is, 0 to 100, if it says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<u8>,
+    /// The programme says that it hits what it should not.
+    #[serde(skip_serializing_if = "is_false")]
+    pub false_positive: bool,
     /// What kind of threat it is about.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub category: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands fields over by reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// What of an indicator is looked at.
@@ -80,7 +97,9 @@ pub struct BlindedEntry {
 struct Indicator {
     pattern: String,
     pattern_type: String,
+    valid_from: Option<Timestamp>,
     valid_until: Option<Timestamp>,
+    confidence: Option<u8>,
     #[serde(default, rename = "indicator_types")]
     kinds: Vec<String>,
     #[serde(default)]
@@ -217,6 +236,8 @@ impl Making {
             return Ok(());
         };
         let reference = format!("b-{}", self.references.hide(uuid));
+        let is_false_positive = false_positives::state_of(snapshot, id)? == Some(State::Confirmed);
+        let from = indicator.valid_from.map(|from| if from > self.now { from } else { day_of(from) });
         let category = indicator.kinds.into_iter().chain(indicator.labels).next().unwrap_or_default();
         for key in keys {
             let blinded = self.key.blind(&key).to_string();
@@ -225,7 +246,10 @@ impl Making {
                 reference: reference.clone(),
                 kind: kind.to_owned(),
                 digest: digest.to_owned(),
+                from,
                 until: indicator.valid_until,
+                confidence: indicator.confidence,
+                false_positive: is_false_positive,
                 category: category.clone(),
             });
         }
@@ -233,6 +257,11 @@ impl Making {
         self.ranges.push(Range { segment, first: u64::from(newest.index), count: 1 });
         Ok(())
     }
+}
+
+/// The beginning of an instant's day. To the microsecond, a date that has passed would only tell which object it is.
+fn day_of(at: Timestamp) -> Timestamp {
+    Timestamp::from_micros(at.as_micros().div_euclid(DAY_MICROS) * DAY_MICROS)
 }
 
 /// The newest version of each indicator under these labels.
@@ -314,6 +343,13 @@ impl Inner {
             content.extend(snapshot.count_before(view, *label, CommitNo(u64::MAX))?.to_le_bytes());
             let departed = registry.departures.last_from(*label).unwrap_or_default();
             content.extend(departed.as_micros().to_le_bytes());
+        }
+        // What was decided on others' objects changes nothing here.
+        for object in false_positives::confirmed(snapshot)? {
+            let copies = snapshot.find(view, &object)?;
+            if copies.iter().any(|copy| copy.left.is_none() && labels.contains(&copy.run.id.label)) {
+                content.extend(object.as_bytes());
+            }
         }
         Ok(hex::encode(&self.cursor.tag(&content)[..16]))
     }

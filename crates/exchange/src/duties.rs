@@ -14,7 +14,9 @@ use sha2::{Digest, Sha256};
 use ties::{Day, PartialDate, Period, Said};
 
 use crate::alerts::{self, Alert};
-use crate::dossier::{Answer, AnswerDiff, Appeal, Attestation, Concluded, Done, Dossier, DutyOf, after};
+use crate::dossier::{
+    Answer, AnswerDiff, Appeal, Attestation, Concluded, Done, Dossier, Duty, DutyOf, after,
+};
 use crate::error::AdminError;
 use crate::evaluate::{Moved, evaluate, put_dossier};
 use crate::exchange::{Exchange, Hand, Inner, name_of, require};
@@ -282,6 +284,50 @@ impl Exchange {
                 }
             }
             let mut filed = Filed::new("duty done", id);
+            filed.sha256 = Some(hex::encode(Sha256::digest(certificate.as_bytes())));
+            filed.alert = Some("duty");
+            Ok(filed)
+        })
+    }
+
+    /// Records that a member disposed of what it held of a collection, with the certificate. Whatever disposal it owes is done by that; if it
+    /// owes none, because one collection was closed to it and no list, the certificate stands as one that nobody asked for.
+    ///
+    /// # Errors
+    ///
+    /// Refuses all but members, for themselves, and a collection that there is not.
+    pub fn certify_disposal(
+        &self,
+        caller: &Caller,
+        collection: &str,
+        certificate: &str,
+    ) -> Result<Vec<Moved>, AdminError> {
+        let Some(member) = caller.member().cloned() else {
+            return Err(AdminError::Forbidden { needed: "a member, for itself" });
+        };
+        let certificate = text(certificate, "a certificate")?;
+        let registry = self.inner.published.registry();
+        // By the programme and not by what the member sees: it is closed to the member, most likely.
+        let Some(tier) = registry.programme().find_collection(collection).map(|known| known.tier.clone())
+        else {
+            return Err(AdminError::Invalid(
+                "the certificate is about no collection of this programme".to_owned(),
+            ));
+        };
+        let by = name_of(caller);
+        self.change_dossier(caller, &member, move |turn, dossier| {
+            let done = dossier.duties.iter().filter_map(|duty| duty.done.as_ref());
+            once_more(done.filter(|done| done.by == by).map(|done| done.at), turn.now)?;
+            let is_owed = |duty: &Duty| matches!(duty.of, DutyOf::Disposal { .. }) && duty.done.is_none();
+            if !dossier.duties.iter().any(is_owed) {
+                dossier.owe(DutyOf::Disposal { tier }, "dispose of what is closed to it", turn.now, 0);
+            }
+            let mut names = Vec::new();
+            for duty in dossier.duties.iter_mut().filter(|duty| is_owed(duty)) {
+                duty.done = Some(Done { at: turn.now, by: by.clone(), certificate: certificate.clone() });
+                names.push(duty.id.clone());
+            }
+            let mut filed = Filed::new("duty done", names.join(", "));
             filed.sha256 = Some(hex::encode(Sha256::digest(certificate.as_bytes())));
             filed.alert = Some("duty");
             Ok(filed)

@@ -30,6 +30,8 @@ use crate::writer::Instants;
 
 /// The kind of the records.
 const FALSE_POSITIVE: &str = "false-positive";
+/// What the programme's opinions on them are labelled with.
+pub(crate) const FALSE_POSITIVE_LABEL: &str = "false-positive";
 /// How long a reason may be.
 const REASON_CHARS_MAX: usize = 2_000;
 /// How many reports on one object are kept; a member has one at a time.
@@ -276,6 +278,22 @@ pub(crate) fn state_of(snapshot: &dyn Snapshot, object: &str) -> Result<Option<S
     Ok(get::<Doubted>(snapshot, FALSE_POSITIVE, object)?.map(|doubted| doubted.state))
 }
 
+/// The objects that the programme calls false positives.
+pub(crate) fn confirmed(snapshot: &dyn Snapshot) -> Result<Vec<String>, StoreError> {
+    let mut confirmed = Vec::new();
+    let mut after = String::new();
+    loop {
+        let records = snapshot.list_after(FALSE_POSITIVE, "", &after, FALSE_POSITIVES_MAX)?;
+        let Some(last) = records.last() else { return Ok(confirmed) };
+        after.clone_from(&last.key);
+        for record in &records {
+            if read::<Doubted>(record)?.state == State::Confirmed {
+                confirmed.push(record.key.clone());
+            }
+        }
+    }
+}
+
 /// Publishes the programme's opinion on an object.
 fn confirm(turn: &mut Hand<'_>, object: &str, said: &Doubt) -> Result<Vec<(String, Timestamp)>, StoreError> {
     let at = turn.instant(0);
@@ -330,7 +348,7 @@ fn opinion(
         "created_by_ref": turn.registry.programme().settings().identity.id,
         "created": created,
         "modified": modified,
-        "labels": ["false-positive"],
+        "labels": [FALSE_POSITIVE_LABEL],
         "explanation": reason,
         "opinion": "strongly-disagree",
         "object_refs": [object],

@@ -12,6 +12,7 @@ mod ends;
 mod pattern;
 mod prepare;
 mod storing;
+mod words;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

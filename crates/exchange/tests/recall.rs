@@ -353,3 +353,57 @@ fn objects_that_refer_to_one_another_come_to_an_end() {
     recall(&world, &indicator_id(0), audience([&one.id]));
     assert!(ids(&world, &member, "indicators").is_superset(&set([indicator_id(0), note_id(1), note_id(2)])));
 }
+
+/// A note or an opinion of a member's on an indicator, with more properties; marked GREEN, and its text RED where it `hides` it.
+fn said(kind: &str, n: u64, text: &str, more: &str, hides: bool) -> Vec<u8> {
+    let (id, green, red) = (format!("{kind}--00000000-0000-4000-8000-{n:012x}"), TLP[1], TLP[4]);
+    let hidden = format!(r#","granular_markings":[{{"marking_ref":"{red}","selectors":["{text}"]}}]"#);
+    let hidden = if hides { hidden.as_str() } else { "" };
+    format!(
+        r#"{{"type":"{kind}","spec_version":"2.1","id":"{id}","created":"2012-01-13T00:00:00.000Z","modified":"2012-01-13T00:00:00.000Z","{text}":"x","object_refs":["{}"],"object_marking_refs":["{green}"]{hidden},{more}}}"#,
+        indicator_id(0)
+    )
+    .into_bytes()
+}
+
+#[test]
+fn nobody_takes_an_indicator_out_of_use_by_writing_what_the_programme_writes() {
+    let world = World::new(9);
+    let (_, victim) = world.member("one", &["programme"]);
+    let (_, evil) = world.member("two", &["programme"]);
+    publish_as(&world, &world.operator, &[green(0)]);
+    let particulars = format!(r#"{{"objects":[{{"id":"{}"}}]}}"#, indicator_id(0));
+    let recall = format!(r#""x_ringfence_recall":{particulars}"#);
+    let spelt = format!(r#""x_ringfence\u005frecall":{particulars}"#);
+    let verdict = r#""labels":["false-positive"],"opinion":"strongly-disagree""#;
+    // Of the programme's people, too: a bundle from elsewhere is not what the programme says.
+    for caller in [&evil, &world.operator] {
+        let objects = [
+            said("note", 1, "content", &recall, false),
+            said("note", 2, "content", &spelt, false),
+            // The hub would derive an object of its own from these.
+            said("note", 3, "content", &recall, true),
+        ];
+        let told =
+            world.exchange.publish(caller, "indicators", envelope(&objects), PublishOptions::default());
+        let told = told.unwrap().status;
+        assert_eq!((told.failure_count, told.success_count), (3, 0));
+        assert!(told.failures[0].message.as_deref().unwrap().contains("the hub's own words"), "{told:?}");
+    }
+    publish_as(
+        &world,
+        &evil,
+        &[
+            said("opinion", 4, "explanation", verdict, false),
+            said("opinion", 5, "explanation", verdict, true),
+        ],
+    );
+    // An opinion is its author's, and comes as such; without its stricter parts it would have come as the programme's.
+    let seen = poll(&world, &victim, "indicators", "");
+    let seen: Vec<&str> = seen.iter().map(|(id, _)| id.as_str()).collect();
+    assert_eq!(seen, [indicator_id(0).as_str(), "opinion--00000000-0000-4000-8000-000000000004"]);
+    // What the programme itself says, its people may move in.
+    let identity = world.exchange.programme().settings().identity.id.clone();
+    let own = said("note", 6, "content", &format!(r#""created_by_ref":"{identity}",{recall}"#), false);
+    publish_as(&world, &world.operator, &[own]);
+}

@@ -107,7 +107,7 @@ fn fill(folder: &Path, indicators: usize) {
     let clock = SystemClock::default();
     for from in (0..indicators).step_by(PER_FRAME) {
         let objects: Vec<Vec<u8>> = (from..indicators.min(from + PER_FRAME)).map(object).collect();
-        let put = objects.iter().map(|bytes| match read(bytes).unwrap() {
+        let put = objects.iter().map(|bytes| match read(bytes, None).unwrap() {
             Object::Indicator(indicator) => {
                 Kept { rights: Rights::ALL.bits(), object: Object::Indicator(indicator) }
             }

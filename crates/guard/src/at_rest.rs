@@ -24,7 +24,7 @@ use crate::indicator::{self, Object, Refused, Rights, id_of};
 use crate::judge::Judge;
 use crate::lease::{self, Lease};
 use crate::record::Bound;
-use crate::run::PROGRAMME_ALLOWS;
+use crate::run::{PROGRAMME_ALLOWS, PROGRAMME_IS};
 use crate::secrets::Secrets;
 use crate::set::{Entering, Set};
 use crate::sight::Kinds;
@@ -80,6 +80,7 @@ pub fn held(
     allowed.load(&config.allow, &programme.unwrap_or_default())?;
     let modes = modes(config, customer)?;
     let mut loading = Loading::new(Set::new(random, allowed, config.feeds.clone()), clock.now());
+    loading.programme = secrets.hold_key().read_note(&config.data, PROGRAMME_IS)?;
     let feeds: BTreeMap<&str, u16> =
         config.feeds.iter().map(|feed| feed.alias.as_str()).zip(0_u16..).collect();
     let mut heard = None;
@@ -111,7 +112,8 @@ fn modes(config: &Config, customer: Option<&str>) -> Result<Vec<Option<Mode>>, A
     Ok(config.feeds.iter().map(|feed| customer.feeds.get(&feed.alias).copied()).collect())
 }
 
-/// Indicators out of files, each file a feed. Objects that cannot be read are given to `refused`.
+/// Indicators out of files, each file a feed. Objects that cannot be read are given to `refused`. Nobody is known to speak for a
+/// programme there, so what the files say of recalls and false positives is passed over.
 pub fn of_objects<'o>(
     files: impl IntoIterator<Item = (String, Vec<&'o [u8]>)>,
     clock: Arc<dyn Clock>,
@@ -131,7 +133,7 @@ pub fn of_objects<'o>(
     let mut loading = Loading::new(Set::new(random, Allowed::new(random), feeds), clock.now());
     for (feed, (name, objects)) in (0_u16..).zip(&files) {
         for object in objects {
-            match indicator::read(object) {
+            match indicator::read(object, None) {
                 Ok(object) => loading.take(feed, object, Rights::ALL),
                 Err(error) => refused(name, error),
             }
@@ -147,11 +149,13 @@ struct Loading {
     now: Timestamp,
     entering: Vec<Entering>,
     feed: u16,
+    /// As whom the programme speaks, if the hub has named it.
+    programme: Option<String>,
 }
 
 impl Loading {
     fn new(set: Set, now: Timestamp) -> Self {
-        Self { set: set.meeting(Kinds::ALL), now, entering: Vec::new(), feed: 0 }
+        Self { set: set.meeting(Kinds::ALL), now, entering: Vec::new(), feed: 0, programme: None }
     }
 
     fn take(&mut self, feed: u16, object: Object, rights: Rights) {
@@ -181,9 +185,9 @@ impl Loading {
                     self.go(feed, ids.iter().copied());
                 }
             }
-            // Who the programme is was said by the hub, and is not held; so caution counts.
-            Object::FalsePositive { of, stands, .. } => {
+            Object::FalsePositive { by, of, stands } => {
                 self.come();
+                let of = if self.programme.as_ref() == Some(&by) { of } else { Vec::new() };
                 for id in of.iter().filter_map(|id| id_of(id)) {
                     for (_, change) in self.set.bounding(id, Bound::FalsePositive, stands) {
                         self.set.commit(change);
@@ -264,7 +268,7 @@ mod tests {
         let secrets = Secrets::load_or_make(&config.key_file, [9; 32]).unwrap();
         let mut hold = Hold::open(folder.path(), secrets.hold_key(), [1; 16], |_| {}).unwrap();
         let kept =
-            |bytes: &[u8]| Kept { rights: Rights::ALL.bits(), object: indicator::read(bytes).unwrap() };
+            |bytes: &[u8]| Kept { rights: Rights::ALL.bits(), object: indicator::read(bytes, None).unwrap() };
         let objects = [
             indicator(1, "[domain-name:value = 'evil.example']"),
             indicator(2, "[mutex:name = 'x']"),

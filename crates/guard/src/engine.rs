@@ -10,10 +10,15 @@
 //! be enforced before it leaves the disk. Writing the store anew is nobody's business here: a thread of its own does it.
 
 mod counts;
+mod demotion;
 mod disposal;
+mod presence;
+mod words;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
@@ -24,7 +29,7 @@ use uuid::Uuid;
 use crate::allow::Allowed;
 use crate::config::{Config, Feed};
 use crate::customers::Customers;
-use crate::follow::{BlindFeed, BlindLine, Cursor, Me, News, Received};
+use crate::follow::{BlindFeed, Cursor, Me, News, Received};
 use crate::frequency::Counts as Frequencies;
 use crate::hold::{Frame, Hold, HoldError, Kept, KeptRef};
 use crate::indicator::{self, Object, ObjectRef, Rights, id_of};
@@ -32,13 +37,15 @@ use crate::judge::{Hit, Judge};
 use crate::lease::{self, Lease, Standing};
 use crate::occurrence::Facts;
 use crate::record::Bound;
-use crate::run::PROGRAMME_ALLOWS;
+use crate::run::{PROGRAMME_ALLOWS, PROGRAMME_IS};
 use crate::secrets::Secrets;
 use crate::set::{BlindEntry, Change, Entering, Set};
 
 use disposal::{GivenUp, Leaving, Writing};
+use presence::{Comparing, DEPARTED};
 
 pub use counts::{HitCount, HitCounts};
+pub use demotion::{Demotion, Demotions, PromoteError, promote, report_of};
 pub use disposal::Certificate;
 
 /// How many indicators one look at the time changes at most; the next look goes on.
@@ -118,9 +125,24 @@ pub struct Engine {
     frequencies: Frequencies,
     counts: HitCounts,
     facts: Facts,
+    /// The identity under which the programme speaks, as the hub last named it, now or before the start. Nobody else's recalls and
+    /// verdicts count.
+    programme: Option<String>,
     /// What the programme allows, as the hub last said.
     programme_allows: Vec<String>,
-    alarms: BTreeSet<Uuid>,
+    /// What matched far more than its peers.
+    demotions: Demotions,
+    /// When it was last looked whether a person promoted one.
+    looked: Option<Instant>,
+    /// Feeds that the site no longer follows.
+    dropped: BTreeSet<u16>,
+    /// Feeds of which something left, and nothing was compared since.
+    departed: BTreeSet<String>,
+    comparing: Vec<Comparing>,
+    /// Of each feed the indicators that are held and not in the set, for nothing could be made of them. Only this thread has it.
+    unused: RefCell<Vec<HashSet<Uuid>>>,
+    /// How often what is blinded was let go of: whoever follows asks for it again.
+    let_go: Arc<AtomicU64>,
     certificates: Vec<Certificate>,
     unreadable: u64,
     /// Something that is gone is still on the disk, encrypted.
@@ -156,7 +178,10 @@ impl Engine {
         let heard = hold.last_heard()?.map(Timestamp::from_micros);
         let length = lease::length(granted, config.hub.lease);
         let lease = Lease::resumed(length, heard, clock.now(), began);
-        Ok(Self {
+        let programme = secrets.hold_key().read_note(&config.data, PROGRAMME_IS)?;
+        let departed: Option<BTreeSet<String>> = secrets.hold_key().read_note(&config.data, DEPARTED)?;
+        let unused = vec![HashSet::new(); config.feeds.len()];
+        let mut engine = Self {
             config,
             judge,
             set,
@@ -174,8 +199,15 @@ impl Engine {
             frequencies: Frequencies::default(),
             counts: HitCounts::default(),
             facts,
+            programme,
             programme_allows: Vec::new(),
-            alarms: BTreeSet::new(),
+            demotions: Demotions::new(),
+            looked: None,
+            dropped: BTreeSet::new(),
+            departed: departed.unwrap_or_default(),
+            comparing: Vec::new(),
+            unused: RefCell::new(unused),
+            let_go: Arc::default(),
             certificates: Vec::new(),
             unreadable: 0,
             is_untidy: false,
@@ -183,7 +215,21 @@ impl Engine {
             tidying: None,
             quiet_since: began,
             is_warned: false,
-        })
+        };
+        engine.demoted_before()?;
+        Ok(engine)
+    }
+
+    /// Feeds that the site no longer follows, since a reload.
+    #[must_use]
+    pub fn dropped(&self) -> &BTreeSet<u16> {
+        &self.dropped
+    }
+
+    /// Counts how often what is blinded was let go of.
+    #[must_use]
+    pub fn let_go(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.let_go)
     }
 
     /// Loads what is held, if the lease still allows it.
@@ -251,7 +297,12 @@ impl Engine {
     /// # Errors
     ///
     /// Fails if the store cannot be read.
-    pub fn reload(&mut self, config: Arc<Config>, allowed: Option<Allowed>) -> Result<(), HoldError> {
+    pub fn reload(
+        &mut self,
+        config: Arc<Config>,
+        allowed: Option<Allowed>,
+        dropped: &BTreeSet<u16>,
+    ) -> Result<(), HoldError> {
         // Hits so far are counted as they were consented to.
         while self.take_hits() == HITS_MAX {}
         let by = |feed: &Feed| (feed.days_max, feed.confidence_min);
@@ -265,6 +316,9 @@ impl Engine {
         self.judge.set_customers(customers);
         self.config = config;
         self.set_lease();
+        for feed in dropped.difference(&self.dropped.clone()) {
+            self.drop_feed(*feed)?;
+        }
         if is_other && self.is_loaded {
             self.judge_anew()?;
         }
@@ -273,6 +327,8 @@ impl Engine {
 
     /// Judges what is held by the settings and lists in force.
     fn judge_anew(&mut self) -> Result<(), HoldError> {
+        // What is blinded is not held; it comes again.
+        self.let_go.fetch_add(1, Ordering::Release);
         let by_alias = by_alias(&self.config);
         for feed in by_alias.values() {
             self.set.forget_refusals(*feed);
@@ -334,10 +390,11 @@ impl Engine {
         self.me.as_ref()
     }
 
-    /// How many objects could not be read, and the indicators that stood out.
+    /// How many objects could not be read, and the indicators that stood out and monitor therefore.
     #[must_use]
-    pub fn oddities(&self) -> (u64, &BTreeSet<Uuid>) {
-        (self.unreadable, &self.alarms)
+    pub fn oddities(&self) -> (u64, BTreeSet<Uuid>) {
+        let demoted = self.demotions.iter().filter(|(_, one)| !one.is_promoted);
+        (self.unreadable, demoted.map(|(id, _)| *id).collect())
     }
 
     /// Takes what was heard of a feed.
@@ -346,18 +403,28 @@ impl Engine {
     ///
     /// Fails if the store does; then nothing of it is taken.
     pub fn news(&mut self, feed: u16, news: News) -> Result<(), HoldError> {
+        if self.dropped.contains(&feed) {
+            return Ok(());
+        }
         self.quiet_since = Instant::now();
         match news {
             News::Objects(received, cursor) => {
                 self.objects(feed, received, cursor)?;
-                self.heard(feed)?;
+                self.there(feed)?;
+            }
+            News::Departed => {
+                self.owe(feed, true)?;
+                self.there(feed)?;
             }
             News::Present(present) => {
-                self.present(feed, &present)?;
-                self.heard(feed)?;
+                self.there(feed)?;
+                self.present(feed, present);
             }
             News::Hub(me) => {
                 self.granted(me.lease_seconds.map(Duration::from_secs))?;
+                if let Some(programme) = &me.programme {
+                    self.programme_is(&programme.identity)?;
+                }
                 self.me = Some(me);
                 self.heard(feed)?;
             }
@@ -369,8 +436,11 @@ impl Engine {
                 self.heard(feed)?;
                 self.blinded(feed, &blinded);
             }
-            News::Alive => self.heard(feed)?,
-            News::Gone(why) => self.gone(feed, &why)?,
+            News::Alive => self.there(feed)?,
+            News::Gone(why) => {
+                self.owe(feed, false)?;
+                self.gone(feed, &why)?;
+            }
             News::Trouble(what) => {
                 warn!(feed = self.alias(feed), "the feed cannot be followed: {what}");
                 if let Some(state) = self.feeds.get_mut(usize::from(feed)) {
@@ -394,6 +464,8 @@ impl Engine {
             }
         }
         self.take_hits();
+        self.promoted();
+        self.compared()?;
         match self.lease.standing(Instant::now()) {
             Standing::Over if self.is_loaded => {
                 warn!("the lease is over: what needs it is unloaded until the hub is heard");
@@ -416,14 +488,22 @@ impl Engine {
         self.config.feeds.get(usize::from(feed)).map_or("?", |feed| feed.alias.as_str())
     }
 
-    /// The hub was heard: the lease begins anew, and what it kept unloaded comes back.
+    /// The hub spoke of the feed itself, so that it is there, whatever was before.
+    fn there(&mut self, feed: u16) -> Result<(), HoldError> {
+        if let Some(state) = self.feeds.get_mut(usize::from(feed)) {
+            (state.trouble, state.is_gone) = (None, false);
+        }
+        self.heard(feed)
+    }
+
+    /// The hub was heard: the lease begins anew, and what it kept unloaded comes back. A feed that it refuses is refused still.
     fn heard(&mut self, feed: u16) -> Result<(), HoldError> {
         let now = self.clock.now();
         self.lease.hear(Instant::now());
         let often = HEARD_KEPT.min(self.lease.length() / 8);
         if let Some(state) = self.feeds.get_mut(usize::from(feed)) {
             let is_new = state.heard.is_none_or(|heard| now.since(heard) > often);
-            (state.trouble, state.is_gone, state.heard) = (None, false, Some(now));
+            state.heard = Some(now);
             if is_new {
                 let frame = Frame { heard: now.as_micros(), ..Frame::default() };
                 self.hold.append(&frame, &[])?;
@@ -444,7 +524,7 @@ impl Engine {
         };
         let mut objects = Vec::new();
         for one in received {
-            match indicator::read(&one.object) {
+            match indicator::read(&one.object, self.programme.as_deref()) {
                 Ok(Object::Other) => {}
                 Ok(object) => {
                     frame.put.push(Kept { rights: one.rights.bits(), object });
@@ -460,6 +540,7 @@ impl Engine {
         if let Some(state) = self.feeds.get_mut(usize::from(feed)) {
             state.cursor = cursor;
         }
+        self.came(feed, &frame);
         if self.is_loaded {
             self.is_untidy |= self.put(feed, steps(&self.set, feed, frame.put.iter().map(Kept::borrowed)));
         }
@@ -472,10 +553,14 @@ impl Engine {
         let mut entering: Vec<Entering> = Vec::with_capacity(steps.len());
         for step in steps {
             match step {
-                Step::Come(one) => entering.push(one),
+                Step::Come(one) => {
+                    self.is_used(feed, one.id(), true);
+                    entering.push(one);
+                }
                 Step::Go(id) => {
                     self.come(feed, &mut entering);
                     self.go(feed, [id]);
+                    self.is_used(feed, id, false);
                 }
                 Step::Pap { id, is_passive } => {
                     self.come(feed, &mut entering);
@@ -513,7 +598,19 @@ impl Engine {
         }
     }
 
+    /// Whether something could be made of an indicator that is held.
+    fn is_used(&self, feed: u16, id: Uuid, is_used: bool) {
+        if let Some(unused) = self.unused.borrow_mut().get_mut(usize::from(feed)) {
+            match is_used {
+                true if unused.is_empty() => {}
+                true => drop(unused.remove(&id)),
+                false => drop(unused.insert(id)),
+            }
+        }
+    }
+
     fn go(&self, feed: u16, ids: impl IntoIterator<Item = Uuid>) {
+        let ids = ids.into_iter().inspect(|id| self.is_used(feed, *id, true));
         let change = self.set.going(feed, ids);
         if !change.is_empty() {
             self.change(feed, change);
@@ -522,6 +619,9 @@ impl Engine {
 
     /// Nothing of a feed is in the set from here on.
     fn empty(&self, feed: u16) {
+        if let Some(unused) = self.unused.borrow_mut().get_mut(usize::from(feed)) {
+            unused.clear();
+        }
         let change = self.set.all_going(feed);
         if !change.is_empty() {
             self.change(feed, change);
@@ -543,7 +643,7 @@ impl Engine {
             warn!(feed = self.alias(feed), "the key of what is blinded is none");
             return;
         };
-        let entries: Vec<BlindEntry> = blinded.entries.iter().filter_map(blind_entry).collect();
+        let entries: Vec<BlindEntry> = blinded.entries.iter().filter_map(BlindEntry::read).collect();
         let left_out = blinded.entries.len() - entries.len();
         if left_out > 0 {
             warn!(
@@ -557,38 +657,11 @@ impl Engine {
         }
     }
 
-    fn false_positive(&self, by: &str, of: &[String], stands: bool) {
-        let programme = self.me.as_ref().and_then(|me| me.programme.as_ref());
-        // Before the hub has said who the programme is, caution counts: a wrong opinion only makes the guard monitor.
-        if programme.is_some_and(|programme| programme.identity != by) {
-            return;
-        }
-        for id in of.iter().filter_map(|id| id_of(id)) {
-            self.bound(id, Bound::FalsePositive, stands);
-        }
-    }
-
     /// Makes a bound hold for an indicator, or hold no more.
     pub fn bound(&self, id: Uuid, bound: Bound, holds: bool) {
         for (feed, change) in self.set.bounding(id, bound, holds) {
             self.change(feed, change);
         }
-    }
-
-    /// What is not present any more goes, from the set and from the disk.
-    fn present(&mut self, feed: u16, present: &BTreeSet<String>) -> Result<(), HoldError> {
-        let alias = self.alias(feed).to_owned();
-        let present: BTreeSet<Uuid> = present.iter().filter_map(|id| id_of(id)).collect();
-        let gone: Vec<Uuid> = self.hold.ids(&alias)?.difference(&present).copied().collect();
-        if gone.is_empty() {
-            return Ok(());
-        }
-        info!(feed = alias, indicators = gone.len(), "the hub no longer has these for us");
-        self.go(feed, gone.iter().copied());
-        let frame = Frame { feed: alias, heard: self.clock.now().as_micros(), gone, ..Frame::default() };
-        self.hold.append(&frame, &[])?;
-        self.is_untidy = true;
-        Ok(())
     }
 
     /// Loads what is held. Says where each feed stands.
@@ -602,12 +675,14 @@ impl Engine {
         self.hold.each_parallel(
             |frame| {
                 let feed = by_alias.get(frame.feed).copied();
+                let puts = frame.put.iter().any(|kept| matches!(kept.object, ObjectRef::Indicator(_)));
+                let alias = frame.feed.to_owned();
                 let steps = feed.map(|feed| steps(&self.set, feed, frame.put));
-                (feed, frame.cursor.map(Cursor::from_text), frame.anew, steps, frame.gone)
+                (alias, puts, feed, frame.cursor.map(Cursor::from_text), frame.anew, steps, frame.gone)
             },
-            |(feed, cursor, anew, steps, gone)| {
+            |(alias, puts, feed, cursor, anew, steps, gone)| {
+                given_up.see(&alias, anew, puts);
                 let (Some(feed), Some(steps)) = (feed, steps) else { return };
-                given_up.see(feed, anew, !steps.is_empty());
                 if anew {
                     self.empty(feed);
                 }
@@ -623,7 +698,7 @@ impl Engine {
             },
         )?;
         self.set.filled();
-        self.leave(&given_up);
+        self.leave(given_up)?;
         self.is_loaded = true;
         self.judge.set_idle(false);
         info!(duration_ms = began.elapsed().as_millis(), "what is held is loaded");
@@ -636,23 +711,24 @@ impl Engine {
         let mut cursors = vec![Cursor::default(); self.feeds.len()];
         let mut given_up = GivenUp::default();
         self.hold.each_read(|frame| {
+            let puts = frame.put.iter().any(|kept| kept.object.indicator().is_some());
+            given_up.see(&frame.feed, frame.anew, puts);
             let Some(feed) = by_alias.get(frame.feed.as_str()).copied() else { return };
-            given_up.see(feed, frame.anew, !frame.put.is_empty());
             if let (Some(place), Some(text)) = (cursors.get_mut(usize::from(feed)), frame.cursor) {
                 *place = Cursor::from_text(&text);
             }
         })?;
-        self.leave(&given_up);
+        self.leave(given_up)?;
         Ok(cursors)
     }
 
     fn unload(&mut self) {
         self.judge.set_idle(true);
         for feed in 0..u16::try_from(self.feeds.len()).unwrap_or(u16::MAX) {
-            let change = self.set.all_going(feed);
-            self.change(feed, change);
+            self.empty(feed);
             self.set.forget_refusals(feed);
         }
+        self.let_go.fetch_add(1, Ordering::Release);
         self.is_loaded = false;
     }
 
@@ -668,15 +744,14 @@ impl Engine {
             }
             let alarm = self.frequencies.hit(hit.slot, hit.at.as_micros(), self.config.frequency);
             if let Some(alarm) = alarm
-                && self.alarms.insert(record.id)
+                && self.demote(record.id, alarm.hits, self.judge.customers().reports(hit.customer))
             {
-                let reference = self.judge.reference(hit.slot);
+                let reference = self.reference(record.id);
                 warn!(
                     reference,
                     hits = alarm.hits,
                     "an indicator matches far more than its peers; it monitors now"
                 );
-                self.bound(record.id, Bound::Frequency, true);
             }
         }
         taken
@@ -714,20 +789,11 @@ fn by_alias(config: &Config) -> BTreeMap<String, u16> {
     config.feeds.iter().map(|feed| feed.alias.clone()).zip(0_u16..).collect()
 }
 
-fn blind_entry(line: &BlindLine) -> Option<BlindEntry> {
-    Some(BlindEntry {
-        id: line.reference.strip_prefix("b-")?.parse().ok()?,
-        value: format!("{}:{}", line.kind, line.digest).parse().ok()?,
-        until: line.until.as_deref().and_then(|until| until.parse().ok()),
-        category: line.category.clone().unwrap_or_default(),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::{Mode, Service};
-    use crate::follow::Cursor;
+    use crate::follow::{BlindLine, Cursor};
     use crate::hold::HoldKey;
     use crate::judge::Decided;
     use model::ManualClock;
@@ -752,9 +818,14 @@ mod tests {
         }
 
         fn start(&self, more: &str) -> Engine {
+            self.start_with(more, "")
+        }
+
+        /// With more for the last feed.
+        fn start_with(&self, more: &str, feed: &str) -> Engine {
             let data = self.folder.path().display();
             let text = format!(
-                "data = \"{data}\"\n[hub]\nurl = \"https://hub.example\"\ntoken_file = \"t\"\n{more}\n[[feed]]\ncollection = \"indicators\"\nmode = \"enforce\"\n"
+                "data = \"{data}\"\n[hub]\nurl = \"https://hub.example\"\ntoken_file = \"t\"\n{more}\n[[feed]]\ncollection = \"indicators\"\nmode = \"enforce\"\n{feed}\n"
             );
             let config = Arc::new(Config::parse("guard.toml", &text, Path::new("/")).unwrap());
             let set = Arc::new(Set::new([1; 32], Allowed::new([2; 32]), config.feeds.clone()));
@@ -775,6 +846,21 @@ mod tests {
     fn indicator(id: &str, name: &str) -> Value {
         json!({"type": "indicator", "id": id, "modified": "2026-01-01T00:00:00Z", "valid_from": "2026-01-01T00:00:00Z",
             "pattern_type": "stix", "pattern": format!("[domain-name:value = '{name}']")})
+    }
+
+    /// What the hub says of itself.
+    fn hub_of(identity: &str) -> News {
+        let programme = crate::follow::Programme { identity: identity.to_owned(), name: "x".to_owned() };
+        News::Hub(Me { programme: Some(programme), ..Me::default() })
+    }
+
+    fn opinion(by: Option<&str>) -> Value {
+        let mut opinion = json!({"type": "opinion", "id": "opinion--1", "labels": ["false-positive"],
+            "opinion": "strongly-disagree", "object_refs": [ID]});
+        if let Some(by) = by {
+            opinion["created_by_ref"] = json!(by);
+        }
+        opinion
     }
 
     fn objects(values: &[Value], date: &str) -> News {
@@ -813,11 +899,25 @@ mod tests {
         let mut engine = site.start("");
         let both = [indicator(ID, "evil.example"), indicator(OTHER, "bad.example")];
         engine.news(0, objects(&both, "2026-01-14T00:00:00Z")).unwrap();
-        let notice =
+        let mut notice =
             json!({"type": "note", "id": "note--1", "x_ringfence_recall": {"objects": [{"id": ID}]}});
-        engine.news(0, objects(&[notice], "2026-01-14T00:00:01Z")).unwrap();
-        assert!(met(&engine, "evil.example").is_none() && met(&engine, "bad.example").is_some());
-        engine.news(0, News::Present(BTreeSet::from(["indicator--none".to_owned()]))).unwrap();
+        let recall = |engine: &mut Engine, notice: &Value| {
+            engine.news(0, objects(std::slice::from_ref(notice), "2026-01-14T00:00:01Z")).unwrap();
+            met(engine, "evil.example").is_none()
+        };
+        notice["created_by_ref"] = json!("identity--1");
+        assert!(!recall(&mut engine, &notice), "nobody is known to speak for the programme");
+        engine.news(0, hub_of("identity--1")).unwrap();
+        for nobody in [json!("identity--2"), json!("identity--"), json!(null)] {
+            notice["created_by_ref"] = nobody;
+            assert!(!recall(&mut engine, &notice), "{notice}");
+        }
+        notice["created_by_ref"] = json!("identity--1");
+        assert!(recall(&mut engine, &notice));
+        assert!(met(&engine, "bad.example").is_some());
+        engine.news(0, News::Departed).unwrap();
+        engine.news(0, News::Present(BTreeSet::new())).unwrap();
+        turned_until(&mut engine, |engine| !engine.is_owed(0));
         assert!(met(&engine, "bad.example").is_none());
         drop(engine);
         let engine = site.start("");
@@ -847,14 +947,155 @@ mod tests {
         assert!(met(&site.start(""), "evil.example").is_none());
     }
 
-    /// Turns until something was certified, which a thread of its own has to be through for.
-    fn certified(engine: &mut Engine) {
+    /// Turns until it is so, which a thread of its own has to be through for.
+    fn turned_until(engine: &mut Engine, is_so: impl Fn(&mut Engine) -> bool) {
         let began = Instant::now();
-        while engine.certificates().is_empty() {
-            assert!(began.elapsed() < Duration::from_mins(1), "nothing is certified");
+        while !is_so(engine) {
+            assert!(began.elapsed() < Duration::from_mins(1), "it does not come about");
             engine.turn().unwrap();
             std::thread::yield_now();
         }
+    }
+
+    fn certified(engine: &mut Engine) {
+        turned_until(engine, |engine| !engine.certificates().is_empty());
+    }
+
+    #[test]
+    fn what_comes_while_it_is_compared_stays_and_what_nothing_was_made_of_goes_too() {
+        let site = Site::new();
+        let mut engine = site.start("");
+        let mut strange = indicator(OTHER, "x");
+        strange["pattern"] = json!("[x-nobody:knows = 'this']");
+        let more = indicator("indicator--ae2e2d2b-17d4-4cbf-938f-98ee46b3cd3f", "more.example");
+        engine.news(0, objects(&[indicator(ID, "evil.example"), strange], "2026-01-14T00:00:00Z")).unwrap();
+        engine.news(0, News::Departed).unwrap();
+        drop(engine);
+        let mut engine = site.start("");
+        assert!(engine.is_owed(0), "it is known after a restart that nothing was compared");
+        engine.news(0, News::Present(BTreeSet::new())).unwrap();
+        engine.news(0, objects(std::slice::from_ref(&more), "2026-01-14T00:00:01Z")).unwrap();
+        turned_until(&mut engine, |engine| !engine.is_owed(0));
+        assert!(met(&engine, "evil.example").is_none() && met(&engine, "more.example").is_some());
+        // The next comparison finds nothing of the one that nothing could be made of.
+        assert!(engine.unused.borrow()[0].is_empty());
+        drop(engine);
+        let engine = site.start("");
+        assert!(!engine.is_owed(0) && met(&engine, "evil.example").is_none());
+        assert!(met(&engine, "more.example").is_some() && engine.unused.borrow()[0].is_empty());
+    }
+
+    #[test]
+    fn a_feed_that_is_refused_is_given_up_once() {
+        let site = Site::new();
+        let mut engine = site.start(TWO_FEEDS);
+        engine.news(1, objects(&[indicator(ID, "evil.example")], "2026-01-14T00:00:00Z")).unwrap();
+        engine.news(1, News::Gone("404".to_owned())).unwrap();
+        certified(&mut engine);
+        let bytes = || std::fs::metadata(site.folder.path().join("indicators.hold")).unwrap().len();
+        let before = bytes();
+        for _ in 0..3 {
+            // Each poll hears as whom the hub knows the guard, and what the programme allows, and then is refused.
+            engine.news(1, hub_of("identity--1")).unwrap();
+            engine.news(1, News::Allowed(Vec::new())).unwrap();
+            engine.news(1, News::Gone("404".to_owned())).unwrap();
+            assert!(engine.leaving.is_empty(), "the store is not written anew for it");
+        }
+        assert_eq!((bytes(), engine.certificates().len()), (before, 1));
+        // It comes back, and goes again.
+        engine.news(1, objects(&[indicator(ID, "evil.example")], "2026-01-14T00:00:00Z")).unwrap();
+        engine.news(1, News::Gone("404".to_owned())).unwrap();
+        assert_eq!(engine.leaving.len(), 1);
+    }
+
+    #[test]
+    fn a_feed_that_the_site_follows_no_more_is_disposed_of() {
+        let site = Site::new();
+        let mut engine = site.start(TWO_FEEDS);
+        engine.news(0, objects(&[indicator(OTHER, "bad.example")], "2026-01-14T00:00:00Z")).unwrap();
+        engine.news(1, objects(&[indicator(ID, "evil.example")], "2026-01-14T00:00:00Z")).unwrap();
+        // While it runs: at once, and whatever its follower still says.
+        let config = Arc::clone(&engine.config);
+        engine.reload(config, None, &BTreeSet::from([1])).unwrap();
+        assert!(met(&engine, "evil.example").is_none() && met(&engine, "bad.example").is_some());
+        engine.news(1, objects(&[indicator(ID, "evil.example")], "2026-01-14T00:00:00Z")).unwrap();
+        assert!(met(&engine, "evil.example").is_none());
+        certified(&mut engine);
+        assert!(engine.certificates()[0].statement.contains(disposal::UNFOLLOWED));
+        assert_eq!(on_disk(&site, &engine, "indicators"), 0);
+        drop(engine);
+        // At a start: the configuration has only `indicators`.
+        let mut engine = site.start("");
+        certified(&mut engine);
+        let statement = &engine.certificates()[0].statement;
+        assert!(
+            statement.contains("\"collection\":\"others\"") && statement.contains("\"indicators\":1"),
+            "{statement}"
+        );
+        assert_eq!(on_disk(&site, &engine, "others"), 0);
+        drop(engine);
+        let mut engine = site.start("");
+        engine.turn().unwrap();
+        assert!(engine.leaving.is_empty() && engine.tidying.is_none(), "it is certified once");
+    }
+
+    #[test]
+    fn what_stands_out_monitors_until_a_person_says_otherwise() {
+        let site = Site::new();
+        let limits = "[frequency]\nhits_min = 1\nfactor = 2";
+        let mut engine = site.start(limits);
+        let state = |engine: &Engine| {
+            let decided = met(engine, "evil.example").unwrap();
+            let bounds = engine.set.record(decided.slot).unwrap().bounds;
+            (decided.mode, bounds.has(Bound::Frequency))
+        };
+        let hit = |engine: &mut Engine| {
+            let decided = met(engine, "evil.example").unwrap();
+            let who = engine.judge.customers().of_address("192.0.2.1".parse().unwrap()).unwrap();
+            for _ in 0..16 {
+                engine.judge.hit(who, Service::Sinkhole, decided.slot, crate::occurrence::Action::Enforced);
+            }
+            engine.take_hits();
+        };
+        engine.news(0, objects(&[indicator(ID, "evil.example")], "2026-01-14T00:00:00Z")).unwrap();
+        hit(&mut engine);
+        assert_eq!(state(&engine), (Mode::Monitor, true));
+        let now = site.clock.now();
+        assert!(engine.untold(now + Duration::from_hours(2)).is_empty(), "nobody consented");
+        drop(engine);
+        let mut engine = site.start(limits);
+        assert_eq!(state(&engine), (Mode::Monitor, true), "a restart is no person");
+        let (config, secrets) = (Arc::clone(&engine.config), Arc::clone(&engine.secrets));
+        let name = engine.reference(id_of(ID).unwrap());
+        let unknown = promote(&config, &secrets, "rf-0").unwrap_err().to_string();
+        assert!(unknown.contains("`rf-0`") && unknown.contains(&name), "{unknown}");
+        promote(&config, &secrets, &name).unwrap();
+        engine.looked = None;
+        engine.turn().unwrap();
+        assert_eq!(state(&engine), (Mode::Enforce, false));
+        hit(&mut engine);
+        assert_eq!(state(&engine), (Mode::Enforce, false), "a person's word outweighs the alarm");
+        drop(engine);
+        let engine = site.start(limits);
+        assert_eq!(state(&engine), (Mode::Enforce, false));
+        assert!(promote(&config, &secrets, &name).unwrap_err().to_string().contains("none is"));
+    }
+
+    #[test]
+    fn the_hub_is_told_once_of_what_stands_out_where_the_customer_consents() {
+        let site = Site::new();
+        let mut engine = site.start("");
+        let (id, now) = (id_of(ID).unwrap(), site.clock.now());
+        engine.news(0, objects(&[indicator(ID, "evil.example")], "2026-01-14T00:00:00Z")).unwrap();
+        assert!(engine.demote(id, 100, true) && !engine.demote(id, 200, true));
+        assert!(engine.untold(now).is_empty(), "the hour is not over");
+        drop(engine);
+        let mut engine = site.start("");
+        assert_eq!(engine.untold(now + Duration::from_hours(1)), [id]);
+        assert_eq!(report_of(id)["object"], ID);
+        engine.told(id);
+        drop(engine);
+        assert!(site.start("").untold(now + Duration::from_hours(1)).is_empty());
     }
 
     /// What the store has of a feed, read by somebody else.
@@ -962,18 +1203,27 @@ mod tests {
     fn the_programme_alone_can_call_a_false_positive() {
         let site = Site::new();
         let mut engine = site.start("");
-        let programme =
-            Some(crate::follow::Programme { identity: "identity--1".to_owned(), name: "x".to_owned() });
-        engine.news(0, News::Hub(Me { programme, ..Me::default() })).unwrap();
+        let mode = |engine: &Engine| met(engine, "evil.example").map(|one| one.mode);
+        let (enforced, watched) = (Some(Mode::Enforce), Some(Mode::Monitor));
         engine.news(0, objects(&[indicator(ID, "evil.example")], "2026-01-14T00:00:00Z")).unwrap();
-        let opinion = |by: &str| {
-            json!({"type": "opinion", "id": "opinion--1", "created_by_ref": by, "labels": ["false-positive"],
-                "opinion": "strongly-disagree", "object_refs": [ID]})
-        };
-        engine.news(0, objects(&[opinion("identity--2")], "2026-01-14T00:00:01Z")).unwrap();
-        assert_eq!(met(&engine, "evil.example").map(|one| one.mode), Some(Mode::Enforce));
-        engine.news(0, objects(&[opinion("identity--1")], "2026-01-14T00:00:02Z")).unwrap();
-        assert_eq!(met(&engine, "evil.example").map(|one| one.mode), Some(Mode::Monitor));
+        // Whoever says so before the hub has named the programme: it counts when the hub has, if it is the one.
+        let said = [opinion(Some("identity--1")), opinion(Some("identity--2")), opinion(None)];
+        engine.news(0, objects(&said, "2026-01-14T00:00:01Z")).unwrap();
+        assert_eq!(mode(&engine), enforced);
+        engine.news(0, hub_of("identity--3")).unwrap();
+        assert_eq!(mode(&engine), enforced);
+        engine.news(0, hub_of("identity--1")).unwrap();
+        assert_eq!(mode(&engine), watched);
+        drop(engine);
+        let mut engine = site.start("");
+        assert_eq!(mode(&engine), watched, "it is known after a restart who the programme is");
+        engine.news(0, hub_of("identity--3")).unwrap();
+        assert_eq!(mode(&engine), enforced, "another programme did not say so");
+        drop(engine);
+        let mut engine = site.start("");
+        assert_eq!(mode(&engine), enforced, "what others said is not believed for want of knowing better");
+        engine.news(0, objects(&[opinion(Some("identity--3"))], "2026-01-14T00:00:02Z")).unwrap();
+        assert_eq!(mode(&engine), watched);
     }
 
     #[test]
@@ -1027,7 +1277,10 @@ mod tests {
             reference: "b-8e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f".to_owned(),
             kind: kind.to_owned(),
             digest: digest.to_owned(),
+            from: None,
             until: None,
+            confidence: None,
+            false_positive: false,
             category: None,
         };
         let feed = |entries| BlindFeed { key: "06".repeat(32), serial: "1".to_owned(), entries };
@@ -1039,5 +1292,51 @@ mod tests {
         assert!(met(&engine, "www.secret.example").is_none());
         drop(engine);
         assert!(met(&site.start(""), "www.secret.example").is_none());
+    }
+
+    #[test]
+    fn what_is_blinded_begins_ends_and_is_doubted_as_everything_else() {
+        let site = Site::new();
+        let mut engine = site.start_with("", "confidence_min = 50\ndays_max = 10");
+        let key = matcher::Key::name("secret.example", matcher::Scope::Subdomains).unwrap();
+        let value = matcher::BlindKey::new(&[6; 32]).blind(&key).to_string();
+        let (kind, digest) = value.split_once(':').unwrap();
+        let line = BlindLine {
+            reference: "b-8e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f".to_owned(),
+            kind: kind.to_owned(),
+            digest: digest.to_owned(),
+            from: Some("2026-01-10T00:00:00Z".to_owned()),
+            until: None,
+            confidence: Some(50),
+            false_positive: false,
+            category: None,
+        };
+        let mut mode = |change: &dyn Fn(&mut BlindLine)| {
+            let mut line = line.clone();
+            change(&mut line);
+            let entries = vec![line];
+            let feed = BlindFeed { key: "06".repeat(32), serial: "1".to_owned(), entries };
+            engine.news(0, News::Blinded(feed)).unwrap();
+            met(&engine, "secret.example").map(|one| one.mode)
+        };
+        let from = |date: &'static str| move |line: &mut BlindLine| line.from = Some(date.to_owned());
+        let (enforced, watched) = (Some(Mode::Enforce), Some(Mode::Monitor));
+        assert_eq!(mode(&|_| {}), enforced);
+        assert_eq!(mode(&from("2031-01-01T00:00:00Z")), None, "it has not begun");
+        assert_eq!(mode(&from("2026-01-05T00:00:00Z")), None, "the site keeps it for ten days");
+        assert_eq!(mode(&from("some day")), None, "nobody knows when it begins");
+        assert_eq!(mode(&|line| line.confidence = Some(49)), watched);
+        assert_eq!(mode(&|line| line.confidence = None), enforced);
+        assert_eq!(mode(&|line| line.false_positive = true), watched);
+        assert_eq!(mode(&from("2026-01-15T01:00:00Z")), None);
+        site.clock.advance(Duration::from_hours(1));
+        engine.turn().unwrap();
+        assert!(met(&engine, "secret.example").is_some(), "its hour has come");
+        // Whoever follows is told that it is held no more.
+        let before = engine.let_go().load(Ordering::Acquire);
+        engine.lease.set_length(Duration::ZERO);
+        engine.turn().unwrap();
+        assert!(met(&engine, "secret.example").is_none());
+        assert_eq!(engine.let_go().load(Ordering::Acquire), before + 1);
     }
 }

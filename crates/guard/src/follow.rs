@@ -4,24 +4,35 @@
 //! repeats nothing. What is heard is handed on as [`News`], in order; whoever takes it keeps cursor and objects in one
 //! step.
 //!
+//! A hub that has no place for another stream is polled for the same events, with the same cursor: TAXII says nothing of what may be done
+//! with an object. On both ways [what there is at all](resync) is compared with what is held when something has left, or now and then
+//! where the server does not say so.
+//!
 //! A hub that says no (401, 403, or 404 for the collection) means it: the feed is gone, at once. A hub that cannot be
 //! reached, or fails, means nothing; the lease decides how long that may last.
 
 mod hub;
+mod resync;
 mod stream;
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use taxii_client::{Client, Collection, Error, Options, Page, PullState, Query};
+use taxii_client::{Error, Page, PullState, Query};
+use tracing::debug;
+use uuid::Uuid;
 
 use crate::indicator::Rights;
 
 pub use hub::{AllowList, BlindFeed, BlindLine, Hub, HubError, Me, Programme};
+use resync::{Reading, present, taxii};
 use stream::{Event, Events};
+
+pub use stream::events_in;
 
 /// The first pause after a failure; it doubles.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
@@ -31,6 +42,8 @@ const PAUSE_MAX: Duration = Duration::from_mins(1);
 const LOOK: Duration = Duration::from_millis(200);
 /// How often it is asked whether what is held blinded has changed; mostly it has not, and the answer is empty.
 const BLINDED_EVERY: Duration = Duration::from_secs(15);
+/// How often a server that is no hub is asked what it has at all.
+const PRESENT_EVERY: Duration = Duration::from_hours(1);
 /// The most objects of a stream that are handed on together: one sync of the disk for all of them.
 const BATCH_MAX: usize = 2_000;
 
@@ -48,8 +61,10 @@ pub struct Received {
 pub enum News {
     /// Objects, and where the feed stands after them.
     Objects(Vec<Received>, Cursor),
-    /// These are all that the feed has now; what is not among them is gone.
-    Present(BTreeSet<String>),
+    /// Something has left the feed; what there is still is asked, and is owed until [`News::Present`].
+    Departed,
+    /// These are all the indicators that the feed has now; what is not among them is gone.
+    Present(BTreeSet<Uuid>),
     /// As whom the hub knows the guard. Other servers say nothing of this kind.
     Hub(Me),
     /// All that may be enforced and not read.
@@ -103,6 +118,16 @@ pub struct Follower {
     blinded: Option<String>,
     /// The serial of what the programme allows.
     allowed: Option<String>,
+    /// Counts how often what is blinded was let go of by whoever holds it, and how often that was seen.
+    let_go: (Arc<AtomicU64>, u64),
+    /// A departure after which nothing was compared yet.
+    owed: Option<String>,
+    /// What is read of the manifest.
+    reading: Option<Reading>,
+    /// The departure up to which all was compared.
+    compared: Option<String>,
+    /// When a server that is no hub was last asked what it has.
+    presence: Option<Instant>,
 }
 
 /// Whether to go on.
@@ -119,7 +144,33 @@ impl Follower {
     /// A follower of `collection`, by its id or alias, from `cursor` on.
     #[must_use]
     pub fn new(hub: Hub, collection: String, poll: Duration, cursor: Cursor) -> Self {
-        Self { hub, collection, poll, cursor, blinded: None, allowed: None }
+        Self {
+            hub,
+            collection,
+            poll,
+            cursor,
+            blinded: None,
+            allowed: None,
+            let_go: (Arc::default(), 0),
+            owed: None,
+            reading: None,
+            compared: None,
+            presence: None,
+        }
+    }
+
+    /// Whoever takes the news counts there how often it let go of what is blinded: it is asked for anew then, for it is on no disk to
+    /// come back from.
+    #[must_use]
+    pub fn counting(self, let_go: Arc<AtomicU64>) -> Self {
+        let seen = let_go.load(Ordering::Acquire);
+        Self { let_go: (let_go, seen), ..self }
+    }
+
+    /// Something had left before the start, and nothing was compared since.
+    #[must_use]
+    pub fn owing(self, is_owed: bool) -> Self {
+        Self { owed: is_owed.then(String::new), ..self }
     }
 
     /// Follows until `stop` is set. Everything that is heard goes to `tell`, in order. A feed that was gone is read from
@@ -134,8 +185,6 @@ impl Follower {
                     wait(self.poll, stop);
                 }
                 After::Trouble(what) => {
-                    // If the lease ends meanwhile, what is blinded is let go of, and it is on no disk to come back from.
-                    self.blinded = None;
                     self.tell(News::Trouble(what), tell);
                     wait(pause, stop);
                     pause = (pause * 2).min(PAUSE_MAX);
@@ -148,6 +197,7 @@ impl Follower {
         if matches!(news, News::Gone(_)) {
             self.cursor = Cursor::default();
             self.blinded = None;
+            (self.owed, self.reading, self.compared) = (None, None, None);
         }
         tell(news);
     }
@@ -156,21 +206,20 @@ impl Follower {
         match self.hub.me() {
             Ok(Some(me)) => {
                 self.tell(News::Hub(me), tell);
-                self.stream(stop, tell)
+                self.follow(stop, tell)
             }
             Ok(None) => self.pull(stop, tell),
             Err(HubError::Refused(why)) => {
                 self.tell(News::Gone(why), tell);
                 After::Poll
             }
-            Err(HubError::Failed(why)) => After::Trouble(why),
+            Err(HubError::Busy(why) | HubError::Failed(why)) => After::Trouble(why),
         }
     }
 
     /// Reads pages until there are no more.
     fn pull(&mut self, stop: &AtomicBool, tell: &mut dyn FnMut(News)) -> After {
-        let pages = self.taxii();
-        let collection = match pages {
+        let collection = match taxii(&self.hub, &self.collection) {
             Ok(collection) => collection,
             Err(error) => return self.failed(&error, tell),
         };
@@ -184,6 +233,14 @@ impl Follower {
             }
         }
         self.tell(News::Alive, tell);
+        if self.presence.is_none_or(|asked| asked.elapsed() > PRESENT_EVERY) {
+            self.presence = Some(Instant::now());
+            match present(&collection) {
+                Ok(present) => self.tell(News::Present(present), tell),
+                // It has no manifest, or not now; what it has is followed all the same.
+                Err(error) => debug!("the manifest is not compared: {error}"),
+            }
+        }
         After::Poll
     }
 
@@ -194,59 +251,65 @@ impl Follower {
         self.tell(news, tell);
     }
 
-    fn taxii(&self) -> Result<Collection, Error> {
-        let options = Options {
-            credentials: Some(self.hub.credentials()),
-            trusted_certificates_pem: self.hub.trusted().map(<[u8]>::to_vec),
-            user_agent: hub::USER_AGENT.to_owned(),
-            ..Options::default()
-        };
-        Client::new(self.hub.url(), &options)?.default_root()?.collection(&self.collection)
-    }
-
     fn failed(&mut self, error: &Error, tell: &mut dyn FnMut(News)) -> After {
-        let means_it =
-            matches!(error, Error::Unauthorized { .. } | Error::Refused { status: 401 | 403 | 404, .. });
-        if means_it {
+        if means_it(error) {
             self.tell(News::Gone(error.to_string()), tell);
             return After::Poll;
         }
         After::Trouble(error.to_string())
     }
 
-    /// Reads the stream until it ends.
-    fn stream(&mut self, stop: &AtomicBool, tell: &mut dyn FnMut(News)) -> After {
-        let mut events = match Events::open(&self.hub, &self.collection, self.cursor.reached()) {
+    /// Reads the stream until it ends; polls for what it would say if the hub has no place for it.
+    fn follow(&mut self, stop: &AtomicBool, tell: &mut dyn FnMut(News)) -> After {
+        let open = |follower: &Self, ends: bool| {
+            Events::open(&follower.hub, &follower.collection, follower.cursor.reached(), ends)
+        };
+        let (opened, is_poll) = match open(self, false) {
+            Err(HubError::Busy(_)) => (open(self, true), true),
+            opened => (opened, false),
+        };
+        let events = match opened {
             Ok(events) => events,
             Err(HubError::Refused(why)) => {
                 self.tell(News::Gone(why), tell);
                 return After::Poll;
             }
-            Err(HubError::Failed(why)) => return After::Trouble(why),
+            Err(HubError::Busy(why) | HubError::Failed(why)) => return After::Trouble(why),
         };
+        if let Some(at) = self.owed.take() {
+            self.compare(at, tell);
+        }
+        let before = self.cursor.clone();
+        let after = self.stream(events, stop, tell);
+        if !is_poll {
+            return after;
+        }
+        // There is no stream that anything could hold up.
+        while self.reading.is_some() && !stop.load(Ordering::Relaxed) {
+            if let Some(after) = self.compared(tell) {
+                return after;
+            }
+            thread::sleep(LOOK);
+        }
+        match after {
+            After::Now if self.cursor == before => After::Poll,
+            after @ (After::Now | After::Poll | After::Trouble(_)) => after,
+        }
+    }
+
+    fn stream(&mut self, mut events: Events, stop: &AtomicBool, tell: &mut dyn FnMut(News)) -> After {
         let mut batch = Vec::new();
         let mut date = None;
         let mut asked: Option<Instant> = None;
         while !stop.load(Ordering::Relaxed) {
-            if asked.is_none_or(|asked| asked.elapsed() > BLINDED_EVERY) {
+            if self.has_let_go() || asked.is_none_or(|asked| asked.elapsed() > BLINDED_EVERY) {
                 asked = Some(Instant::now());
-                // First of all: what is allowed must not be enforced for a moment.
-                match self.hub.allowed(self.allowed.as_deref()) {
-                    Ok(Some(list)) => {
-                        self.allowed = Some(list.serial);
-                        self.tell(News::Allowed(list.values), tell);
-                    }
-                    Ok(None) => {}
-                    Err(error) => return After::Trouble(error.to_string()),
+                if let Err(error) = self.ask_beside(tell) {
+                    return After::Trouble(error.to_string());
                 }
-                match self.hub.blinded(&self.collection, self.blinded.as_deref()) {
-                    Ok(Some(blinded)) => {
-                        self.blinded = Some(blinded.serial.clone());
-                        self.tell(News::Blinded(blinded), tell);
-                    }
-                    Ok(None) => {}
-                    Err(error) => return After::Trouble(error.to_string()),
-                }
+            }
+            if let Some(after) = self.compared(tell) {
+                return after;
             }
             let event = events.next(LOOK);
             let goes_on = matches!(event, Some(Event::Object { .. })) && batch.len() < BATCH_MAX;
@@ -262,11 +325,7 @@ impl Follower {
             self.take(&mut batch, &mut date, tell);
             match event {
                 Some(Event::Alive) => self.tell(News::Alive, tell),
-                Some(Event::Resync) => {
-                    if let Err(error) = self.resync(tell) {
-                        return self.failed(&error, tell);
-                    }
-                }
+                Some(Event::Resync(at)) => self.compare(at, tell),
                 Some(Event::End(None)) => return After::Now,
                 Some(Event::End(Some(why))) => return After::Trouble(why),
                 Some(Event::Object { .. }) | None => {}
@@ -275,30 +334,89 @@ impl Follower {
         After::Now
     }
 
+    /// Asks what no stream says.
+    fn ask_beside(&mut self, tell: &mut dyn FnMut(News)) -> Result<(), HubError> {
+        // First of all: what is allowed must not be enforced for a moment.
+        if let Some(list) = self.hub.allowed(self.allowed.as_deref())? {
+            self.allowed = Some(list.serial);
+            self.tell(News::Allowed(list.values), tell);
+        }
+        if let Some(blinded) = self.hub.blinded(&self.collection, self.blinded.as_deref())? {
+            self.blinded = Some(blinded.serial.clone());
+            self.tell(News::Blinded(blinded), tell);
+        }
+        Ok(())
+    }
+
+    /// Whether what is blinded is held no more and has to be asked for.
+    fn has_let_go(&mut self) -> bool {
+        let (let_go, seen) = &mut self.let_go;
+        let now = let_go.load(Ordering::Acquire);
+        if now == *seen {
+            return false;
+        }
+        *seen = now;
+        self.blinded = None;
+        true
+    }
+
     fn take(&mut self, batch: &mut Vec<Received>, date: &mut Option<String>, tell: &mut dyn FnMut(News)) {
         if let Some(date) = date.take() {
+            if let Some(reading) = &mut self.reading {
+                reading.came(batch);
+            }
             self.cursor = Cursor::at(date);
             let news = News::Objects(std::mem::take(batch), self.cursor.clone());
             self.tell(news, tell);
         }
     }
 
-    /// Asks what there is at all. Nothing is read from the stream meanwhile, so what was taken before is in the answer
-    /// unless it is gone.
-    fn resync(&mut self, tell: &mut dyn FnMut(News)) -> Result<(), Error> {
-        let mut present = BTreeSet::new();
-        for page in self.taxii()?.manifest(&Query::default(), PullState::default()) {
-            let records: Vec<Record> = page?.read()?;
-            present.extend(records.into_iter().map(|record| record.id));
+    /// Something left at an instant: asks what there is at all, beside the stream.
+    fn compare(&mut self, at: String, tell: &mut dyn FnMut(News)) {
+        // A hub tells again from where the cursor stands whenever it is asked again.
+        if !at.is_empty() && self.compared.as_ref() == Some(&at) {
+            return;
         }
-        self.tell(News::Present(present), tell);
-        Ok(())
+        if let Some(reading) = &mut self.reading {
+            return reading.lost(at);
+        }
+        self.tell(News::Departed, tell);
+        match Reading::begin(&self.hub, &self.collection, at.clone()) {
+            Ok(reading) => self.reading = Some(reading),
+            Err(error) => {
+                self.owed = Some(at);
+                self.tell(News::Trouble(format!("no thread for the manifest: {error}")), tell);
+            }
+        }
+    }
+
+    /// Tells what there is at all, once it is known.
+    fn compared(&mut self, tell: &mut dyn FnMut(News)) -> Option<After> {
+        let read = self.reading.take_if(|reading| reading.is_finished())?.end();
+        match read.present {
+            Ok(present) => {
+                self.compared = Some(read.at);
+                self.tell(News::Present(present), tell);
+                if let Some(again) = read.again {
+                    self.compare(again, tell);
+                }
+                None
+            }
+            Err(why) if read.is_refused => {
+                self.tell(News::Gone(why), tell);
+                Some(After::Poll)
+            }
+            Err(why) => {
+                self.owed = Some(read.again.unwrap_or(read.at));
+                Some(After::Trouble(why))
+            }
+        }
     }
 }
 
-#[derive(Deserialize)]
-struct Record {
-    id: String,
+/// Whether a server says no and means it.
+fn means_it(error: &Error) -> bool {
+    matches!(error, Error::Unauthorized { .. } | Error::Refused { status: 401 | 403 | 404, .. })
 }
 
 fn wait(pause: Duration, until: &AtomicBool) {

@@ -64,7 +64,7 @@ impl Rights {
 pub enum Object {
     /// Something to look for.
     Indicator(Box<Indicator>),
-    /// These objects are to be let go of.
+    /// The programme says that these objects are to be let go of.
     Recall(Vec<String>),
     /// The programme says of these indicators that they hit what they should not.
     FalsePositive {
@@ -331,18 +331,22 @@ struct RawRecalled {
     id: String,
 }
 
-/// Reads one object.
+/// Reads one object. A recall counts only if it is `programme`'s, the identity that the hub itself named as the programme's: anybody
+/// can write a note, and one that was believed would disarm every guard. Where nobody is known to speak for the programme there are no
+/// recalls.
 ///
 /// # Errors
 ///
 /// Says why it is passed over.
-pub fn read(bytes: &[u8]) -> Result<Object, Refused> {
+pub fn read(bytes: &[u8], programme: Option<&str>) -> Result<Object, Refused> {
     let raw: Raw = serde_json::from_slice(bytes).map_err(|error| Refused::Shape(error.to_string()))?;
     Ok(match raw.kind.as_str() {
         "indicator" => Object::Indicator(Box::new(indicator(raw)?)),
         "note" => match raw.x_ringfence_recall {
-            Some(recall) => Object::Recall(recall.objects.into_iter().map(|object| object.id).collect()),
-            None => Object::Other,
+            Some(recall) if programme.is_some() && raw.created_by_ref.as_deref() == programme => {
+                Object::Recall(recall.objects.into_iter().map(|object| object.id).collect())
+            }
+            Some(_) | None => Object::Other,
         },
         "opinion" if raw.labels.iter().any(|label| label == FALSE_POSITIVE_LABEL) => Object::FalsePositive {
             by: raw.created_by_ref.unwrap_or_default(),
@@ -401,7 +405,7 @@ mod tests {
     use serde_json::json;
 
     fn read_value(value: &serde_json::Value) -> Result<Object, Refused> {
-        read(value.to_string().as_bytes())
+        read(value.to_string().as_bytes(), Some("identity--1"))
     }
 
     const ID: &str = "indicator--8e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f";
@@ -433,8 +437,15 @@ mod tests {
 
     #[test]
     fn notices_and_opinions_are_told_from_notes() {
-        let recall = json!({"type": "note", "id": "note--1", "x_ringfence_recall": {"objects": [{"id": ID, "version": "x"}]}});
+        let mut recall = json!({"type": "note", "id": "note--1", "created_by_ref": "identity--1",
+            "x_ringfence_recall": {"objects": [{"id": ID, "version": "x"}]}});
         assert_eq!(read_value(&recall), Ok(Object::Recall(vec![ID.to_owned()])));
+        assert_eq!(read(recall.to_string().as_bytes(), None), Ok(Object::Other), "nobody speaks for it");
+        recall["created_by_ref"] = json!("identity--2");
+        assert_eq!(read_value(&recall), Ok(Object::Other), "anybody can write a note");
+        recall.as_object_mut().unwrap().remove("created_by_ref");
+        assert_eq!(read_value(&recall), Ok(Object::Other));
+        assert_eq!(read(recall.to_string().as_bytes(), None), Ok(Object::Other));
         assert_eq!(read_value(&json!({"type": "note", "id": "note--1", "content": "x"})), Ok(Object::Other));
         let mut opinion = json!({"type": "opinion", "id": "opinion--1", "created_by_ref": "identity--1",
             "labels": ["false-positive"], "opinion": "strongly-disagree", "object_refs": [ID]});

@@ -24,14 +24,12 @@ pub enum Bound {
     FalsePositive,
     /// It matched far more than its peers.
     Frequency,
-    /// The site said so.
-    Site,
 }
 
 impl Bound {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Rights, Self::Pap, Self::Confidence, Self::FalsePositive, Self::Frequency, Self::Site];
+    pub const ALL: [Self; 5] =
+        [Self::Rights, Self::Pap, Self::Confidence, Self::FalsePositive, Self::Frequency];
 
     /// In words, for reports.
     #[must_use]
@@ -42,7 +40,6 @@ impl Bound {
             Self::Confidence => "its confidence is below what the feed asks for",
             Self::FalsePositive => "the programme calls it a false positive",
             Self::Frequency => "it matched far more than its peers",
-            Self::Site => "the site made it monitor",
         }
     }
 

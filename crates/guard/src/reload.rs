@@ -4,7 +4,7 @@
 //! sockets) is read and opened; only when all of that is there does anything change. A fault before that leaves the guard as
 //! it was. What cannot change while the guard runs keeps its old value, and is told by name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -47,6 +47,8 @@ pub(crate) struct Prepared {
     pub(crate) config: Arc<Config>,
     /// What it would need a restart for, and has its old value.
     pub(crate) needs_restart: Vec<&'static str>,
+    /// Feeds that it names no more.
+    dropped: BTreeSet<u16>,
     pub(crate) customers: Customers,
     token: String,
     allowed: Allowed,
@@ -75,13 +77,13 @@ impl Guard {
     /// Says what cannot be used.
     pub(crate) fn prepare(&self, config: Config) -> Result<Prepared, StartError> {
         let before = self.config();
-        let (config, needs_restart) = merged(&before, config);
+        let Merged { config, needs_restart, dropped } = merged(&before, config, self.engine().dropped());
         let token = read_token(&config.hub.token_file)?;
         let mut allowed = Allowed::new(random()?);
         allowed.load(&config.allow, self.engine().allowed_by_programme())?;
         let customers = Customers::after(&config, Some(&self.judge().customers()));
         let plan = Plan::new(&config, &customers)?;
-        Ok(Prepared { config: Arc::new(config), needs_restart, customers, token, allowed, plan })
+        Ok(Prepared { config: Arc::new(config), needs_restart, dropped, customers, token, allowed, plan })
     }
 
     /// Takes a prepared configuration. Questions are answered meanwhile.
@@ -90,14 +92,17 @@ impl Guard {
     ///
     /// Fails if a store or a journal does; the configuration is in force all the same.
     pub(crate) fn adopt(&self, prepared: Prepared) -> Result<(), StartError> {
-        let Prepared { config, token, allowed, plan, .. } = prepared;
+        let Prepared { config, dropped, token, allowed, plan, .. } = prepared;
         // One after the other: whoever comes between would be judged half by each.
         let mut engine = self.engine();
         self.set_config(Arc::clone(&config));
         self.hub().set_token(&token);
         let set = Arc::clone(self.judge().set());
         let is_other = set.allowed().fingerprint() != allowed.fingerprint();
-        let judged = engine.reload(Arc::clone(&config), is_other.then_some(allowed));
+        for feed in &dropped {
+            self.unfollow(*feed);
+        }
+        let judged = engine.reload(Arc::clone(&config), is_other.then_some(allowed), &dropped);
         let planned = self.zones().take(&config, plan, &set);
         drop(engine);
         judged?;
@@ -106,8 +111,18 @@ impl Guard {
     }
 }
 
-/// The new configuration with the old values of what cannot change, and the names of these.
-fn merged(before: &Config, mut config: Config) -> (Config, Vec<&'static str>) {
+/// A new configuration as it can be taken.
+struct Merged {
+    /// With the old values of what cannot change.
+    config: Config,
+    /// The names of these.
+    needs_restart: Vec<&'static str>,
+    /// The feeds that it names no more. They keep their places, and nothing is in them.
+    dropped: BTreeSet<u16>,
+}
+
+/// Merges a new configuration into the one in force, of whose feeds some were `dropped` before.
+fn merged(before: &Config, mut config: Config, dropped: &BTreeSet<u16>) -> Merged {
     let mut kept = Vec::new();
     let mut keep = |name: &'static str, is_other: bool| {
         if is_other {
@@ -133,13 +148,18 @@ fn merged(before: &Config, mut config: Config) -> (Config, Vec<&'static str>) {
     // The feeds have numbers, which are those of the file that the guard started with.
     let places: BTreeMap<&str, usize> =
         before.feeds.iter().map(|feed| feed.alias.as_str()).zip(0..).collect();
-    let names = |feeds: &[Feed]| {
-        let mut names: Vec<_> =
-            feeds.iter().map(|feed| (feed.alias.clone(), feed.collection.clone())).collect();
-        names.sort();
-        names
+    let is = |one: &Feed, other: &Feed| (&one.alias, &one.collection) == (&other.alias, &other.collection);
+    let is_followed = |feed: &Feed| {
+        let known = (0_u16..).zip(&before.feeds).filter(|(number, _)| !dropped.contains(number));
+        known.into_iter().any(|(_, known)| is(known, feed))
     };
-    if keep("[[feed]] that came, went or has another name", names(&before.feeds) != names(&config.feeds)) {
+    let is_new = config.feeds.iter().any(|feed| !is_followed(feed));
+    let _kept: bool = keep("[[feed]] that came, came back or has another name", is_new);
+    let gone = (0_u16..).zip(&before.feeds).filter(|(number, feed)| {
+        dropped.contains(number) || !config.feeds.iter().any(|named| is(named, feed))
+    });
+    let dropped: BTreeSet<u16> = gone.map(|(number, _)| number).collect();
+    if is_new || !dropped.is_empty() {
         keep_feeds(before, &mut config);
     } else {
         config.feeds.sort_by_key(|feed| places.get(feed.alias.as_str()).copied());
@@ -158,10 +178,10 @@ fn merged(before: &Config, mut config: Config) -> (Config, Vec<&'static str>) {
         new.alerts_file.clone_from(&old.alerts_file);
         new.syslog = old.syslog;
     }
-    (config, kept)
+    Merged { config, needs_restart: kept, dropped }
 }
 
-/// The feeds as they were, with the new settings of those that are still named.
+/// The feeds in their places, with the new settings of those that are still named.
 fn keep_feeds(before: &Config, config: &mut Config) {
     let named = |old: &Feed| {
         let same = |new: &&Feed| (&new.alias, &new.collection) == (&old.alias, &old.collection);
@@ -206,11 +226,16 @@ mode = "enforce"
             ("data = \"state\"", "data = \"elsewhere\"", &["data", "key_file"]),
             ("https://hub.example", "https://other.example", &["hub.url"]),
             ("token_file = \"token\"", "token_file = \"other\"", &[]),
-            ("collection = \"a\"", "collection = \"c\"", &["[[feed]] that came, went or has another name"]),
+            (
+                "collection = \"a\"",
+                "collection = \"c\"",
+                &["[[feed]] that came, came back or has another name"],
+            ),
         ];
         for (from, to, named) in cases {
-            let (merged, kept) = merged(&config(TEXT), config(&TEXT.replace(from, to)));
-            assert_eq!(kept, named, "{to}");
+            let Merged { config: merged, needs_restart, .. } =
+                merged(&config(TEXT), config(&TEXT.replace(from, to)), &BTreeSet::new());
+            assert_eq!(needs_restart, named, "{to}");
             assert_eq!(merged.data, Path::new("/etc/guard/state"));
             assert_eq!(merged.hub.url, "https://hub.example");
             let aliases: Vec<&str> = merged.feeds.iter().map(|feed| feed.alias.as_str()).collect();
@@ -223,9 +248,26 @@ mode = "enforce"
         let (head, feeds) = TEXT.split_once("[[feed]]").unwrap();
         let (first, second) = feeds.split_once("[[feed]]").unwrap();
         let turned = format!("{head}[[feed]]{second}[[feed]]{first}");
-        let (merged, kept) = merged(&config(TEXT), config(&turned));
-        assert!(kept.is_empty(), "{kept:?}");
+        let Merged { config: merged, needs_restart, dropped } =
+            merged(&config(TEXT), config(&turned), &BTreeSet::new());
+        assert!(needs_restart.is_empty() && dropped.is_empty(), "{needs_restart:?}");
         assert_eq!(merged.feeds[0].alias, "a");
         assert_eq!(merged.feeds[1].alias, "b");
+    }
+
+    #[test]
+    fn a_feed_that_is_named_no_more_goes_at_once_and_comes_back_with_a_restart() {
+        let (head, feeds) = TEXT.split_once("[[feed]]").unwrap();
+        let (_, second) = feeds.split_once("[[feed]]").unwrap();
+        let without = config(&format!("{head}[[feed]]{second}"));
+        let Merged { config: first, needs_restart, dropped } =
+            merged(&config(TEXT), without.clone(), &BTreeSet::new());
+        assert_eq!((needs_restart, &dropped), (Vec::new(), &BTreeSet::from([0])));
+        assert_eq!(first.feeds.len(), 2, "the other one keeps its number");
+        let again = merged(&first, without, &dropped);
+        assert_eq!((again.needs_restart, again.dropped), (Vec::new(), BTreeSet::from([0])));
+        let back = merged(&first, config(TEXT), &dropped);
+        assert_eq!(back.needs_restart.len(), 1, "{:?}", back.needs_restart);
+        assert_eq!(back.dropped, BTreeSet::from([0]));
     }
 }

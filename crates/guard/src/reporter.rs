@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use model::Clock;
 use serde_json::{Value, json};
 use tracing::{info, warn};
 
-use crate::engine::{Certificate, Engine};
+use crate::engine::{Certificate, Engine, report_of};
 use crate::follow::{Hub, HubError};
 use crate::occurrence::{Due, Facts};
 
@@ -23,6 +23,10 @@ use crate::occurrence::{Due, Facts};
 const BATCH_MAX: usize = 500;
 /// How often there is something to be looked at.
 const ROUND: Duration = Duration::from_secs(5);
+/// The first pause after the hub did not take a certificate; it doubles.
+const CERTIFICATE_PAUSE_MIN: Duration = Duration::from_secs(5);
+/// The longest pause.
+const CERTIFICATE_PAUSE_MAX: Duration = Duration::from_hours(1);
 /// An hour's facts leave at a moment of these after it.
 const DELAY_MAX_SECONDS: u32 = 600;
 
@@ -35,13 +39,14 @@ pub fn run(
     random: &dyn Fn() -> u32,
     stop: &AtomicBool,
 ) {
-    let mut reporter = Reporter { engine, hub, data: data.to_owned(), written: Vec::new() };
+    let mut reporter = Reporter { engine, hub, data: data.to_owned(), written: Vec::new(), refused: None };
     let mut delay = Duration::from_secs(u64::from(random() % DELAY_MAX_SECONDS));
     while !stop.load(Ordering::Relaxed) {
         let until = clock.now() - delay;
         if reporter.facts(until) {
             delay = Duration::from_secs(u64::from(random() % DELAY_MAX_SECONDS));
         }
+        reporter.doubts(until);
         reporter.certificates();
         let mut left = ROUND;
         while !left.is_zero() && !stop.load(Ordering::Relaxed) {
@@ -94,6 +99,8 @@ struct Reporter<'a> {
     data: PathBuf,
     /// What was written down and has not left yet: it is written down once, however often it is tried.
     written: Vec<Due>,
+    /// When the hub last took no certificate, and how long it is left alone for that.
+    refused: Option<(Instant, Duration)>,
 }
 
 impl Reporter<'_> {
@@ -119,7 +126,7 @@ impl Reporter<'_> {
         }
         match self.hub.post("/api/occurrences", &body) {
             Ok(_) => info!(facts = due.len(), "facts of occurrence reported"),
-            Err(HubError::Failed(why)) => {
+            Err(HubError::Busy(why) | HubError::Failed(why)) => {
                 warn!("facts of occurrence wait: {why}");
                 return false;
             }
@@ -129,6 +136,25 @@ impl Reporter<'_> {
         self.with(|engine| engine.facts().settle(&due));
         self.keep();
         true
+    }
+
+    /// Tells of indicators that stood out in hours that ended before `until`, for the programme's people to look at.
+    fn doubts(&self, until: model::Timestamp) {
+        for id in self.with(|engine| engine.untold(until)) {
+            let report = report_of(id);
+            let written = json!({ "doubt": report });
+            if let Err(error) = append(&self.data.join("reported.jsonl"), &written) {
+                return warn!("nothing is reported that cannot be written down first: {error}");
+            }
+            match self.hub.post("/api/false-positives", &report) {
+                Ok(_) => info!("an indicator that stood out is reported"),
+                Err(HubError::Busy(why) | HubError::Failed(why)) => {
+                    return warn!("a report of an indicator that stood out waits: {why}");
+                }
+                Err(HubError::Refused(why)) => warn!("the hub takes no report of what stood out: {why}"),
+            }
+            self.with(|engine| engine.told(id));
+        }
     }
 
     /// Keeps what waits over a restart.
@@ -141,15 +167,21 @@ impl Reporter<'_> {
         self.with(|engine| !engine.certificates().is_empty())
     }
 
-    /// Certifies disposals.
-    fn certificates(&self) {
+    /// Certifies disposals. A hub that does not take a certificate is asked again after pauses that grow; a fresh certificate is tried
+    /// at once.
+    fn certificates(&mut self) {
+        let is_fresh = self.has_fresh_certificate();
         keep_certificates(self.engine, &self.data);
+        if !is_fresh && self.refused.is_some_and(|(at, pause)| at.elapsed() < pause) {
+            return;
+        }
         let folder = self.data.join("certificates");
         let Ok(entries) = fs::read_dir(&folder) else { return };
         let waiting = entries
             .flatten()
             .map(|entry| entry.path())
             .filter(|path| path.extension().is_some_and(|it| it == "json"));
+        let mut is_refused = false;
         for path in waiting {
             let Some(certificate) =
                 fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok())
@@ -157,34 +189,27 @@ impl Reporter<'_> {
                 continue;
             };
             match self.certify(&certificate) {
-                Ok(true) => {
+                Ok(()) => {
                     info!("the certificate of disposal is filed at the hub");
                     let _moved: io::Result<()> = fs::rename(&path, path.with_extension("filed"));
                 }
-                Ok(false) => {}
-                Err(error) => warn!("the certificate of disposal waits: {error}"),
+                Err(error) => {
+                    is_refused = true;
+                    warn!("the certificate of disposal waits: {error}");
+                }
             }
         }
+        let grown = self.refused.map_or(CERTIFICATE_PAUSE_MIN, |(_, pause)| pause * 2);
+        self.refused = is_refused.then(|| (Instant::now(), grown.min(CERTIFICATE_PAUSE_MAX)));
     }
 
-    /// Files a certificate with each open duty of disposal. `false`: there is none yet.
-    fn certify(&self, certificate: &Certificate) -> Result<bool, HubError> {
-        let Some(member) = self.hub.me()?.and_then(|me| me.member()) else { return Ok(false) };
-        let dossier = self.hub.get_json(&format!("/api/members/{member}/dossier"))?;
-        let duties = dossier["duties"].as_array().map_or(&[][..], Vec::as_slice);
-        let open = duties.iter().filter(|duty| duty["done"].is_null() && is_disposal(duty));
-        let ids: Vec<&str> = open.filter_map(|duty| duty["id"].as_str()).collect();
+    /// Files a certificate. The hub has it settle what the member owes, if it owes anything.
+    fn certify(&self, certificate: &Certificate) -> Result<(), HubError> {
         let text = serde_json::to_string(certificate).unwrap_or_default();
-        for id in &ids {
-            self.hub.post(&format!("/api/members/{member}/duties/{id}"), &json!({ "text": text }))?;
-        }
-        Ok(!ids.is_empty())
+        let stated: Value = serde_json::from_str(&certificate.statement).unwrap_or_default();
+        let body = json!({ "collection": stated["collection"], "text": text });
+        self.hub.post("/api/me/disposals", &body).map(drop)
     }
-}
-
-fn is_disposal(duty: &Value) -> bool {
-    let of = &duty["of"];
-    of == "disposal" || of.get("disposal").is_some()
 }
 
 /// Reads the facts that waited when the guard stopped, or begins with none.

@@ -40,6 +40,8 @@ const HUB_PATIENCE: Duration = Duration::from_millis(500);
 
 /// The note with what the programme allows.
 pub(crate) const PROGRAMME_ALLOWS: &str = "programme-allows.note";
+/// The note with the identity under which the programme speaks, as the hub last named it.
+pub(crate) const PROGRAMME_IS: &str = "programme.note";
 
 /// Why a guard does not start.
 #[derive(Debug, Error)]
@@ -96,6 +98,8 @@ pub struct Guard {
     shelf: Shelf,
     reloads: Mutex<Reloads>,
     stop: Arc<AtomicBool>,
+    /// Ends the following of each feed, in the order of the configuration.
+    unfollow: Vec<Arc<AtomicBool>>,
     threads: Mutex<Threads>,
 }
 
@@ -146,6 +150,7 @@ impl Guard {
         let zones = Arc::new(zones(&config, &secrets, clock));
         let stop = Arc::new(AtomicBool::new(false));
         let engine = Arc::new(Mutex::new(engine));
+        let unfollow = config.feeds.iter().map(|_| Arc::default()).collect();
         let guard = Self {
             hub: hub(&config)?,
             config: Arc::new(RwLock::new(config)),
@@ -158,6 +163,7 @@ impl Guard {
             shelf: Shelf::default(),
             reloads: Mutex::default(),
             stop,
+            unfollow,
             threads: Mutex::default(),
         };
         guard.follow()?;
@@ -186,11 +192,15 @@ impl Guard {
         let config = self.config();
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         let (news_in, news) = sync_channel::<(u16, News)>(NEWS_WAITING);
-        for (index, feed) in (0_u16..).zip(&config.feeds) {
-            let cursor = self.engine().feeds().get(usize::from(index)).map(|state| state.cursor.clone());
+        for ((index, feed), stop) in (0_u16..).zip(&config.feeds).zip(&self.unfollow) {
+            let engine = self.engine();
+            let cursor = engine.feeds().get(usize::from(index)).map(|state| state.cursor.clone());
             let (hub, poll) = (self.hub.clone(), config.hub.poll);
-            let follower = Follower::new(hub, feed.collection.clone(), poll, cursor.unwrap_or_default());
-            let (stop, news_in) = (Arc::clone(&self.stop), news_in.clone());
+            let follower = Follower::new(hub, feed.collection.clone(), poll, cursor.unwrap_or_default())
+                .counting(engine.let_go())
+                .owing(engine.is_owed(index));
+            drop(engine);
+            let (stop, news_in) = (Arc::clone(stop), news_in.clone());
             let thread = spawn("guard-follow", move || followed(follower, index, &stop, &news_in))?;
             threads.talking.push(thread);
         }
@@ -220,6 +230,13 @@ impl Guard {
 
     pub(crate) fn set_config(&self, config: Arc<Config>) {
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+    }
+
+    /// Ends the following of a feed.
+    pub(crate) fn unfollow(&self, feed: u16) {
+        if let Some(stop) = self.unfollow.get(usize::from(feed)) {
+            stop.store(true, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn hub(&self) -> &Hub {
@@ -274,7 +291,9 @@ impl Guard {
     /// Ends following, writes what waits to be reported to the disk, and returns when all is done that is under way here. A
     /// hub that does not answer is not waited for.
     pub fn stop(&self) {
-        self.stop.store(true, Ordering::Relaxed);
+        for stop in self.unfollow.iter().chain([&self.stop]) {
+            stop.store(true, Ordering::Relaxed);
+        }
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         for thread in threads.own {
             let _panicked = thread.join();

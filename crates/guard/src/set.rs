@@ -63,7 +63,7 @@ pub(crate) struct Table {
     /// PAP markings, and whether each forbids action.
     pap: BTreeMap<String, bool>,
     false_positives: BTreeSet<Uuid>,
-    quieted: BTreeSet<Uuid>,
+    demoted: BTreeSet<Uuid>,
     refusals: Vec<Refusals>,
 }
 
@@ -178,6 +178,19 @@ impl Set {
         let table = self.table();
         let feeds = 0..u16::try_from(self.feeds().len()).unwrap_or(u16::MAX);
         feeds.filter_map(|feed| table.by_id.get(&(feed, id)).copied()).collect()
+    }
+
+    /// The indicators of a feed that objects told of, in no order; those that are blinded have no ids here.
+    pub(crate) fn ids_of(&self, feed: u16) -> Vec<Uuid> {
+        let table = self.table();
+        let of_feed =
+            table.slots.iter().flatten().filter(|record| record.feed == feed && record.blinded.is_empty());
+        of_feed.map(|record| record.id).collect()
+    }
+
+    /// What the programme calls false positives.
+    pub(crate) fn false_positives(&self) -> BTreeSet<Uuid> {
+        self.table().false_positives.clone()
     }
 
     /// The next instant at which an indicator begins or ends by itself.

@@ -130,6 +130,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
     plain(Access::Caller, "/api/members/{id}/appeals/{tier}", || post(api::vetting::dossier::answer)),
     plain(Access::Caller, "/api/members/{id}/proposals/{tier}", || delete(api::vetting::proposals::withdraw)),
     plain(Access::Caller, "/api/me/appeals/{tier}", || post(api::vetting::dossier::appeal)),
+    plain(Access::Caller, "/api/me/disposals", || post(api::vetting::dossier::dispose)),
     plain(Access::Caller, "/api/me/attestations", || post(api::vetting::dossier::attest)),
     plain(Access::Caller, "/api/ties", || get(api::vetting::ties::get).post(api::vetting::ties::post)),
     plain(Access::Caller, "/api/ties/preview", || post(api::vetting::ties::preview)),

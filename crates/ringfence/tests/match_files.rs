@@ -229,8 +229,10 @@ fn held(dir: &Path, indicators: &[Value], heard: Timestamp) -> std::path::PathBu
     let secrets = Secrets::load_or_make(&read.key_file, [9; 32]).unwrap();
     let mut hold = Hold::open(&read.data, secrets.hold_key(), [1; 16], |_| {}).unwrap();
     let objects: Vec<Vec<u8>> = indicators.iter().map(|one| one.to_string().into_bytes()).collect();
-    let kept =
-        |bytes: &Vec<u8>| Kept { rights: Rights::ALL.bits(), object: guard::indicator::read(bytes).unwrap() };
+    let kept = |bytes: &Vec<u8>| Kept {
+        rights: Rights::ALL.bits(),
+        object: guard::indicator::read(bytes, None).unwrap(),
+    };
     let frame = Frame {
         feed: "loud".to_owned(),
         heard: heard.as_micros(),

@@ -10,6 +10,7 @@ use store::HeadRecord;
 
 use super::PublishOptions;
 use super::pattern::{PatternJudgement, judge_pattern};
+use super::words;
 use crate::error::PublishError;
 use crate::labelling::{Resolver, Terms, draft};
 use crate::registry::Registry;
@@ -182,6 +183,10 @@ impl Drafting<'_> {
         if let Some(message) = self.impersonates(head.created_by_ref.as_deref()) {
             return self.refuse(&head.id, version, &message);
         }
+        let is_own_word = self.is_own_word(head.created_by_ref.as_deref());
+        if !is_own_word && let Some(message) = words::said(&document) {
+            return self.refuse(&head.id, version, &message);
+        }
         match judge_pattern(&document) {
             PatternJudgement::Fine => {}
             PatternJudgement::Remark(message) => self.remark(&head.id, version, &message),
@@ -205,7 +210,10 @@ impl Drafting<'_> {
             date,
         };
         self.items.push(item);
-        if let Some(part) = part {
+        // A derived object is the programme's, and nobody else puts a verdict into its mouth.
+        if let Some(part) = part
+            && (is_own_word || !words::is_verdict(&document))
+        {
             self.derive(&head, bytes, whole, part, date);
         }
     }
@@ -221,6 +229,12 @@ impl Drafting<'_> {
         Some(format!(
             "/created_by_ref: `{creator}` is another's identity; objects are submitted under one's own"
         ))
+    }
+
+    /// Whether the programme's people submit what the programme itself says.
+    fn is_own_word(&self, creator: Option<&str>) -> bool {
+        let identity = &self.registry.programme().settings().identity.id;
+        self.caller.member().is_none() && creator == Some(identity.as_str())
     }
 
     /// The draft for the object as it is, and, if parts of it are marked more strictly than the whole and the

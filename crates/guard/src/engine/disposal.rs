@@ -21,6 +21,8 @@ use crate::indicator::id_text;
 
 /// After so long without news what is gone is taken off the disk. A feed that is no more for us waits for nothing.
 const QUIET: Duration = Duration::from_secs(5);
+/// Why the site's own feed goes.
+pub(super) const UNFOLLOWED: &str = "the site no longer follows it";
 
 /// That what was held of a feed was disposed of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,9 +50,10 @@ struct Statement<'a> {
     store_rewritten: bool,
 }
 
-/// A feed that is no more for us.
+/// A feed that is no more for us, by its alias.
 pub(super) struct Leaving {
-    feed: u16,
+    alias: String,
+    collection: String,
     why: String,
 }
 
@@ -60,21 +63,21 @@ pub(super) struct Writing {
     leaving: Vec<Leaving>,
 }
 
-/// Which feeds were given up and are in the store still, as one goes through its frames in order.
+/// Which feeds are in the store, and which were given up and are in it still, as one goes through its frames in order.
 #[derive(Default)]
 pub(super) struct GivenUp {
-    held: BTreeSet<u16>,
-    given_up: BTreeSet<u16>,
+    held: BTreeSet<String>,
+    given_up: BTreeSet<String>,
 }
 
 impl GivenUp {
     /// The next frame: whether its feed is empty before it, and whether it puts something in.
-    pub(super) fn see(&mut self, feed: u16, anew: bool, puts: bool) {
-        if anew && self.held.remove(&feed) {
-            self.given_up.insert(feed);
+    pub(super) fn see(&mut self, feed: &str, anew: bool, puts: bool) {
+        if anew && self.held.remove(feed) {
+            self.given_up.insert(feed.to_owned());
         }
-        if puts {
-            self.held.insert(feed);
+        if puts && !self.held.contains(feed) {
+            self.held.insert(feed.to_owned());
         }
     }
 }
@@ -110,7 +113,7 @@ impl Engine {
             Ok(mut disposed) => {
                 self.is_untidy = was_untidy;
                 for one in leaving {
-                    let ids = disposed.remove(self.alias(one.feed)).unwrap_or_default();
+                    let ids = disposed.remove(&one.alias).unwrap_or_default();
                     self.certify(&one, &ids);
                 }
                 Ok(())
@@ -122,15 +125,46 @@ impl Engine {
         }
     }
 
-    /// These feeds were given up before a restart.
-    pub(super) fn leave(&mut self, feeds: &GivenUp) {
-        for feed in &feeds.given_up {
+    /// These feeds were given up before a restart, or are not followed any more.
+    pub(super) fn leave(&mut self, GivenUp { held, given_up }: GivenUp) -> Result<(), HoldError> {
+        for alias in given_up {
             let written = self.tidying.iter().flat_map(|writing| &writing.leaving);
-            if !self.leaving.iter().chain(written).any(|one| one.feed == *feed) {
-                let why = "the hub said so before the guard was started again".to_owned();
-                self.leaving.push(Leaving { feed: *feed, why });
+            if !self.leaving.iter().chain(written).any(|one| one.alias == alias) {
+                self.leaves(alias, "the hub or the site said so before the guard was started again");
             }
         }
+        for alias in held {
+            if !alias.is_empty() && !self.config.feeds.iter().any(|feed| feed.alias == alias) {
+                warn!(
+                    feed = alias,
+                    "the configuration has this feed no more: what is held of it is disposed of"
+                );
+                self.give_up(&alias)?;
+                self.leaves(alias, UNFOLLOWED);
+            }
+        }
+        Ok(())
+    }
+
+    /// From here on nothing that was held of a feed is read again.
+    fn give_up(&mut self, alias: &str) -> Result<(), HoldError> {
+        let (feed, cursor) = (alias.to_owned(), Some(Cursor::default().to_text()));
+        self.hold.append(&Frame { feed, cursor, anew: true, ..Frame::default() }, &[])
+    }
+
+    fn leaves(&mut self, alias: String, why: &str) {
+        let known = self.config.feeds.iter().find(|feed| feed.alias == alias);
+        // A feed's alias is its collection's name if the site gave it no other.
+        let collection = known.map_or_else(|| alias.clone(), |feed| feed.collection.clone());
+        self.leaving.retain(|one| one.alias != alias);
+        self.leaving.push(Leaving { alias, collection, why: why.to_owned() });
+    }
+
+    /// The site no longer follows a feed.
+    pub(super) fn drop_feed(&mut self, feed: u16) -> Result<(), HoldError> {
+        self.gone(feed, UNFOLLOWED)?;
+        self.dropped.insert(feed);
+        self.owe(feed, false)
     }
 
     /// The feed is gone: nothing of it is enforced from here on, nothing of it stays on the disk, and that is certified.
@@ -138,13 +172,12 @@ impl Engine {
         let is_new = self.feeds.get(usize::from(feed)).is_some_and(|state| !state.is_gone);
         self.empty(feed);
         self.set.forget_refusals(feed);
+        self.comparing.retain(|one| !one.is_of(feed));
         if is_new {
             let alias = self.alias(feed).to_owned();
-            warn!(feed = alias, "the hub says that this feed is no more for us: {why}");
-            let cursor = Some(Cursor::default().to_text());
-            self.hold.append(&Frame { feed: alias, cursor, anew: true, ..Frame::default() }, &[])?;
-            self.leaving.retain(|one| one.feed != feed);
-            self.leaving.push(Leaving { feed, why: why.to_owned() });
+            warn!(feed = alias, "this feed is no more for us: {why}");
+            self.give_up(&alias)?;
+            self.leaves(alias, why);
         }
         if let Some(state) = self.feeds.get_mut(usize::from(feed)) {
             state.is_gone = true;
@@ -154,7 +187,7 @@ impl Engine {
         Ok(())
     }
 
-    fn certify(&mut self, Leaving { feed, why }: &Leaving, ids: &BTreeSet<Uuid>) {
+    fn certify(&mut self, Leaving { collection, why, .. }: &Leaving, ids: &BTreeSet<Uuid>) {
         if ids.is_empty() {
             return;
         }
@@ -163,8 +196,6 @@ impl Engine {
             hash.update(id_text(*id));
             hash.update(b"\n");
         }
-        let collection =
-            self.config.feeds.get(usize::from(*feed)).map_or("", |feed| feed.collection.as_str());
         let statement = Statement {
             certificate: "ringfence-disposal-1",
             collection,

@@ -29,6 +29,9 @@ pub enum HubError {
     /// It said no, and means it.
     #[error("{0}")]
     Refused(String),
+    /// It has no place for this now.
+    #[error("{0}")]
+    Busy(String),
     /// It could not be reached, or failed.
     #[error("{0}")]
     Failed(String),
@@ -97,9 +100,18 @@ pub struct BlindLine {
     pub kind: String,
     /// Its keyed hash.
     pub digest: String,
+    /// Since when.
+    #[serde(default)]
+    pub from: Option<String>,
     /// Until when.
     #[serde(default)]
     pub until: Option<String>,
+    /// 0 to 100.
+    #[serde(default)]
+    pub confidence: Option<u8>,
+    /// The programme says that it hits what it should not.
+    #[serde(default)]
+    pub false_positive: bool,
     /// What it is about.
     #[serde(default)]
     pub category: Option<String>,
@@ -323,6 +335,7 @@ impl Hub {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => {
                 Err(HubError::Refused(text))
             }
+            StatusCode::SERVICE_UNAVAILABLE => Err(HubError::Busy(text)),
             _ => Err(HubError::Failed(text)),
         }
     }

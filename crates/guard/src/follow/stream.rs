@@ -21,8 +21,8 @@ const LINE_BYTES_MAX: u64 = 64 << 20;
 pub(super) enum Event {
     /// An object and its date.
     Object { received: Received, date: String },
-    /// Something that this reader had is gone; the manifest says what is left.
-    Resync,
+    /// Something that this reader had is gone, at an instant; the manifest says what is left.
+    Resync(String),
     /// The hub is there.
     Alive,
     /// The stream is over; with a reason if it should not be.
@@ -37,8 +37,15 @@ pub(super) struct Events {
 }
 
 impl Events {
-    pub(super) fn open(hub: &Hub, collection: &str, after: Option<&str>) -> Result<Self, HubError> {
-        let path = format!("/api/stream?collection={}", taxii::encode_component(collection));
+    /// Opens a stream behind `after`, or one that `ends` when it has said what there is.
+    pub(super) fn open(
+        hub: &Hub,
+        collection: &str,
+        after: Option<&str>,
+        ends: bool,
+    ) -> Result<Self, HubError> {
+        let collection = taxii::encode_component(collection);
+        let path = format!("/api/stream?collection={collection}{}", if ends { "&poll" } else { "" });
         let reader = hub.stream(&path, after)?;
         let (sender, receiver) = sync_channel(WAITING_MAX);
         let spawned =
@@ -68,7 +75,24 @@ impl Events {
     }
 }
 
+/// How many events a stream's bytes say, and whether it ended well.
+#[must_use]
+pub fn events_in(bytes: &[u8]) -> (usize, bool) {
+    let (mut events, mut ended_well) = (0, false);
+    lines(bytes, &mut |event| {
+        ended_well = matches!(event, Event::End(None));
+        events += 1;
+        true
+    });
+    (events, ended_well)
+}
+
 fn read(reader: impl Read, sender: &SyncSender<Event>) {
+    lines(reader, &mut |event| sender.send(event).is_ok());
+}
+
+/// Gives each event to `take`, until it wants no more or the stream ends.
+fn lines(reader: impl Read, take: &mut dyn FnMut(Event) -> bool) {
     let mut reader = BufReader::with_capacity(1 << 16, reader);
     let mut message = Message::default();
     let mut line = Vec::new();
@@ -82,13 +106,13 @@ fn read(reader: impl Read, sender: &SyncSender<Event>) {
             }
             Ok(_) => {
                 let event = message.line(trimmed(&line));
-                if event.is_some_and(|event| sender.send(event).is_err()) {
+                if event.is_some_and(|event| !take(event)) {
                     return;
                 }
                 continue;
             }
         };
-        let _ended = sender.send(end);
+        let _ended = take(end);
         return;
     }
 }
@@ -114,6 +138,12 @@ struct Data<'a> {
     rights: Option<Vec<&'a str>>,
     #[serde(borrow)]
     object: &'a RawValue,
+}
+
+#[derive(Default, Deserialize)]
+struct Departed {
+    #[serde(default)]
+    at: String,
 }
 
 impl Message {
@@ -145,7 +175,10 @@ impl Message {
     fn finish(&mut self) -> Option<Event> {
         let message = std::mem::take(self);
         match message.kind.as_str() {
-            "resync" => Some(Event::Resync),
+            "resync" => {
+                let departed = serde_json::from_slice::<Departed>(&message.data).unwrap_or_default();
+                Some(Event::Resync(departed.at))
+            }
             "object" => {
                 let Ok(data) = serde_json::from_slice::<Data<'_>>(&message.data) else {
                     return Some(Event::End(Some("the stream sent what is no event".to_owned())));
@@ -171,19 +204,20 @@ mod tests {
 
     #[test]
     fn objects_come_with_their_date_and_rights() {
-        let text = ": open\n\nid: 2026-01-10T12:34:56.000001Z\nevent: object\ndata: {\"collection\":\"c\",\"date_added\":\"2026-01-10T12:34:56.000001Z\",\"rights\":[\"display\"],\ndata: \"object\":{\"a\":1}}\n\nevent: resync\ndata: {}\n\n";
+        let text = ": open\n\nid: 2026-01-10T12:34:56.000001Z\nevent: object\ndata: {\"collection\":\"c\",\"date_added\":\"2026-01-10T12:34:56.000001Z\",\"rights\":[\"display\"],\ndata: \"object\":{\"a\":1}}\n\nevent: resync\ndata: {\"at\":\"x\"}\n\n";
         let events = events(text);
         assert!(matches!(events[0], Event::Alive));
         let Event::Object { received, date } = &events[1] else { panic!("{events:?}") };
         assert_eq!(received.object, b"{\"a\":1}");
         assert!(received.rights.may_display() && !received.rights.may_enforce());
         assert_eq!(date, "2026-01-10T12:34:56.000001Z");
-        assert!(matches!(events[2], Event::Resync));
+        assert!(matches!(&events[2], Event::Resync(at) if at == "x"), "{events:?}");
         assert!(matches!(events[3], Event::End(None)));
     }
 
     #[test]
     fn what_is_cut_or_no_event_ends_the_stream_with_a_reason() {
+        assert_eq!(events_in(b": open\n\nevent: resync\ndata: {}\n\n"), (3, true));
         assert!(matches!(events("id: 1\nevent: obj").last(), Some(Event::End(Some(_)))));
         assert!(matches!(events("event: object\ndata: {}\n\n")[0], Event::End(Some(_))));
     }

@@ -13,6 +13,7 @@ use crate::allow::Allowed;
 use crate::compile::{Plan, compile};
 use crate::config::Feed;
 use crate::faces::rpz::prefixes_in;
+use crate::follow::BlindLine;
 use crate::indicator::{Indicator, IndicatorRef, Rights, is_passive};
 use crate::record::{Bound, Bounds, Phase, Record};
 use crate::rules::{ALWAYS_MAX, Rule};
@@ -45,10 +46,37 @@ pub struct BlindEntry {
     pub id: Uuid,
     /// The keyed hash of what is looked for.
     pub value: Blinded,
+    /// Since when.
+    pub from: Option<Timestamp>,
     /// Until when.
     pub until: Option<Timestamp>,
+    /// 0 to 100.
+    pub confidence: Option<u8>,
+    /// The programme calls it a false positive.
+    pub is_false_positive: bool,
     /// What it is about.
     pub category: String,
+}
+
+impl BlindEntry {
+    /// Reads what a hub says of one. A date that is none is no reason to enforce it earlier or longer than it should be, so it gives
+    /// `None`, as whatever else cannot be understood.
+    #[must_use]
+    pub fn read(line: &BlindLine) -> Option<Self> {
+        let date = |text: &Option<String>| match text {
+            Some(text) => text.parse().ok().map(Some),
+            None => Some(None),
+        };
+        Some(Self {
+            id: line.reference.strip_prefix("b-")?.parse().ok()?,
+            value: format!("{}:{}", line.kind, line.digest).parse().ok()?,
+            from: date(&line.from)?,
+            until: date(&line.until)?,
+            confidence: line.confidence,
+            is_false_positive: line.false_positive,
+            category: line.category.clone().unwrap_or_default(),
+        })
+    }
 }
 
 /// Slots that begin to be looked up, cease to be, or change what they may do. Nothing has changed yet.
@@ -118,10 +146,16 @@ pub struct Entry<'s> {
     category: Arc<str>,
 }
 
+impl Entering {
+    pub(crate) fn id(&self) -> Uuid {
+        self.id
+    }
+}
+
 impl Entry<'_> {
     /// As [`Set::enter`].
     pub fn enter(&mut self, indicator: &IndicatorRef<'_>, rights: Rights) -> Option<Entering> {
-        let until = ends(self.settings.as_ref()?, indicator);
+        let until = ends(self.settings.as_ref()?.days_max, indicator.from, indicator.until);
         if indicator.is_benign {
             self.refuse(indicator.id, "benign", "its creator calls it benign".to_owned());
             return None;
@@ -284,6 +318,9 @@ impl Set {
     #[must_use]
     pub fn blinded(&self, feed: u16, key: &[u8; 32], entries: Vec<BlindEntry>, now: Timestamp) -> Change {
         let set = self.blind_set(key);
+        let settings = self.feeds().get(usize::from(feed)).cloned();
+        let confidence_min = settings.as_ref().map_or(0, |settings| settings.confidence_min);
+        let days_max = settings.and_then(|settings| settings.days_max);
         let mut table = self.table_mut();
         let mut change = Change::default();
         for slot in (0_u32..).zip(&table.slots).filter_map(|(slot, record)| {
@@ -297,8 +334,10 @@ impl Set {
             let key = (feed, entry.id);
             let slot = table.by_id.get(&key).copied().unwrap_or_else(|| reserve(&mut table, key));
             let mut bounds = Bounds::default();
-            bounds.set(Bound::FalsePositive, table.false_positives.contains(&entry.id));
-            bounds.set(Bound::Site, table.quieted.contains(&entry.id));
+            let confidence = entry.confidence.unwrap_or(CONFIDENCE_UNTOLD);
+            bounds.set(Bound::Confidence, confidence < confidence_min);
+            bounds.set(Bound::FalsePositive, entry.is_false_positive);
+            bounds.set(Bound::Frequency, table.demoted.contains(&entry.id));
             let mut values: Vec<_> = match change.to.get(&slot) {
                 // Several values of one indicator come as several entries.
                 Some(Some(record)) => record.blinded.to_vec(),
@@ -306,12 +345,13 @@ impl Set {
             };
             values.push((set, entry.value));
             let category = table.category(&entry.category);
+            let from = entry.from.unwrap_or(now);
             let mut record = Record {
                 id: entry.id,
                 feed,
                 modified: now,
-                from: now,
-                until: entry.until,
+                from,
+                until: ends(days_max, from, entry.until),
                 category,
                 rights: Rights::of_words(["enforce"]),
                 bounds,
@@ -372,7 +412,7 @@ impl Set {
         let mut table = self.table_mut();
         let remembered = match bound {
             Bound::FalsePositive => Some(&mut table.false_positives),
-            Bound::Frequency | Bound::Site => Some(&mut table.quieted),
+            Bound::Frequency => Some(&mut table.demoted),
             Bound::Rights | Bound::Pap | Bound::Confidence => None,
         };
         if let Some(remembered) = remembered {
@@ -500,7 +540,7 @@ fn record_of(table: &mut Table, feed: u16, confidence_min: u8, entering: Enterin
     bounds.set(Bound::Pap, is_passive);
     bounds.set(Bound::Confidence, entering.confidence.unwrap_or(CONFIDENCE_UNTOLD) < confidence_min);
     bounds.set(Bound::FalsePositive, table.false_positives.contains(&entering.id));
-    bounds.set(Bound::Site, table.quieted.contains(&entering.id));
+    bounds.set(Bound::Frequency, table.demoted.contains(&entering.id));
     let mut record = Record {
         id: entering.id,
         feed,
@@ -520,10 +560,9 @@ fn record_of(table: &mut Table, feed: u16, confidence_min: u8, entering: Enterin
 }
 
 /// The earlier of what an indicator says and what the site says.
-fn ends(feed: &Feed, indicator: &IndicatorRef<'_>) -> Option<Timestamp> {
-    let site =
-        feed.days_max.map(|days| indicator.from.plus_micros(i64::from(days).saturating_mul(DAY_MICROS)));
-    match (indicator.until, site) {
+fn ends(days_max: Option<u32>, from: Timestamp, until: Option<Timestamp>) -> Option<Timestamp> {
+    let site = days_max.map(|days| from.plus_micros(i64::from(days).saturating_mul(DAY_MICROS)));
+    match (until, site) {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),
     }

@@ -12,7 +12,11 @@
 //!
 //! `rights` are what the policies permit this reader to do with the object: `enforce`, `display`, `redistribute`. `resync` says
 //! that something that the reader may hold has left its sight (it was withdrawn, deleted, re-labelled, or its label closed): who
-//! acts on what it holds compares it with the manifest. It comes before the objects of the same moment, and has no id.
+//! acts on what it holds compares it with the manifest. It comes before the objects of the same moment, and has no id; its data has
+//! when that was (`at`), by which a reader knows a departure that it is told again.
+//!
+//! With `poll` the answer says what there is now, and ends: for whoever finds no place among the open streams. It says what a stream
+//! would, rights and departures included.
 //!
 //! With `alerts` in place of a collection the programme's people get what they should learn at once. An event's id is the
 //! alert's key there, and `Last-Event-ID` (or `after`) goes on behind it:
@@ -69,6 +73,8 @@ enum Source {
         after: Option<Timestamp>,
         /// Up to when the reader was told what left its sight.
         seen: Timestamp,
+        /// What there is now is all that is asked for.
+        is_poll: bool,
     },
     Alerts {
         after: String,
@@ -88,6 +94,18 @@ pub(crate) async fn get(
     request: Request,
 ) -> Result<Response, Refusal> {
     let source = source(&hub, &caller, &request)?;
+    if let Source::Objects { collection, after, seen, is_poll: true } = source {
+        hub.answers.admit(&caller.principal)?;
+        let (asker, id) = (Arc::clone(&caller), collection.to_string());
+        let batch =
+            hub.read(move |exchange| exchange.stream(&asker, &id, after, seen, Duration::ZERO)).await?;
+        hub.metrics.count_served(batch.objects.len());
+        let mut text = b": open\n\n".to_vec();
+        text.extend(events(collection, &batch));
+        let mut response = answer(StatusCode::OK, EVENTS_TYPE, hub.answers.count(&caller.principal, text));
+        response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
+        return Ok(response);
+    }
     let place = hub.streams.try_one(&caller.principal).ok_or_else(|| {
         Refusal::unavailable(
             "as many streams are open as the hub takes, from you or in all; poll, or try again",
@@ -106,14 +124,14 @@ pub(crate) async fn get(
 
 /// What is asked for, by somebody who may have it.
 fn source(hub: &Hub, caller: &Caller, request: &Request) -> Result<Source, Refusal> {
-    let names = ["collection", "added_after", "alerts", "after"];
-    let [collection, added_after, alerts, after] = parameters(request.uri().query(), names)?;
+    let names = ["collection", "added_after", "alerts", "after", "poll"];
+    let [collection, added_after, alerts, after, poll] = parameters(request.uri().query(), names)?;
     let last_id =
         request.headers().get("last-event-id").map(|value| value.to_str().unwrap_or("?").to_owned());
     // The id of the last event is where the client is; what the address says is where it once began.
     let last_id = last_id.filter(|text| !text.is_empty());
     match (collection, alerts) {
-        (Some(collection), None) if after.is_none() => {
+        (Some(collection), None) if after.is_none() && poll.as_ref().is_none_or(String::is_empty) => {
             let after = last_id.or(added_after).filter(|text| !text.is_empty());
             let after = after.map(|text| text.parse::<Timestamp>()).transpose();
             let after = after.map_err(|error| Refusal::bad_request(error.to_string()))?;
@@ -122,15 +140,15 @@ fn source(hub: &Hub, caller: &Caller, request: &Request) -> Result<Source, Refus
                 return Err(exchange::ReadError::NotReadable(view.collection.alias).into());
             }
             let seen = after.unwrap_or_else(|| hub.exchange.now());
-            Ok(Source::Objects { collection: view.collection.id, after, seen })
+            Ok(Source::Objects { collection: view.collection.id, after, seen, is_poll: poll.is_some() })
         }
-        (None, Some(word)) if word.is_empty() && added_after.is_none() => {
+        (None, Some(word)) if word.is_empty() && added_after.is_none() && poll.is_none() => {
             let after = last_id.or(after).unwrap_or_default();
             hub.exchange.may_follow_alerts(caller, &after)?;
             Ok(Source::Alerts { after })
         }
         (Some(_) | None, Some(_) | None) => Err(Refusal::bad_request(
-            "ask either for a `collection`, by its id or alias, with `added_after`; or for `alerts`, with `after`",
+            "ask either for a `collection`, by its id or alias, with `added_after` and `poll`; or for `alerts`, with `after`",
         )),
     }
 }
@@ -191,7 +209,7 @@ impl Stream {
         self.hub.answers.admit(&self.caller.principal)?;
         let (exchange, caller): (Exchange, _) = (self.hub.exchange.clone(), Arc::clone(&self.caller));
         match &self.source {
-            Source::Objects { collection, after, seen } => {
+            Source::Objects { collection, after, seen, .. } => {
                 let (collection, after, seen) = (collection.to_string(), *after, *seen);
                 let wait = move || exchange.stream(&caller, &collection, after, seen, WAIT);
                 let waited = tokio::task::spawn_blocking(wait).await.map_err(Refusal::internal)?;
@@ -209,7 +227,7 @@ impl Stream {
     /// What came, as events, if anything did; the stream goes on behind it.
     fn events(&mut self, batch: Batch) -> Option<Vec<u8>> {
         match (&mut self.source, batch) {
-            (Source::Objects { collection, after, seen }, Batch::Objects(batch)) => {
+            (Source::Objects { collection, after, seen, .. }, Batch::Objects(batch)) => {
                 *after = batch.after.or(*after);
                 *seen = batch.lost.unwrap_or(*seen);
                 self.hub.metrics.count_served(batch.objects.len());
@@ -235,8 +253,8 @@ async fn send(sender: &mpsc::Sender<Bytes>, text: Bytes) -> bool {
 fn events(collection: CollectionId, batch: &StreamBatch) -> Vec<u8> {
     let length: usize = batch.objects.iter().map(|streamed| streamed.object.len() + 250).sum();
     let mut text = Vec::with_capacity(length + 100);
-    if batch.lost.is_some() {
-        let event = format!("event: resync\ndata: {{\"collection\":\"{collection}\"}}\n\n");
+    if let Some(at) = batch.lost {
+        let event = format!("event: resync\ndata: {{\"collection\":\"{collection}\",\"at\":\"{at}\"}}\n\n");
         text.extend_from_slice(event.as_bytes());
     }
     for Streamed { date, uses, object } in &batch.objects {

@@ -466,3 +466,100 @@ async fn what_may_be_used_and_not_read_comes_blinded() {
     face.api(&face.operator, "POST", &decide, standing).await.expect(200);
     face.get(&login, path).await.expect(404);
 }
+
+#[tokio::test]
+async fn what_is_blinded_says_when_it_begins_how_sure_it_is_and_whether_it_is_doubted() {
+    let face = Face::new();
+    let (_, login) = face.member("Alpha", &["programme"]);
+    let (_, other) = face.member("Beta", &["programme"]);
+    let hidden_with = |n: u64, from: &str, confidence: Option<u8>| {
+        let mut object: Value =
+            serde_json::from_slice(&hidden(n, &format!("[domain-name:value = 'n{n}.hidden.example']")))
+                .unwrap();
+        object["valid_from"] = json!(from);
+        if let Some(confidence) = confidence {
+            object["confidence"] = json!(confidence);
+        }
+        object.to_string().into_bytes()
+    };
+    let published = [
+        netdef_only(),
+        hidden_with(1, "2011-03-04T05:06:07.123Z", Some(5)),
+        hidden_with(2, "2031-03-04T05:06:07.123Z", None),
+    ];
+    assert_eq!(face.world.publish("indicators", &published).stored, 3);
+    face.world.pass(Duration::from_secs(1));
+    let path = "/api/blinded?collection=indicators";
+    let answer = face.get(&login, path).await.expect(200);
+    let etag = answer.header("etag").unwrap().to_owned();
+    let mut entries = answer.json()["entries"].as_array().unwrap().clone();
+    entries.sort_by_key(|entry| entry["from"].as_str().unwrap().to_owned());
+    let told = |entry: &Value| ["from", "confidence", "false_positive"].map(|name| entry[name].clone());
+    // What has begun says no more than its day, by which two members could not tell that theirs are the same.
+    assert_eq!(told(&entries[0]), [json!("2011-03-04T00:00:00.000000Z"), json!(5), json!(null)]);
+    assert_eq!(told(&entries[1]), [json!("2031-03-04T05:06:07.123000Z"), json!(null), json!(null)]);
+
+    // A verdict changes it, and one on something else does not.
+    let _ = face.world.publish("indicators", &indicators(7..8));
+    face.world.pass(Duration::from_secs(1));
+    let again =
+        async |login: &Login| face.ask("GET", path).login(login).header("if-none-match", &etag).send().await;
+    let confirm = async |object: &str| {
+        let doubt = json!({"object": object, "reason": "ours"});
+        face.api(&face.operator, "POST", "/api/false-positives", doubt).await.expect(202);
+        let confirm = format!("/api/false-positives/{object}/confirm");
+        face.api(&face.operator, "POST", &confirm, json!({"reason": "ours"})).await.expect(200);
+        face.world.pass(Duration::from_secs(1));
+    };
+    confirm(&indicator_id(7)).await;
+    again(&login).await.expect(304);
+    confirm(&indicator_id(1)).await;
+    let entries = again(&login).await.expect(200).json()["entries"].as_array().unwrap().clone();
+    let doubted: Vec<&Value> =
+        entries.iter().filter(|entry| entry["false_positive"] == json!(true)).collect();
+    assert_eq!((doubted.len(), &doubted[0]["confidence"]), (1, &json!(5)));
+    assert_ne!(face.get(&other, path).await.expect(200).json()["entries"][0]["ref"], entries[0]["ref"]);
+    let dismiss = format!("/api/false-positives/{}/dismiss", indicator_id(1));
+    face.api(&face.operator, "POST", &dismiss, json!({"reason": "it is not"})).await.expect(200);
+    face.world.pass(Duration::from_secs(1));
+    again(&login).await.expect(304);
+}
+
+#[tokio::test]
+async fn a_disposal_is_certified_whether_it_is_owed_or_not() {
+    let face = Face::new();
+    let (alpha, login) = face.member("Alpha", &["programme"]);
+    let dispose = async |login: &Login, collection: &str, text: &str| {
+        let body = json!({"collection": collection, "text": text});
+        face.api(login, "POST", "/api/me/disposals", body).await
+    };
+    dispose(&face.operator, "indicators", "gone").await.expect(403);
+    dispose(&login, "nothing", "gone").await.expect(422);
+    dispose(&login, "indicators", " ").await.expect(422);
+    let duties = async || {
+        let dossier =
+            face.get(&login, &format!("/api/members/{}/dossier", alpha.id)).await.expect(200).json();
+        let duties = dossier["duties"].as_array().unwrap().clone();
+        let of = |duty: &Value| (duty["of"]["disposal"].is_object(), duty["done"]["certificate"].clone());
+        duties
+            .iter()
+            .map(of)
+            .filter(|(is_disposal, _)| *is_disposal)
+            .map(|(_, done)| done)
+            .collect::<Vec<_>>()
+    };
+    // Nobody asked for it: one collection was closed, and no list.
+    dispose(&login, "indicators", "first").await.expect(200);
+    assert_eq!(duties().await, [json!("first")]);
+    let standing = json!({"tier": "programme", "to": "suspended", "reason": "a test"});
+    face.api(&face.operator, "POST", &format!("/api/members/{}/standing", alpha.id), standing)
+        .await
+        .expect(200);
+    assert_eq!(duties().await, [json!("first"), json!(null)]);
+    dispose(&login, "indicators", "second").await.expect(200);
+    assert_eq!(duties().await, [json!("first"), json!("second")], "what is owed is done by it");
+    for _ in 0..8 {
+        dispose(&login, "indicators", "more").await.expect(200);
+    }
+    dispose(&login, "indicators", "too many").await.expect(422);
+}

@@ -323,3 +323,32 @@ async fn a_resumed_stream_says_what_left_meanwhile() {
     assert_eq!(words(&mut fresh, 3).await, ["object"; 2]);
     live.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poll_says_what_a_stream_would_and_ends() {
+    let face = crate::Face::new();
+    let (_, login) = face.member("Alpha", &["open", "programme"]);
+    let _ = face.world.publish("indicators", &indicators(1..4));
+    face.world.pass(Duration::from_secs(1));
+    let poll = async |after: &str| {
+        let path = format!("/api/stream?collection=indicators&poll&added_after={after}");
+        String::from_utf8(face.get(&login, &path).await.expect(200).body).unwrap()
+    };
+    let all = poll("").await;
+    let ids: Vec<&str> = all.lines().filter_map(|line| line.strip_prefix("id: ")).collect();
+    assert_eq!(ids.len(), 3, "{all}");
+    assert!(all.contains("\"rights\":[\"enforce\"") && !all.contains("resync"), "{all}");
+    assert_eq!(poll(ids[2]).await, ": open\n\n");
+    // What left is told from where the reader stands, with the same instant each time.
+    let recall =
+        serde_json::json!({"object": testkit::indicator_id(1), "action": "withdraw", "reason": "wrong"});
+    face.api(&face.operator, "POST", "/api/recall", recall).await.expect(200);
+    face.world.pass(Duration::from_secs(1));
+    let told = [poll(ids[2]).await, poll(ids[2]).await];
+    assert_eq!(told[0], told[1]);
+    assert!(told[0].starts_with(": open\n\nevent: resync\ndata: {\"collection\":"), "{}", told[0]);
+    assert!(told[0].contains("\"at\":\"") && told[0].contains("x_ringfence_recall"), "{}", told[0]);
+    for query in ["collection=indicators&poll=yes", "alerts&poll", "poll"] {
+        face.get(&login, &format!("/api/stream?{query}")).await.expect(400);
+    }
+}

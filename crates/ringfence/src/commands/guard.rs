@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use guard::config::Config;
 use guard::run;
+use guard::secrets::Secrets;
 use model::{Clock, SystemClock};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
@@ -28,6 +29,10 @@ pub(crate) struct Guard {
     /// Say what is wrong with the configuration, and start nothing
     #[arg(long)]
     check: bool,
+    /// Let an indicator enforce again that only monitors because it matched far more than its peers: the reference that the log, the
+    /// status page and what blocks show. A guard that runs takes it within a second, and any other when it starts
+    #[arg(long, value_name = "REF", conflicts_with = "check")]
+    promote: Option<String>,
     /// What to log: error, warn, info, debug, or filters such as guard=debug,info
     #[arg(long, env = "RINGFENCE_LOG", default_value = "info", value_name = "FILTER")]
     log: String,
@@ -49,6 +54,9 @@ impl Guard {
                 );
             }
         };
+        if let Some(reference) = &self.promote {
+            return promote(&config, reference, output);
+        }
         if self.check {
             output.result(&json!({"ok": true}), || {
                 format!("{} is fine: {}", self.config.display(), summary(&config))
@@ -123,6 +131,19 @@ fn reload_on_signal(
         }
         std::future::pending::<()>().await;
     })
+}
+
+fn promote(config: &Config, reference: &str, output: Output) -> Result<Exit> {
+    if !config.key_file.exists() {
+        bail!("`{}` is not there: the guard has not been started yet", config.key_file.display());
+    }
+    let secrets = Secrets::load_or_make(&config.key_file, [0; 32])
+        .with_context(|| format!("reading `{}`", config.key_file.display()))?;
+    guard::engine::promote(config, &secrets, reference)?;
+    output.result(&json!({"promoted": reference}), || {
+        format!("{reference} enforces again as its feed does.")
+    })?;
+    Ok(Exit::Done)
 }
 
 fn wrong(error: &model::Problems, output: Output) -> Result<Exit> {

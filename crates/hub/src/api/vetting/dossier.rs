@@ -52,6 +52,13 @@ struct Words {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct Disposal {
+    collection: String,
+    text: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Attests {
     officer: String,
     answers: BTreeMap<String, Answer>,
@@ -127,6 +134,18 @@ pub(crate) async fn fulfil(
     let member: MemberId = id(&member)?;
     file(&hub, caller, request, Deciders::Anyone, move |exchange, caller, body: Words| {
         Ok(exchange.fulfil(caller, &member, &duty, &body.text)?)
+    })
+    .await
+}
+
+/// Certifies that a member's guard disposed of a collection, whether the member owes that or not.
+pub(crate) async fn dispose(
+    State(hub): State<Hub>,
+    Authenticated(caller): Authenticated,
+    request: Request,
+) -> Result<Response, Refusal> {
+    file(&hub, caller, request, Deciders::Anyone, move |exchange, caller, body: Disposal| {
+        Ok(exchange.certify_disposal(caller, &body.collection, &body.text)?)
     })
     .await
 }

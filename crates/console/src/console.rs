@@ -10,13 +10,13 @@ use exchange::{Exchange, Import};
 use hmac::{Hmac, Mac as _};
 use model::Caller;
 use sha2::Sha256;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::assets::Assets;
 use crate::attempts::Attempts;
 use crate::options::ConsoleOptions;
 use crate::problem::Problem;
-use crate::sessions::Sessions;
+use crate::sessions::{Session, Sessions};
 use crate::uploads::Uploads;
 
 /// How long a link that signs in once can be used.
@@ -53,6 +53,7 @@ pub struct ConsoleState {
     decisions: Arc<Semaphore>,
     verifications: Arc<Semaphore>,
     sign_ins: Arc<Semaphore>,
+    live: Arc<Semaphore>,
 }
 
 impl Console {
@@ -74,6 +75,7 @@ impl Console {
             decisions: Arc::new(Semaphore::new(options.decisions_max)),
             verifications: Arc::new(Semaphore::new(options.verifications_max)),
             sign_ins: Arc::new(Semaphore::new(SIGN_INS_MAX)),
+            live: Arc::new(Semaphore::new(options.live_max)),
             exchange,
             options,
         }))
@@ -130,6 +132,11 @@ impl Console {
         work: impl FnOnce(&Exchange) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
         self.run(&self.sign_ins, work).await
+    }
+
+    /// A place for one more page that is kept up to date, of the session's and of all.
+    pub(crate) fn live_place(&self, session: &Session) -> Option<[OwnedSemaphorePermit; 2]> {
+        Some([session.live_place()?, Arc::clone(&self.live).try_acquire_owned().ok()?])
     }
 
     async fn run<T, E>(

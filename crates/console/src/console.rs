@@ -165,6 +165,17 @@ impl Console {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
+    /// A random UUID (RFC 9562 §5.4).
+    pub(crate) fn random_uuid(&self) -> String {
+        let mut bytes = [0; 16];
+        (self.options.random)(&mut bytes);
+        bytes[6] = bytes[6] & 0x0f | 0x40;
+        bytes[8] = bytes[8] & 0x3f | 0x80;
+        let hex = hex::encode(bytes);
+        let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
+        parts.join("-")
+    }
+
     /// What the form for signing in carries, for a browser that has this cookie.
     pub(crate) fn token_before(&self, cookie: &str) -> String {
         let mut mac =

@@ -9,6 +9,7 @@ mod guard_file;
 mod hits;
 mod inference;
 mod ledger;
+mod live;
 mod member;
 mod pages;
 mod portal;

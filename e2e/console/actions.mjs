@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { WAYS, go, inspectAll, open, run, test } from "./harness.mjs";
+import { WAYS, go, hold, inspectAll, open, run, signInByToken, test, told } from "./harness.mjs";
 
 const scratch = mkdtempSync(join(tmpdir(), "ringfence-browser-"));
 process.on("exit", () => rmSync(scratch, { recursive: true, force: true }));
@@ -16,9 +16,6 @@ const table = (...rows) => ({
   buffer: Buffer.from(["id,from,to,kind,votes,money,from_date,source", ...rows, ""].join("\n")),
 });
 
-/** The message that a step leads to. */
-const told = (page, role = "status") => page.getByRole(role).innerText();
-
 export async function actions({ hub, as, symantec }) {
   const member = symantec.split("/").pop();
   /** Somebody's browser, whose pages are all held to what pages have to be. */
@@ -29,10 +26,7 @@ export async function actions({ hub, as, symantec }) {
   /** The operator signs in as the first start says. */
   const operator = async (options) => {
     const one = await somebody("nobody", options);
-    await one.page.goto(`${hub.url}/sign-in?next=/content`);
-    await one.page.getByText("Sign in with a token").click();
-    await one.page.getByLabel("Token").fill(readFileSync(hub.token_file, "utf8").trim());
-    await go(one.page, one.page.getByRole("button", { name: "Sign in with the token" }));
+    await signInByToken(one.page, hub.url, readFileSync(hub.token_file, "utf8").trim(), "/content");
     await one.page.waitForURL(`${hub.url}/content`);
     return one;
   };
@@ -150,7 +144,7 @@ export async function actions({ hub, as, symantec }) {
 
     await test(`an object is recalled, once and for all, ${how}`, async () => {
       const { context, page } = await operator({ javaScriptEnabled });
-      await page.goto(`${hub.url}/content?collection=indicators&type=indicator`);
+      await hold(page, `${hub.url}/content?collection=indicators&type=indicator`, javaScriptEnabled);
       const rows = page.getByRole("region", { name: "Objects" }).getByRole("rowheader");
       const objects = rows.filter({ hasNotText: "revoked" }).getByRole("link");
       const before = await objects.count();

@@ -1,35 +1,40 @@
 // A hub from its beginning: from an empty data directory to a member that polls; and a hub whose people sign in by a provider.
 
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { createHmac } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { DESK, WAYS, browser, go, hold, inspectAll, open, run, start, test } from "./harness.mjs";
+import { dirname, join } from "node:path";
+import { DESK, WAYS, binary, browser, go, hold, inspectAll, open, run, signInByToken, start, test, told } from "./harness.mjs";
 import { PEOPLE, startProvider, startProxy } from "./provider.mjs";
 
 const scratch = mkdtempSync(join(tmpdir(), "ringfence-beginning-"));
 process.on("exit", () => rmSync(scratch, { recursive: true, force: true }));
 
-const BUNDLE = {
-  type: "bundle",
-  id: "bundle--0a3e9c1e-5d3f-4c55-9b9e-0d6f6f6f0001",
-  objects: [
-    {
-      type: "indicator",
-      spec_version: "2.1",
-      id: "indicator--0a3e9c1e-5d3f-4c55-9b9e-0d6f6f6f0002",
-      created: "2026-01-05T00:00:00.000Z",
-      modified: "2026-01-05T00:00:00.000Z",
-      name: "A first indicator",
-      pattern: "[domain-name:value = 'first.example']",
-      pattern_type: "stix",
-      valid_from: "2026-01-05T00:00:00Z",
-      object_marking_refs: ["marking-definition--94868c89-83c2-464b-929b-a1a8aa3c8487"],
-    },
-  ],
-};
+/** The code of a second factor (RFC 6238), so many steps of half a minute from now. */
+function codeOf(secret, stepsAhead = 0) {
+  const bits = [...secret.replaceAll(" ", "")].map((letter) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(letter).toString(2).padStart(5, "0")).join("");
+  const key = Buffer.from((bits.match(/.{8}/g) ?? []).map((byte) => Number.parseInt(byte, 2)));
+  const step = Buffer.alloc(8);
+  step.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000) + stepsAhead));
+  const hash = createHmac("sha1", key).update(step).digest();
+  return String((hash.readUInt32BE(hash[19] & 15) & 0x7fffffff) % 1_000_000).padStart(6, "0");
+}
 
-const told = (page, role = "status") => page.getByRole(role).innerText();
+/** Does in a shell what a page says to type in, with what it then asks for. */
+async function typeIn(text, answers = "") {
+  const path = `${dirname(binary)}:${process.env.PATH}`;
+  const { RINGFENCE_HUB: _hub, RINGFENCE_TOKEN: _token, ...env } = process.env;
+  const shell = spawn("sh", ["-ec", text], { cwd: scratch, env: { ...env, PATH: path }, stdio: ["pipe", "pipe", "pipe"] });
+  shell.stdin.end(answers);
+  let [out, err] = ["", ""];
+  shell.stdout.on("data", (piece) => (out += piece));
+  shell.stderr.on("data", (piece) => (err += piece));
+  const code = await new Promise((resolve) => shell.on("close", resolve));
+  assert.equal(code, 0, `${text}\n${out}${err}`);
+  return out;
+}
 
 /** A hub over an empty data directory, behind a proxy; by a provider if one is asked for. */
 export async function startHub(name, { byProvider } = {}) {
@@ -55,75 +60,111 @@ export async function startHub(name, { byProvider } = {}) {
   return { url: proxy.url, token: readFileSync(hub.token_file, "utf8").trim(), provider, stop };
 }
 
+/** From the first start to a poll: what a person opens, fills in, presses and types. */
+const STEPS_MAX = 20;
+
 async function firstRun({ javaScriptEnabled, how }) {
   await test(`from an empty directory to a member that polls, ${how}`, async () => {
     const hub = await startHub(`first-${javaScriptEnabled}`);
     const context = await browser.newContext({ viewport: DESK, javaScriptEnabled });
     const page = await open(context, hub.url);
-    const steps = (state) => page.getByRole("heading", { level: 2, name: new RegExp(`${state}$`) }).count();
+    let steps = 0;
+    const step = (work) => {
+      steps += 1;
+      return work;
+    };
+    const are = (state) => page.getByRole("heading", { level: 2, name: new RegExp(`${state}$`) }).count();
+    const fill = (label, text, exact = false) => step(page.getByLabel(label, { exact }).fill(text));
+    const press = (name) => step(go(page, page.getByRole("button", { name, exact: true })));
 
-    await page.goto(hub.url);
-    await page.getByText("Sign in with a token").click();
-    await page.getByLabel("Token").fill(hub.token);
-    await go(page, page.getByRole("button", { name: "Sign in with the token" }));
-    await go(page, page.locator("a[href='/first-run']").first());
-    assert.equal(await steps("to do"), 4);
+    await step(page.goto(hub.url));
+    await step(page.getByText("Sign in with a token").click());
+    await fill("Token", hub.token);
+    await press("Sign in with the token");
+    await step(go(page, page.locator("a[href='/first-run']").first()));
+    assert.equal(await are("to do"), 4);
     await inspectAll(page, "the first steps", javaScriptEnabled);
 
-    await page.getByLabel("Person's name").fill("B. Birch");
-    await page.getByLabel("Login").fill("b.birch");
-    await page.getByLabel("Password, at least 12 characters").fill("a long one of her own");
-    await page.getByLabel("Role").selectOption("operator");
-    await go(page, page.getByRole("button", { name: "Make the account" }));
+    await fill("Person's name", "B. Birch");
+    await fill("Login", "b.birch");
+    await fill("Password, at least 12 characters", "a long one of her own");
+    await step(page.getByLabel("Role").selectOption("operator"));
+    await press("Make the account");
     assert.match(await told(page), /b\.birch can sign in/);
-
-    // From here on with her own account.
-    await go(page, page.getByRole("button", { name: "Sign out" }));
-    await page.goto(`${hub.url}/first-run`);
-    await page.getByLabel("Login").fill("b.birch");
-    await page.getByLabel("Password").fill("a long one of her own");
-    await go(page, page.getByRole("button", { name: "Sign in", exact: true }));
-    assert.equal(await steps("done"), 1);
-    await page.getByLabel("Name", { exact: true }).fill("Acme Hosting");
-    await go(page, page.getByRole("button", { name: "Admit it" }));
+    await fill("Name", "Acme Hosting", true);
+    await press("Admit it");
     assert.match(await told(page), /Acme Hosting is in the registry/);
-    await go(page, page.getByRole("button", { name: "Make a token" }));
+    const publish = await page.getByRole("region", { name: "How to publish" }).innerText();
+    await press("Make a token");
     const token = (await page.getByRole("region", { name: "Token", exact: true }).innerText()).trim();
-    const command = await page.getByRole("region", { name: "Command", exact: true }).innerText();
+    const poll = await page.getByRole("region", { name: "Command", exact: true }).innerText();
     assert.match(token, /^rf_/);
     await inspectAll(page, "the token of a first member", javaScriptEnabled);
 
     // What the pages say, word for word: publish something, and ask as the member.
-    const [program, ...words] = (await page.getByRole("region", { name: "How to publish" }).innerText()).trim().split(" ");
-    assert.equal(program, "ringfence");
-    writeFileSync(join(scratch, "bundle.json"), JSON.stringify(BUNDLE));
-    const published = await run(words, { RINGFENCE_HUB: hub.url, RINGFENCE_TOKEN: hub.token }, scratch);
-    const asked = command.match(/(http\S+)\s*$/)[1];
-    assert.equal(published.code, 0, published.said);
-    const polled = await fetch(asked, {
-      headers: { Authorization: `Bearer ${token}`, Accept: "application/taxii+json;version=2.1" },
-    });
-    assert.equal(polled.status, 200);
-    const objects = (await polled.json()).objects ?? [];
-    assert.ok(objects.some((object) => object.id === BUNDLE.objects[0].id), JSON.stringify(objects));
+    await step(typeIn(publish, `${hub.token}\n`));
+    const [, id] = publish.match(/"(indicator--[0-9a-f-]{36})"/);
+    const polled = JSON.parse(await step(typeIn(poll)));
+    assert.ok(polled.objects.some((object) => object.id === id), JSON.stringify(polled));
+    assert.ok(steps <= STEPS_MAX, `${steps} steps`);
+    console.log(`   ${steps} steps from the first page to the first poll`);
 
     await page.goto(`${hub.url}/first-run`);
     assert.ok(!(await page.content()).includes(token), "a token is shown once");
-    assert.deepEqual([await steps("done"), await steps("to do")], [4, 0]);
+    assert.deepEqual([await are("done"), await are("to do")], [4, 0]);
     await inspectAll(page, "the first steps, done", javaScriptEnabled);
 
     // The member sees its own pages with the same token.
     const own = await browser.newContext({ viewport: DESK, javaScriptEnabled });
     const member = await open(own, hub.url);
-    await member.goto(`${hub.url}/sign-in`);
-    await member.getByText("Sign in with a token").click();
-    await member.getByLabel("Token").fill(token);
-    await go(member, member.getByRole("button", { name: "Sign in with the token" }));
+    await signInByToken(member, hub.url, token);
     assert.equal(await member.locator("h1").innerText(), "Acme Hosting");
     await inspectAll(member, "the first member's own page", javaScriptEnabled);
     await Promise.all([context.close(), own.close()]);
+    await account(hub, { javaScriptEnabled, how });
     hub.stop();
   });
+}
+
+/** A person with an account: another password, a second factor, and signing in with both. */
+async function account(hub, { javaScriptEnabled }) {
+  const context = await browser.newContext({ viewport: DESK, javaScriptEnabled });
+  const page = await open(context, hub.url);
+  const signIn = async (password, code = "") => {
+    await page.goto(`${hub.url}/sign-in?next=/account`);
+    await page.getByLabel("Login").fill("b.birch");
+    await page.getByLabel("Password", { exact: true }).fill(password);
+    await page.getByLabel(/^Code of your second factor/).fill(code);
+    await go(page, page.getByRole("button", { name: "Sign in", exact: true }));
+  };
+  const isRefused = async () => {
+    assert.match(await told(page, "alert"), /\w/);
+    // The browser says of a refusal that it is one.
+    page.faults = page.faults.filter((fault) => !/status of 40[13]/.test(fault));
+  };
+  const [first, second] = ["a long one of her own", "another one, as long"];
+  await signIn(first);
+  await inspectAll(page, "an account with a password", javaScriptEnabled);
+  await page.getByLabel("Password now").fill(first);
+  await page.getByLabel(/^New password/).fill(second);
+  await go(page, page.getByRole("button", { name: "Change the password" }));
+  await page.goto(`${hub.url}/account`);
+  assert.match(page.url(), /\/sign-in\?next=/, "another password ends the sessions of the old one");
+  await signIn(first);
+  await isRefused();
+  await signIn(second);
+  const secret = await page.locator(".secret").innerText();
+  await page.getByLabel("Code", { exact: true }).fill(codeOf(secret));
+  await go(page, page.getByRole("button", { name: "Ask for it from now on" }));
+  await inspectAll(page, "an account with a second factor", javaScriptEnabled);
+  await go(page, page.getByRole("button", { name: "Sign out" }));
+  await signIn(second);
+  await isRefused();
+  // A code is good once, and this step's was given already.
+  await signIn(second, codeOf(secret, 1));
+  assert.equal(await page.locator("h1").innerText(), "Your account");
+  assert.deepEqual(page.faults, []);
+  await context.close();
 }
 
 async function byProvider() {

@@ -84,6 +84,37 @@ export async function end() {
   process.exit();
 }
 
+// Which pages were held to what pages have to be, and to which forms were sent.
+const held = new Set();
+const driven = new Set();
+
+/** The routes as the router has them, with what they take. */
+function routes() {
+  const source = readFileSync(here("../../crates/console/src/router.rs"), "utf8");
+  const lines = source.matchAll(/page\(Who::\w+, "([^"]+)", \|\| (.*)\),/g);
+  return [...lines].map(([, path, handlers]) => ({ path, gets: /\bget\(/.test(handlers), posts: /\bpost\(/.test(handlers) }));
+}
+
+/** What is no page to look at: files, events, and steps of a browser on its way to a page. */
+const NO_PAGES = ["/assets/{hash}/{name}", "/sign-in/once/{token}", "/sign-in/provider", "/live", "/me", "/ledger/certificates",
+  "/ledger/growth", "/ledger/entries/{index}/receipt"];
+
+/** Holds the tests to the router: each page was looked at, and each form was sent. */
+export async function nothingIsLeftOut() {
+  if (only) return;
+  await test("every page was looked at, and every form was sent", () => {
+    const all = routes();
+    assert.ok(all.length > 50, `${all.length} routes were read`);
+    const isIn = (seen, path) => {
+      const pattern = new RegExp(`^${path.replaceAll(/\{\w+\}/g, "[^/]+")}$`);
+      return [...seen].some((one) => pattern.test(one));
+    };
+    const left = (takes, seen) => all.filter((route) => takes(route) && !isIn(seen, route.path)).map((route) => route.path);
+    assert.deepEqual(left((route) => route.gets && !NO_PAGES.includes(route.path), held), [], "pages that nobody looked at");
+    assert.deepEqual(left((route) => route.posts, driven), [], "forms that nobody sent");
+  });
+}
+
 /** A page that notes everything that goes wrong on it, and every request to elsewhere than these addresses. */
 export async function open(context, ...urls) {
   const page = await context.newPage();
@@ -99,6 +130,7 @@ export async function open(context, ...urls) {
     if (why !== "net::ERR_ABORTED") page.faults.push(`${request.url()} ${why}`);
   });
   page.on("request", (request) => {
+    if (request.method() === "POST") driven.add(new URL(request.url()).pathname);
     if (!urls.some((url) => request.url().startsWith(url))) page.faults.push(`a request to elsewhere: ${request.url()}`);
   });
   return page;
@@ -134,8 +166,20 @@ export async function hold(page, url, hasScript) {
   await inspectAll(page, url, hasScript);
 }
 
+/** Signs in with a token, and waits for the page that it was for. */
+export async function signInByToken(page, url, token, next = "/") {
+  await page.goto(`${url}/sign-in?next=${encodeURIComponent(next)}`);
+  await page.getByText("Sign in with a token").click();
+  await page.getByLabel("Token").fill(token);
+  await go(page, page.getByRole("button", { name: "Sign in with the token" }));
+}
+
+/** The message that a step leads to. */
+export const told = (page, role = "status") => page.locator(`.message[role=${role}]`).innerText();
+
 /** One look at the page that is there. Without script there is no axe; the markup is the same. */
 async function inspect(page, what, hasScript, asks) {
+  held.add(new URL(page.url()).pathname);
   assert.equal(await page.locator("h1").count(), 1, `${what} has one first heading`);
   assert.deepEqual(page.faults, [], what);
   if (!hasScript) return;

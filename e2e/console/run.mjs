@@ -16,8 +16,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { actions } from "./actions.mjs";
 import { beginning } from "./beginning.mjs";
+import { decisions } from "./decisions.mjs";
 import { graphs } from "./graphs.mjs";
-import { DESK, WAYS, browser, end, go, hold, inspectAll, open, pictures, startDemo, test } from "./harness.mjs";
+import { DESK, WAYS, browser, end, go, hold, inspectAll, nothingIsLeftOut, open, pictures, startDemo, test } from "./harness.mjs";
+import { scripts } from "./scripts.mjs";
 
 const hub = await startDemo();
 
@@ -42,7 +44,8 @@ const forPeople = ["/", "/members", "/members?q=sym&tier=cleared&standing=listed
   at("2012-03-31"), `${at("2008-03-01")}&end=stake-symantec`, `${at("2008-03-01")}&add=huawei+holds+%2825%25%2C50%25%5D+symantec`,
   `${symantec}/holds`, "/programme/compare", "/ties/at/stake-symantec", "/account",
   "/hits", "/programme", "/programme?cases=run", "/ledger", "/ledger?kind=decision", "/ledger/entries/1", "/first-run",
-  "/ties", "/ties?q=huawei", "/ties/lists", "/ties/matches", "/ties/unsettled", "/content", "/release"];
+  "/entities/symantec", "/ties", "/ties?q=huawei", "/ties/import", "/ties/lists", "/ties/lists?list=concern", "/ties/matches", "/ties/unsettled", "/content", "/release",
+  "/release?collection=indicators"];
 const pagesOf = {
   "an officer": forPeople,
   "an overseer": forPeople,
@@ -122,8 +125,8 @@ await test("the keyboard reaches the page first, and the focus can be seen", asy
   await context.close();
 });
 
-await test("a click on a tie shows its statements, and what if shows the decision", async () => {
-  const context = await as("an overseer");
+await test("a click on a tie leads to its statements without script, and what if shows the decision", async () => {
+  const context = await as("an overseer", { javaScriptEnabled: false });
   const page = await open(context, hub.url);
   await page.goto(hub.url + at("2008-03-01"));
   await go(page, page.locator(".picture a", { hasText: "49 %" }));
@@ -135,7 +138,9 @@ await test("a click on a tie shows its statements, and what if shows the decisio
   await context.close();
 });
 
+await scripts({ hub, as, symantec });
 await actions({ hub, as, symantec });
+await decisions({ hub, as, symantec });
 
 for (const { javaScriptEnabled, how } of WAYS) {
   await test(`a tie is supposed by its fields, ${how}`, async () => {
@@ -208,4 +213,5 @@ await test("signing out ends it, and going back shows nothing", async () => {
 
 await graphs();
 await beginning();
+await nothingIsLeftOut();
 await end();

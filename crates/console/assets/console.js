@@ -1,5 +1,9 @@
 // What every page has. All of it is convenience: nothing here is needed.
 
+import "./graph.js";
+import "./live.js";
+import "./tables.js";
+
 // Pictures that are wider than the page begin in their middle, where the one that they are about stands.
 for (const canvas of document.querySelectorAll(".canvas")) {
   canvas.scrollLeft = (canvas.scrollWidth - canvas.clientWidth) / 2;

@@ -106,6 +106,10 @@ async function attempt(work) {
 }
 
 if (place) {
+  // A head that came while the page was open is verified as well, unless somebody is comparing.
+  document.addEventListener("live", (event) => {
+    if (event.target.id === "head-live" && !place.querySelector("form")?.elements.older.value) attempt(verify);
+  });
   place.querySelector("[data-scripted]").hidden = false;
   attempt(verify);
   const older = place.querySelector("form");

@@ -24,6 +24,8 @@ pub(crate) struct Asked {
     pub(crate) path: String,
     pub(crate) query: Query,
     pub(crate) now: Timestamp,
+    /// Whether a page asks by itself, to stay up to date.
+    pub(crate) is_by_itself: bool,
 }
 
 /// The links to a table as a file, for `files.html`.
@@ -40,7 +42,12 @@ impl Asked {
 
     /// What stands around the page.
     pub(crate) fn frame(&self, title: &str) -> Frame {
-        Frame::new(&self.console, Some(&self.session), &self.path, title)
+        let mut frame = Frame::new(&self.console, Some(&self.session), &self.path, title);
+        // A message is for the page that somebody opens next.
+        if !self.is_by_itself {
+            frame.flash = self.session.said();
+        }
+        frame
     }
 
     /// In which form the page's table is wanted, if it is.

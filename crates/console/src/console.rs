@@ -10,14 +10,14 @@ use exchange::Exchange;
 use hmac::{Hmac, Mac as _};
 use model::Caller;
 use sha2::Sha256;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::assets::Assets;
 use crate::attempts::Attempts;
 use crate::options::ConsoleOptions;
 use crate::pages::ties::import::Previewed;
 use crate::problem::Problem;
-use crate::sessions::Sessions;
+use crate::sessions::{Session, Sessions};
 use crate::uploads::Uploads;
 
 /// How long a link that signs in once can be used.
@@ -55,6 +55,7 @@ pub struct ConsoleState {
     decisions: Arc<Semaphore>,
     verifications: Arc<Semaphore>,
     sign_ins: Arc<Semaphore>,
+    live: Arc<Semaphore>,
 }
 
 impl Console {
@@ -76,6 +77,7 @@ impl Console {
             decisions: Arc::new(Semaphore::new(options.decisions_max)),
             verifications: Arc::new(Semaphore::new(options.verifications_max)),
             sign_ins: Arc::new(Semaphore::new(SIGN_INS_MAX)),
+            live: Arc::new(Semaphore::new(options.live_max)),
             exchange,
             options,
         }))
@@ -134,6 +136,11 @@ impl Console {
         self.run(&self.sign_ins, work).await
     }
 
+    /// A place for one more page that is kept up to date, of the session's and of all.
+    pub(crate) fn live_place(&self, session: &Session) -> Option<[OwnedSemaphorePermit; 2]> {
+        Some([session.live_place()?, Arc::clone(&self.live).try_acquire_owned().ok()?])
+    }
+
     async fn run<T, E>(
         &self,
         permits: &Arc<Semaphore>,
@@ -158,6 +165,17 @@ impl Console {
         let mut bytes = [0; 32];
         (self.options.random)(&mut bytes);
         URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// A random UUID (RFC 9562 §5.4).
+    pub(crate) fn random_uuid(&self) -> String {
+        let mut bytes = [0; 16];
+        (self.options.random)(&mut bytes);
+        bytes[6] = bytes[6] & 0x0f | 0x40;
+        bytes[8] = bytes[8] & 0x3f | 0x80;
+        let hex = hex::encode(bytes);
+        let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
+        parts.join("-")
     }
 
     /// What the form for signing in carries, for a browser that has this cookie.

@@ -79,7 +79,7 @@ impl Frame {
             programme: programme.settings().title.clone(),
             sections: session.map(|session| menu(&session.caller, path)).unwrap_or_default(),
             who: session.map(|session| who(console, &session.caller)),
-            flash: session.and_then(Session::said),
+            flash: None,
             assets: console.assets.base(),
             now: moment(console.exchange.now()),
             form_token: session.map(|session| session.form_token.clone()).unwrap_or_default(),

@@ -27,6 +27,8 @@ pub struct ConsoleOptions {
     pub decisions_max: usize,
     /// How many passwords are verified or kept at once. Each takes 19 MiB for 20 ms, and anybody may try one.
     pub verifications_max: usize,
+    /// How many pages are kept up to date at once. Each takes a thread while it waits.
+    pub live_max: usize,
     /// How long a form may take to come.
     pub form_duration_max: std::time::Duration,
     /// How long a form with a file may take: 16 MiB at half a megabit a second.
@@ -47,6 +49,7 @@ impl ConsoleOptions {
             pages_max: 16,
             decisions_max: 16,
             verifications_max: 4,
+            live_max: 128,
             form_duration_max: std::time::Duration::from_secs(30),
             upload_duration_max: std::time::Duration::from_mins(5),
         }

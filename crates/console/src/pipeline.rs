@@ -25,6 +25,7 @@ use crate::cookies;
 use crate::frame::{Frame, decides};
 use crate::multipart::{self, File};
 use crate::options::ConsoleOptions;
+use crate::pages::live;
 use crate::peer::Peer;
 use crate::problem::Problem;
 use crate::query::{Query, encode};
@@ -45,6 +46,8 @@ const PERMISSIONS: HeaderName = HeaderName::from_static("permissions-policy");
 const OPENER: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 const RESOURCES: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+/// Marks what a page asks by itself to stay up to date. It keeps no session alive and takes no message away.
+const BY_ITSELF: HeaderName = HeaderName::from_static("live-update");
 
 /// Which page a request was routed to: a place in [`PAGES`].
 #[derive(Clone, Copy)]
@@ -80,8 +83,9 @@ pub(crate) async fn run(
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let peer = request.extensions().get::<Peer>().cloned().unwrap_or_default();
     let is_encrypted = peer.is_encrypted || console.options.is_behind_tls;
-    let session = session_of(&console, request.headers(), is_encrypted);
     let page = &PAGES[index];
+    let is_by_itself = page.path == live::PATH || request.headers().contains_key(BY_ITSELF);
+    let session = session_of(&console, request.headers(), is_encrypted, is_by_itself);
     let admitted = admit(&console, page.who, session.clone(), peer, is_encrypted, request).await;
     let mut response = match admitted {
         Ok(request) => next.run(request).await,
@@ -101,9 +105,15 @@ pub(crate) async fn run(
 }
 
 /// The session of a request, if it has one and its credential still holds.
-fn session_of(console: &Console, headers: &HeaderMap, is_encrypted: bool) -> Option<Arc<Session>> {
+fn session_of(
+    console: &Console,
+    headers: &HeaderMap,
+    is_encrypted: bool,
+    is_by_itself: bool,
+) -> Option<Arc<Session>> {
     let token = cookies::read(headers, cookies::SESSION, is_encrypted)?;
-    let session = console.sessions.find(token, console.exchange.now())?;
+    let (sessions, now) = (&console.sessions, console.exchange.now());
+    let session = if is_by_itself { sessions.look(token, now) } else { sessions.find(token, now) }?;
     if console.exchange.is_accepted(&session.caller) {
         return Some(session);
     }
@@ -160,7 +170,9 @@ async fn admit(
     if let Some(session) = session {
         let path = parts.uri.path().to_owned();
         let now = console.exchange.now();
-        let asked = Asked { session, console: console.clone(), path, query: query.clone(), now };
+        let is_by_itself = parts.headers.contains_key(BY_ITSELF);
+        let asked =
+            Asked { session, console: console.clone(), path, query: query.clone(), now, is_by_itself };
         parts.extensions.insert(Posted { asked: asked.clone(), fields: fields.clone(), files });
         parts.extensions.insert(asked);
     }
@@ -188,9 +200,9 @@ fn host_of<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> Option<&'r str> {
     authority.or_else(|| headers.get(HOST).and_then(|host| host.to_str().ok()))
 }
 
-/// Whether a form comes from a page of this host, by what browsers say of that. Old ones say nothing; for them there is
+/// Whether a form, or what a page asks by itself, comes from a page of this host, by what browsers say of that. Old ones say nothing; for them there is
 /// the token.
-fn same_origin(headers: &HeaderMap, here: Option<&str>) -> Result<(), Problem> {
+pub(crate) fn same_origin(headers: &HeaderMap, here: Option<&str>) -> Result<(), Problem> {
     let text = |name: &HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     let is_here = match (text(&FETCH_SITE), text(&ORIGIN)) {
         (Some(site), _) if site != "same-origin" && site != "none" => false,
@@ -200,7 +212,7 @@ fn same_origin(headers: &HeaderMap, here: Option<&str>) -> Result<(), Problem> {
         }
         (_, None) => true,
     };
-    if is_here { Ok(()) } else { Err(Problem::forbidden("this form was sent from another site")) }
+    if is_here { Ok(()) } else { Err(Problem::forbidden("this was sent from another site")) }
 }
 
 /// Reads a form, which has to come whole within its time: nobody holds a connection with one that does not.

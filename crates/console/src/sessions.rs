@@ -10,10 +10,14 @@ use std::time::Duration;
 
 use model::{Caller, CredentialId, Timestamp};
 use sha2::{Digest as _, Sha256};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How many sessions there are at most, and how many one credential has. Beyond, the one that was silent longest ends.
 const SESSIONS_MAX: usize = 10_000;
 const PER_CREDENTIAL_MAX: usize = 16;
+/// How many pages of a session are kept up to date at once. Those in hidden tabs are not, and a browser has six connections
+/// to a host with HTTP/1.1.
+const LIVE_MAX: usize = 8;
 
 /// A message that the next page shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,9 +35,16 @@ pub(crate) struct Session {
     since: Timestamp,
     last: Mutex<Timestamp>,
     flash: Mutex<Option<Flash>>,
+    /// Places for pages that are kept up to date.
+    live: Arc<Semaphore>,
 }
 
 impl Session {
+    /// A place for one more page that is kept up to date.
+    pub(crate) fn live_place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.live).try_acquire_owned().ok()
+    }
+
     /// Says something on the next page.
     pub(crate) fn say(&self, flash: Flash) {
         *self.flash.lock().unwrap_or_else(PoisonError::into_inner) = Some(flash);
@@ -87,12 +98,20 @@ impl Sessions {
             since: now,
             last: Mutex::new(now),
             flash: Mutex::default(),
+            live: Arc::new(Semaphore::new(LIVE_MAX)),
         };
         known.insert(key_of(token), Arc::new(session));
     }
 
     /// The session of a token, which lives on by this.
     pub(crate) fn find(&self, token: &str, now: Timestamp) -> Option<Arc<Session>> {
+        let session = self.look(token, now)?;
+        *session.last.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        Some(session)
+    }
+
+    /// The session of a token, for what a page asks by itself: nobody is there for that.
+    pub(crate) fn look(&self, token: &str, now: Timestamp) -> Option<Arc<Session>> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let key = key_of(token);
         let session = Arc::clone(known.get(&key)?);
@@ -100,7 +119,6 @@ impl Sessions {
             known.remove(&key);
             return None;
         }
-        *session.last.lock().unwrap_or_else(PoisonError::into_inner) = now;
         Some(session)
     }
 
@@ -160,9 +178,11 @@ mod tests {
         sessions.begin("t", String::new(), caller(1), at(0));
         assert!(sessions.find("u", at(1)).is_none());
         assert!(sessions.find("t", at(29)).is_some());
+        assert!(sessions.look("t", at(58)).is_some(), "looking is no request");
         assert!(sessions.find("t", at(58)).is_some(), "a request keeps it");
         assert!(sessions.find("t", at(60)).is_none(), "its time is over");
         sessions.begin("t", String::new(), caller(1), at(100));
+        assert!(sessions.look("t", at(129)).is_some());
         assert!(sessions.find("t", at(130)).is_none(), "nobody asked for half an hour");
     }
 

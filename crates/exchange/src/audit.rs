@@ -1,6 +1,7 @@
 //! Accounting: the ledger's head, tiles and receipts, and what it answers: who holds what.
 
 mod browse;
+mod changes;
 mod deliveries;
 mod spans;
 
@@ -15,6 +16,7 @@ use store::{Copy, SegmentId, Snapshot, StoreError};
 
 pub(crate) use self::browse::open_entry;
 pub use self::browse::{ENTRIES_MAX, EntriesPage, Growth, OpenedEntry, Sought};
+pub use self::changes::{Change, Watched};
 pub(crate) use self::deliveries::Deliveries;
 pub(crate) use self::spans::Spans;
 use crate::error::AdminError;

@@ -78,8 +78,8 @@ pub use accounts::{Account, SecondFactorOffer};
 pub use alerts::{ALERTS_MAX, Alert};
 pub use around::{AROUND_MAX, Around, Neighbour};
 pub use audit::{
-    ENTRIES_MAX, EntriesPage, Growth, HeldObject, HoldsReport, LedgerHead, OpenedEntry, Receiver, Sought,
-    WhoReport,
+    Change, ENTRIES_MAX, EntriesPage, Growth, HeldObject, HoldsReport, LedgerHead, OpenedEntry, Receiver,
+    Sought, Watched, WhoReport,
 };
 pub use binding::{Bound, Waiting};
 pub use blinded::{BlindedAnswer, BlindedEntry};

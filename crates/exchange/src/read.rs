@@ -20,7 +20,7 @@ pub(crate) use self::choosing::{Chosen, Leaving, segment_number, segment_of, ver
 use crate::content::ContentSearch;
 use crate::error::ReadError;
 use crate::exchange::{Exchange, Inner};
-use crate::registry::STATUS;
+use crate::registry::{Registry, STATUS};
 use crate::sight::last_loss;
 use crate::uses::Uses;
 
@@ -235,6 +235,32 @@ impl Exchange {
             }
             arrivals = self.inner.published.wait_for_arrivals(arrivals, left);
         }
+    }
+
+    /// Whether a poll would bring the caller something that came after `since`, or a stream would tell it of a loss since
+    /// then. Nothing is handed out.
+    pub(crate) fn has_news(
+        &self,
+        caller: &Caller,
+        registry: &Registry,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let readable: Vec<_> = self.collections(caller).into_iter().filter(|known| known.can_read).collect();
+        if readable.is_empty() {
+            return Ok(false);
+        }
+        let view = self.inner.view(caller, registry)?;
+        let snapshot = self.inner.store.snapshot()?;
+        for known in readable {
+            let id = known.collection.id;
+            if self.inner.has_newer(snapshot.as_ref(), &view, registry, id, since, now)?
+                || last_loss(registry, view.grants(), id, since, now).is_some()
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn last_loss(

@@ -20,6 +20,7 @@ pub const RESERVED: &[&str] = &[
     "entities",
     "first-run",
     "hits",
+    "live",
     "me",
     "members",
     "programme",

@@ -152,8 +152,9 @@ fn pages(console: &Console, trusted_proxies: Vec<std::net::IpAddr>, is_behind_tl
     let tell = move |mut request: Request, next: Next| {
         let connection = request.extensions().get::<Arc<hub::Connection>>().cloned();
         let counted_for = hub::counted_for(connection.as_deref(), request.headers(), &trusted_proxies);
+        let closing = connection.as_ref().map(|connection| connection.closing.clone());
         let is_encrypted = is_behind_tls || connection.is_some_and(|connection| connection.is_encrypted);
-        request.extensions_mut().insert(Peer { counted_for, is_encrypted });
+        request.extensions_mut().insert(Peer { counted_for, is_encrypted, closing });
         next.run(request)
     };
     console::router(console).layer(from_fn(tell))

@@ -135,7 +135,7 @@ const TEST_ARROWS: &[(&str, &[&str])] = &[
     ("store-sqlite", &["programme"]),
     ("store-postgres", &["peers", "programme"]),
     ("exchange", &["store-sqlite", "testkit"]),
-    ("console", &["guard", "taxii", "testkit"]),
+    ("console", &["guard", "peers", "taxii", "testkit"]),
     ("hub", &["matcher", "release", "stix", "store", "store-sqlite", "taxii-client", "testkit"]),
     ("intake", &[]),
     ("sinkhole", &["peers"]),

@@ -38,6 +38,7 @@ const PAGES: &[(&str, Counterpart)] = &[
             "GET /healthz",
         ]),
     ),
+    ("/live", Operations(&["GET /api/stream"])),
     ("/me", Operations(&["GET /api/me", "GET /api/members/{id}"])),
     ("/members", Operations(&["GET /api/members", "POST /api/members"])),
     (

@@ -48,6 +48,8 @@ struct FirstRunPage {
     hub: String,
     root: String,
     collection: String,
+    /// Something to publish, as a bundle that stands in a command.
+    bundle: String,
 }
 
 /// A credential's secret.
@@ -79,7 +81,9 @@ async fn show(console: &Console, arrived: &Arrived, asked: &Asked, made: Option<
     let found = console.read(move |exchange| gather(exchange, &caller)).await?;
     let programme = console.exchange.programme();
     let settings = programme.settings();
-    let host = arrived.host.as_deref().unwrap_or("hub.example");
+    let host = arrived.host.as_deref().filter(|host| is_plain(host)).unwrap_or("hub.example");
+    let made_at = asked.now.to_string();
+    let bundle = first_bundle(&console.random_uuid(), &console.random_uuid(), &made_at);
     let choice = |value: String, label: String| Choice { value, label, is_chosen: false };
     page(&FirstRunPage {
         has_account: found.has_account,
@@ -95,8 +99,35 @@ async fn show(console: &Console, arrived: &Arrived, asked: &Asked, made: Option<
         hub: format!("{}://{host}", if arrived.is_encrypted { "https" } else { "http" }),
         root: settings.name.to_string(),
         collection: settings.collections.first().map(|known| known.alias.clone()).unwrap_or_default(),
+        bundle,
         frame: asked.frame("First steps"),
     })
+}
+
+/// Whether a host is spelled with nothing that means something in a command.
+fn is_plain(host: &str) -> bool {
+    host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte))
+}
+
+/// A first object for a first feed: a name that is kept for examples (RFC 2606), marked TLP:CLEAR.
+fn first_bundle(bundle: &str, indicator: &str, now: &str) -> String {
+    let bundle = serde_json::json!({
+        "type": "bundle",
+        "id": format!("bundle--{bundle}"),
+        "objects": [{
+            "type": "indicator",
+            "spec_version": "2.1",
+            "id": format!("indicator--{indicator}"),
+            "created": now,
+            "modified": now,
+            "valid_from": now,
+            "name": "A first indicator, to try the feed",
+            "pattern": "[domain-name:value = 'first.example']",
+            "pattern_type": "stix",
+            "object_marking_refs": ["marking-definition--94868c89-83c2-464b-929b-a1a8aa3c8487"],
+        }],
+    });
+    serde_json::to_string_pretty(&bundle).unwrap_or_default()
 }
 
 fn gather(exchange: &Exchange, caller: &Caller) -> Result<Found, Problem> {

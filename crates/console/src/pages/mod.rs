@@ -6,6 +6,7 @@ pub(crate) mod content;
 pub(crate) mod first_run;
 pub(crate) mod hits;
 pub(crate) mod ledger;
+pub(crate) mod live;
 pub(crate) mod member;
 pub(crate) mod members;
 pub(crate) mod moves;

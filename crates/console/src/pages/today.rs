@@ -167,7 +167,7 @@ pub(crate) async fn get(
         frame: asked.frame("Today"),
         not_ready: found.ready.err().unwrap_or_default(),
     })?;
-    if let Some(last) = last_seen {
+    if let Some(last) = last_seen.filter(|_| !asked.is_by_itself) {
         let cookie = cookies::write(cookies::SEEN, &last, Some(SEEN_SECONDS), arrived.is_encrypted);
         set_cookie(&mut response, &cookie)?;
     }

@@ -12,6 +12,13 @@ async fn the_first_steps_lead_to_a_member_that_polls() {
     face.get(&mut me, "/").await.expect(200).has(&["href=\"/first-run\""]);
     let page = face.get(&mut me, "/first-run").await.expect(200);
     assert_eq!(page.body.matches(">to do<").count(), 4, "{}", page.body);
+    // What it says to type in stands by itself: where the hub is, and what to publish.
+    let text = page.text();
+    assert!(text.contains("ringfence publish --hub 'http://hub.example' --to open first.json"), "{text}");
+    let bundle = text.split("<<'END'").nth(1).unwrap().split(" END ").next().unwrap().replace("&#34;", "\"");
+    let bundle: serde_json::Value = serde_json::from_str(&bundle).unwrap();
+    let object = bundle["objects"][0].to_string().into_bytes();
+    assert_eq!(Face::new().world.publish("open", &[object]).stored, 1);
     let account = [
         ("person", "A. Ash"),
         ("login", "a.ash"),

@@ -11,13 +11,13 @@ use model::{Principal, Standing};
 
 use crate::{Browser, Face};
 
-struct Hub {
-    face: Face,
-    me: Browser,
-    member: model::Member,
+pub(crate) struct Hub {
+    pub(crate) face: Face,
+    pub(crate) me: Browser,
+    pub(crate) member: model::Member,
 }
 
-async fn hub() -> Hub {
+pub(crate) async fn hub() -> Hub {
     let face = Face::new();
     let (member, caller) = face.world.member("Acme", &["open", "programme"]);
     face.world.exchange.bind_entity(&face.world.operator, &member.id, &"acme".parse().unwrap()).unwrap();
@@ -29,7 +29,7 @@ async fn hub() -> Hub {
 }
 
 /// What the member may not know of.
-fn hidden(hub: &Hub) -> model::Member {
+pub(crate) fn hidden(hub: &Hub) -> model::Member {
     let world = &hub.face.world;
     let (other, caller) = world.member("Hidden Member", &["open", "programme", "cleared"]);
     drop(world.publish("cleared", &[testkit::indicator(7, 1, &[testkit::TLP[4]])]));

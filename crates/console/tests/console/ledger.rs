@@ -146,8 +146,7 @@ console.log(JSON.stringify(held));
 
 #[tokio::test]
 async fn the_browser_verifies_what_the_pages_hand_it() {
-    if Command::new("node").arg("--version").output().is_err() {
-        println!("skipped: the_browser_verifies_what_the_pages_hand_it, as there is no `node`");
+    if !peers::has("the_browser_verifies_what_the_pages_hand_it", &["node"]) {
         return;
     }
     let face = Face::new();

@@ -12,6 +12,7 @@ mod hits;
 mod inference;
 mod ledger;
 mod links;
+mod live;
 mod member;
 mod pages;
 mod portal;
@@ -30,7 +31,7 @@ use axum::Router;
 use axum::body::Body;
 use console::{Console, ConsoleOptions, Peer, router};
 use exchange::NewCredential;
-use http::{HeaderMap, Request, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use model::{Action, CredentialId, Principal, Role};
 use testkit::{Chance, World};
@@ -50,6 +51,15 @@ pub(crate) struct Browser {
     /// The token of the last page's forms.
     token: String,
     pub(crate) credential: Option<CredentialId>,
+}
+
+impl Browser {
+    /// Its cookies as a header, if it has some.
+    pub(crate) fn cookie_header(&self) -> Option<String> {
+        let cookies: Vec<String> =
+            self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        (!cookies.is_empty()).then(|| cookies.join("; "))
+    }
 }
 
 /// An answer, read to its end.
@@ -176,6 +186,17 @@ impl Face {
         browser
     }
 
+    /// Sends a request and gives what begins to come back.
+    pub(crate) async fn begin(&self, mut request: Request<Body>) -> Response<Body> {
+        // A whole URI is how HTTP/2 comes, without `Host`.
+        if request.uri().authority().is_none() {
+            request.headers_mut().insert("host", "hub.example".parse().unwrap());
+        }
+        let peer = Peer { counted_for: "192.0.2.1".to_owned(), ..Peer::default() };
+        request.extensions_mut().insert(peer);
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
     pub(crate) async fn get(&self, browser: &mut Browser, path: &str) -> Answer {
         self.send(browser, Request::get(path).body(Body::empty()).unwrap()).await
     }
@@ -240,18 +261,10 @@ impl Face {
     }
 
     pub(crate) async fn send(&self, browser: &mut Browser, mut request: Request<Body>) -> Answer {
-        let cookies: Vec<String> =
-            browser.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        if !cookies.is_empty() {
-            request.headers_mut().insert("cookie", cookies.join("; ").parse().unwrap());
+        if let Some(cookies) = browser.cookie_header() {
+            request.headers_mut().insert("cookie", cookies.parse().unwrap());
         }
-        // A whole URI is how HTTP/2 comes, without `Host`.
-        if request.uri().authority().is_none() {
-            request.headers_mut().insert("host", "hub.example".parse().unwrap());
-        }
-        request.extensions_mut().insert(Peer { counted_for: "192.0.2.1".to_owned(), is_encrypted: false });
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
+        let (parts, body) = self.begin(request).await.into_parts();
         let body = String::from_utf8_lossy(&body.collect().await.unwrap().to_bytes()).into_owned();
         for cookie in parts.headers.get_all("set-cookie") {
             let (name, rest) = cookie.to_str().unwrap().split_once('=').unwrap();

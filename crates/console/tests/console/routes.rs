@@ -32,7 +32,7 @@ async fn a_member_is_shown_nothing_of_the_programmes_pages_or_of_others() {
         let concrete = path.replace("{member}", other.id.as_str()).replace("{tie}", "stake-symantec");
         let answer = face.get(&mut me, &concrete).await;
         assert!(
-            [303, 200, 400, 403, 404, 405].contains(&answer.status.as_u16()),
+            [303, 200, 400, 403, 404, 405, 406].contains(&answer.status.as_u16()),
             "{path}: {}",
             answer.status
         );

@@ -21,7 +21,7 @@ pub const ENTRIES_MAX: usize = 1_000;
 /// for with the next.
 const SCAN_MAX: u64 = 8_192;
 /// How many entries are read at once.
-const READ_AT_ONCE: u64 = 1_024;
+pub(super) const READ_AT_ONCE: usize = 1_024;
 
 /// Which entries are looked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -91,7 +91,7 @@ impl Exchange {
         let stop = to.saturating_sub(SCAN_MAX);
         let mut page = EntriesPage::default();
         while to > stop {
-            let from = to.saturating_sub(READ_AT_ONCE).max(stop);
+            let from = to.saturating_sub(READ_AT_ONCE as u64).max(stop);
             let count = usize::try_from(to - from).unwrap_or(usize::MAX);
             for entry in snapshot.entries(from, count)?.into_iter().rev() {
                 if !may_fit(sought, &entry.body) {
@@ -134,14 +134,18 @@ impl Exchange {
 
 /// Reads a stored entry.
 pub(crate) fn open_entry(entry: StoredEntry) -> Result<OpenedEntry, StoreError> {
-    let (index, opening) = (entry.index, Opening { salt: entry.salt, body: entry.body });
+    open(entry.index, &Opening { salt: entry.salt, body: entry.body })
+}
+
+/// The same, of an entry whose parts are at hand.
+pub(super) fn open(index: u64, opening: &Opening) -> Result<OpenedEntry, StoreError> {
     let damaged = |error: String| StoreError::Damaged(format!("ledger entry {index}: {error}"));
     let read = opening.read().map_err(|error| damaged(error.to_string()))?;
     let body = serde_json::from_slice(&opening.body).map_err(|error| damaged(error.to_string()))?;
     Ok(OpenedEntry { index, at: read.at().to_owned(), member: read.member().map(str::to_owned), body })
 }
 
-fn may_see(caller: &Caller, entry: &OpenedEntry) -> bool {
+pub(super) fn may_see(caller: &Caller, entry: &OpenedEntry) -> bool {
     caller.member().is_none_or(|member| entry.member.as_deref() == Some(member.as_str()))
 }
 

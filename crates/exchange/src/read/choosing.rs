@@ -226,6 +226,32 @@ impl Inner {
         Ok(!objects_with_id(snapshot, view, &query, &self.blocks, &[id])?.is_empty())
     }
 
+    /// Whether the reader may have anything whose date is after `since` and not after `now`.
+    pub(super) fn has_newer(
+        &self,
+        snapshot: &dyn Snapshot,
+        view: &View,
+        registry: &Registry,
+        collection: CollectionId,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let query = Query {
+            collection,
+            labels: registry.labels.of(collection),
+            facts: &registry.labels.facts,
+            after: Some(since),
+            horizon: now,
+            now,
+            limit: 1,
+            bytes_max: PAGE_BYTES_MAX,
+            scan_bytes_max: SCAN_BYTES_MAX,
+            versions: &VersionChoice::all(),
+            sieve: None,
+        };
+        Ok(page(snapshot, view, &query, &self.blocks)?.count > 0)
+    }
+
     /// Records that these objects leave. `false` if the view's epoch is over: then they do not.
     pub(crate) fn disclose(
         &self,

@@ -1,7 +1,5 @@
 //! Certificates as credentials, by the exchange's own clock and bindings.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
-
 use std::time::Duration;
 
 use exchange::{CertificateBinding, NewCredential, PresentedCertificate};

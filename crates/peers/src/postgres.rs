@@ -84,7 +84,8 @@ impl Postgres {
             .unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let usual = ["listen_addresses = ''", "max_connections = 200", "shared_buffers = 64MB", "fsync = on"];
-        let text: String = usual.iter().chain(settings).map(|line| format!("{line}\n")).collect();
+        let lines: Vec<&str> = usual.iter().chain(settings).copied().collect();
+        let text = lines.join("\n") + "\n";
         let file = server.data().join("postgresql.auto.conf");
         fs::write(file, text).unwrap();
         server.run();
@@ -111,7 +112,8 @@ impl Postgres {
         let file = standby.data().join("postgresql.auto.conf");
         let mut text = fs::read_to_string(&file).unwrap();
         // What comes later counts.
-        text.push_str(&format!("\ncluster_name = '{name}'\nsynchronous_standby_names = ''\n"));
+        text += "\nsynchronous_standby_names = ''\n";
+        text += &["cluster_name = '", name, "'\n"].concat();
         fs::write(file, text).unwrap();
         standby.run();
         standby
@@ -122,8 +124,8 @@ impl Postgres {
         let user = user().unwrap();
         fs::create_dir(root.path().join("socket")).unwrap();
         let owner = format!("{}:{}", user.0, user.1);
-        let owned = Command::new("chown").args(["-R", &owner]).arg(root.path()).status().unwrap();
-        assert!(owned.success());
+        let done = Command::new("chown").args(["-R", &owner]).arg(root.path()).status().unwrap();
+        assert!(done.success());
         // The folder is closed to others; who tests is root or that user.
         Self { process: Mutex::default(), root, port: 5432, databases: AtomicU32::new(0) }
     }

@@ -201,16 +201,13 @@ fn write_records(connection: &mut Connection, pending: &Pending) -> Result<(), S
     let (mut kinds, mut keys, mut values) = (Vec::new(), Vec::new(), Vec::new());
     let (mut gone_kinds, mut gone_keys) = (Vec::new(), Vec::new());
     for ((kind, key), value) in &pending.records {
-        match value {
-            Some(value) => {
-                kinds.push(kind.as_bytes());
-                keys.push(key.as_bytes());
-                values.push(value.as_slice());
-            }
-            None => {
-                gone_kinds.push(kind.as_bytes());
-                gone_keys.push(key.as_bytes());
-            }
+        if let Some(value) = value {
+            kinds.push(kind.as_bytes());
+            keys.push(key.as_bytes());
+            values.push(value.as_slice());
+        } else {
+            gone_kinds.push(kind.as_bytes());
+            gone_keys.push(key.as_bytes());
         }
     }
     if !gone_kinds.is_empty() {

@@ -149,7 +149,7 @@ fn beat(server: &Server, first: Connection, fence: i64, shared: &Shared) {
         let mut state = shared.state.lock().unwrap_or_else(PoisonError::into_inner);
         match beaten {
             Ok((held, true)) => {
-                state.until = began + (LEASE - MARGIN);
+                state.until = began + LEASE.saturating_sub(MARGIN);
                 connection = Some(held);
             }
             Ok((_, false)) => state.is_lost = true,
@@ -182,14 +182,13 @@ impl Candidate {
 
     /// Takes the database if nobody holds it; else tells who does. To be asked again and again.
     pub(crate) fn take(&mut self) -> Result<Result<Hold, String>, StoreError> {
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => {
-                let mut connection = self.server.connect("ringfence candidate")?;
-                crate::layout::migrate(&mut connection)?;
-                connection.run(HOLD, LOCK_MAX)?;
-                connection
-            }
+        let mut connection = if let Some(connection) = self.connection.take() {
+            connection
+        } else {
+            let mut connection = self.server.connect("ringfence candidate")?;
+            crate::layout::migrate(&mut connection)?;
+            connection.run(HOLD, LOCK_MAX)?;
+            connection
         };
         let sql = "SELECT fence, beat, released, holder FROM lease";
         let rows = connection.query(HOLD, sql, &[])?;
@@ -221,7 +220,7 @@ impl Candidate {
         // Waits for a commit that is on its way, and from then on there is none of an older holder.
         let sql = "UPDATE horizon SET fence = $1 WHERE id = 0 AND fence < $1";
         connection.execute(HOLD, sql, &[&fence])?;
-        Hold::keep(self.server.clone(), connection, fence, began + (LEASE - MARGIN)).map(Ok)
+        Hold::keep(self.server.clone(), connection, fence, began + LEASE.saturating_sub(MARGIN)).map(Ok)
     }
 }
 

@@ -114,7 +114,7 @@ impl<'s> PostgresSnapshot<'s> {
         &self,
         kind: &str,
         prefix: &str,
-        from: Vec<u8>,
+        from: &[u8],
         limit: usize,
     ) -> Result<Vec<Record>, StoreError> {
         // No byte of a text is 255.
@@ -273,7 +273,7 @@ impl Snapshot for PostgresSnapshot<'_> {
     }
 
     fn list(&self, kind: &str, prefix: &str) -> Result<Vec<Record>, StoreError> {
-        self.records(kind, prefix, prefix.as_bytes().to_vec(), usize::MAX)
+        self.records(kind, prefix, prefix.as_bytes(), usize::MAX)
     }
 
     fn list_after(
@@ -285,7 +285,7 @@ impl Snapshot for PostgresSnapshot<'_> {
     ) -> Result<Vec<Record>, StoreError> {
         // The first key behind `after` is that with a zero more.
         let behind = [after.as_bytes(), &[0]].concat();
-        self.records(kind, prefix, behind.max(prefix.as_bytes().to_vec()), limit)
+        self.records(kind, prefix, &behind.max(prefix.as_bytes().to_vec()), limit)
     }
 
     fn last_key(&self, kind: &str) -> Result<Option<String>, StoreError> {

@@ -123,14 +123,12 @@ impl Transaction for PostgresTransaction<'_> {
     }
 
     fn body_for_relabelling(&self, copy: &Copy) -> Result<Vec<u8>, StoreError> {
-        let mut body = match self.pending.body(copy.position()) {
-            Some(body) => body.to_vec(),
-            None => {
-                let mut body = Vec::new();
-                self.reading()
-                    .bodies(&[Stretch { run: copy.run, first: copy.index, count: 1 }], &mut body)?;
-                body
-            }
+        let mut body = if let Some(body) = self.pending.body(copy.position()) {
+            body.to_vec()
+        } else {
+            let mut body = Vec::new();
+            self.reading().bodies(&[Stretch { run: copy.run, first: copy.index, count: 1 }], &mut body)?;
+            body
         };
         if self.pending.is_erased(copy.position()) {
             body.fill(b' ');

@@ -203,7 +203,7 @@ impl<T: Store + ?Sized> Filling<'_, T> {
         const MOVE: &str = "moving";
         if self.bytes >= BYTES_MAX || self.items >= ITEMS_MAX {
             let full = self.tx.take();
-            if let Some(Err(error)) = full.map(|tx| tx.commit()) {
+            if let Some(Err(error)) = full.map(crate::Transaction::commit) {
                 self.failed = Some(error);
                 return Err(StoreError::failed(MOVE, "the target could not commit"));
             }

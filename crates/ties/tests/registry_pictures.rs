@@ -125,6 +125,7 @@ fn a_rumour_takes_nothing_away() {
 
 #[test]
 fn nothing_ends_before_it_has_ended() {
+    type OnDays = &'static [(&'static str, bool)];
     let held = |to: &str, recorded: &str| {
         let mut held = stake("s", "t", "X", "A", "60%").recorded(recorded);
         held.valid(Period { from: Some("2020-01-01".parse().unwrap()), to: Some(to.parse().unwrap()) });
@@ -132,7 +133,7 @@ fn nothing_ends_before_it_has_ended() {
     };
     let first = || stake("s", "t", "X", "A", "60%").recorded("2020-01-01");
     let over = |on: &str, recorded: &str| end("e", "t", on, Ending::Completed).recorded(recorded);
-    let cases: [(&str, Vec<Statement>, &[(&str, bool)]); 5] = [
+    let cases: [(&str, Vec<Statement>, OnDays); 5] = [
         ("an end on a coming day", vec![first(), over("2020-06-01", "2020-05-01")], &[("2020-07-01", true)]),
         ("an end on its day", vec![first(), over("2020-06-01", "2020-06-01")], &[("2020-07-01", false)]),
         (

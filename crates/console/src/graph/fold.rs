@@ -360,7 +360,7 @@ fn joined(
         let hangs_on = |one: usize, other: usize| {
             nodes[one].kind != NodeKind::Cluster || nodes[one].hangs_on == Some(other)
         };
-        if !edge.matters && !(hangs_on(from, to) && hangs_on(to, from)) {
+        if !(edge.matters || hangs_on(from, to) && hangs_on(to, from)) {
             left_out += 1;
             continue;
         }

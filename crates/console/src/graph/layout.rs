@@ -118,7 +118,10 @@ impl Dock {
     }
 }
 
-type Docks = BTreeMap<(usize, Face), Dock>;
+/// A side of a box.
+type Place = (usize, Face);
+
+type Docks = BTreeMap<Place, Dock>;
 
 pub(crate) fn layout(graph: &Graph, effort: &mut Effort) -> Layout {
     let rows = Rows::of(graph, effort);
@@ -191,7 +194,7 @@ fn choose_words(graph: &Graph, docks: &mut Docks) -> Vec<Vec<String>> {
     let mut order: Vec<usize> =
         (0..graph.edges.len()).filter(|line| !graph.edges[*line].labels.is_empty()).collect();
     order.sort_by_key(|line| (!graph.edges[*line].matters, Reverse(graph.edges[*line].share), *line));
-    let mut sides: BTreeMap<usize, Vec<(usize, (usize, Face))>> = BTreeMap::new();
+    let mut sides: BTreeMap<usize, Vec<(usize, Place)>> = BTreeMap::new();
     for (key, dock) in docks.iter() {
         for (_, line, _) in &dock.ends {
             sides.entry(*line).or_default().push((dock.ends.len(), *key));
@@ -244,7 +247,7 @@ fn stack(dock: &Dock, told: &[Vec<String>]) -> i32 {
 }
 
 fn bands(graph: &Graph, rows: &Rows, docks: &Docks, told: &[Vec<String>]) -> Vec<Band> {
-    let mut bands: Vec<Band> = rows.rows.iter().map(|_| Band { above: 0, top: 0, below: 0 }).collect();
+    let mut bands: Vec<Band> = rows.across.iter().map(|_| Band { above: 0, top: 0, below: 0 }).collect();
     for ((node, face), dock) in docks {
         let band = &mut bands[rows.row[*node]];
         let room = match face {
@@ -286,8 +289,8 @@ fn way(
     let (stop, into) = end(edge.to, to.1);
     let mut points = vec![straight(from.0, begin), straight(from.0, out)];
     let is_down = rows.row[edge.from] < rows.row[edge.to];
-    let bends = rows.ways[line].iter().skip(1).rev().skip(1).rev();
-    for bend in bends {
+    let between = rows.ways[line].iter().skip(1).rev().skip(1).rev();
+    for bend in between {
         let band = &bands[rows.row[*bend]];
         let (over, under) = (band.top - band.above, band.top + BOX_HEIGHT + band.below);
         let (near, far) = if is_down { (over, under) } else { (under, over) };

@@ -21,7 +21,7 @@ const PULL: f64 = 8.0;
 #[derive(Default)]
 pub(super) struct Rows {
     /// What each row has, from left to right.
-    pub(super) rows: Vec<Vec<usize>>,
+    pub(super) across: Vec<Vec<usize>>,
     /// The row of each box and bend, and how far to the right its middle is.
     pub(super) row: Vec<usize>,
     pub(super) x: Vec<i32>,
@@ -54,9 +54,9 @@ impl Rows {
         }
         for level in levels.into_values() {
             let rows = level.len().div_ceil(ROW_MAX).max(1);
-            self.rows.extend(level.chunks(level.len().div_ceil(rows)).map(<[usize]>::to_vec));
+            self.across.extend(level.chunks(level.len().div_ceil(rows)).map(<[usize]>::to_vec));
         }
-        for (number, row) in self.rows.iter().enumerate() {
+        for (number, row) in self.across.iter().enumerate() {
             for place in row {
                 self.row[*place] = number;
             }
@@ -77,7 +77,7 @@ impl Rows {
                 self.row.push(row);
                 self.above.push(Vec::new());
                 self.below.push(Vec::new());
-                self.rows[row].push(bend);
+                self.across[row].push(bend);
                 way.push(bend);
             }
             way.push(lower);
@@ -101,11 +101,11 @@ impl Rows {
     /// Sorts each row by the mean place of its neighbours in the row that was sorted before it.
     fn sort(&mut self, upwards: bool, effort: &mut Effort) {
         let mut at = vec![0.0; self.row.len()];
-        for row in &self.rows {
+        for row in &self.across {
             note(&mut at, row);
         }
         let order: Vec<usize> =
-            if upwards { (0..self.rows.len()).rev().collect() } else { (0..self.rows.len()).collect() };
+            if upwards { (0..self.across.len()).rev().collect() } else { (0..self.across.len()).collect() };
         for number in order {
             let neighbours = if upwards { &self.below } else { &self.above };
             let mean = |item: usize| {
@@ -116,13 +116,13 @@ impl Rows {
                 }
                 beside.iter().map(|(other, pull)| at[*other] * pull).sum::<f64>() / pull
             };
-            let row = &self.rows[number];
+            let row = &self.across[number];
             effort.take(row.iter().map(|item| 1 + neighbours[*item].len()).sum());
             let mut keyed: Vec<(f64, usize)> = row.iter().map(|item| (mean(*item), *item)).collect();
             // Equal ones stay in their order, so that the picture is the same each time.
             keyed.sort_by(|a, b| a.0.total_cmp(&b.0));
-            self.rows[number] = keyed.into_iter().map(|(_, item)| item).collect();
-            note(&mut at, &self.rows[number]);
+            self.across[number] = keyed.into_iter().map(|(_, item)| item).collect();
+            note(&mut at, &self.across[number]);
         }
     }
 
@@ -136,13 +136,16 @@ impl Rows {
     /// Moves each row as near to its neighbours as its order allows, and the whole to the left edge.
     fn place(&mut self, effort: &mut Effort) {
         let mut x = vec![0.0; self.row.len()];
-        for number in 0..self.rows.len() {
+        for number in 0..self.across.len() {
             self.settle(number, &mut x, |_, _| 0.0, effort);
         }
         for step in 0..MOVES {
             let upwards = step % 2 == 1;
-            let order: Vec<usize> =
-                if upwards { (0..self.rows.len()).rev().collect() } else { (0..self.rows.len()).collect() };
+            let order: Vec<usize> = if upwards {
+                (0..self.across.len()).rev().collect()
+            } else {
+                (0..self.across.len()).collect()
+            };
             // The last moves look both ways.
             let both = step + 2 >= MOVES;
             for number in order {
@@ -177,7 +180,7 @@ impl Rows {
         wanted: impl Fn(usize, &[f64]) -> f64,
         effort: &mut Effort,
     ) {
-        let row = &self.rows[number];
+        let row = &self.across[number];
         effort.take(row.iter().map(|item| 1 + self.above[*item].len() + self.below[*item].len()).sum());
         // Counted without the widths before it, each has to lie no further left than the one before.
         let mut before = Vec::with_capacity(row.len());

@@ -13,7 +13,7 @@ use crate::inference::{hidden, hub};
 use crate::{Browser, Face};
 
 /// For what has to come; far longer than it takes.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A stream that a page has opened.
 struct Live {

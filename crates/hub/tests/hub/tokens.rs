@@ -52,7 +52,7 @@ async fn what_is_over_or_revoked_is_refused_at_every_endpoint() {
     for login in [&expired, &revoked] {
         face.get(login, "/api/me").await.expect(200);
     }
-    face.world.clock.advance(Duration::from_secs(60));
+    face.world.clock.advance(Duration::from_mins(1));
     face.world.exchange.revoke_credential(&face.world.operator, &revoked.id.parse().unwrap()).unwrap();
     for (method, path) in endpoints(&face).await {
         for login in [&expired, &revoked] {
@@ -111,7 +111,7 @@ async fn a_successor_is_as_narrow_and_both_are_accepted_for_a_while() {
     for login in [&old, &successor] {
         face.get(login, "/taxii2/").await.expect(200);
     }
-    face.world.clock.advance(Duration::from_secs(3_600) - Duration::from_micros(1));
+    face.world.clock.advance(Duration::from_hours(1) - Duration::from_micros(1));
     face.get(&old, "/taxii2/").await.expect(200);
     face.world.clock.advance(Duration::from_micros(1));
     face.get(&old, "/taxii2/").await.expect(401);

@@ -17,7 +17,10 @@ fuzz_target!(|data: &[u8]| {
     if let Ok(feed) = serde_json::from_slice::<BlindFeed>(data) {
         for line in &feed.entries {
             if let Some(entry) = BlindEntry::read(line) {
-                assert!(line.from.is_none() || entry.from.is_some(), "a beginning that cannot be read is no beginning");
+                assert!(
+                    line.from.is_none() || entry.from.is_some(),
+                    "a beginning that cannot be read is no beginning"
+                );
             }
         }
     }

@@ -549,12 +549,14 @@ impl<'a, 's> Inward<'a, 's> {
     fn unknown(&self, facts: &mut Facts) {
         let name = self.scene.name(self.entity);
         for certainty in [Certainty::Certain, Certainty::Possible] {
-            // What cannot be followed to a person, a state or the public is undisclosed for certain: unknown is not clean.
-            let nobody = |party: &&Upstream| party.is_nobody(self) || party.may_hide_somebody(self);
+            let nobody = |party: &&Upstream| match certainty {
+                Certainty::Certain => party.is_nobody(self),
+                Certainty::Possible => party.is_nobody(self) || party.may_hide_somebody(self),
+            };
             let nodes: Vec<Node> = self.upstream.iter().filter(nobody).map(|party| party.node).collect();
             let (mut points, graph) =
                 if nodes.is_empty() { (0, Graph::Votes) } else { self.held_together(&nodes, certainty) };
-            let missing = self.missing(certainty);
+            let missing = if is_certain(certainty) { 0 } else { self.missing() };
             points = points.saturating_add(missing).min(10_000);
             if points == 0 {
                 continue;
@@ -616,22 +618,17 @@ impl<'a, 's> Inward<'a, 's> {
         steps
     }
 
-    /// The votes of the entity itself that nobody is known to hold, in basis points: the least or the most. Shares of a
-    /// listed company are dispersed, which is another thing than hidden.
-    pub(crate) fn missing(&self, certainty: Certainty) -> u32 {
+    /// The votes of the entity itself that nobody is known to hold, in basis points. Shares of a listed company are
+    /// dispersed, which is another thing than hidden.
+    pub(crate) fn missing(&self) -> u32 {
         let votes = self.ground.holdings(Graph::Votes);
         if votes.terms(0).complete || self.scene.nature(self.entity).publicly_listed {
             return 0;
         }
         let all: Vec<Node> = votes.holders(0).collect();
         let none = votes.closure_where(&all, Line::MAJORITY, Certainty::Certain, &|_, _| false);
-        let nearness = votes.nearness(&none, 0);
-        let hidden = match certainty {
-            Certainty::Possible => nearness.undisclosed,
-            Certainty::Certain if nearness.group.is_empty() => Fraction::ONE,
-            Certainty::Certain => Fraction::ONE.checked_sub(nearness.most.at).unwrap_or(Fraction::ZERO),
-        };
-        at_most_all(hidden.basis_points_ceil())
+        let undisclosed = votes.nearness(&none, 0).undisclosed;
+        at_most_all(undisclosed.basis_points_ceil())
     }
 
     pub(crate) fn matter(&self, counts: impl Fn(&Nature) -> Truth) -> Vec<(Node, Truth)> {

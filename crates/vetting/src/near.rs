@@ -142,7 +142,7 @@ impl Inward<'_, '_> {
         }
         let mut gaps: Vec<(String, Evidence)> = Vec::new();
         let name = self.scene.name(self.entity);
-        let missing = self.missing(Certainty::Possible);
+        let missing = self.missing();
         if missing > 0 {
             gaps.push((format!("who holds {} of {name}", wording::part(missing)), Evidence::Public));
         }

@@ -58,6 +58,11 @@ fn retraction(name: &str, of: &str) -> Statement {
     said(name, &format!(r#"{{"retraction":{{"of":"{of}","because":"a test"}}}}"#))
 }
 
+/// The end of the tie `t-` with that name.
+fn end(name: &str, on: &str) -> Statement {
+    said(&format!("over-{name}"), &format!(r#"{{"end":{{"tie":"t-{name}","on":"{on}","by":"completed"}}}}"#))
+}
+
 fn same(name: &str, kept: &str, merged: &str) -> Statement {
     said(name, &format!(r#"{{"same":{{"kept":"{kept}","merged":"{merged}","because":"a test"}}}}"#))
 }
@@ -116,6 +121,9 @@ fn a_tie_of_tomorrow_suspends_tomorrow_and_one_that_ends_proposes_the_return() {
     assert!(world.exchange.tend_if_due().unwrap().is_empty(), "once a day");
     world.pass(day() * 10);
     world.exchange.tend_if_due().unwrap();
+    assert_eq!(standing(&world, &member), Standing::Suspended, "the end that was named ahead is none");
+    assert!(proposals(&world).is_empty());
+    import(&world, vec![end("acme", "2012-04-02")]);
     assert_eq!(standing(&world, &member), Standing::Suspended, "a return needs people");
     let waiting = proposals(&world);
     assert_eq!((waiting.len(), waiting[0].to), (1, Standing::Listed));

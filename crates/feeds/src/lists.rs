@@ -31,16 +31,16 @@ pub(crate) fn hosts(addresses: &[IpAddr], writing: Writing<'_>) -> Output {
 }
 
 pub(crate) fn names(writing: Writing<'_>) -> Output {
-    let mut writing = names::once(names::only(writing));
+    let mut writing = names::once(names::only(writing.blocking()));
     writing.report.narrowed = names::wide(&writing);
     let file =
         lines("names.txt", writing.entries.iter().filter_map(|plain| Some(names::name(plain)?.0.to_owned())));
     writing.into_output(vec![file])
 }
 
-/// Values of some kinds, as they are shown.
+/// Values of some kinds, as they are shown. Whoever reads a plain list blocks by it, so what is only watched is not there.
 fn values(file: &str, writing: Writing<'_>, takes: impl Fn(&Key) -> Result<(), Reason>) -> Output {
-    let writing = writing.distinct().keep(|plain| takes(plain.key));
+    let writing = writing.blocking().distinct().keep(|plain| takes(plain.key));
     let file = lines(file, writing.entries.iter().map(|plain| plain.key.to_string()));
     writing.into_output(vec![file])
 }

@@ -250,7 +250,15 @@ fn what_is_monitored_is_not_blocked() {
         let output = write(&format, &feed(), entries);
         let blocks = matches!(
             format,
-            Format::Rpz(_) | Format::RpzIp(_) | Format::Hosts(_) | Format::Squid | Format::Nftables { .. }
+            Format::Rpz(_)
+                | Format::RpzIp(_)
+                | Format::Hosts(_)
+                | Format::Squid
+                | Format::Nftables { .. }
+                | Format::Names
+                | Format::Addresses
+                | Format::Urls
+                | Format::Hashes
         );
         assert_eq!(output.report.written == 0, blocks, "{format:?}");
         assert_eq!(count(&output, Reason::Monitored), if blocks { keys.len() } else { 0 }, "{format:?}");

@@ -2,7 +2,8 @@
 # Fuzzes for a while on the stable toolchain, without cargo-fuzz: fuzz/run.sh SECONDS [TARGET...]
 #
 # Each target runs for that many seconds (0: over its seeds only), its corpus grows in fuzz/corpus/TARGET, and an
-# input that breaks it is kept in fuzz/artifacts/TARGET. Exit status 1 if one did. Several at a time: JOBS=2.
+# input that breaks it is kept in fuzz/artifacts/TARGET. Exit status 1 if one did. Several at a time: JOBS=2. The same
+# changes to the inputs in the same order each time: SEED=1.
 set -euo pipefail
 cd "$(dirname "$0")"
 seconds=${1:?usage: fuzz/run.sh SECONDS [TARGET...]}
@@ -26,7 +27,7 @@ fuzz_one() {
     local target=$1 seconds=$2 log
     mkdir -p "corpus/$target" "artifacts/$target" target/logs
     log=target/logs/$target.log
-    local flags=(-artifact_prefix="artifacts/$target/" -timeout=20 -rss_limit_mb=2048 -max_len=16384)
+    local flags=(-artifact_prefix="artifacts/$target/" -timeout=20 -rss_limit_mb=2048 -max_len=16384 -seed="${SEED:-0}")
     if [ "$seconds" -gt 0 ]; then flags+=(-max_total_time="$seconds"); else flags+=(-runs=0); fi
     [ -f "dict/${target%%_*}.dict" ] && flags+=(-dict="dict/${target%%_*}.dict")
     local inputs=("corpus/$target")

@@ -191,8 +191,8 @@ impl Forwarder {
     pub fn answer_given(&self, query: &[u8], message: &[u8], client: IpAddr) -> Option<Vec<u8>> {
         let query = Query::read(query).ok()?;
         let scan = Scan::read(message)?;
-        // As after a match with what was sent on: the questions have one length.
-        if scan.records_at != wire::HEADER_BYTES + query.question.len() {
+        // As after a match with what was sent on: names may point into the question, which becomes the client's own.
+        if !query.is_asked_by(&message[wire::HEADER_BYTES..scan.records_at]) {
             return None;
         }
         let (now, mut out) = (Instant::now(), Vec::new());

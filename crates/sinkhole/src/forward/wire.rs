@@ -261,6 +261,14 @@ impl Query {
         WireName::checked(&self.name[..self.name_length])
     }
 
+    /// Whether `question` asks the same, whatever the case of the name's letters.
+    pub(crate) fn is_asked_by(&self, question: &[u8]) -> bool {
+        let (own_name, own_kind) = self.question.split_at(self.name_length);
+        question
+            .split_at_checked(self.name_length)
+            .is_some_and(|(name, kind)| name.eq_ignore_ascii_case(own_name) && kind == own_kind)
+    }
+
     pub(crate) fn wants_everything(&self) -> bool {
         self.qtype == TYPE_ANY
     }

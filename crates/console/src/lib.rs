@@ -65,5 +65,6 @@ mod words;
 pub use console::Console;
 pub use options::ConsoleOptions;
 pub use peer::Peer;
+pub use pipeline::{is_for_people, nowhere};
 pub use provider::{Provider, ProviderSettings};
 pub use router::{paths, router};

@@ -12,7 +12,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderName, ORIGIN, REFERRER_POLICY,
+    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderName, ORIGIN, REFERRER_POLICY,
     RETRY_AFTER, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
@@ -101,6 +101,24 @@ pub(crate) async fn run(
         principal = session.as_ref().map(|session| tracing::field::display(&session.caller.principal)),
         "answered a page"
     );
+    response
+}
+
+/// Whether a browser asks on behalf of somebody who will read the answer: it says so with each page that it opens.
+#[must_use]
+pub fn is_for_people(method: &Method, headers: &HeaderMap) -> bool {
+    let accepted = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    matches!(*method, Method::GET | Method::HEAD) && accepted.contains("text/html")
+}
+
+/// The page of a path that there is not.
+#[must_use]
+pub fn nowhere(console: &Console, peer: &Peer, headers: &HeaderMap, path: &str) -> Response {
+    let is_encrypted = peer.is_encrypted || console.options.is_behind_tls;
+    let session = session_of(console, headers, is_encrypted);
+    let mut response = Problem::not_found().into_response();
+    write_problem(console, session.as_deref(), path, &Method::GET, &mut response);
+    dress(is_encrypted, response.headers_mut());
     response
 }
 

@@ -55,7 +55,7 @@ pub use certificate::{CertificateError, certificate_in_pem};
 pub use endpoints::RESERVED;
 pub use options::{BackupError, BackupReport, Backups, HubOptions, MetricsAccess};
 pub use peer::{Connection, counted_for};
-pub use router::{ReservedName, router};
+pub use router::{Nowhere, ReservedName, router};
 pub use serve::{ServeOptions, serve};
 pub use tls::{ClientCertificate, Reloaded, Tls, TlsError, TlsFiles};
 pub use webhooks::{BadKey, WebhookKeys, Webhooks};

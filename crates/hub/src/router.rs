@@ -2,6 +2,7 @@
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
+use axum::response::IntoResponse as _;
 use axum::routing::any;
 use exchange::Exchange;
 use thiserror::Error;
@@ -16,6 +17,10 @@ use crate::refusal::Refusal;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("a programme cannot be called `{0}`: the hub answers at `/{0}` itself; rename it in programme.toml")]
 pub struct ReservedName(String);
+
+/// Marks the answer to a request for which there is no route, so that another face can give one of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Nowhere;
 
 /// The hub's routes, each with and without a slash at its end, none by a redirect.
 ///
@@ -37,6 +42,11 @@ pub fn router(exchange: Exchange, options: HubOptions) -> Result<Router, Reserve
         }
     }
     let layer = from_fn_with_state((hub.clone(), EndpointIndex(ENDPOINTS.len())), pipeline::run);
-    let nowhere = any(|| async { Refusal::not_found() }).layer(layer);
+    let nowhere = any(|| async {
+        let mut response = Refusal::not_found().into_response();
+        response.extensions_mut().insert(Nowhere);
+        response
+    });
+    let nowhere = nowhere.layer(layer);
     Ok(router.with_state(hub).fallback_service(nowhere))
 }

@@ -119,8 +119,8 @@ impl Hosting {
         let tending = tokio::spawn(tend(self.exchange.clone(), Arc::clone(&self.tending)));
         let comparing = tokio::spawn(compare(self.exchange.clone()));
         let is_behind_tls = faces.public_url.as_ref().is_some_and(|url| url.starts_with("https://"));
-        let pages = pages(&self.console, faces.trusted_proxies.clone(), is_behind_tls);
-        let router = hub::router(self.exchange.clone(), options)?.merge(pages);
+        let router = hub::router(self.exchange.clone(), options)?.merge(console::router(&self.console));
+        let router = with_peers(router, &self.console, faces.trusted_proxies.clone(), is_behind_tls);
         let certificates = faces.tls.clone().map(follow_certificates).transpose()?;
         let serving = ServeOptions {
             tls: faces.tls,
@@ -146,56 +146,36 @@ impl Hosting {
     }
 }
 
-/// The console's pages, each request with what the hub's server knows of its connection. Where people reach the hub by
-/// `https`, something encrypts, though it may not be the hub.
-fn pages(console: &Console, trusted_proxies: Vec<std::net::IpAddr>, is_behind_tls: bool) -> Router {
+/// The faces, each request with what the hub's server knows of its connection, as the console's pages want it. Where people
+/// reach the hub by `https`, something encrypts, though it may not be the hub. A path that there is not has a page, too, if
+/// a browser asks for it.
+fn with_peers(
+    router: Router,
+    console: &Console,
+    trusted_proxies: Vec<std::net::IpAddr>,
+    is_behind_tls: bool,
+) -> Router {
+    let console = console.clone();
     let tell = move |mut request: Request, next: Next| {
         let connection = request.extensions().get::<Arc<hub::Connection>>().cloned();
         let counted_for = hub::counted_for(connection.as_deref(), request.headers(), &trusted_proxies);
-        let closing = connection.as_ref().map(|connection| connection.closing.clone());
         let is_encrypted = is_behind_tls || connection.is_some_and(|connection| connection.is_encrypted);
-        request.extensions_mut().insert(Peer { counted_for, is_encrypted, closing });
-        next.run(request)
-    };
-    console::router(console).layer(from_fn(tell))
-}
-
-/// Reads the certificates again when their files change, and when SIGHUP comes. What cannot be used is told once for each
-/// reason, and changes nothing.
-fn follow_certificates(tls: Tls) -> Result<tokio::task::JoinHandle<()>> {
-    let mut hangups = signal(SignalKind::hangup()).context("waiting for SIGHUP")?;
-    Ok(tokio::spawn(async move {
-        let mut told = None;
-        loop {
-            let was_asked = tokio::select! {
-                hangup = hangups.recv() => hangup.is_some(),
-                () = tokio::time::sleep(TENDING) => false,
-            };
-            let tls = tls.clone();
-            let Ok(reloaded) = tokio::task::spawn_blocking(move || tls.reload()).await else { return };
-            match reloaded {
-                Ok(Reloaded::Changed) => {
-                    told = None;
-                    tracing::info!(
-                        "the certificates were read again; new connections get what is in them now"
-                    );
+        let peer = Peer { counted_for, is_encrypted };
+        request.extensions_mut().insert(peer.clone());
+        let for_people = console::is_for_people(request.method(), request.headers())
+            .then(|| (request.headers().clone(), request.uri().path().to_owned()));
+        let console = console.clone();
+        async move {
+            let response = next.run(request).await;
+            match for_people {
+                Some((headers, path)) if response.extensions().get::<hub::Nowhere>().is_some() => {
+                    console::nowhere(&console, &peer, &headers, &path)
                 }
-                Ok(Reloaded::Same) => {
-                    told = None;
-                    if was_asked {
-                        tracing::info!("the certificates are as they were");
-                    }
-                }
-                Err(error) => {
-                    let text = error.to_string();
-                    if was_asked || told.as_ref() != Some(&text) {
-                        tracing::error!(%error, "the certificates stay as they were");
-                    }
-                    told = Some(text);
-                }
+                Some(_) | None => response,
             }
         }
-    }))
+    };
+    router.layer(from_fn(tell))
 }
 
 /// How often the hub looks whether time has work to do.

@@ -225,5 +225,19 @@ export async function actions({ hub, as, symantec }) {
       assert.equal(await page.getByRole("button", { name: "Withdraw it" }).count(), 0);
       await context.close();
     });
+
+    await test(`what happened is new until somebody says that it was seen, ${how}`, async () => {
+      const { context, page } = await somebody("an officer", { javaScriptEnabled });
+      await page.goto(`${hub.url}/alerts`);
+      assert.match(await page.locator("main").innerText(), /\d+ new to you/);
+      assert.ok((await page.locator("li.fresh").count()) > 0);
+      await inspectAll(page, "what happened", javaScriptEnabled);
+      await go(page, page.getByRole("button", { name: "Mark all as seen" }));
+      assert.match(await told(page), /^Marked as seen/);
+      assert.equal(await page.locator("li.fresh").count(), 0);
+      await page.goto(hub.url);
+      assert.equal(await page.getByText("new to you").count(), 0);
+      await context.close();
+    });
   }
 }

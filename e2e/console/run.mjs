@@ -43,7 +43,7 @@ const at = (day, known = "2019-04-01") => `${symantec}?tier=cleared&as_of=${day}
 const forPeople = ["/", "/members", "/members?q=sym&tier=cleared&standing=listed", symantec, at("2008-03-01"), at("2011-11-15"),
   at("2012-03-31"), `${at("2008-03-01")}&end=stake-symantec`, `${at("2008-03-01")}&add=huawei+holds+%2825%25%2C50%25%5D+symantec`,
   `${symantec}/holds`, "/programme/compare", "/ties/at/stake-symantec", "/account",
-  "/hits", "/programme", "/programme?cases=run", "/ledger", "/ledger?kind=decision", "/ledger/entries/1", "/first-run",
+  "/alerts", "/hits", "/programme", "/programme?cases=run", "/ledger", "/ledger?kind=decision", "/ledger/entries/1", "/first-run",
   "/entities/symantec", "/ties", "/ties?q=huawei", "/ties/import", "/ties/lists", "/ties/lists?list=concern", "/ties/matches", "/ties/unsettled", "/content", "/release",
   "/release?collection=indicators"];
 const pagesOf = {

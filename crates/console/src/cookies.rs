@@ -9,8 +9,6 @@ pub(crate) const SESSION: &str = "ringfence";
 pub(crate) const BEFORE: &str = "ringfence-before";
 /// Holds a sign-in by the provider that has begun.
 pub(crate) const ATTEMPT: &str = "ringfence-attempt";
-/// Holds up to which alert this browser has seen.
-pub(crate) const SEEN: &str = "ringfence-seen";
 
 /// The cookie of a name. Over an encrypted connection the name has the prefix by which browsers know that it is of this
 /// host, for all paths, and encrypted only (RFC 6265bis §4.1.3.2).

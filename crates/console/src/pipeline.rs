@@ -115,7 +115,7 @@ pub fn is_for_people(method: &Method, headers: &HeaderMap) -> bool {
 #[must_use]
 pub fn nowhere(console: &Console, peer: &Peer, headers: &HeaderMap, path: &str) -> Response {
     let is_encrypted = peer.is_encrypted || console.options.is_behind_tls;
-    let session = session_of(console, headers, is_encrypted);
+    let session = session_of(console, headers, is_encrypted, true);
     let mut response = Problem::not_found().into_response();
     write_problem(console, session.as_deref(), path, &Method::GET, &mut response);
     dress(is_encrypted, response.headers_mut());

@@ -8,8 +8,8 @@ use crate::assets;
 use crate::console::Console;
 use crate::pages::portal::{attestation, credentials, feed, guard};
 use crate::pages::{
-    account, actions, content, first_run, hits, ledger, live, member, members, programme, release, sign_in,
-    tie, ties, today,
+    account, actions, alerts, content, first_run, hits, ledger, live, member, members, programme, release,
+    sign_in, tie, ties, today,
 };
 use crate::pipeline::{self, PageIndex};
 use crate::provider::Provider;
@@ -47,6 +47,8 @@ pub(crate) const PAGES: &[Page] = &[
     page(Who::SignedIn, "/account/second-factor", || post(account::second_factor)),
     page(Who::SignedIn, "/", || get(today::get)),
     page(Who::SignedIn, live::PATH, || get(live::get)),
+    page(Who::People, "/alerts", || get(alerts::get)),
+    page(Who::People, "/alerts/seen", || post(alerts::see)),
     page(Who::SignedIn, "/me", || get(member::own)),
     page(Who::People, "/members", || get(members::get).post(members::admit)),
     page(Who::SignedIn, "/members/{member}", || get(member::get)),

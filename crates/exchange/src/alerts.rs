@@ -10,7 +10,8 @@ use store::StoreError;
 use crate::error::AdminError;
 use crate::evaluate::Moved;
 use crate::exchange::{Exchange, Hand};
-use crate::registry::ALERT;
+use crate::registry::{ALERT, SEEN};
+use crate::writer::Instants;
 
 /// How many alerts one answer holds at most.
 pub const ALERTS_MAX: usize = 1_000;
@@ -98,6 +99,15 @@ impl Alert {
     }
 }
 
+/// What is new to an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unseen {
+    /// The number of the first alert that is new.
+    pub from: u64,
+    /// How many there are.
+    pub count: u64,
+}
+
 /// Writes an alert.
 pub(crate) fn put(turn: &mut Hand<'_>, alert: &Alert) -> Result<(), StoreError> {
     let number = turn.next_alert();
@@ -125,16 +135,71 @@ impl Exchange {
         Ok(self.alerts_from(first_after(caller, after)?)?)
     }
 
-    /// The last alerts, at most `limit` of them, the newest last.
+    /// The alerts before number `before`, or the last ones, at most `limit` of them, the newest first.
     ///
     /// # Errors
     ///
     /// Refuses members.
-    pub fn last_alerts(&self, caller: &Caller, limit: usize) -> Result<Vec<Alert>, AdminError> {
+    pub fn alerts_before(
+        &self,
+        caller: &Caller,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Alert>, AdminError> {
         first_after(caller, "")?;
         let count = self.inner.published.registry().alerts;
+        let before = before.unwrap_or(count).min(count);
         let limit = u64::try_from(limit.min(ALERTS_MAX)).unwrap_or(u64::MAX);
-        Ok(self.alerts_from(count.saturating_sub(limit))?)
+        let mut alerts = self.alerts_from(before.saturating_sub(limit))?;
+        alerts.retain(|alert| alert.number().is_some_and(|number| number < before));
+        alerts.reverse();
+        Ok(alerts)
+    }
+
+    /// From which alert on everything is new to the caller's account, and how many that are: what came after the last one
+    /// that it said to have seen, or, if it never did, after the account was made.
+    ///
+    /// # Errors
+    ///
+    /// Refuses members.
+    pub fn unseen_alerts(&self, caller: &Caller) -> Result<Unseen, AdminError> {
+        first_after(caller, "")?;
+        let registry = self.inner.published.registry();
+        let snapshot = self.inner.store.snapshot()?;
+        let seen = snapshot.get(SEEN, &caller.credential.to_string())?;
+        let seen = seen.and_then(|bytes| serde_json::from_slice::<String>(&bytes).ok());
+        let from = match seen.as_deref().and_then(number_of) {
+            Some(number) => number + 1,
+            None => {
+                let Some(record) = registry.credentials.get(&caller.credential) else {
+                    return Ok(Unseen { from: registry.alerts, count: 0 });
+                };
+                let last = self.alerts_from(registry.alerts.saturating_sub(ALERTS_MAX as u64))?;
+                let earlier = last.iter().rev().find(|alert| alert.at <= record.created);
+                let first = last.first().and_then(Alert::number).unwrap_or(registry.alerts);
+                earlier.and_then(Alert::number).map_or(first, |number| number + 1)
+            }
+        };
+        Ok(Unseen { from, count: registry.alerts.saturating_sub(from) })
+    }
+
+    /// Keeps that the caller's account has seen the alerts up to the one with this key. It never goes back.
+    ///
+    /// # Errors
+    ///
+    /// Refuses members, and a key that is no alert's.
+    pub fn see_alerts(&self, caller: &Caller, key: &str) -> Result<(), AdminError> {
+        let after = first_after(caller, key)?;
+        if after > self.inner.published.registry().alerts {
+            return Err(AdminError::Invalid("there is no such alert".to_owned()));
+        }
+        if after <= self.unseen_alerts(caller)?.from {
+            return Ok(());
+        }
+        let (account, key) = (caller.credential.to_string(), key.to_owned());
+        let keep =
+            move |turn: &mut Hand<'_>| -> Result<(), AdminError> { Ok(turn.put_json(SEEN, &account, &key)?) };
+        self.inner.writer.run(Instants::None, keep).map(drop)
     }
 
     /// Whether the caller may follow the alerts from `after` on.

@@ -75,7 +75,7 @@ mod webhooks;
 mod writer;
 
 pub use accounts::{Account, SecondFactorOffer};
-pub use alerts::{ALERTS_MAX, Alert};
+pub use alerts::{ALERTS_MAX, Alert, Unseen};
 pub use around::{AROUND_MAX, Around, Neighbour};
 pub use audit::{
     Change, ENTRIES_MAX, EntriesPage, Growth, HeldObject, HoldsReport, LedgerHead, OpenedEntry, Receiver,

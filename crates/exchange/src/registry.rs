@@ -41,6 +41,7 @@ pub(crate) const PAST: &str = "past";
 pub(crate) const DECISION: &str = "decision";
 pub(crate) const ALERT: &str = "alert";
 pub(crate) const WEBHOOK: &str = "webhook";
+pub(crate) const SEEN: &str = "seen";
 pub(crate) const MATCH: &str = "match";
 pub(crate) const MATCHED: &str = "matched";
 pub(crate) const DEPARTED: &str = "departed";

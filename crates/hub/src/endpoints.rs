@@ -15,6 +15,7 @@ pub const RESERVED: &[&str] = &[
     "metrics",
     "console",
     "account",
+    "alerts",
     "assets",
     "content",
     "entities",

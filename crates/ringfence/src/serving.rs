@@ -159,8 +159,9 @@ fn with_peers(
     let tell = move |mut request: Request, next: Next| {
         let connection = request.extensions().get::<Arc<hub::Connection>>().cloned();
         let counted_for = hub::counted_for(connection.as_deref(), request.headers(), &trusted_proxies);
+        let closing = connection.as_ref().map(|connection| connection.closing.clone());
         let is_encrypted = is_behind_tls || connection.is_some_and(|connection| connection.is_encrypted);
-        let peer = Peer { counted_for, is_encrypted };
+        let peer = Peer { counted_for, is_encrypted, closing };
         request.extensions_mut().insert(peer.clone());
         let for_people = console::is_for_people(request.method(), request.headers())
             .then(|| (request.headers().clone(), request.uri().path().to_owned()));
@@ -176,6 +177,44 @@ fn with_peers(
         }
     };
     router.layer(from_fn(tell))
+}
+
+/// Reads the certificates again when their files change, and when SIGHUP comes. What cannot be used is told once for each
+/// reason, and changes nothing.
+fn follow_certificates(tls: Tls) -> Result<tokio::task::JoinHandle<()>> {
+    let mut hangups = signal(SignalKind::hangup()).context("waiting for SIGHUP")?;
+    Ok(tokio::spawn(async move {
+        let mut told = None;
+        loop {
+            let was_asked = tokio::select! {
+                hangup = hangups.recv() => hangup.is_some(),
+                () = tokio::time::sleep(TENDING) => false,
+            };
+            let tls = tls.clone();
+            let Ok(reloaded) = tokio::task::spawn_blocking(move || tls.reload()).await else { return };
+            match reloaded {
+                Ok(Reloaded::Changed) => {
+                    told = None;
+                    tracing::info!(
+                        "the certificates were read again; new connections get what is in them now"
+                    );
+                }
+                Ok(Reloaded::Same) => {
+                    told = None;
+                    if was_asked {
+                        tracing::info!("the certificates are as they were");
+                    }
+                }
+                Err(error) => {
+                    let text = error.to_string();
+                    if was_asked || told.as_ref() != Some(&text) {
+                        tracing::error!(%error, "the certificates stay as they were");
+                    }
+                    told = Some(text);
+                }
+            }
+        }
+    }))
 }
 
 /// How often the hub looks whether time has work to do.

@@ -39,6 +39,11 @@ const PAGES: &[(&str, Counterpart)] = &[
         ]),
     ),
     ("/live", Operations(&["GET /api/stream"])),
+    ("/alerts", Operations(&["GET /api/alerts"])),
+    (
+        "/alerts/seen",
+        Nothing("what somebody has read; a program asks for the alerts after the last that it had"),
+    ),
     ("/me", Operations(&["GET /api/me", "GET /api/members/{id}"])),
     ("/members", Operations(&["GET /api/members", "POST /api/members"])),
     (

@@ -99,6 +99,8 @@ struct MemberRow {
     hit: String,
     facts: String,
     last: String,
+    received: String,
+    last_received: String,
 }
 
 struct IndicatorRow {
@@ -338,6 +340,8 @@ fn member_row(one: &Giving, names: &BTreeMap<MemberId, String>) -> MemberRow {
         hit: thousands(one.hit),
         facts: thousands(one.facts),
         last: one.last.map(moment).unwrap_or_default(),
+        received: thousands(one.received),
+        last_received: one.last_received.map(moment).unwrap_or_default(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod actions;
+pub(crate) mod alerts;
 pub(crate) mod content;
 pub(crate) mod first_run;
 pub(crate) mod hits;

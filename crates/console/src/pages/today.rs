@@ -1,11 +1,11 @@
 //! `/`: what needs a decision, what changed, and whether all is well.
 
 use askama::Template;
-use axum::extract::{Extension, State};
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Redirect};
 use exchange::{
     AdminError, Alert, DayHits, Exchange, FALSE_POSITIVES_MAX, FalsePositive, GuardState, HeldSubmissions,
-    LedgerCheck, MatchState, State as Doubt, Waiting, WebhookView,
+    LedgerCheck, MatchState, State as Doubt, Unseen, Waiting, WebhookView,
 };
 use model::{Caller, Timestamp};
 use serde_json::json;
@@ -13,13 +13,11 @@ use serde_json::json;
 use crate::asked::{Asked, Files};
 use crate::chart::{self, Bars, Counts, Size};
 use crate::console::Console;
-use crate::cookies;
 use crate::export::Table;
 use crate::frame::Frame;
+use crate::pages::alerts::News;
 use crate::pages::hits;
 use crate::pages::members::{Known, everybody};
-use crate::pages::sign_in::set_cookie;
-use crate::pipeline::Arrived;
 use crate::problem::{Answer, Problem, page};
 use crate::query::encode;
 use crate::svg::Picture;
@@ -27,8 +25,6 @@ use crate::words::{self, thousands};
 
 /// How many lines each list has.
 const LINES_MAX: usize = 25;
-/// For how long a browser remembers up to where it has seen.
-const SEEN_SECONDS: u64 = 90 * 24 * 3_600;
 
 #[derive(Template)]
 #[template(path = "today.html")]
@@ -38,7 +34,9 @@ struct TodayPage {
     todo_more: usize,
     kinds: Vec<(String, bool)>,
     news: Vec<News>,
-    fresh: String,
+    /// How many alerts are new to the account, and the newest one's key.
+    unseen: u64,
+    newest: String,
     held: Vec<Held>,
     health: Vec<Health>,
     is_ready: bool,
@@ -63,15 +61,6 @@ struct Todo {
     due: Option<Timestamp>,
     due_day: String,
     is_over: bool,
-}
-
-/// Something that happened.
-struct News {
-    at: String,
-    kind: String,
-    text: String,
-    href: Option<String>,
-    is_fresh: bool,
 }
 
 /// Submissions that lie where each member reads its own only.
@@ -103,7 +92,9 @@ struct Chart {
 struct Gathered {
     known: Vec<Known>,
     waiting: Vec<Waiting>,
+    /// The newest first.
     alerts: Vec<Alert>,
+    unseen: Unseen,
     matches: usize,
     doubts: Vec<FalsePositive>,
     held: Vec<HeldSubmissions>,
@@ -120,12 +111,7 @@ struct Gathered {
 }
 
 /// Answers `GET /`.
-pub(crate) async fn get(
-    State(console): State<Console>,
-    Extension(arrived): Extension<Arrived>,
-    asked: Asked,
-    headers: http::HeaderMap,
-) -> Answer {
+pub(crate) async fn get(State(console): State<Console>, asked: Asked) -> Answer {
     let caller = asked.caller();
     if caller.member().is_some() {
         return Ok(Redirect::to("/me").into_response());
@@ -143,14 +129,13 @@ pub(crate) async fn get(
         table.rows = todo.iter().map(row).collect();
         return table.answer(format, "today");
     }
-    let seen = cookies::read(&headers, cookies::SEEN, arrived.is_encrypted).unwrap_or_default();
-    let news: Vec<News> = found.alerts.iter().rev().map(|alert| news(alert, seen)).collect();
-    let last_seen = found.alerts.last().map(|alert| alert.key.clone());
-    let mut response = page(&TodayPage {
+    let news: Vec<News> = found.alerts.iter().map(|alert| News::new(alert, found.unseen)).collect();
+    page(&TodayPage {
         kinds: kinds(&todo, found.matches),
         todo_more: todo.len().saturating_sub(LINES_MAX),
         todo: todo.into_iter().take(LINES_MAX).collect(),
-        fresh: fresh(&news),
+        unseen: found.unseen.count,
+        newest: found.alerts.first().map(|alert| alert.key.clone()).unwrap_or_default(),
         news,
         held: found.held.iter().filter(|held| held.objects > 0).map(held).collect(),
         health: health(&console, &found),
@@ -166,12 +151,7 @@ pub(crate) async fn get(
         json: asked.link("format", Some("json")),
         frame: asked.frame("Today"),
         not_ready: found.ready.err().unwrap_or_default(),
-    })?;
-    if let Some(last) = last_seen.filter(|_| !asked.is_by_itself) {
-        let cookie = cookies::write(cookies::SEEN, &last, Some(SEEN_SECONDS), arrived.is_encrypted);
-        set_cookie(&mut response, &cookie)?;
-    }
-    Ok(response)
+    })
 }
 
 fn gather(exchange: &Exchange, caller: &Caller) -> Result<Gathered, Problem> {
@@ -185,7 +165,8 @@ fn gather(exchange: &Exchange, caller: &Caller) -> Result<Gathered, Problem> {
     Ok(Gathered {
         known: everybody(exchange, caller)?,
         waiting: exchange.proposals(caller, None, 1_000)?,
-        alerts: exchange.last_alerts(caller, LINES_MAX)?,
+        alerts: exchange.alerts_before(caller, None, LINES_MAX)?,
+        unseen: exchange.unseen_alerts(caller)?,
         matches: matches.open,
         doubts,
         held: exchange.held_submissions(caller)?,
@@ -224,15 +205,6 @@ fn kinds(todo: &[Todo], matches: usize) -> Vec<(String, bool)> {
         (number > 0).then(|| (words::count(number, kind, many), of().any(|todo| todo.is_over)))
     };
     KINDS.into_iter().filter_map(told).collect()
-}
-
-/// How much of the news is new to this browser, in words; nothing, if nothing is.
-fn fresh(news: &[News]) -> String {
-    match news.iter().filter(|news| news.is_fresh).count() {
-        0 => String::new(),
-        all if all >= LINES_MAX => format!("{all} or more new since you were here"),
-        some => format!("{some} new since you were here"),
-    }
 }
 
 fn held(held: &HeldSubmissions) -> Held {
@@ -400,18 +372,4 @@ fn todo(found: &Gathered, now: Timestamp) -> Vec<Todo> {
     }
     todo.sort_by(|a, b| (a.due, &a.who, &a.what).cmp(&(b.due, &b.who, &b.what)));
     todo
-}
-
-fn news(alert: &Alert, seen: &str) -> News {
-    let href = alert.member.as_ref().map(|member| match &alert.tier {
-        Some(tier) => format!("/members/{member}?tier={tier}"),
-        None => format!("/members/{member}"),
-    });
-    News {
-        at: words::moment(alert.at),
-        kind: alert.kind.clone(),
-        text: alert.text.clone(),
-        href,
-        is_fresh: alert.key.as_str() > seen,
-    }
 }

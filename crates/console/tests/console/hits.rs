@@ -28,6 +28,7 @@ fn hit() -> (Face, String) {
         let reported = face.world.exchange.report_occurrences(&caller, &[sighting]).unwrap();
         assert_eq!(reported.accepted, 1, "{reported:?}");
         if number == 0 {
+            face.world.exchange.objects(&caller, "open", &taxii::ObjectFilter::default()).unwrap();
             let reason = "it is <b>our own</b> host";
             face.world.exchange.report_false_positive(&caller, &object, reason).unwrap();
         }
@@ -58,7 +59,17 @@ async fn hits_are_shown_over_time_and_by_member_and_indicator() {
         .collect();
     assert_eq!(found, [("sinkhole", Some(20)), ("quarantine", Some(10))]);
     let members = rows(&face.get(&mut me, "/hits?table=members&format=json").await.expect(200).body);
-    assert!(members.iter().any(|row| row["name"] == "Alpha" && row["facts_reported"] == 1), "{members:?}");
+    let give_and_take: Vec<_> = members
+        .iter()
+        .map(|row| (row["name"].as_str(), row["facts_reported"].as_u64(), row["objects_received"].as_u64()))
+        .collect();
+    for expected in [(Some("Alpha"), Some(1), Some(1)), (Some("Beta"), Some(1), Some(0))] {
+        assert!(give_and_take.contains(&expected), "{members:?}");
+    }
+    assert!(
+        members.iter().all(|row| row["last_received"].is_null() == (row["name"] != "Alpha")),
+        "{members:?}"
+    );
     let indicators = rows(&face.get(&mut me, "/hits?table=indicators&format=json").await.expect(200).body);
     assert_eq!((indicators.len(), indicators[0]["members"].as_u64()), (1, Some(3)));
     face.get(&mut me, "/hits?table=others&format=csv").await.expect(400);

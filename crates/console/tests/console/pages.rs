@@ -1,7 +1,7 @@
 //! What the pages show: Today and the list of members.
 
 use exchange::PublishOptions;
-use model::Role;
+use model::{Member, Role, Standing};
 
 use crate::Face;
 
@@ -80,24 +80,54 @@ async fn an_officer_admits_a_member_and_is_told_what_comes_next() {
 }
 
 #[tokio::test]
-async fn what_is_new_since_the_last_visit_is_marked_once() {
+async fn what_is_new_stays_new_until_somebody_says_that_it_was_seen() {
     let face = Face::with_quorum();
+    let (member, _) = face.world.member("Acme", &["open", "programme", "cleared"]);
+    let suspend = |member: &Member| {
+        let (exchange, tier) = (&face.world.exchange, testkit::tier("open"));
+        exchange
+            .set_standing(&face.world.operator, &member.id, &tier, Standing::Suspended, "a test")
+            .unwrap();
+    };
+    suspend(&member);
+    face.world.pass(std::time::Duration::from_secs(1));
+    // What was before the account was made is no news to it.
     let mut me = face.role(Role::Officer).await;
+    face.get(&mut me, "/").await.expect(200).lacks(&["new to you"]);
     let mut another = face.role(Role::Officer).await;
-    let (member, _) = face.world.member("Acme", &["open"]);
+    face.world.pass(std::time::Duration::from_secs(1));
     let standing = format!("/members/{}/standing", member.id);
-    face.post(
-        &mut another,
-        &standing,
-        &[("tier", "open"), ("to", "removed"), ("reason", "it asked to leave")],
-    )
-    .await
-    .expect(303);
-    let today = face.get(&mut me, "/").await.expect(200).has(&["1 new since you were here"]);
-    assert!(today.text().contains("Acme: Agree: removed on open (1 more needed)"), "{}", today.text());
-    face.get(&mut me, "/").await.expect(200).lacks(&["new since you were here"]);
+    let removal = [("tier", "cleared"), ("to", "removed"), ("reason", "it asked to leave")];
+    face.post(&mut another, &standing, &removal).await.expect(303);
+    let today = face.get(&mut me, "/").await.expect(200).has(&["1 new to you"]);
+    assert!(today.text().contains("Acme: Agree: removed on cleared (1 more needed)"), "{}", today.text());
+    // Looking marks nothing; it is known with the account, whatever the browser.
+    face.get(&mut me, "/").await.expect(200).has(&["1 new to you"]);
+    let file: Vec<serde_json::Value> =
+        serde_json::from_str(&face.get(&mut me, "/alerts?format=json").await.expect(200).body).unwrap();
+    let newest = file.last().unwrap()["key"].as_str().unwrap().to_owned();
+    me.cookies.retain(|(name, _)| name == "ringfence");
+    face.get(&mut me, "/alerts").await.expect(200).has(&["1 new to you", "class=\"fresh\""]);
+    face.post(&mut me, "/alerts/seen", &[("up_to", &newest), ("back", "/")]).await.expect(303);
+    face.get(&mut me, "/").await.expect(200).lacks(&["new to you"]);
+    face.get(&mut another, "/").await.expect(200).has(&["new to you"]);
+    // More than the first page has are on the next ones, and in the file.
+    for number in 0..130 {
+        suspend(&face.world.member(&format!("Member {number}"), &["open"]).0);
+    }
+    let text = face.get(&mut me, "/").await.expect(200).text();
+    let told: u64 = text.split(" new to you").next().unwrap().rsplit(' ').next().unwrap().parse().unwrap();
+    assert!(told >= 100, "{told}: {text}");
+    let first = face.get(&mut me, "/alerts").await.expect(200);
+    let older = first.body.split(">Older</a>").next().unwrap().rsplit("<a href=\"").next().unwrap();
+    let older = older.split('"').next().unwrap();
+    let second = face.get(&mut me, older).await.expect(200);
+    let shown =
+        first.body.matches("class=\"fresh\"").count() + second.body.matches("class=\"fresh\"").count();
+    assert_eq!(shown as u64, told);
     let rows = face.get(&mut me, "/?format=json").await.expect(200);
-    assert!(rows.body.contains("Agree: removed on open"), "{}", rows.body);
+    assert!(rows.body.contains("Agree: removed on cleared"), "{}", rows.body);
+    face.post(&mut me, "/alerts/seen", &[("up_to", "no key")]).await.expect(422);
 }
 
 #[tokio::test]

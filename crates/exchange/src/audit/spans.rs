@@ -9,6 +9,8 @@
 //! entry 109   label 3, commits 1 to 60; label 9, commit 4
 //! ```
 //!
+//! Who received how much is added up on the way.
+//!
 //! It is an index and no source: what an entry says is read from the entry. It is read on whenever somebody asks, and a little
 //! every second, so that the first to ask after a start does not wait for the whole log.
 
@@ -18,7 +20,7 @@ use std::sync::{Mutex, PoisonError};
 use ledger::entry::Disclosure;
 use store::{Snapshot, StoreError};
 
-use super::each_disclosure;
+use super::{each_disclosure, is_whole};
 use crate::read::segment_of;
 
 /// How many spans are kept: 12 bytes each, so 48 MB. Entries beyond are opened one by one.
@@ -40,9 +42,19 @@ struct Known {
     /// How many entries were read.
     entries: u64,
     count: usize,
-    /// Whether the next one has no room.
-    is_full: bool,
+    /// The first entry that had no room, if one had none.
+    full_at: Option<u64>,
     by_label: BTreeMap<u32, Vec<Span>>,
+    by_reader: BTreeMap<String, Taken>,
+}
+
+/// What a reader was handed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Taken {
+    /// How many whole objects, each as often as it was.
+    pub(crate) objects: u64,
+    /// When it last was, as the ledger has it.
+    pub(crate) last: String,
 }
 
 impl Known {
@@ -77,20 +89,23 @@ impl Known {
     }
 
     fn read_on(&mut self, snapshot: &dyn Snapshot, entries: u64) -> Result<(), StoreError> {
-        if self.is_full {
-            return Ok(());
-        }
         let until = self.entries.saturating_add(entries);
-        let mut full = None;
-        let read = each_disclosure(snapshot, self.entries..until, |entry, disclosure| {
-            if full.is_none() && !self.add(entry, &disclosure) {
-                full = Some(entry);
+        self.entries = each_disclosure(snapshot, self.entries..until, |entry, disclosure| {
+            if self.full_at.is_none() && !self.add(entry, &disclosure) {
+                self.full_at = Some(entry);
             }
+            self.take(&disclosure);
             Ok(())
         })?;
-        self.is_full = full.is_some();
-        self.entries = full.unwrap_or(read);
         Ok(())
+    }
+
+    fn take(&mut self, disclosure: &Disclosure) {
+        if is_whole(disclosure.resource) {
+            let taken = self.by_reader.entry(disclosure.member.clone()).or_default();
+            taken.objects = taken.objects.saturating_add(disclosure.count);
+            taken.last.clone_from(&disclosure.at);
+        }
     }
 }
 
@@ -113,7 +128,14 @@ impl Spans {
         for number in segments {
             entries.extend(known.near(number));
         }
-        Ok((entries, known.entries))
+        Ok((entries, known.full_at.unwrap_or(known.entries)))
+    }
+
+    /// What each reader, by its name in the ledger, was handed.
+    pub(crate) fn taken(&self, snapshot: &dyn Snapshot) -> Result<BTreeMap<String, Taken>, StoreError> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.read_on(snapshot, u64::MAX)?;
+        Ok(known.by_reader.clone())
     }
 }
 

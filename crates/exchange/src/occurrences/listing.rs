@@ -49,6 +49,11 @@ pub struct Giving {
     /// When it last reported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last: Option<Timestamp>,
+    /// How many whole objects it was handed, each as often as it was, by the ledger.
+    pub received: u64,
+    /// When it last was handed some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_received: Option<Timestamp>,
 }
 
 /// How an indicator hits.
@@ -118,6 +123,7 @@ impl Exchange {
         }
         let hits: BTreeMap<String, u64> = all(snapshot.as_ref(), GIVEN)?;
         let reporters: BTreeMap<String, Reporter> = all(snapshot.as_ref(), REPORTER)?;
+        let taken = self.inner.spans.taken(snapshot.as_ref())?;
         let members = registry.members.keys().filter(|id| id.as_str() > after).take(limit.min(OWN_MAX));
         let mut giving = Vec::new();
         for member in members {
@@ -126,13 +132,15 @@ impl Exchange {
                 contributed += snapshot.count_before(&view, *label, CommitNo(u64::MAX))?;
             }
             let hit = hits.get(member.as_str()).copied().unwrap_or_default();
-            let reporter = reporters.get(member.as_str());
+            let (reporter, taken) = (reporters.get(member.as_str()), taken.get(member.as_str()));
             giving.push(Giving {
                 member: member.clone(),
                 contributed,
                 hit,
                 facts: reporter.map_or(0, |reporter| reporter.facts),
                 last: reporter.map(|reporter| reporter.last),
+                received: taken.map_or(0, |taken| taken.objects),
+                last_received: taken.and_then(|taken| taken.last.parse().ok()),
             });
         }
         Ok(giving)

@@ -24,8 +24,16 @@ pub(super) fn days_table(days: &[DayHits]) -> Table {
 }
 
 pub(super) fn members_table(giving: &[Giving], names: &BTreeMap<MemberId, String>) -> Table {
-    let mut table =
-        Table::new(&["member", "name", "contributed", "of_these_hit", "facts_reported", "last_report"]);
+    let mut table = Table::new(&[
+        "member",
+        "name",
+        "contributed",
+        "of_these_hit",
+        "facts_reported",
+        "last_report",
+        "objects_received",
+        "last_received",
+    ]);
     let row = |one: &Giving| {
         let name = names.get(&one.member);
         vec![
@@ -35,6 +43,8 @@ pub(super) fn members_table(giving: &[Giving], names: &BTreeMap<MemberId, String
             json!(one.hit),
             json!(one.facts),
             json!(one.last),
+            json!(one.received),
+            json!(one.last_received),
         ]
     };
     table.rows = giving.iter().map(row).collect();

@@ -29,6 +29,8 @@ use crate::words::{count, moment};
 
 /// How many versions there are to choose from.
 const VERSIONS_MAX: usize = 50;
+/// How many moves the page tells; the file has all.
+const MOVES_SHOWN: usize = 100;
 /// How many changes of release the page tells; the file has all that was found.
 const RELEASES_SHOWN: usize = 60;
 /// How the folder and an archive are called in the query.
@@ -53,6 +55,7 @@ struct ComparedView {
     summary: Vec<String>,
     members: String,
     moves: Vec<MoveRow>,
+    moves_all: usize,
     releases: Vec<ReleaseMove>,
     releases_all: usize,
     releases_cut_short: bool,
@@ -258,7 +261,8 @@ fn view(
         is_same: found.from == found.to,
         summary: summary(found, &cases),
         members: count(found.members, "member", "members"),
-        moves: moves::rows(&found.moves, members),
+        moves: moves::rows(&found.moves, members).into_iter().take(MOVES_SHOWN).collect(),
+        moves_all: found.moves.len(),
         releases: found.releases.iter().take(RELEASES_SHOWN).cloned().collect(),
         releases_all: found.releases.len(),
         releases_cut_short: found.releases_cut_short,

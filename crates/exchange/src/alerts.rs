@@ -168,17 +168,16 @@ impl Exchange {
         let snapshot = self.inner.store.snapshot()?;
         let seen = snapshot.get(SEEN, &caller.credential.to_string())?;
         let seen = seen.and_then(|bytes| serde_json::from_slice::<String>(&bytes).ok());
-        let from = match seen.as_deref().and_then(number_of) {
-            Some(number) => number + 1,
-            None => {
-                let Some(record) = registry.credentials.get(&caller.credential) else {
-                    return Ok(Unseen { from: registry.alerts, count: 0 });
-                };
-                let last = self.alerts_from(registry.alerts.saturating_sub(ALERTS_MAX as u64))?;
-                let earlier = last.iter().rev().find(|alert| alert.at <= record.created);
-                let first = last.first().and_then(Alert::number).unwrap_or(registry.alerts);
-                earlier.and_then(Alert::number).map_or(first, |number| number + 1)
-            }
+        let from = if let Some(number) = seen.as_deref().and_then(number_of) {
+            number + 1
+        } else {
+            let Some(record) = registry.credentials.get(&caller.credential) else {
+                return Ok(Unseen { from: registry.alerts, count: 0 });
+            };
+            let last = self.alerts_from(registry.alerts.saturating_sub(ALERTS_MAX as u64))?;
+            let earlier = last.iter().rev().find(|alert| alert.at <= record.created);
+            let first = last.first().and_then(Alert::number).unwrap_or(registry.alerts);
+            earlier.and_then(Alert::number).map_or(first, |number| number + 1)
         };
         Ok(Unseen { from, count: registry.alerts.saturating_sub(from) })
     }

@@ -1,13 +1,14 @@
 //! The console's pages beside the hub's own paths.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
 mod common;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
 use common::Hub;
+
+/// What a browser says that it would like when it opens a page.
+const BROWSER: &str = "text/html,application/xhtml+xml,*/*;q=0.8";
 
 /// A programme's name is the first part of its TAXII root's path, so it may be that of no page.
 #[test]
@@ -33,7 +34,6 @@ fn a_path_that_there_is_not_has_a_page_for_people_only() {
         stream.read_to_string(&mut answer).unwrap();
         answer
     };
-    const BROWSER: &str = "text/html,application/xhtml+xml,*/*;q=0.8";
     for path in ["/nothing-here", "/members/", "/members/some-member/", "/hits/2"] {
         let page = ask("GET", path, BROWSER);
         assert!(page.starts_with("HTTP/1.1 404 "), "{path}: {page}");

@@ -8,9 +8,9 @@
 //! most restricted tie is the least restricted is told, and among those the better believed sources are.
 
 use std::cell::OnceCell;
-use std::collections::HashSet;
 use std::sync::Arc;
 
+use hashbrown::HashSet;
 use serde::Serialize;
 use ties::derive::{Basis, Cone, Edge, Measure};
 use ties::kernel::{self, Builder, Certainty, Closure, Holdings, Inside, Line, Node, Proof};

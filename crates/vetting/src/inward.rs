@@ -1,9 +1,10 @@
 //! Inward facts: who stands behind the entity, and how much of it is theirs.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use hashbrown::HashSet;
 use ties::derive::What;
 use ties::kernel::{Certainty, Line, Node, Part, Through};
 use ties::{Day, EntityId, EntityKind, Fraction, ListId, TieKind, Truth};
@@ -517,7 +518,7 @@ impl<'a, 's> Inward<'a, 's> {
     /// not foreign themselves.
     fn parents(&self) -> Vec<Node> {
         let votes = self.ground.holdings(Graph::Votes);
-        let (mut chain, mut seen, mut company) = (Vec::new(), HashSet::from([0]), 0);
+        let (mut chain, mut seen, mut company) = (Vec::new(), <HashSet<Node>>::from([0]), 0);
         while let Some(majority) = votes.holdings_of(company).find(|held| held.lo.at > Fraction::HALF) {
             company = majority.holder;
             if !seen.insert(company)

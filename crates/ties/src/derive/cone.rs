@@ -112,7 +112,9 @@ impl Cone {
         is_open_end.resize(all, true);
         let ways_of = |(company, made): (Node, &Arc<Made>)| (0..made.ways).map(move |_| company);
         let ways: Vec<Node> = (0..).zip(registers).flat_map(ways_of).collect();
-        let (mut control, mut money) = (Drawing::new(all + ways.len()), Drawing::new(all));
+        let edges = |side: fn(&Made) -> &Side| registers.iter().map(|made| side(made).edges.len()).sum();
+        let mut control = Drawing::new(all + ways.len(), edges(|made| &made.control));
+        let mut money = Drawing::new(all, edges(|made| &made.money));
         let (mut irregularities, mut nodes) = (Vec::new(), Vec::new());
         let (mut first_way, mut known) = (all, shared);
         for (company, made) in registers.iter().enumerate() {
@@ -295,8 +297,10 @@ struct Drawing {
 }
 
 impl Drawing {
-    fn new(nodes: usize) -> Self {
-        Self { builder: Builder::new(place(nodes)), edges: Vec::new(), has_ways: false }
+    fn new(nodes: usize, edges: usize) -> Self {
+        let mut builder = Builder::new(place(nodes));
+        builder.reserve(edges);
+        Self { builder, edges: Vec::with_capacity(edges), has_ways: false }
     }
 
     fn draw(&mut self, side: &Side, node: &impl Fn(u32) -> Node) {

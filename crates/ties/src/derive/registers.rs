@@ -25,7 +25,7 @@ use super::{Joint, Limits, Options};
 use crate::kernel::{Node, Terms};
 use crate::{EntityId, EntityKind, PartyRole, Picture, Share, Source, TieId, TieKind, Truth};
 
-/// How many edges are kept: some tens of megabytes. Beyond, all of them are made anew.
+/// How many edges are kept: some tens of megabytes. Beyond, those registers go that no other cone has reached meanwhile.
 const EDGES_MAX: usize = 300_000;
 
 /// Marks a place as a way's: how many entities come up is not known while the first ways are laid.
@@ -40,6 +40,8 @@ pub struct Registers {
     numbers: HashMap<EntityId, u32>,
     abouts: Vec<Option<About>>,
     made: Vec<Option<Arc<Made>>>,
+    /// Whether each was reached again since it was made, or since registers went last.
+    again: Vec<bool>,
     /// How many edges `made` has.
     edges: usize,
     /// Where each stands in the cone, and in the register, that is in the making.
@@ -61,6 +63,13 @@ pub(super) struct Made {
     pub(super) ties: usize,
     /// Whether somebody must own it, and nobody is known to.
     pub(super) is_open_end: bool,
+}
+
+impl Made {
+    /// How much it takes to keep, in edges.
+    fn weight(&self) -> usize {
+        self.control.edges.len() + self.money.edges.len() + 1
+    }
 }
 
 #[derive(Debug, Default)]
@@ -127,6 +136,7 @@ impl Registers {
             numbers: HashMap::new(),
             abouts: Vec::new(),
             made: Vec::new(),
+            again: Vec::new(),
             edges: 0,
             in_cone: Places::default(),
             in_register: Places::default(),
@@ -136,8 +146,7 @@ impl Registers {
     /// Everything upstream of an entity.
     pub fn cone<P: Picture + ?Sized>(&mut self, picture: &P, entity: &EntityId, limits: Limits) -> Cone {
         if self.edges > EDGES_MAX {
-            self.made.fill(None);
-            self.edges = 0;
+            self.let_go(EDGES_MAX / 2);
         }
         let root = self.number(&picture.canonical(entity));
         self.in_cone.begin();
@@ -167,16 +176,32 @@ impl Registers {
         self.numbers.insert(name.clone(), number);
         self.abouts.push(None);
         self.made.push(None);
+        self.again.push(false);
         number
+    }
+
+    /// Lets registers go that were not reached again; all of them, if the others have more edges than this.
+    fn let_go(&mut self, edges_max: usize) {
+        for (made, again) in self.made.iter_mut().zip(&mut self.again) {
+            if !std::mem::take(again) {
+                *made = None;
+            }
+        }
+        self.edges = self.made.iter().flatten().map(|made| made.weight()).sum();
+        if self.edges > edges_max {
+            self.made.fill(None);
+            self.edges = 0;
+        }
     }
 
     fn made<P: Picture + ?Sized>(&mut self, picture: &P, company: u32) -> Arc<Made> {
         if let Some(made) = &self.made[company as usize] {
+            self.again[company as usize] = true;
             return Arc::clone(made);
         }
         self.in_register.begin();
         let made = Arc::new(Making::new(self, picture).make(company));
-        self.edges += made.control.edges.len() + made.money.edges.len() + 1;
+        self.edges += made.weight();
         self.made[company as usize] = Some(Arc::clone(&made));
         made
     }

@@ -3,8 +3,9 @@
 //! Nothing is computed ahead. A question follows the chain of the entity that is asked about, finds who speaks for
 //! each tie in it, and makes the answer; so a picture costs nothing to take, and any number of them may be open.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+
+use hashbrown::HashMap;
 
 use super::intern::NONE;
 use super::log::Log;

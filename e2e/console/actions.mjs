@@ -37,7 +37,7 @@ export async function actions({ hub, as, symantec }) {
       const preview = async (file, document) => {
         await page.goto(`${hub.url}/ties/import`);
         await page.getByLabel("File", { exact: true }).setInputFiles(file);
-        await page.getByLabel(/^Name of the source/).fill(document);
+        await page.getByLabel(/^Name of the document/).fill(document);
         await go(page, page.getByRole("button", { name: "Preview" }));
         return page.getByRole("region", { name: "What ties.csv would do" });
       };

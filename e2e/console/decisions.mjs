@@ -36,7 +36,7 @@ export async function decisions({ hub, as, symantec }) {
   const record = async (page, chosen, source) => {
     await page.goto(`${hub.url}/ties/import`);
     await page.getByLabel("File", { exact: true }).setInputFiles(chosen);
-    await page.getByLabel(/^Name of the source/).fill(source);
+    await page.getByLabel(/^Name of the document/).fill(source);
     await go(page, page.getByRole("button", { name: "Preview" }));
     await go(page, page.getByRole("button", { name: "Record it" }));
     assert.match(await told(page), /^Recorded: /);

@@ -13,6 +13,10 @@
 //! part 2, the last:        d          document `list` said a, b, c so far: c is ended today, with part 2
 //! ```
 //!
+//! A statement is of the document that its file was imported as ([`Source::edition`]), whatever it names as its source:
+//! a table of decisions has a gazette in each row, and two tables may quote one gazette. What another document says too
+//! stays, and the import tells of it.
+//!
 //! What is remembered is in memory only. If the hub was started again meanwhile, or a part is missing, the next part
 //! is refused, nothing is ended, and the import has to be run again from its beginning.
 
@@ -40,6 +44,9 @@ const SPOKEN_MAX: usize = 8_000_000;
 
 /// How many statements are looked at before others get at the registry.
 const LOOKED_AT_ONCE: usize = 5_000;
+
+/// How many ties that stay, since another document says them, an answer names.
+const KEPT_SHOWN: usize = 20;
 
 /// The longest name of an import, in bytes.
 const NAME_LENGTH_MAX: usize = 64;
@@ -177,26 +184,49 @@ fn spoken_of(statement: &Statement) -> Option<&TieId> {
 /// A tie or listing that a document said and says no longer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Missing {
-    document: String,
     /// The statement's place in the log.
     at: usize,
     tie: TieId,
+    /// Another document that says it too, so that it does not end.
+    said_by: Option<String>,
 }
 
 impl Missing {
     /// That it ended, unless it has by now.
     fn end(&self, ties: &Ties, at: Timestamp) -> Option<Statement> {
         let said = ties.log(self.at..self.at + 1).next()?;
-        if spoken_of(&said) != Some(&self.tie) || !holds(ties, &said, at) {
+        if self.said_by.is_some() || spoken_of(&said) != Some(&self.tie) || !holds(ties, &said, at) {
             return None;
         }
         let on = Day::of(at);
-        let words = format!("{}\0{on}\0{}", self.document, self.tie);
+        let words = format!("{}\0{on}\0{}", said.source.edition(), self.tie);
         let id = format!("no-longer-in:{}", hex::encode(&Sha256::digest(words)[..16]));
+        // It is said by whoever said what it ends, so that saying it again is that one's correction.
+        let Source { document, edition_of, evidence, .. } = said.source;
+        let source = Source { document, edition_of, evidence, ..Source::default() };
         let said = Said::End(End { tie: self.tie.clone(), on: on.into(), by: Ending::Completed });
-        let source = Source { document: self.document.clone(), ..Source::default() };
         Some(Statement { id: id.parse().ok()?, said, source, recorded: at })
     }
+}
+
+/// Tells of what an edition leaves out and another document says.
+fn kept(over: &[Missing]) -> Option<String> {
+    let all = over.iter().filter_map(|one| Some(format!("`{}` (`{}`)", one.tie, one.said_by.as_ref()?)));
+    let told: Vec<String> = all.collect();
+    let shown = told.iter().take(KEPT_SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    let more = told.len().saturating_sub(KEPT_SHOWN);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    (!told.is_empty()).then(|| {
+        format!("left out by the new edition, and kept because another document says it: {shown}{more}")
+    })
+}
+
+/// Another document than these that says the tie or listing too.
+fn said_elsewhere(ties: &Ties, tie: &TieId, documents: &[String]) -> Option<String> {
+    let history = ties.history(tie);
+    let begins = history.iter().filter(|statement| spoken_of(statement).is_some());
+    let mut others = begins.map(|statement| statement.source.edition());
+    others.find(|other| !documents.iter().any(|document| document == other)).map(str::to_owned)
 }
 
 fn holds(ties: &Ties, statement: &Statement, at: Timestamp) -> bool {
@@ -221,10 +251,10 @@ fn missing_in(
 ) {
     for (place, statement) in part.clone().zip(ties.log(part)) {
         let Some(tie) = spoken_of(&statement) else { continue };
-        let document = &statement.source.document;
-        if documents.contains(document) && !spoken.contains(&short(tie)) && holds(ties, &statement, at) {
-            let missing = Missing { document: document.clone(), at: place, tie: tie.clone() };
-            found.insert(tie.clone(), missing);
+        let is_theirs = documents.iter().any(|document| document == statement.source.edition());
+        if is_theirs && !spoken.contains(&short(tie)) && holds(ties, &statement, at) {
+            let said_by = said_elsewhere(ties, tie, documents);
+            found.insert(tie.clone(), Missing { at: place, tie: tie.clone(), said_by });
         }
     }
 }
@@ -318,7 +348,8 @@ impl Exchange {
                 ended = ends.len();
                 statements.extend(ends);
             }
-            let imported = record(&inner, turn, statements, &subject, name_of(&caller))?;
+            let mut imported = record(&inner, turn, statements, &subject, name_of(&caller))?;
+            imported.findings.extend(kept(&over));
             Ok(((), Imported { ended, ..imported }))
         })?;
         Ok(imported)
@@ -373,7 +404,7 @@ impl Exchange {
         }
         let state = self.ties_state();
         let mut statements = import.statements;
-        let mut ended = 0;
+        let (mut ended, mut stays) = (0, None);
         if let Some(documents) = &import.editions {
             let now = self.inner.clock.now();
             let spoken = statements.iter().filter_map(spoken_of).map(short).collect();
@@ -382,8 +413,11 @@ impl Exchange {
             let said = statements.len();
             statements.extend(over.iter().filter_map(|missing| missing.end(&ties, now)));
             ended = statements.len() - said;
+            stays = kept(&over);
         }
-        Ok(Rehearsal { ended, state, ..self.rehearse_ties(caller, statements)? })
+        let mut rehearsal = Rehearsal { ended, state, ..self.rehearse_ties(caller, statements)? };
+        rehearsal.findings.extend(stays);
+        Ok(rehearsal)
     }
 }
 

@@ -128,6 +128,47 @@ fn the_last_part_of_an_edition_ends_what_no_part_says() {
     );
 }
 
+/// A listing of a file that is an edition of `document`, whose row names `source`.
+fn row(document: &str, source: &str, id: &str, entity: &str) -> Statement {
+    let body = format!(r#"{{"listing":{{"id":"{id}","list":"concern","entity":"{entity}"}}}}"#);
+    let mut statement = said(source, &format!("{document}-{id}"), &body);
+    statement.source.edition_of = Some(document.to_owned());
+    statement
+}
+
+#[test]
+fn an_edition_is_a_documents_whatever_its_rows_name_as_their_source() {
+    let world = world();
+    let import = |document: &str, statements: Vec<Statement>| {
+        let editions = Some(vec![document.to_owned()]);
+        let import = Import { statements, editions, ..Import::default() };
+        let told = world.exchange.rehearse(&world.operator, import.clone()).unwrap();
+        let imported = world.exchange.import(&world.operator, import).unwrap();
+        assert_eq!((told.new, told.ended), (imported.new, imported.ended));
+        assert_eq!(told.findings, imported.findings);
+        imported
+    };
+    // Two sources in one file, and one of them in another file too.
+    let one = || row("decisions", "gazette-2011", "d1", "huawei");
+    import("decisions", vec![one(), row("decisions", "gazette-2012", "d2", "zte")]);
+    assert_eq!(import("others", vec![row("others", "gazette-2012", "o1", "other")]).ended, 0);
+    assert!(ends(&world).is_empty());
+    // Neither the first row's source nor the other file decides what a new edition ends.
+    assert_eq!(import("decisions", vec![one()]).ended, 1);
+    assert_eq!(ends(&world), ["d2"]);
+    // It comes back, as a correction by the same source.
+    world.pass(Duration::from_hours(24));
+    import("decisions", vec![one(), row("decisions", "gazette-2012", "d2", "zte")]);
+    assert_eq!(import("decisions", vec![one()]).ended, 1, "so it can end again");
+    assert_eq!(ends(&world), ["d2", "d2"]);
+    // What two documents say under one identifier stays until somebody ends it.
+    import("third", vec![row("third", "gazette-2012", "d1", "huawei"), row("third", "x", "t1", "third")]);
+    let kept = import("decisions", vec![row("decisions", "gazette-2013", "d3", "another")]);
+    assert_eq!(kept.ended, 0);
+    assert!(kept.findings.iter().any(|text| text.contains("`d1` (`third`)")), "{:?}", kept.findings);
+    assert_eq!(ends(&world), ["d2", "d2"]);
+}
+
 #[test]
 fn nothing_ends_unless_every_part_came() {
     let mut world = world();

@@ -158,6 +158,30 @@ pub fn closes_missing(format: Format) -> bool {
     }
 }
 
+/// Whether there are many documents of the format, so that only a name tells of which one a file is a new edition. Of the
+/// other formats there is one publisher's one file, and the format is its name.
+#[must_use]
+pub fn needs_name(format: Format) -> bool {
+    match format {
+        Format::Bods
+        | Format::Ftm
+        | Format::Ties
+        | Format::Lists
+        | Format::OfacNames
+        | Format::OfacAlternates
+        | Format::OfacAddresses
+        | Format::OfacComments
+        | Format::OfacXml => true,
+        Format::UkPsc
+        | Format::GleifLei
+        | Format::GleifRelationships
+        | Format::GleifExceptions
+        | Format::DeniedPersons
+        | Format::ScreeningList
+        | Format::UnList => false,
+    }
+}
+
 /// Tells the format by the file's first bytes (8 KiB are enough, fewer will often do), and by its name where the
 /// bytes leave it open: OFAC's tables have no head. `None` if it is none of ours.
 #[must_use]
@@ -301,5 +325,6 @@ mod tests {
             assert_eq!(Format::named(format.code()), Some(format));
         }
         assert!(closes_missing(Format::Ftm) && !closes_missing(Format::UkPsc));
+        assert!(needs_name(Format::Lists) && !needs_name(Format::UnList));
     }
 }

@@ -42,5 +42,5 @@ mod tree;
 pub mod un_list;
 mod xml;
 
-pub use format::{Format, closes_missing, detect, read};
+pub use format::{Format, closes_missing, detect, needs_name, read};
 pub use reading::{Importing, RECORD_BYTES_MAX, REFUSALS_KEPT, Reason, Refusal, Report, record_of};

@@ -144,8 +144,8 @@ fn listing(reading: &mut Reading<'_>, told: &mut Told, row: &Row<'_>) -> Result<
     } else {
         let entry = entry.as_deref().unwrap_or_default();
         let local = format!("{entity}{}{entry}", if entry.is_empty() { "" } else { "/" });
-        let id = crate::reading::scoped(list.as_str(), &local);
-        id.parse().map_err(|error: ties::IdError| Row::bad("entity", error.to_string()))?
+        // Two files that name the same party have an entry each.
+        reading.tie(&format!("{list}/{local}"))
     };
     let described = described(row, &entity, "name", "kind", "country")?;
     let listing = Listing {

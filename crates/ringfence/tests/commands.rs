@@ -312,8 +312,16 @@ fn a_file_goes_in_by_parts_and_its_next_edition_ends_what_it_leaves_out() {
     };
     let path = file.to_str().unwrap();
     let import = |more: &[&str]| hub.json(&[&["ties", "import", path], more].concat())["answer"].clone();
-    let tiny = ["--part-bytes", "1000"];
+    // Without a name it is an edition of nothing.
+    edition(0..2);
+    import(&[]);
+    edition(1..2);
+    let told = hub.run(&["ties", "import", path]);
+    assert!(text(&told).contains("--document"), "{}", text(&told));
+    assert_eq!(import(&[])["ended"], 0);
 
+    let import = |more: &[&str]| import(&[&["--document", "watched"], more].concat());
+    let tiny = ["--part-bytes", "1000"];
     edition(0..40);
     let first = import(&tiny);
     assert!(first["parts"].as_u64().unwrap() > 10, "{first}");
@@ -335,6 +343,35 @@ fn a_file_goes_in_by_parts_and_its_next_edition_ends_what_it_leaves_out() {
     edition(3..10);
     assert_eq!(import(&["--keep-missing"])["ended"], 0);
     assert_eq!(import(&[])["ended"], 31);
+    hub.stop();
+}
+
+#[test]
+fn files_that_quote_one_source_do_not_end_each_others_entries() {
+    let root = tempfile::tempdir().unwrap();
+    let hub = Hub::start(root.path());
+    let import = |document: &str, table: &str| {
+        let file = root.path().join("list.csv");
+        fs::write(&file, table).unwrap();
+        let file = file.to_str().unwrap();
+        let told = hub.json(&["ties", "import", file, "--document", document]);
+        told["answer"]["ended"].as_u64().unwrap()
+    };
+    // The example of the documentation, whose rows name a gazette each.
+    let text = include_str!("../../../docs/registers.md");
+    let example = text.split("```csv\n").find(|block| block.starts_with("list,entity")).unwrap();
+    let example = example.split("```").next().unwrap();
+    assert_eq!(import("decisions", example), 0);
+    let other = "list,entity,source\nconcern,other,gazette-2011-10-11\nconcern,huawei,gazette-2011-10-11\n";
+    assert_eq!(import("others", other), 0, "another file, with a source of the first");
+    let one_row = example.lines().take(2).collect::<Vec<_>>().join("\n");
+    // The entry that is left out had ended by its own dates; it says so no longer.
+    let open = example.replace("2018-07-13", "");
+    assert_eq!(import("decisions", &open), 0);
+    assert_eq!(import("decisions", &one_row), 1, "and only the second row of the example");
+    assert_eq!(import("others", "list,entity,source\nconcern,other,gazette-2011-10-11\n"), 1);
+    // Each file has an entry of its own of a party that both name.
+    assert_eq!(import("decisions", "list,entity\nconcern,new\n"), 1);
     hub.stop();
 }
 

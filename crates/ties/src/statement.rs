@@ -70,6 +70,10 @@ pub struct Source {
     /// The document or data set: `gleif-rr`, `uk-psc`, `nyt-2012-03-26`. Statements of one document about one
     /// holding add up; those of different documents are different accounts of the same thing.
     pub document: String,
+    /// The document in whose edition it came, where it names a source of its own: a table of decisions is one document, and
+    /// each row says which gazette has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edition_of: Option<String>,
     /// Where it can be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
@@ -94,6 +98,14 @@ pub struct Source {
     /// Who may see it as evidence.
     #[serde(default)]
     pub evidence: Evidence,
+}
+
+impl Source {
+    /// The document whose new edition ends the statement by leaving it out.
+    #[must_use]
+    pub fn edition(&self) -> &str {
+        self.edition_of.as_deref().unwrap_or(&self.document)
+    }
 }
 
 /// How far a source is believed. A statement of low confidence makes a tie possible, never certain.

@@ -203,8 +203,11 @@ impl<'r> Row<'r> {
         let text = |column: &str, otherwise: &Option<String>| {
             self.get(column).map(str::to_owned).or_else(|| otherwise.clone())
         };
+        let own = self.get("source").filter(|own| *own != file.document);
         Ok(Source {
-            document: self.get("source").map_or_else(|| file.document.clone(), str::to_owned),
+            document: own.unwrap_or(&file.document).to_owned(),
+            // The row is the file's, whoever it names as its source.
+            edition_of: own.map(|_| file.edition().to_owned()),
             url: text("url", &file.url),
             publisher: text("publisher", &file.publisher),
             asserted_by: text("asserted_by", &file.asserted_by),

@@ -190,6 +190,10 @@ pub(crate) fn put_source(out: &mut Vec<u8>, source: &Source) {
         put_optional(out, text.as_deref(), put_text);
     }
     put_optional(out, source.retrieved, put_date);
+    // What came later stands last, and only where it says something: older batches stay readable.
+    if let Some(document) = &source.edition_of {
+        put_text(out, document);
+    }
 }
 
 /// Reads a source.
@@ -204,6 +208,7 @@ pub(crate) fn take_source(reader: &mut Reader<'_>) -> Result<Source, DecodeError
         licence: reader.optional(Reader::string)?,
         sha256: reader.optional(Reader::string)?,
         retrieved: reader.optional(Reader::date)?,
+        edition_of: (reader.left() > 0).then(|| reader.string()).transpose()?,
     })
 }
 

@@ -178,6 +178,7 @@ pub(crate) fn one_of_each() -> Vec<Statement> {
     }
     listed.source = Source {
         document: "ofac-sdn".to_owned(),
+        edition_of: Some("a list".to_owned()),
         url: Some("https://example.org/sdn".to_owned()),
         publisher: Some("OFAC".to_owned()),
         asserted_by: Some("officer".to_owned()),

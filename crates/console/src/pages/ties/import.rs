@@ -118,21 +118,23 @@ fn read(file: &File, posted: &Posted) -> Result<Read, Problem> {
         let import = Import { subject, statements, ..Import::default() };
         return Ok(Read { format: "statements", document: String::new(), report: Report::default(), import });
     };
-    let document = posted.fields.get("document").unwrap_or(format.code()).to_owned();
+    let named = posted.fields.get("document");
+    let is_named = named.is_some() || !registers::needs_name(format);
+    let document = named.unwrap_or(format.code()).to_owned();
     let evidence =
         if posted.fields.get("secret").is_some() { Evidence::Programme } else { Evidence::default() };
     let source = Source { document: document.clone(), evidence, ..Source::default() };
     let importing = Importing { document: source, recorded: posted.asked.now };
     let mut statements = Vec::new();
-    let report =
+    let mut report =
         registers::read(format, &file.bytes[..], &importing, &mut |statement| statements.push(statement));
-    // Only a list that was read whole ends what it leaves out.
-    let ends = registers::closes_missing(format) && report.is_whole() && posted.fields.get("keep").is_none();
-    let editions = (ends && !statements.is_empty()).then(|| {
-        let documents: std::collections::BTreeSet<&str> =
-            statements.iter().map(|statement| statement.source.document.as_str()).collect();
-        documents.into_iter().map(str::to_owned).collect()
-    });
+    // Only a list that was read whole ends what it leaves out, and only what the list of that name said.
+    let closes = registers::closes_missing(format) && posted.fields.get("keep").is_none();
+    let ends = closes && is_named && report.is_whole() && !statements.is_empty();
+    if closes && !is_named {
+        *report.notes.entry("without-a-name-nothing-ends".to_owned()).or_default() += 1;
+    }
+    let editions = ends.then(|| vec![document.clone()]);
     let import = Import { subject, statements, editions, ..Import::default() };
     Ok(Read { format: format.code(), document, report, import })
 }

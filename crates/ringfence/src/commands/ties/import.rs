@@ -41,14 +41,15 @@ pub(super) struct Import {
     /// The format, where it cannot be told from the file: `bods`, `ftm`, `uk-psc`, ...; docs/registers.md lists them
     #[arg(long, value_parser = format_named)]
     format: Option<Format>,
-    /// The name of the source; keep it the same from one edition to the next. Left out, it is the format's
+    /// The name of the document; keep it the same from one edition to the next. Left out, it is the format's, and only a
+    /// format of which there is one file has editions then
     #[arg(long, value_name = "NAME")]
     document: Option<String>,
     /// Say who would move, and record nothing
     #[arg(long)]
     preview: bool,
     /// Keep what an earlier edition of a list said and this one no longer does. Otherwise it ends today, if the file
-    /// was read whole and its format means that
+    /// was read whole, its format means that, and no other document says it
     #[arg(long)]
     keep_missing: bool,
     /// The largest request, in bytes; more is sent in parts. Below the hub's `body_size_max_bytes`
@@ -72,16 +73,17 @@ impl Import {
         let files: Vec<Opened> = self.files.iter().map(open).collect::<Result<_>>()?;
         let mut parts = Parts::new(&api, &self, files.iter().any(Opened::closes_missing));
         let mut reports = Vec::new();
-        let mut editions = Editions::default();
+        let (mut editions, mut unnamed) = (Editions::default(), Vec::new());
         for file in files {
-            let (shown, closes) = (file.shown.clone(), file.closes_missing());
-            let mut document = None;
-            let report = file.read(&mut |statement| {
-                document.get_or_insert_with(|| statement.source.document.clone());
-                parts.add(&statement)
-            })?;
-            if let Some(document) = document {
-                editions.read(document, closes, report.is_whole());
+            let (shown, closes, document) = (file.shown.clone(), file.closes_missing(), file.edition());
+            let report = file.read(&mut |statement| parts.add(&statement))?;
+            match document {
+                // A file that says nothing is more likely a mistake than an empty list.
+                Some(document) if report.statements > 0 => {
+                    editions.read(document, closes, report.is_whole());
+                }
+                None if closes && !self.keep_missing => unnamed.push(shown.clone()),
+                Some(_) | None => {}
             }
             reports.push((shown, report));
         }
@@ -89,9 +91,20 @@ impl Import {
         let refused: u64 = reports.iter().map(|(_, report)| report.refused_count()).sum();
         let result = json!({
             "files": reports.iter().map(|(file, report)| json!({"file": file, "report": report})).collect::<Vec<_>>(),
+            "unnamed": unnamed,
             "answer": answer,
         });
-        output.result(&result, || describe(&reports, &answer, self.preview))?;
+        output.result(&result, || {
+            let mut text = describe(&reports, &answer, self.preview);
+            for file in &unnamed {
+                add!(
+                    text,
+                    "{file}: nothing ends that it leaves out, because it has no name that its editions share; \
+                     give it one with --document.\n"
+                );
+            }
+            text
+        })?;
         Ok(if refused == 0 { Exit::Done } else { Exit::InPart })
     }
 }

@@ -24,6 +24,8 @@ pub(super) struct Opened {
     reader: BufReader<File>,
     form: Form,
     importing: Importing,
+    /// Whether it is known of which document it is an edition.
+    is_named: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -52,9 +54,14 @@ impl Opened {
             Form::Of(format) => format.code(),
             Form::Statements => "",
         };
+        let is_named = match form {
+            Form::Of(format) => document.is_some() || !registers::needs_name(format),
+            Form::Statements => false,
+        };
         let document = document.map_or_else(|| code.to_owned(), str::to_owned);
         let document = Source { document, ..Source::default() };
-        Ok(Self { shown, reader, form, importing: Importing { document, recorded: day_of(written) } })
+        let importing = Importing { document, recorded: day_of(written) };
+        Ok(Self { shown, reader, form, importing, is_named })
     }
 
     /// Whether a new edition of such a file ends what it leaves out.
@@ -63,6 +70,11 @@ impl Opened {
             Form::Of(format) => registers::closes_missing(format),
             Form::Statements => false,
         }
+    }
+
+    /// The document of which it is an edition, if that is known.
+    pub(super) fn edition(&self) -> Option<String> {
+        self.is_named.then(|| self.importing.document.document.clone())
     }
 
     /// Reads it to its end, or until a statement is not taken.

@@ -27,6 +27,7 @@ mod beside;
 mod binding;
 mod blinded;
 mod certificates;
+mod concern;
 mod content;
 mod credentials;
 mod cursor;

@@ -19,6 +19,7 @@ use ties::{
 use vetting::{Decision, Lens, Move, Party, Remedies, Session};
 
 use crate::alerts::{self, Alert};
+use crate::concern;
 use crate::editions::{Import, TiesState};
 use crate::error::{AdminError, WriteError};
 use crate::evaluate::{Moved, evaluate_news};
@@ -33,7 +34,7 @@ use crate::writer::Instants;
 pub const IMPORT_MAX: usize = 1_000_000;
 
 /// Up to how many statements of one import it is asked whom they concern; beyond, everybody is looked at.
-const FOLLOWED_MAX: usize = 10_000;
+pub(crate) const FOLLOWED_MAX: usize = 10_000;
 
 /// How many retractions of retractions are followed to what they are about. Nobody means more than two.
 const RETRACTIONS_FOLLOWED_MAX: usize = 32;
@@ -337,7 +338,7 @@ pub(crate) fn record(
     let (concern, statements, places) = {
         let ties = inner.recorded.current(turn, inner.store.as_ref())?;
         let (statements, places) = without_old_words(&ties, statements);
-        (of_concern(turn.registry, &ties, at), statements, places)
+        (concern::parties(turn.registry, &ties, at), statements, places)
     };
     let (added, batch) = inner.recorded.add(turn, inner.store.as_ref(), statements)?;
     let mut imported = Imported {
@@ -363,7 +364,7 @@ pub(crate) fn record(
     let key = batch_key(batch);
     turn.write().put(Record { kind: STATEMENTS.to_owned(), key, value: bytes })?;
     turn.record(&Body::Vetting(entry))?;
-    watch(turn, &ties, &concern, &new, at)?;
+    concern::watch(turn, &ties, &concern, &new, at)?;
     if new.iter().any(|statement| matches!(statement.said, Said::Same { .. })) {
         for text in members_that_are_one(turn.registry, &ties, at) {
             alerts::put(turn, &Alert::new("merge", None, text.clone(), at))?;
@@ -416,7 +417,7 @@ pub(crate) fn listed_by(ties: &Ties, said: &Said) -> Vec<EntityId> {
 }
 
 /// What a statement says, or what the one says that it retracts.
-fn resolved(ties: &Ties, said: &Said) -> Option<Said> {
+pub(crate) fn resolved(ties: &Ties, said: &Said) -> Option<Said> {
     let mut said = said.clone();
     for _ in 0..RETRACTIONS_FOLLOWED_MAX {
         let Said::Retraction { of, .. } = &said else { return Some(said) };
@@ -445,54 +446,5 @@ fn check_shown(decision: &Decision, end: &BTreeSet<TieId>) -> Result<(), AdminEr
     match end.iter().find(|tie| !shown.contains(*tie)) {
         Some(tie) => Err(AdminError::Invalid(format!("you are shown no tie `{tie}` that could end"))),
         None => Ok(()),
-    }
-}
-
-/// The parties of concern, for watching.
-fn of_concern(registry: &Registry, ties: &Ties, at: Timestamp) -> BTreeSet<EntityId> {
-    let picture = ties.picture(AsOf::at(at));
-    let lists = &registry.programme().settings().vetting.concern;
-    lists.iter().flat_map(|list| picture.listed_on(list)).map(|known| known.listing.entity).collect()
-}
-
-/// Tells the officers when something is said of a party of concern.
-fn watch(
-    turn: &mut Hand<'_>,
-    ties: &Ties,
-    concern: &BTreeSet<EntityId>,
-    new: &[Statement],
-    at: Timestamp,
-) -> Result<(), StoreError> {
-    let (mut told, mut ended) = (BTreeSet::new(), BTreeSet::new());
-    for statement in new {
-        for entity in concerned(ties, &statement.said, &mut ended) {
-            if concern.contains(&entity) && told.insert(entity.clone()) {
-                let text = format!("something new is said of the party of concern `{entity}`");
-                alerts::put(turn, &Alert::new("party-of-concern", None, text, at))?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Whom a statement is about. The history of a tie that ends is looked at once for all its `ended`.
-fn concerned(ties: &Ties, said: &Said, ended: &mut BTreeSet<TieId>) -> Vec<EntityId> {
-    match said {
-        Said::Tie(tie) => vec![tie.from.clone(), tie.to.clone()],
-        Said::Listing(listing) => vec![listing.entity.clone()],
-        Said::Same { kept, merged, .. } => vec![kept.clone(), merged.clone()],
-        Said::End(end) if ended.insert(end.tie.clone()) => {
-            let history = ties.history(&end.tie);
-            let about = history.iter().filter_map(|statement| match &statement.said {
-                Said::Tie(tie) => Some(vec![tie.from.clone(), tie.to.clone()]),
-                Said::Listing(listing) => Some(vec![listing.entity.clone()]),
-                Said::Same { .. } | Said::End(_) | Said::Entity(_) | Said::Retraction { .. } => None,
-            });
-            about.flatten().collect()
-        }
-        Said::Retraction { .. } => {
-            resolved(ties, said).map_or_else(Vec::new, |retracted| concerned(ties, &retracted, ended))
-        }
-        Said::End(_) | Said::Entity(_) => Vec::new(),
     }
 }

@@ -54,6 +54,11 @@ fn stake(name: &str, from: &str, to: &str, percent: &str, valid: &str) -> Statem
     said(&format!("s-{name}"), &body)
 }
 
+fn governs(name: &str, to: &str) -> Statement {
+    let kind = r#"{"governs":{"by":"headquarters"}}"#;
+    said(name, &format!(r#"{{"tie":{{"id":"g-{name}","from":"state:HK","to":"{to}","kind":{kind}}}}}"#))
+}
+
 fn retraction(name: &str, of: &str) -> Statement {
     said(name, &format!(r#"{{"retraction":{{"of":"{of}","because":"a test"}}}}"#))
 }
@@ -321,12 +326,34 @@ fn the_officers_are_told_when_something_is_said_of_a_party_of_concern() {
         ("a retraction of its end", retraction("r-1", "end-1"), 1),
         ("a retraction of another's", retraction("r-2", "s-others"), 0),
         ("another name of it", same("m-1", "dragon", "dragon-ltd"), 1),
+        ("a holder of it", stake("up", "parent", "dragon", "60%", SINCE_2008), 1),
+        ("a tie to its parent", stake("upper", "x", "parent", "5%", SINCE_2008), 1),
+        ("a tie to the parent of that", stake("top", "y", "x", "5%", SINCE_2008), 0),
+        ("a tie of its parent's to others", stake("sister", "parent", "sister", "60%", SINCE_2008), 0),
+        ("a law that reaches its parent", governs("law", "parent"), 1),
+        ("a tie to its subsidiary", stake("in", "x", "venture", "5%", SINCE_2008), 1),
+        ("a tie of its subsidiary", stake("out", "venture", "y", "5%", SINCE_2008), 1),
+        ("a tie below that, of little weight", stake("far", "y", "z", "5%", SINCE_2008), 0),
+        ("the end of the subsidiary's", end("end-4", "t-in"), 1),
+        ("somebody new is listed", listed("tiger"), 1),
+        ("and has a tie", stake("tiger", "tiger", "elsewhere", "5%", SINCE_2008), 1),
+        ("it is taken off the list", retraction("r-3", "l-tiger"), 1),
+        ("and has another tie", stake("tiger-2", "tiger", "z", "5%", SINCE_2008), 0),
     ];
     for (what, statement, more) in cases {
         let before = told();
         import(&world, vec![statement]);
         assert_eq!(told() - before, more, "{what}");
     }
+    let texts: Vec<String> =
+        world.exchange.alerts(&world.operator, "").unwrap().into_iter().map(|a| a.text).collect();
+    for text in ["`tiger` is a party of concern from now on", "`tiger` is no longer a party of concern"] {
+        assert!(texts.iter().any(|told| told == text), "{texts:?}");
+    }
+    // Of a list that names very many, the first hundred are told one by one.
+    let before = told();
+    import(&world, (0..150).map(|n| listed(&format!("one-{n}"))).collect());
+    assert_eq!(told() - before, 101);
 }
 
 #[test]

@@ -42,10 +42,40 @@ fn failed(output: &Output, code: i32, words: &str) {
 fn the_demo_holds() {
     let told = ringfence().args(["demo", "--once", "--volume", "1500"]).output().unwrap();
     assert!(told.status.success(), "{}", text(&told));
-    let told = ringfence().args(["demo", "--once", "--volume", "10", "--json"]).output().unwrap();
+    let root = tempfile::tempdir().unwrap();
+    let data = root.path().join("data");
+    let told = ringfence()
+        .args(["demo", "--once", "--volume", "10", "--json", "--data"])
+        .arg(&data)
+        .output()
+        .unwrap();
     assert!(told.status.success(), "{}", text(&told));
     for line in String::from_utf8_lossy(&told.stdout).lines() {
         serde_json::from_str::<Value>(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    }
+    // What it leaves behind answers for any day of the story.
+    let vet = |more: &[&str]| {
+        let line = ["vet", "symantec", "--tier", "cleared", "--as-of", "2012-03-28"];
+        let vetted = ringfence().args(line).args(more).arg("--data").arg(&data).output().unwrap();
+        assert!(vetted.status.success(), "{}", text(&vetted));
+        String::from_utf8(vetted.stdout).unwrap()
+    };
+    let words = vet(&[]);
+    for part in ["suspend", "R8", "49 %", "51 %", "stake-symantec"] {
+        assert!(words.contains(part), "no `{part}` in {words}");
+    }
+    let whole: Value = serde_json::from_str(&vet(&["--json"])).unwrap();
+    let decision = &whole[0]["decision"];
+    assert_eq!((&decision["grade"], &decision["tier"]), (&json!("suspend"), &json!("cleared")), "{whole}");
+    let remedy = &whole[0]["remedies"]["ties"][0];
+    assert_eq!(
+        (&remedy["end"], &remedy["leaves"]),
+        (&json!(["stake-symantec"]), &json!("condition")),
+        "{whole}"
+    );
+    let proof = decision.to_string();
+    for tie in ["stake-symantec", "stake-huawei"] {
+        assert!(proof.contains(tie), "the tie `{tie}` is not in the proof: {decision}");
     }
 }
 

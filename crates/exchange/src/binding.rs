@@ -175,7 +175,7 @@ fn rebinding(
         needs,
     });
     rebinding.needs = needs;
-    people::agree(registry, &mut rebinding.agreed, caller, turn.now)?;
+    people::agree(registry, &mut rebinding.agreed, needs, caller, turn.now)?;
     let has_all = u32::try_from(rebinding.agreed.len()).unwrap_or(u32::MAX) >= needs;
     Ok(Some(rebinding).filter(|_| !has_all))
 }

@@ -32,6 +32,8 @@ pub struct Dossier {
     pub by_rules: BTreeSet<Tier>,
     /// Until when it negotiates a mitigation in good faith.
     pub negotiating_until: Option<Timestamp>,
+    /// Who said so last; to say it again takes somebody else.
+    pub negotiation_by: Option<Agreement>,
     /// Its instruments.
     pub instruments: Vec<Instrument>,
     /// What it has to do, and has done.

@@ -21,6 +21,7 @@ use crate::error::AdminError;
 use crate::evaluate::{Moved, evaluate, put_dossier};
 use crate::exchange::{Exchange, Hand, Inner, name_of, require};
 use crate::members::{DECIDES, check_tier, still_accepted};
+use crate::people;
 use crate::reporting;
 use crate::writer::Instants;
 
@@ -334,11 +335,12 @@ impl Exchange {
         })
     }
 
-    /// Begins the time in which a member on the list negotiates a mitigation.
+    /// Begins the time in which a member on the list negotiates a mitigation. Where the programme asks for several people,
+    /// one person begins it, and another has to begin it again: the rules are milder meanwhile.
     ///
     /// # Errors
     ///
-    /// Refuses all but operators and officers.
+    /// Refuses all but operators and officers, and whoever began it last.
     pub fn begin_negotiation(
         &self,
         caller: &Caller,
@@ -346,9 +348,14 @@ impl Exchange {
         reason: &str,
     ) -> Result<Vec<Moved>, AdminError> {
         require(caller, DECIDES, "an operator or an officer")?;
-        let reason = text(reason, "a reason")?;
+        let (reason, by) = (text(reason, "a reason")?, caller.clone());
         self.change_dossier(caller, member, move |turn, dossier| {
-            let days = turn.registry.programme().settings().vetting.grace_days;
+            let vetting = &turn.registry.programme().settings().vetting;
+            let days = vetting.grace_days;
+            if let Some(last) = dossier.negotiation_by.as_ref().filter(|_| vetting.quorum > 1) {
+                people::check_another(turn.registry, last, &by)?;
+            }
+            dossier.negotiation_by = Some(people::agreement(&by, turn.now));
             dossier.negotiating_until = Some(after(turn.now, days));
             Ok(Filed::new("negotiation begun", reason))
         })

@@ -408,7 +408,7 @@ fn agreed(
     };
     let mut proposal = waiting.cloned().unwrap_or_else(fresh);
     proposal.needs = needs;
-    people::agree(registry, &mut proposal.agreed, caller, now)?;
+    people::agree(registry, &mut proposal.agreed, needs, caller, now)?;
     reason.clone_into(&mut proposal.reason);
     Ok(proposal)
 }

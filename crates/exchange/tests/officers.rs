@@ -181,7 +181,7 @@ fn what_the_member_said_itself_what_is_undone_and_what_lists_say_is_no_change_to
 #[test]
 fn a_listed_member_becomes_another_entity_by_two_people() {
     let scene = Scene::new();
-    let (one, two) = (scene.officer(None), scene.officer(None));
+    let (one, two) = (scene.officer(Some("A. Ash")), scene.officer(Some("B. Birch")));
     let bind = |caller: &Caller, entity: &str| {
         scene.world.exchange.bind_entity(caller, &scene.member.id, &entity.parse().unwrap())
     };
@@ -236,8 +236,52 @@ fn two_credentials_of_one_person_are_one_person() {
     assert!(remove(&also_ash).unwrap_err().to_string().contains("another person"));
     assert!(bind(&also_ash).unwrap_err().to_string().contains("another person"));
     assert_eq!(scene.standing("cleared"), Standing::Listed);
+    // One that names nobody could be anybody's, and is told what to do.
+    for refused in [remove(&nobody).unwrap_err(), bind(&nobody).unwrap_err()] {
+        assert!(refused.to_string().contains("--person NAME"), "{refused}");
+    }
     assert!(matches!(remove(&birch).unwrap(), Stepped::Changed(_)));
-    assert!(matches!(bind(&nobody).unwrap(), Bound::Changed(_)), "who is not named is somebody else");
+    assert!(matches!(bind(&birch).unwrap(), Bound::Changed(_)));
+    // What one person may do, anybody's credential may.
+    let to = Standing::Suspended;
+    let step = scene.world.exchange.set_standing(&nobody, &scene.member.id, &tier("open"), to, "a test");
+    assert!(matches!(step.unwrap(), Stepped::Changed(_)));
+}
+
+#[test]
+fn time_to_negotiate_is_begun_again_by_somebody_else() {
+    let scene = Scene::new();
+    let (ash, also_ash, birch) =
+        (scene.officer(Some("A. Ash")), scene.officer(Some("a. ash")), scene.officer(Some("B. Birch")));
+    let begin = |by: &Caller| {
+        scene.world.exchange.begin_negotiation(by, &scene.member.id, "a proxy agreement is being drafted")
+    };
+    let until = || {
+        let dossier = scene.world.exchange.dossier(&scene.world.operator, &scene.member.id).unwrap();
+        dossier.negotiating_until.unwrap()
+    };
+    begin(&ash).unwrap();
+    let first = until();
+    // Neither before it is over nor after it, by whichever credential.
+    scene.world.pass(days(30));
+    assert!(begin(&also_ash).unwrap_err().to_string().contains("another person"));
+    scene.world.pass(days(90));
+    assert!(begin(&ash).unwrap_err().to_string().contains("another person"));
+    assert!(begin(&scene.officer(None)).unwrap_err().to_string().contains("--person NAME"));
+    assert_eq!(until(), first);
+    begin(&birch).unwrap();
+    assert!(until() > first);
+    assert!(begin(&birch).is_err());
+    begin(&ash).unwrap();
+}
+
+#[test]
+fn time_to_negotiate_is_one_persons_where_the_programme_asks_for_one() {
+    let world = World::over(Arc::new(MemoryStore::new()), &testkit::one_person_programme(), 7);
+    let (member, _) = world.member("Quarry", &["open"]);
+    for _ in 0..2 {
+        world.exchange.begin_negotiation(&world.operator, &member.id, "in good faith").unwrap();
+    }
 }
 
 #[test]

@@ -231,14 +231,19 @@ fn a_member_is_suspended_and_reinstated_from_the_command_line() {
     hub.json(&["publish", "--to", "indicators", file.to_str().unwrap()]);
     let refused = all(&collection, &mut state.clone()).unwrap_err();
     assert!(matches!(refused, taxii_client::Error::Refused { status: 404, .. }), "{refused}");
-    let proposed = hub.json(&[&["member", "reinstate", &id], &reason[..]].concat());
+    failed(&hub.run(&[&["member", "reinstate", &id], &reason[..]].concat()), 1, "--person NAME");
+    assert_eq!(hub.json(&["member", "proposals"]), json!([]), "the operator's token names nobody");
+    let officers = ["A. Ash", "B. Birch"].map(|person| officer(&hub, root.path(), person));
+    let reinstate = |officer: &str| {
+        hub.json(&[&["member", "reinstate", &id, "--token-file", officer], &reason[..]].concat())
+    };
+    let proposed = reinstate(&officers[0]);
     assert_eq!((&proposed[0]["to"], &proposed[0]["needs"]), (&json!("listed"), &json!(2)), "{proposed}");
     assert_eq!(hub.json(&["member", "proposals"]).as_array().unwrap().len(), 1);
     assert!(all(&collection, &mut state.clone()).is_err(), "one person alone opens nothing");
-    let officer = officer(&hub, root.path());
-    let agreed = hub.json(&[&["member", "reinstate", &id, "--token-file", &officer], &reason[..]].concat());
+    let agreed = reinstate(&officers[1]);
     let by = agreed[0]["by"].as_str().unwrap();
-    assert!(by.starts_with("role:operator (") && by.contains(" and role:officer ("), "{agreed}");
+    assert!(by.starts_with("role:officer (") && by.contains(" and role:officer ("), "{agreed}");
     received.extend(all(&collection, &mut state).unwrap());
     assert_eq!(received, [first, second].concat(), "it ends complete, without touching its cursor");
 
@@ -261,9 +266,9 @@ fn a_member_is_suspended_and_reinstated_from_the_command_line() {
 }
 
 /// The file with an officer's token.
-fn officer(hub: &Hub, dir: &Path) -> String {
-    let issued = hub.json(&["token", "add", "--role", "officer"]);
-    let file = dir.join("officer.token");
+fn officer(hub: &Hub, dir: &Path, person: &str) -> String {
+    let issued = hub.json(&["token", "add", "--role", "officer", "--person", person]);
+    let file = dir.join(format!("{person}.token"));
     fs::write(&file, issued["token"].as_str().unwrap()).unwrap();
     file.to_str().unwrap().to_owned()
 }

@@ -147,6 +147,14 @@ pub fn caller_of(principal: Principal) -> Caller {
     }
 }
 
+/// The name of a person of its own for a credential of the programme's people; those of members name nobody.
+#[must_use]
+pub fn person_for(principal: &Principal) -> Option<String> {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let is_of_people = matches!(principal, Principal::Role(_));
+    is_of_people.then(|| format!("Person {}", NEXT.fetch_add(1, Ordering::Relaxed)))
+}
+
 /// TLP 2.0 markings by level: 0 CLEAR, 1 GREEN, 2 AMBER, 3 AMBER+STRICT, 4 RED (domain note 6.3).
 pub const TLP: [&str; 5] = [
     "marking-definition--94868c89-83c2-464b-929b-a1a8aa3c8487",

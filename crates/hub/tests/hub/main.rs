@@ -139,6 +139,7 @@ impl Face {
 
 /// Issues a credential.
 pub(crate) fn issue(world: &World, principal: Principal, password: Option<&str>) -> Login {
+    let person = testkit::person_for(&principal);
     let new = NewCredential {
         principal,
         login: None,
@@ -146,7 +147,7 @@ pub(crate) fn issue(world: &World, principal: Principal, password: Option<&str>)
         collections: None,
         expires: None,
         note: String::new(),
-        person: None,
+        person,
         password: password.map(str::to_owned),
     };
     world.exchange.issue_credential(&world.operator, new).unwrap().into()

@@ -135,6 +135,7 @@ impl Live {
     }
 
     pub(crate) fn issue(&self, principal: Principal) -> Login {
+        let person = testkit::person_for(&principal);
         let new = exchange::NewCredential {
             principal,
             login: None,
@@ -142,7 +143,7 @@ impl Live {
             collections: None,
             expires: None,
             note: String::new(),
-            person: None,
+            person,
             password: None,
         };
         self.exchange.issue_credential(&self.operator, new).unwrap().into()

@@ -90,7 +90,7 @@ fn start(data: &DataDir, listen: SocketAddr, scratch: PathBuf, volume: u32) -> R
     let hub = Background::start(hosting, listen)?;
     let url = hub.url().to_owned();
     let api = Api::new(&url, Some(token.trim().to_owned()), None)?;
-    let officers = [officer(&api, &url)?, officer(&api, &url)?];
+    let officers = [officer(&api, &url, OFFICERS[0])?, officer(&api, &url, OFFICERS[1])?];
     Ok((hub, Setting { url, api, officers, clock, tending, programme, vkey, identity, scratch, volume }))
 }
 
@@ -103,9 +103,12 @@ fn programme_of_the_story() -> Result<Programme> {
     Ok(Programme::from_files(&files)?)
 }
 
-/// One of two officers: what counts takes both.
-fn officer(api: &Api, url: &str) -> Result<Api> {
-    let issued: Issued = api.post("/api/credentials", &json!({"role": "officer"}))?;
+/// What counts takes both.
+const OFFICERS: [&str; 2] = ["A. Ash", "B. Birch"];
+
+/// One of two officers.
+fn officer(api: &Api, url: &str, person: &str) -> Result<Api> {
+    let issued: Issued = api.post("/api/credentials", &json!({"role": "officer", "person": person}))?;
     let token = issued.token.context("an officer's credential has a token")?;
     Api::new(url, Some(token), None)
 }
@@ -167,8 +170,8 @@ fn links(hub: &Background, data: &DataDir, cast: &Cast) -> Result<Vec<(&'static 
     let token = fs::read_to_string(data.token_path()).context("reading the operator's token")?;
     let operator = exchange.authenticate(&Attempt::Bearer(token.trim()), "the demo")?;
     let whom = [
-        ("an officer", Principal::Role(Role::Officer), Some("A. Ash")),
-        ("another officer", Principal::Role(Role::Officer), Some("B. Birch")),
+        ("an officer", Principal::Role(Role::Officer), Some(OFFICERS[0])),
+        ("another officer", Principal::Role(Role::Officer), Some(OFFICERS[1])),
         ("an overseer", Principal::Role(Role::Overseer), Some("C. Cedar")),
         ("Symantec itself", Principal::Member(cast.symantec.clone()), None),
     ];

@@ -283,7 +283,7 @@ impl Exchange {
     pub fn unsettled(&self, caller: &Caller) -> Result<Vec<Unsettled>, AdminError> {
         require(caller, &Role::ALL, "the programme's people")?;
         let registry = self.inner.published.registry();
-        let ties = self.inner.recorded.read();
+        let ties = self.inner.recorded.kept();
         let picture = ties.picture(self.as_of_now(None));
         let mut all = Vec::new();
         for (id, dossier) in registry.dossiers.iter() {

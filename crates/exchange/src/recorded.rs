@@ -9,7 +9,9 @@
 //! next work of the writer          ->  its registry says 7, memory says 8: read anew, and decide by 7
 //! ```
 //!
-//! Those who only look take what is there. What they see of a transaction that failed is gone a moment later.
+//! Those who only look take what is there. What they see of a transaction that failed is gone a moment later. Whoever looks
+//! for a moment holds a lock, for which the writer waits; whoever computes (a preview, a decision with its remedies) keeps the
+//! statements as they are and lets the writer go on. If it does meanwhile, it adds to a copy.
 
 use std::ops::Deref;
 use std::panic::resume_unwind;
@@ -33,7 +35,7 @@ const GROWTH_MAX: usize = 4;
 pub(crate) struct Recorded(RwLock<State>);
 
 struct State {
-    ties: Ties,
+    ties: Arc<Ties>,
     /// How many batches of the store it holds.
     batches: u64,
     /// The programme whose lists it holds.
@@ -55,7 +57,7 @@ impl State {
     fn load(snapshot: &dyn Snapshot, registry: &Registry) -> Result<Self, StoreError> {
         let ties = load(snapshot, registry.programme(), registry.batches)?;
         let programme = Arc::clone(registry.policy.programme());
-        Ok(Self { ties, batches: registry.batches, programme })
+        Ok(Self { ties: Arc::new(ties), batches: registry.batches, programme })
     }
 
     fn is_of(&self, registry: &Registry) -> bool {
@@ -120,7 +122,12 @@ impl Recorded {
         Ok(Self(RwLock::new(State::load(snapshot, registry)?)))
     }
 
-    /// The statements, for those who only look.
+    /// The statements as they are now, for those who compute with them.
+    pub(crate) fn kept(&self) -> Arc<Ties> {
+        Arc::clone(&self.read().0.ties)
+    }
+
+    /// The statements, for those who only look, and for a moment.
     pub(crate) fn read(&self) -> Reading<'_> {
         Reading(self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -156,7 +163,7 @@ impl Recorded {
     ) -> Result<(Added, Option<u64>), StoreError> {
         drop(self.current(turn, store)?);
         let mut state = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let added = state.ties.add(statements);
+        let added = Arc::make_mut(&mut state.ties).add(statements);
         let batch = (!added.new.is_empty()).then(|| turn.next_batch());
         state.batches = turn.registry.batches;
         Ok((added, batch))

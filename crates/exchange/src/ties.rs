@@ -136,7 +136,7 @@ impl Exchange {
         require(caller, &Role::ALL, "the programme's people")?;
         let registry = self.inner.published.registry();
         let at = self.inner.clock.now();
-        let recorded = self.inner.recorded.read();
+        let recorded = self.inner.recorded.kept();
         let mut would = Ties::clone(&recorded);
         let count = statements.len();
         let (statements, places) = without_old_words(&recorded, in_order(statements, at));
@@ -186,7 +186,7 @@ impl Exchange {
         let snapshot = self.inner.store.snapshot()?;
         let asked = past::asked(snapshot.as_ref(), &registry, entity, as_of, caller.member())?;
         let party = asked.for_tier(tier);
-        let recorded = self.inner.recorded.read();
+        let recorded = self.inner.recorded.kept();
         let supposed = supposing(&recorded, question, as_of);
         let picture = supposed.as_ref().unwrap_or(&recorded).picture(as_of);
         let lens = Lens::new(&picture).without(question.end.iter().cloned());
@@ -216,7 +216,7 @@ impl Exchange {
         require(caller, &Role::ALL, "the programme's people")?;
         let registry = self.inner.published.registry();
         let as_of = self.as_of_now(question.as_of);
-        let recorded = self.inner.recorded.read();
+        let recorded = self.inner.recorded.kept();
         let supposed = supposing(&recorded, question, as_of);
         let looked_at = supposed.as_ref().unwrap_or(&recorded);
         let now = self.inner.clock.now();

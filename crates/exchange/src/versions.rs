@@ -305,7 +305,7 @@ impl Exchange {
             (!is_running).then(|| recorded::load(snapshot.as_ref(), programme, registry.batches)).transpose()
         };
         let (others, further) = (with_lists(from)?, with_lists(to)?);
-        let recorded = self.inner.recorded.read();
+        let recorded = self.inner.recorded.kept();
         let before = others.as_ref().unwrap_or(&recorded).picture(as_of);
         let after = further.as_ref().unwrap_or(&recorded).picture(as_of);
         let (before, after) = (Session::new(&old, &before, None), Session::new(&new, &after, None));

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what cannot be set up or decided fails the test, as it should")]
 
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use exchange::{AdminError, Compared, Import, Imported, Match, MatchAnswer, MatchState, Part, Question};
@@ -442,6 +442,89 @@ impl Clock for Ticking {
 
     fn until(&self, instant: Timestamp) -> Duration {
         self.0.until(instant)
+    }
+}
+
+/// A clock that, the second time the thread `asking` looks at it, keeps that thread until it is let go.
+struct Held {
+    clock: Arc<ManualClock>,
+    state: Mutex<(u32, bool)>,
+    changed: Condvar,
+}
+
+const ASKING: &str = "asking";
+
+impl Held {
+    fn wait(&self, until: impl Fn(&(u32, bool)) -> bool) -> bool {
+        let state = self.state.lock().unwrap();
+        let (_state, waited) =
+            self.changed.wait_timeout_while(state, FOREVER, |state| !until(state)).unwrap();
+        !waited.timed_out()
+    }
+
+    fn let_go(&self) {
+        self.state.lock().unwrap().1 = true;
+        self.changed.notify_all();
+    }
+}
+
+impl Clock for Held {
+    fn now(&self) -> Timestamp {
+        if std::thread::current().name() == Some(ASKING) {
+            self.state.lock().unwrap().0 += 1;
+            self.changed.notify_all();
+            self.wait(|(looks, is_let_go)| *looks < 2 || *is_let_go);
+        }
+        self.clock.now()
+    }
+
+    fn until(&self, instant: Timestamp) -> Duration {
+        self.clock.until(instant)
+    }
+}
+
+#[test]
+fn an_import_commits_while_a_preview_or_a_question_is_computed() {
+    type Ask = fn(&exchange::Exchange, &model::Caller) -> usize;
+    let rehearse: Ask = |exchange, caller| {
+        let import = Import { statements: vec![listed("list", "concern", "tiger")], ..Import::default() };
+        exchange.rehearse(caller, import).unwrap().new
+    };
+    let vet: Ask = |exchange, caller| {
+        let question = Question { remedies: Some(Duration::from_secs(1)), ..Question::default() };
+        let (decision, _) =
+            exchange.vet(caller, &"acme".parse().unwrap(), &tier("cleared"), &question).unwrap();
+        usize::from(decision.grade == Grade::Clear)
+    };
+    let would_move: Ask = |exchange, caller| {
+        let question = Question { add: vec![stake("tiger", "acme", "5%")], ..Question::default() };
+        exchange.would_move(caller, &question).unwrap();
+        1
+    };
+    for (what, ask) in [("a preview", rehearse), ("a question", vet), ("what if", would_move)] {
+        let mut world = world();
+        let member = bound(&world, "Acme", "acme");
+        import(&world, vec![listed("list", "concern", "dragon")]);
+        let held = Arc::new(Held {
+            clock: Arc::clone(&world.clock),
+            state: Mutex::new((0, false)),
+            changed: Condvar::new(),
+        });
+        world.reopen_with(Arc::clone(&held) as Arc<dyn Clock>, &template(), 8);
+        let world = &world;
+        std::thread::scope(|scope| {
+            let asking = std::thread::Builder::new().name(ASKING.to_owned());
+            let asked = asking.spawn_scoped(scope, || ask(&world.exchange, &world.operator)).unwrap();
+            assert!(held.wait(|(looks, _)| *looks >= 2), "{what} did not get as far");
+            // It is in the middle of its computation, and the import does not wait for it.
+            let (sender, receiver) = std::sync::mpsc::channel();
+            scope.spawn(move || sender.send(import(world, vec![stake("dragon", "acme", "60%")])));
+            let imported = receiver.recv_timeout(Duration::from_mins(2));
+            held.let_go();
+            assert_eq!(imported.unwrap_or_else(|_| panic!("the import waited for {what}")).new, 1);
+            assert_eq!(asked.join().unwrap(), 1, "{what} answers by what there was when it was asked");
+        });
+        assert_eq!(standing(world, &member), Standing::Suspended);
     }
 }
 

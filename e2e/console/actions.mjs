@@ -56,7 +56,7 @@ export async function actions({ hub, as, symantec }) {
       const waiting = page.url();
       assert.match(waiting, /\/ties\/import\/[^/]+$/);
       const harmless = table(`${name},${name}-holding,${name},holds,30%,30%,2015-01,a-test`);
-      assert.match(await (await preview(harmless, name)).innerText(), /Who would move\s+Nobody\./);
+      assert.match(await (await preview(harmless, name)).innerText(), /Of whom the rules would say otherwise\s+Of nobody\./);
       await go(page, page.getByRole("button", { name: "Record it" }));
       assert.match(await told(page), /^Recorded: /);
       await inspectAll(page, "after an import", javaScriptEnabled);
@@ -64,7 +64,7 @@ export async function actions({ hub, as, symantec }) {
       await page.goto(waiting);
       assert.match(await page.locator("main").innerText(), /have changed since this was computed/);
       await go(page, page.getByRole("button", { name: "Compute it anew" }));
-      assert.match(await page.locator("main").innerText(), /Who would move\s+Nobody\./);
+      assert.match(await page.locator("main").innerText(), /Of whom the rules would say otherwise\s+Of nobody\./);
       await page.goto(`${hub.url}/entities/${name}`);
       assert.match(await page.locator("main").innerText(), /30 %/);
       assert.match(await (await preview(harmless, name)).innerText(), /0 new/);

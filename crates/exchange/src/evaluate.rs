@@ -24,7 +24,7 @@ use crate::exchange::{Hand, Inner};
 use crate::members::put_same_identity;
 use crate::past::{self, Past};
 use crate::procedure::{self, Follows, Known};
-use crate::registry::{DECISION, DOSSIER, ReaderGrants};
+use crate::registry::{DECISION, DOSSIER, ReaderGrants, Registry};
 use crate::reporting;
 use crate::writer::Judging;
 
@@ -55,12 +55,19 @@ pub struct Moved {
 }
 
 /// A member whose record changes.
-struct Changing {
-    member: Member,
+pub(crate) struct Changing {
+    pub(crate) member: Member,
     dossier: Dossier,
     known: Option<ReaderGrants>,
-    steps: Vec<StandingChange>,
+    pub(crate) steps: Vec<StandingChange>,
     touched: bool,
+}
+
+impl Changing {
+    pub(crate) fn new((member, dossier): Chosen<'_>) -> Self {
+        let (member, dossier) = (member.clone(), dossier.clone());
+        Self { member, dossier, known: None, steps: Vec::new(), touched: false }
+    }
 }
 
 /// Decides anew on the members in `who`, or on all, as of `at`, and lets follow what follows.
@@ -89,18 +96,12 @@ pub(crate) fn evaluate_news(
     let chosen = before.dossiers.iter().filter(|(id, _)| who.is_none_or(|who| who.contains(*id)));
     let chosen: Vec<Chosen<'_>> =
         chosen.filter_map(|(id, dossier)| Some((before.members.get(id)?, dossier.as_ref()))).collect();
-    deciding::all(&before, ties, at, &chosen, |(member, dossier), worked| {
-        let mut one = Changing {
-            member: member.clone(),
-            dossier: dossier.clone(),
-            known: None,
-            steps: Vec::new(),
-            touched: false,
-        };
-        let is_talked_about = talked_about.is_none_or(|whom| whom.contains(&member.id));
+    deciding::all(&before, ties, at, &chosen, |chosen, worked| {
+        let mut one = Changing::new(chosen);
+        let is_talked_about = talked_about.is_none_or(|whom| whom.contains(&one.member.id));
         follow_all(turn, worked, &mut one, is_talked_about, at, &mut moved)?;
         if !one.steps.is_empty() {
-            one.known = Some(inner.grants_of(&Principal::Member(member.id.clone()), &before)?);
+            one.known = Some(inner.grants_of(&Principal::Member(one.member.id.clone()), &before)?);
         }
         if one.touched {
             changing.push(one);
@@ -162,40 +163,20 @@ fn follow_one(
     at: Timestamp,
     moved: &mut Vec<Moved>,
 ) -> Result<(), StoreError> {
-    let tier = &decision.tier;
-    let standing = one.member.standing(tier);
-    let (grade, rules) = (decision.grade, rules_of(decision));
+    let registry = Arc::clone(turn.registry);
+    let (tier, grade, rules) = (&decision.tier, decision.grade, rules_of(decision));
     let old = one.dossier.decided.get(tier).cloned();
-    let news = old.as_ref().is_none_or(|old| {
-        (old.grade, old.possible) != (decision.grade, decision.possible) || old.rules != rules
-    });
-    let values = deciding::values(decision);
-    let changed = old.as_ref().and_then(|old| deciding::changed(old.values.as_ref()?, &values));
-    let is_another = old.as_ref().is_none_or(|old| old.content != content);
-    if news || is_another {
-        remember(turn, one, decision, (content, values), &rules, at)?;
-    }
-    let asking = decision.findings.iter().filter(|finding| finding.grade >= Grade::Review);
-    let asking = asking.map(|finding| finding.rule.clone()).collect();
+    let changed =
+        old.as_ref().and_then(|old| deciding::changed(old.values.as_ref()?, &deciding::values(decision)));
+    let is_other = is_other(old.as_ref(), decision, &content);
+    let sha256 = if is_other { write(turn, &one.member.id, decision, at)? } else { String::new() };
     let steps = one.steps.len();
-    let proposed = follow(turn, one, tier, grade, &asking, at);
-    if (news || is_another) && one.steps.len() == steps {
+    let told = follow_decision(&registry, one, decision, content, sha256, at);
+    if is_other && one.steps.len() == steps {
         // A step is an entry that names its decision; what moves no standing has one of its own.
         record_decision(turn, one, decision, old.as_ref(), at)?;
     }
-    let to = one.member.standing(tier);
-    if news || to != standing || proposed.is_some() {
-        let told = Moved {
-            member: one.member.id.clone(),
-            name: one.member.name.clone(),
-            tier: tier.clone(),
-            grade_before: old.map(|old| old.grade),
-            grade,
-            from: standing,
-            to,
-            rules,
-            proposed,
-        };
+    if let Some(told) = told {
         alerts::put(turn, &Alert::moved(&told, &decision.verdict(), at))?;
         moved.push(told);
     } else if let Some(changed) = changed {
@@ -212,27 +193,82 @@ fn follow_one(
     Ok(())
 }
 
+/// Whether a decision is another than the last one on its tier, be it for other reasons only.
+fn is_other(old: Option<&Decided>, decision: &Decision, content: &str) -> bool {
+    has_moved(old, decision) || old.is_none_or(|old| old.content != content)
+}
+
+/// Whether a decision has another grade than the last one on its tier, or other rules.
+fn has_moved(old: Option<&Decided>, decision: &Decision) -> bool {
+    old.is_none_or(|old| {
+        (old.grade, old.possible) != (decision.grade, decision.possible) || old.rules != rules_of(decision)
+    })
+}
+
+/// What follows from a decision for one member, and who moved by it. Nothing is written: what would follow is found out
+/// in the same way.
+pub(crate) fn follow_decision(
+    registry: &Registry,
+    one: &mut Changing,
+    decision: &Decision,
+    content: String,
+    sha256: String,
+    at: Timestamp,
+) -> Option<Moved> {
+    let (tier, grade, rules) = (&decision.tier, decision.grade, rules_of(decision));
+    let from = one.member.standing(tier);
+    let old = one.dossier.decided.get(tier).cloned();
+    let news = has_moved(old.as_ref(), decision);
+    if is_other(old.as_ref(), decision, &content) {
+        note(one, decision, content, sha256, &rules, at);
+    }
+    let asking = decision.findings.iter().filter(|finding| finding.grade >= Grade::Review);
+    let asking = asking.map(|finding| finding.rule.clone()).collect();
+    let proposed = follow(registry, one, tier, grade, &asking, at);
+    let to = one.member.standing(tier);
+    (news || to != from || proposed.is_some()).then(|| Moved {
+        member: one.member.id.clone(),
+        name: one.member.name.clone(),
+        tier: tier.clone(),
+        grade_before: old.map(|old| old.grade),
+        grade,
+        from,
+        to,
+        rules,
+        proposed,
+    })
+}
+
 pub(crate) fn rules_of(decision: &Decision) -> BTreeSet<String> {
     decision.findings.iter().map(|finding| finding.rule.clone()).collect()
 }
 
-/// Writes the decision with its proof, and notes it in the dossier.
-fn remember(
+/// Writes the decision with its proof, and answers with the SHA-256 of that.
+fn write(
     turn: &mut Hand<'_>,
-    one: &mut Changing,
+    member: &MemberId,
     decision: &Decision,
-    (content, values): (String, Values),
-    rules: &BTreeSet<String>,
     at: Timestamp,
-) -> Result<(), StoreError> {
-    let tier = &decision.tier;
+) -> Result<String, StoreError> {
     let bytes =
         serde_json::to_vec(decision).map_err(|error| StoreError::failed("writing a decision", error))?;
     let sha256 = hex::encode(Sha256::digest(&bytes));
-    let key = decision_key(&one.member.id, tier, at);
+    let key = decision_key(member, &decision.tier, at);
     turn.write().put(store::Record { kind: DECISION.to_owned(), key, value: bytes })?;
-    let (grade, possible) = (decision.grade, decision.possible);
-    let values = Some(values);
+    Ok(sha256)
+}
+
+/// Notes a decision in the dossier.
+fn note(
+    one: &mut Changing,
+    decision: &Decision,
+    content: String,
+    sha256: String,
+    rules: &BTreeSet<String>,
+    at: Timestamp,
+) {
+    let (tier, grade, possible) = (&decision.tier, decision.grade, decision.possible);
+    let values = Some(deciding::values(decision));
     let worse = |old: &Option<Values>| is_worse(values.as_ref(), old.as_ref());
     let lapsed = |over: &Override| over.rules != *rules || worse(&over.values);
     if one.dossier.overrides.get(tier).is_some_and(lapsed) {
@@ -247,7 +283,6 @@ fn remember(
         one.dossier.proposals.remove(tier);
     }
     one.touched = true;
-    Ok(())
 }
 
 /// Writes to the ledger that a decision is another than the last one, where no step does.
@@ -285,14 +320,13 @@ pub(crate) fn decision_key(member: &MemberId, tier: &Tier, at: Timestamp) -> Str
 
 /// Lets follow what follows from the grade; returns the step that was proposed.
 fn follow(
-    turn: &Hand<'_>,
+    registry: &Registry,
     one: &mut Changing,
     tier: &Tier,
     grade: Grade,
     rules: &BTreeSet<String>,
     at: Timestamp,
 ) -> Option<Standing> {
-    let registry = Arc::clone(turn.registry);
     let settings = &registry.programme().settings().vetting;
     // A review whose reason is gone ends by itself.
     if grade < Grade::Review && one.dossier.reviews.get(tier).is_some_and(|review| review.concluded.is_none())

@@ -24,6 +24,7 @@ use crate::editions::{Import, TiesState};
 use crate::error::{AdminError, WriteError};
 use crate::evaluate::{Moved, evaluate_news};
 use crate::exchange::{Exchange, Hand, Inner, require};
+use crate::impact::{FeedMove, Impact, impact};
 use crate::order::{in_order, stamped, without_old_words};
 use crate::past;
 use crate::registry::{Registry, STATEMENTS, batch_key};
@@ -72,8 +73,12 @@ pub struct Rehearsal {
     pub refused: Vec<(usize, String)>,
     /// What somebody should look at.
     pub findings: Vec<String>,
-    /// Who would move.
+    /// Of whom the rules would say otherwise.
     pub moves: Vec<Move>,
+    /// Whose standing would change at once, and for whom a change would be proposed.
+    pub standings: Vec<Moved>,
+    /// Which feeds would stop or begin with those standings.
+    pub feeds: Vec<FeedMove>,
     /// What it was computed from.
     pub state: TiesState,
 }
@@ -145,7 +150,9 @@ impl Exchange {
         let before = Session::new(&registry.judge, &before, None);
         let after = Session::new(&registry.judge, &after, None);
         let new: Vec<Statement> = would.log(added.new.clone()).collect();
-        let parties = self.parties(&registry, whom(&registry, &would, &new, at).as_ref(), None)?;
+        let whom = whom(&registry, &would, &new, at);
+        let parties = self.parties(&registry, whom.as_ref(), None)?;
+        let Impact { standings, feeds } = impact(&registry, &would, whom.as_ref(), at)?;
         Ok(Rehearsal {
             new: added.new.len(),
             known_already: added.known_already + (count - places.len()),
@@ -154,6 +161,8 @@ impl Exchange {
             refused: added.refused.iter().map(|(place, why)| (places[*place], why.to_string())).collect(),
             findings: added.findings.iter().map(ToString::to_string).collect(),
             moves: vetting::moves(&before, &after, &parties, &registry.tiers())?,
+            standings,
+            feeds,
         })
     }
 

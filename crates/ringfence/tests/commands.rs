@@ -301,9 +301,14 @@ fn a_file_of_ties_suspends_and_vet_says_why() {
     fs::write(&lists, CONCERN).unwrap();
     let files = [&statements, &ties, &lists].map(|path| path.to_str().unwrap());
     let preview = hub.json(&[&["ties", "import", "--preview"], &files[..]].concat());
-    let told: Vec<_> =
-        preview["answer"].as_array().unwrap().iter().map(|moved| moved["tier"].clone()).collect();
-    assert!(told.contains(&json!("cleared")), "{preview}");
+    let told = |key: &str| preview["answer"][key].as_array().unwrap().clone();
+    assert!(told("moves").iter().any(|moved| moved["tier"] == "cleared"), "{preview}");
+    let step = told("standings").into_iter().find(|moved| moved["tier"] == "cleared").unwrap();
+    assert_eq!((&step["from"], &step["to"]), (&json!("listed"), &json!("suspended")), "{preview}");
+    let words = hub.run(&[&["ties", "import", "--preview"], &files[..]].concat());
+    for part in ["nothing was recorded", "listed -> suspended", "the feed `cleared` stops"] {
+        assert!(text(&words).contains(part), "no `{part}` in {}", text(&words));
+    }
     assert!(all(&collection, &mut PullState::default()).is_ok(), "a preview changes nothing");
 
     let imported = hub.json(&[&["ties", "import"], &files[..]].concat());

@@ -180,6 +180,8 @@ async fn a_file_is_looked_at_before_it_is_recorded() {
     let text = preview.text();
     assert!(text.contains("What story<b>.json would do"), "{text}");
     assert!(text.contains("Symantec cleared") && text.contains("suspend"), "{text}");
+    assert!(text.contains("Symantec on cleared: listed to suspended"), "{text}");
+    assert!(text.contains("Symantec: cleared stops"), "{text}");
     assert_eq!(count(), before, "nothing was recorded");
     let moves = face.get(&mut me, &format!("{link}?format=json")).await.expect(200);
     let moves: Vec<serde_json::Value> = serde_json::from_str(&moves.body).unwrap();

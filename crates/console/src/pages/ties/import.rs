@@ -5,7 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Redirect};
-use exchange::{AdminError, Import, Rehearsal};
+use exchange::{AdminError, FeedMove, Import, Moved, Rehearsal};
 use http::StatusCode;
 use model::Timestamp;
 use registers::{Format, Importing, Report};
@@ -61,6 +61,10 @@ struct Preview {
     findings_count: usize,
     moves: Vec<MoveRow>,
     moves_count: usize,
+    standings: Vec<Moved>,
+    standings_count: usize,
+    feeds: Vec<FeedMove>,
+    feeds_count: usize,
     is_cut_short: bool,
 }
 
@@ -252,6 +256,10 @@ fn told(asked: &Asked, previewed: &Previewed, moves: Vec<MoveRow>) -> Preview {
         findings: rehearsal.findings.iter().take(TOLD_MAX).cloned().collect(),
         moves_count: moves.len(),
         moves: moves.into_iter().take(MOVES_TOLD).collect(),
+        standings_count: rehearsal.standings.len(),
+        standings: rehearsal.standings.iter().take(MOVES_TOLD).cloned().collect(),
+        feeds_count: rehearsal.feeds.len(),
+        feeds: rehearsal.feeds.iter().take(MOVES_TOLD).cloned().collect(),
         is_cut_short: found.report.cut_short,
     }
 }

@@ -131,16 +131,16 @@ fn compared(exchange: &Exchange) -> Option<Compared> {
         .ok()
 }
 
-/// Says who would move; nothing is recorded.
+/// Says what would become of an import; nothing is recorded.
 pub(crate) async fn preview(
     State(hub): State<Hub>,
     Authenticated(caller): Authenticated,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let moves = receive(&hub, caller, request, |exchange, caller, import| {
-        exchange.preview(caller, import.into()).map_err(Refusal::from)
+    let rehearsal = receive(&hub, caller, request, |exchange, caller, import| {
+        exchange.rehearse(caller, import.into()).map_err(Refusal::from)
     });
-    json(StatusCode::OK, &moves.await?)
+    json(StatusCode::OK, &rehearsal.await?)
 }
 
 /// An import may be as large as a submission, and has that budget.

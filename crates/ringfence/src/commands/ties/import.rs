@@ -321,16 +321,7 @@ fn describe(reports: &[(String, Report)], answer: &Value, preview: bool) -> Stri
         }
     }
     if preview {
-        let moves = answer.as_array().cloned().unwrap_or_default();
-        add!(
-            text,
-            "{} would move; nothing was recorded.\n",
-            count(moves.len() as u128, "standing", "standings")
-        );
-        for moved in &moves {
-            let word = |key: &str| moved[key].as_str().unwrap_or_default().to_owned();
-            add!(text, "  {} on {}: {} -> {}\n", word("entity"), word("tier"), word("from"), word("to"));
-        }
+        describe_preview(&mut text, answer);
         return text;
     }
     add!(text, "{} new, {} known already.\n", answer["new"], answer["known_already"]);
@@ -354,6 +345,51 @@ fn describe(reports: &[(String, Report)], answer: &Value, preview: bool) -> Stri
         add!(text, "The hub is still comparing names.\n");
     }
     text
+}
+
+/// What would become of the import.
+fn describe_preview(text: &mut String, answer: &Value) {
+    let list = |key: &str| answer[key].as_array().cloned().unwrap_or_default();
+    let word = |one: &Value, key: &str| one[key].as_str().unwrap_or_default().to_owned();
+    let (moves, standings, feeds) = (list("moves"), list("standings"), list("feeds"));
+    add!(text, "{} new, {} known already; nothing was recorded.\n", answer["new"], answer["known_already"]);
+    if let Some(ended) = answer["ended"].as_u64().filter(|ended| *ended > 0) {
+        add!(text, "{} would end, because the new edition leaves them out.\n", grouped(u128::from(ended)));
+    }
+    for refused in list("refused") {
+        add!(text, "  would be refused: {refused}\n");
+    }
+    for finding in list("findings") {
+        add!(text, "  to be looked at: {}\n", finding.as_str().unwrap_or_default());
+    }
+    add!(text, "The rules would say otherwise {}.\n", times(moves.len()));
+    for one in &moves {
+        let (entity, tier) = (word(one, "entity"), word(one, "tier"));
+        add!(text, "  {entity} on {tier}: grade {} -> {}\n", word(one, "from"), word(one, "to"));
+    }
+    let changes = standings.iter().filter(|one| one["from"] != one["to"]).count();
+    add!(text, "{} would change.\n", count(changes as u128, "standing", "standings"));
+    for one in &standings {
+        let (name, tier, from, to) =
+            (word(one, "name"), word(one, "tier"), word(one, "from"), word(one, "to"));
+        if let Some(proposed) = one["proposed"].as_str() {
+            add!(text, "  {name} on {tier}: {from}; {proposed} would be proposed\n");
+        } else {
+            add!(text, "  {name} on {tier}: {from} -> {to}\n");
+        }
+    }
+    for one in &feeds {
+        let (name, collection) = (word(one, "name"), word(one, "collection"));
+        add!(text, "  {name}: the feed `{collection}` {}\n", word(one, "change"));
+    }
+}
+
+fn times(count: usize) -> String {
+    match count {
+        0 => "of nobody".to_owned(),
+        1 => "once".to_owned(),
+        many => format!("{many} times"),
+    }
 }
 
 #[cfg(test)]

@@ -2,13 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "what cannot be set up or decided fails the test, as it should")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use exchange::{Answer, DutyOf, Proposal, Question, Stepped, Waiting};
 use model::{Action, Caller, CredentialId, Grade, MemberId, Principal, Role, Standing, Tier};
-use programme::{Programme, template};
+use programme::{Instrument, Programme, template};
 use store::MemoryStore;
 use testkit::{World, caller_of, tier};
 use ties::{AsOf, Day, Statement};
@@ -366,4 +366,92 @@ fn conditions_are_lifted_against_the_rules_by_two_people_only() {
     world.exchange.tend().unwrap();
     assert_eq!(standing(&world, &member.id, "cleared"), Standing::Listed, "people decided that");
     assert!(world.exchange.dossier(&world.operator, &member.id).unwrap().overrides.contains_key(&cleared));
+}
+
+#[test]
+fn a_review_that_nobody_concludes_takes_the_member_off_the_list() {
+    let world = world();
+    let (member, caller) = world.member("Castle", &["cleared"]);
+    let cleared = tier("cleared");
+    let dossier = || world.exchange.dossier(&world.operator, &member.id).unwrap();
+    let sees = || world.exchange.collections(&caller).iter().any(|known| known.collection.alias == "cleared");
+    world.exchange.import_ties(&world.operator, castle(), "who they are").unwrap();
+    world.exchange.bind_entity(&world.operator, &member.id, &"castle".parse().unwrap()).unwrap();
+    world.exchange.import_ties(&world.operator, vec![stake("s1", "6%")], "six").unwrap();
+    let due = dossier().reviews[&cleared].due;
+    // Until it is due, it is not overdue; what is decided has an instant of its own, a little later than the clock's.
+    world.pass(due.since(world.exchange.now()).saturating_sub(Duration::from_mins(1)));
+    world.exchange.tend().unwrap();
+    assert_eq!(standing(&world, &member.id, "cleared"), Standing::Listed);
+    assert!(sees());
+    world.pass(Duration::from_mins(2));
+    world.exchange.tend_if_due().unwrap();
+    assert_eq!(standing(&world, &member.id, "cleared"), Standing::UnderReview);
+    assert!(!sees(), "the tier is closed while nobody has looked");
+    let alerts = world.exchange.alerts(&world.operator, "").unwrap();
+    assert!(alerts.iter().any(|alert| alert.standing == Some(Standing::UnderReview)), "{alerts:?}");
+    // Time alone does not bring it back, and whoever looks at it does.
+    world.pass(days(1));
+    world.exchange.tend().unwrap();
+    assert_eq!(standing(&world, &member.id, "cleared"), Standing::UnderReview);
+    let reason = "a fund, and it sleeps";
+    let back =
+        world.exchange.set_standing(&officer(1), &member.id, &cleared, Standing::Listed, reason).unwrap();
+    assert!(matches!(back, Stepped::Changed(_)));
+    world.pass(days(40));
+    world.exchange.tend().unwrap();
+    assert_eq!(standing(&world, &member.id, "cleared"), Standing::Listed, "the review was concluded by that");
+}
+
+#[test]
+fn a_duty_of_an_instrument_that_passes_opens_a_review_and_the_next_is_owed_when_it_is_done() {
+    let world = world();
+    let (member, caller) = world.member("Castle", &["programme", "cleared"]);
+    let cleared = tier("cleared");
+    let dossier = || world.exchange.dossier(&world.operator, &member.id).unwrap();
+    let of_instrument = || -> Vec<exchange::Duty> {
+        let duties = dossier().duties;
+        duties.into_iter().filter(|duty| matches!(duty.of, DutyOf::Instrument { .. })).collect()
+    };
+    world.exchange.import_ties(&world.operator, castle(), "who they are").unwrap();
+    world.exchange.bind_entity(&world.operator, &member.id, &"castle".parse().unwrap()).unwrap();
+    let sign = |id: &str, kind: &str| {
+        let instrument = Instrument {
+            id: id.to_owned(),
+            kind: kind.to_owned(),
+            entity: "castle".parse().unwrap(),
+            covers: BTreeSet::new(),
+            valid: ties::Period::ALWAYS,
+            recorded: None,
+            source: String::new(),
+        };
+        world.exchange.sign_instrument(&world.operator, &member.id, instrument).unwrap();
+    };
+    sign("resolution", "board-resolution");
+    assert_eq!(grade(&world, &member.id), Grade::Clear);
+    // What it says of itself is not overdue; the duty of the instrument is.
+    world.pass(days(300));
+    let questions = world.exchange.programme();
+    let questions = &questions.questionnaire().unwrap().questions;
+    let no = Answer { yes: false, list: Vec::new() };
+    let answers = questions.iter().map(|question| (question.id.clone(), no.clone())).collect();
+    world.exchange.attest(&caller, "N. N.", answers).unwrap();
+    world.pass(days(64));
+    world.exchange.tend().unwrap();
+    assert!(dossier().reviews.is_empty());
+    world.pass(days(2));
+    world.exchange.tend().unwrap();
+    let review = dossier().reviews[&cleared].clone();
+    assert!(review.concluded.is_none() && review.rules.contains("R24-overdue"), "{review:?}");
+    let [missed] = of_instrument().try_into().unwrap();
+    world.exchange.fulfil(&caller, &member.id, &missed.id, "the resolution still holds").unwrap();
+    let [done, next] = of_instrument().try_into().unwrap();
+    assert!(done.done.is_some() && next.done.is_none());
+    assert_eq!(next.due.since(done.done.as_ref().unwrap().at), days(365));
+    assert_eq!(grade(&world, &member.id), Grade::Clear);
+    assert!(!dossier().reviews.contains_key(&cleared), "its reason is gone, and it with that");
+    // An instrument that closes a tier closes it whatever the rules say.
+    sign("agreement", "special-security-agreement");
+    assert_eq!(standing(&world, &member.id, "cleared"), Standing::Suspended);
+    assert_eq!(standing(&world, &member.id, "programme"), Standing::Listed);
 }

@@ -49,6 +49,8 @@ pub struct HeldObject {
     pub version: String,
     /// The collection.
     pub collection: String,
+    /// The tier of what it was handed out as.
+    pub tier: String,
     /// When it was first handed out.
     pub first: String,
     /// The ledger entry that says so.
@@ -172,6 +174,10 @@ impl Exchange {
             require(caller, AUDITS, "the programme's auditors")?;
         }
         let snapshot = self.inner.store.snapshot()?;
+        let registry = self.inner.published.registry();
+        let tier_of = |segment: SegmentId| {
+            registry.labels.label(segment.label).map(|label| label.tier.to_string()).unwrap_or_default()
+        };
         let mut names = Names::new(snapshot.as_ref());
         let mut held: BTreeMap<(String, String, String), HeldObject> = BTreeMap::new();
         let mut entries = 0;
@@ -192,6 +198,7 @@ impl Exchange {
                     id,
                     version,
                     collection: disclosure.collection.clone(),
+                    tier: tier_of(segment),
                     first: disclosure.at.clone(),
                     entry: index,
                     whole,

@@ -22,6 +22,7 @@ use crate::deciding::{self, Chosen, Worked};
 use crate::dossier::{Decided, Dossier, DutyOf, Override, Proposal, Values, is_worse};
 use crate::exchange::{Hand, Inner};
 use crate::members::put_same_identity;
+use crate::notice::{self, Closed};
 use crate::past::{self, Past};
 use crate::procedure::{self, Follows, Known};
 use crate::registry::{DECISION, DOSSIER, ReaderGrants, Registry};
@@ -111,6 +112,7 @@ pub(crate) fn evaluate_news(
     let epoch =
         if changing.iter().any(|one| !one.steps.is_empty()) { turn.begin_epoch() } else { turn.epoch() };
     let mut judging = Judging::all(&before);
+    let mut closed = Vec::new();
     for one in &changing {
         put_dossier(turn, &one.member.id, &one.dossier)?;
         if one.steps.is_empty() {
@@ -126,8 +128,10 @@ pub(crate) fn evaluate_news(
         for step in &one.steps {
             let proof = one.dossier.decided.get(&step.tier).map(|decided| decided.sha256.clone());
             record_step(turn, step, epoch.number(), proof)?;
+            closed.extend(Closed::by(step, &member, &one.dossier));
         }
     }
+    notice::tell(turn, &closed)?;
     Ok(moved)
 }
 

@@ -49,6 +49,7 @@ mod keeping;
 mod labelling;
 mod matches;
 mod members;
+mod notice;
 mod occurrences;
 mod order;
 mod past;
@@ -110,6 +111,7 @@ pub use keeping::KeptCheckpoint;
 pub use labelling::Finding;
 pub use matches::{Answered, Compared, Match, MatchAnswer, MatchPage, MatchSide, MatchState};
 pub use members::{MemberChange, NewMember, Stepped};
+pub use notice::ClosedTier;
 pub use occurrences::{
     COUNT_BUCKETS, DayHits, Giving, IndicatorHits, OCCURRENCE_EXTENSION, OWN_MAX, OwnObject, REPORT_MAX,
     RefusedFact, Reported,

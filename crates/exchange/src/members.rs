@@ -22,6 +22,7 @@ use crate::dossier::{Concluded, Dossier, Override, Proposal};
 use crate::error::AdminError;
 use crate::evaluate::{THE_RULES, leaves_the_list, put_dossier, record_step};
 use crate::exchange::{Exchange, Hand, name_of, require};
+use crate::notice::{self, Closed};
 use crate::past::{self, Past};
 use crate::people;
 use crate::procedure;
@@ -481,6 +482,7 @@ fn step(
     if had_dossier || dossier != Dossier::default() {
         put_dossier(turn, &member.id, &dossier)?;
     }
+    let after = member.clone();
     let epoch = turn.begin_epoch();
     let principal = Principal::Member(member.id.clone());
     turn.reform(&principal, known, before, at, &mut Judging::all(before))?;
@@ -488,6 +490,8 @@ fn step(
     let change = StandingChange { member: member.id, tier, from, to, by, reason, at };
     record_step(turn, &change, epoch.number(), decided.map(|decided| decided.sha256))?;
     alerts::put(turn, &Alert::stepped(&change))?;
+    let closed: Vec<Closed> = Closed::by(&change, &after, &dossier).into_iter().collect();
+    notice::tell(turn, &closed)?;
     Ok(change)
 }
 

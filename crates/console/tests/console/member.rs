@@ -463,7 +463,9 @@ async fn an_instrument_is_signed_and_ends_and_what_was_handed_out_is_listed() {
     face.world.exchange.objects(&caller, "open", &taxii::ObjectFilter::default()).unwrap();
     face.get(&mut me, &holds).await.expect(200).has(&[&testkit::indicator_id(1), "/ledger/entries/"]);
     let csv = face.get(&mut me, &format!("{holds}?format=csv")).await.expect(200);
-    assert_eq!(csv.body.lines().count(), 2, "{}", csv.body);
+    // The indicator, and the notice of a suspension before.
+    assert_eq!(csv.body.lines().count(), 3, "{}", csv.body);
+    assert!(csv.body.lines().skip(1).all(|line| line.contains("\"open\"")), "{}", csv.body);
     let mut own = face.sign_in(Principal::Member(member.id.clone())).await;
     face.get(&mut own, &holds).await.expect(200).lacks(&["href=\"/content/"]);
     let (other, _) = face.world.member("Other", &["open"]);

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axum::extract::State;
 use axum::response::Response;
+use exchange::ClosedTier;
 use hyper::StatusCode;
 use model::{Action, CollectionId, CredentialId, Principal, Standing, Tier};
 use serde::Serialize;
@@ -23,6 +24,9 @@ struct Me<'a> {
     collections: &'a Option<BTreeSet<CollectionId>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     standings: Option<BTreeMap<Tier, Standing>>,
+    /// The tiers that were closed to the member, with what it has yet to certify.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    closed: Vec<ClosedTier>,
     programme: Programme<'a>,
     /// What the member has used of what it may have in a time.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,6 +48,7 @@ pub(crate) async fn get(
     Authenticated(caller): Authenticated,
 ) -> Result<Response, Refusal> {
     let member = caller.member().map(|id| hub.exchange.member(&caller, id)).transpose()?;
+    let closed = caller.member().map(|id| hub.exchange.closed_tiers(&caller, id)).transpose()?;
     let programme = hub.exchange.programme();
     let settings = programme.settings();
     let me = Me {
@@ -52,6 +57,7 @@ pub(crate) async fn get(
         actions: &caller.actions,
         collections: &caller.collections,
         standings: member.map(|member| member.standings),
+        closed: closed.unwrap_or_default(),
         programme: Programme { name: settings.name.as_str(), identity: &settings.identity.id },
         quota: hub.quota_use(&caller),
         lease_seconds: u64::from(settings.guard.lease_hours) * 3_600,

@@ -145,8 +145,14 @@ async fn ten_thousand_idle_connections_of_one_address_leave_room_for_others() {
     let mut answer = Vec::new();
     timeout(PATIENCE, other.read_to_end(&mut answer)).await.expect("it is answered").unwrap();
     assert!(answer.starts_with(b"HTTP/1.1 200"));
-    let grown = resident().saturating_sub(before);
-    assert!(grown < GROWTH_MAX, "{grown} bytes for {} connections", held.len());
+    // Other tests of this process have memory too, for a while; what the connections take they go on taking.
+    let grown = || resident().saturating_sub(before);
+    let settled = timeout(PATIENCE, async {
+        while grown() >= GROWTH_MAX {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    assert!(settled.await.is_ok(), "{} bytes for {} connections", grown(), held.len());
     drop(held);
     live.stop().await;
 }

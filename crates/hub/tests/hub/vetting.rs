@@ -1,10 +1,12 @@
 //! Ties and their consequences over HTTP: what a tie closes at a member's next request, two people for a return, and
 //! what each caller may ask for.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use exchange::PublishOptions;
 use model::{Principal, Role};
 use serde_json::{Value, json};
 
@@ -266,6 +268,182 @@ impl Scene {
         let member = self.face.get(&self.face.operator, &path).await.expect(200).json();
         member["standings"]["cleared"].as_str().unwrap().to_owned()
     }
+}
+
+/// The collections that a client sees, and how many objects it gets of each.
+async fn feeds(scene: &Scene, login: &Login) -> BTreeMap<String, usize> {
+    let listed = scene.face.get(login, "/jcsp/collections/").await.expect(200).json();
+    let mut feeds = BTreeMap::new();
+    for collection in listed["collections"].as_array().into_iter().flatten() {
+        if collection["can_read"] == true {
+            let alias = collection["alias"].as_str().unwrap();
+            let path = format!("/jcsp/collections/{alias}/objects/");
+            let page = scene.face.get(login, &path).await.expect(200).json();
+            feeds.insert(alias.to_owned(), page["objects"].as_array().map_or(0, Vec::len));
+        }
+    }
+    feeds
+}
+
+#[tokio::test]
+async fn a_preview_tells_which_standings_and_feeds_change_and_so_it_is() {
+    let scene = Scene::new().await;
+    let (exchange, operator) = (&scene.face.world.exchange, &scene.face.world.operator);
+    for collection in ["open", "cleared"] {
+        let objects = testkit::envelope(&indicators(1..4));
+        exchange.publish(operator, collection, objects, PublishOptions::default()).unwrap();
+    }
+    // Others of the same owners: one that was never listed, one that was removed, one that two people listed all the same.
+    let mut others = Vec::new();
+    for (name, tiers) in
+        [("Applicant", vec![]), ("Removed", vec!["cleared"]), ("Overridden", vec!["cleared"])]
+    {
+        let (member, login) = scene.face.member(name, &tiers);
+        let path = format!("/api/members/{}", member.id);
+        let entity = format!("e-{name}");
+        scene
+            .post(&scene.officers[0], &format!("{path}/entity"), &json!({"entity": entity}))
+            .await
+            .expect(200);
+        others.push((member.id.to_string(), login));
+    }
+    let step = async |member: &str, to: &str, codes: [u16; 2]| {
+        let (path, words) = (
+            format!("/api/members/{member}/standing"),
+            json!({"tier": "cleared", "to": to, "reason": "words"}),
+        );
+        for (officer, code) in scene.officers.iter().zip(codes) {
+            scene.post(officer, &path, &words).await.expect(code);
+        }
+    };
+    step(&others[1].0, "removed", [202, 200]).await;
+    let stakes = |percents: [&str; 3], round: u32| -> Vec<Value> {
+        let each = ["Applicant", "Removed", "Overridden"].into_iter().zip(percents);
+        let stake = |(name, percent): (&str, &str)| {
+            let (id, tie, to) = (format!("s-{name}-{round}"), format!("t-{name}"), format!("e-{name}"));
+            stake(&id, &tie, "dragon", &to, percent)
+        };
+        each.map(stake).collect()
+    };
+    scene.post(&scene.officers[0], "/api/ties", &import(&stakes(["60%"; 3], 1))).await.expect(200);
+    step(&others[2].0, "listed", [202, 200]).await;
+
+    // The stakes are others and the rules that apply are not; only the tie of acme moves anybody.
+    let mut news = stakes(["70%", "70%", "55%"], 2);
+    news.push(the_tie(1));
+    let before = feeds(&scene, &scene.login).await;
+    let recorded = exchange.statements(operator, 0, 1_000).unwrap().len();
+    let told = scene.post(&scene.officers[0], "/api/ties/preview", &import(&news)).await.expect(200).json();
+    assert_eq!(exchange.statements(operator, 0, 1_000).unwrap().len(), recorded, "nothing is recorded");
+    assert_eq!(feeds(&scene, &scene.login).await, before);
+    let imported = scene.post(&scene.officers[0], "/api/ties", &import(&news)).await.expect(200).json();
+    let happened: Vec<&Value> = imported["moved"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|one| one["from"] != one["to"] || !one["proposed"].is_null())
+        .collect();
+    assert_eq!(told["standings"].as_array().unwrap().iter().collect::<Vec<_>>(), happened);
+    assert!(happened.iter().any(|one| one["tier"] == "cleared" && one["to"] == "suspended"), "{imported}");
+    let after = feeds(&scene, &scene.login).await;
+    let stopped: Vec<&str> =
+        before.keys().filter(|feed| !after.contains_key(*feed)).map(String::as_str).collect();
+    assert!(stopped.contains(&"cleared") && before["cleared"] == 3, "{before:?} {after:?}");
+    assert_eq!(after["open"], before["open"] + 1, "the notice: {after:?}");
+    let told_of = |change: &str| -> Vec<(String, String)> {
+        let feeds = told["feeds"].as_array().unwrap().iter().filter(|one| one["change"] == change);
+        let word = |one: &Value, key: &str| one[key].as_str().unwrap().to_owned();
+        feeds.map(|one| (word(one, "name"), word(one, "collection"))).collect()
+    };
+    let stops = told_of("stops");
+    let of_acme: BTreeSet<&str> =
+        stops.iter().filter(|(name, _)| name == "Acme").map(|(_, feed)| feed.as_str()).collect();
+    assert_eq!(of_acme, stopped.into_iter().collect(), "{told}");
+    assert!(told_of("begins").is_empty());
+    for name in ["Applicant", "Removed", "Overridden"] {
+        assert!(!told["standings"].to_string().contains(name), "{told}");
+        assert!(!told["feeds"].to_string().contains(name), "{told}");
+    }
+    // A return is proposed and opens nothing.
+    let back = import(&[retraction("r-acme", "s-acme-1")]);
+    let told = scene.post(&scene.officers[0], "/api/ties/preview", &back).await.expect(200).json();
+    assert!(told["standings"].as_array().unwrap().iter().any(|one| one["proposed"] == "listed"), "{told}");
+    assert_eq!(told["feeds"], json!([]));
+}
+
+#[tokio::test]
+async fn a_suspended_members_client_is_told_of_it_with_the_duty_and_its_date() {
+    let live = Live::start().await;
+    let (member, login) = live.member("Acme", &["open", "programme", "cleared"]);
+    let (_, other) = live.member("Bystander", &["open", "programme", "cleared"]);
+    let officer = live.issue(Principal::Role(Role::Officer));
+    live.publish("open", &indicators(1..3));
+    live.publish("cleared", &indicators(3..6));
+    assert_eq!(post(&live, &officer, "/api/ties", &import(&surroundings())).await.0, 200);
+    let path = format!("/api/members/{}", member.id);
+    assert_eq!(post(&live, &officer, &format!("{path}/entity"), &json!({"entity": "acme"})).await.0, 200);
+    let get = async |login: &Login, path: &str| -> (u16, Value) {
+        let answer = live.request(login, "GET", path, &[], b"").await;
+        let body = answer.split_once("\r\n\r\n").unwrap().1;
+        (status_of(&answer), serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}")))
+    };
+    // The client takes what there is, and remembers how far it got.
+    for path in ["/jcsp/collections/open/objects/", CLEARED] {
+        assert_eq!(get(&login, path).await.0, 200);
+    }
+    let before = get(&login, "/jcsp/collections/open/manifest/").await.1;
+    let last =
+        before["objects"].as_array().unwrap().last().unwrap()["date_added"].as_str().unwrap().to_owned();
+    assert!(get(&login, "/api/me").await.1["closed"].is_null());
+
+    assert_eq!(post(&live, &officer, "/api/ties", &import(&[the_tie(1)])).await.0, 200);
+    assert_eq!(get(&login, CLEARED).await.0, 404);
+    // Its next poll of what is left to it says why.
+    let next = format!("/jcsp/collections/open/objects/?added_after={last}");
+    let notes = |page: &Value| -> Vec<Value> {
+        let objects = page["objects"].as_array().cloned().unwrap_or_default();
+        objects.into_iter().filter(|object| object["type"] == "note").collect()
+    };
+    let told = notes(&get(&login, &next).await.1);
+    let told: Vec<&Value> =
+        told.iter().filter(|note| note["x_ringfence_standing"]["tier"] == "cleared").collect();
+    let [note] = told.as_slice() else { panic!("{told:?}") };
+    let dossier = get(&login, &format!("{path}/dossier")).await.1;
+    let duties = dossier["duties"].as_array().unwrap();
+    let duty = duties.iter().find(|duty| duty["of"]["disposal"]["tier"] == "cleared").unwrap();
+    let standing = &note["x_ringfence_standing"];
+    assert_eq!((&standing["standing"], &standing["duty"]), (&json!("suspended"), &json!("disposal")));
+    assert_eq!((&standing["since"], &standing["due"]), (&duty["since"], &duty["due"]));
+    let content = note["content"].as_str().unwrap();
+    assert!(
+        content.contains(duty["due"].as_str().unwrap()) && content.contains("/api/me/disposals/"),
+        "{content}"
+    );
+    let me = get(&login, "/api/me").await.1;
+    let closed = me["closed"].as_array().unwrap().iter().find(|one| one["tier"] == "cleared").unwrap();
+    assert_eq!((&closed["since"], &closed["due"]), (&duty["since"], &duty["due"]));
+    assert_eq!(closed["standing"], "suspended");
+    // What it holds says of which tier it is.
+    let held = get(&login, &format!("{path}/holds")).await.1;
+    let of = |tier: &str| {
+        let objects = held["objects"].as_array().unwrap().iter();
+        objects
+            .filter(|one| one["tier"] == tier && one["id"].as_str().unwrap().starts_with("indicator"))
+            .count()
+    };
+    assert_eq!((of("open"), of("cleared")), (2, 3), "{held}");
+    // It is nobody else's.
+    assert_eq!(notes(&get(&other, "/jcsp/collections/open/objects/").await.1), [] as [Value; 0]);
+    assert!(get(&other, "/api/me").await.1["closed"].is_null());
+    // Once certified, it is owed no more.
+    let duty = format!("{path}/duties/{}", duty["id"].as_str().unwrap());
+    assert_eq!(post(&live, &login, &duty, &json!({"text": "all copies destroyed"})).await.0, 200);
+    let closed = get(&login, "/api/me").await.1["closed"].clone();
+    assert!(
+        closed.as_array().is_none_or(|closed| closed.iter().all(|one| one["tier"] != "cleared")),
+        "{closed}"
+    );
+    live.stop().await;
 }
 
 #[tokio::test]

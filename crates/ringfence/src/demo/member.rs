@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use model::MemberId;
+use serde_json::Value;
 use taxii::{Credentials, Secret};
 use taxii_client::{ApiRoot, Client, Options, PullState, Query};
 
@@ -90,9 +91,17 @@ impl Poller {
         Ok(Polled::Objects { count, pages, took: begun.elapsed() })
     }
 
-    /// Whether it received exactly these objects of a collection, each once, byte for byte.
+    /// What the programme told it of its own standing.
+    pub(super) fn notices(&self) -> Vec<Value> {
+        let all = self.received.values().flatten().filter_map(|object| notice(object));
+        all.collect()
+    }
+
+    /// Whether it received exactly these objects of a collection, each once, byte for byte; besides, what it was told of its
+    /// own standing.
     pub(super) fn has_exactly(&self, collection: &str, published: &[Vec<u8>]) -> Result<()> {
-        let mut received: Vec<&[u8]> = self.received(collection).iter().map(Vec::as_slice).collect();
+        let received = self.received(collection).iter().filter(|object| notice(object).is_none());
+        let mut received: Vec<&[u8]> = received.map(Vec::as_slice).collect();
         let mut published: Vec<&[u8]> = published.iter().map(Vec::as_slice).collect();
         received.sort_unstable();
         published.sort_unstable();
@@ -126,4 +135,10 @@ impl Poller {
         inventory.sort_unstable();
         Ok(inventory)
     }
+}
+
+/// What a notice says of a standing, if the object is one.
+fn notice(object: &[u8]) -> Option<Value> {
+    let object: Value = serde_json::from_slice(object).ok()?;
+    object.get("x_ringfence_standing").cloned()
 }

@@ -335,11 +335,15 @@ fn held_at_suspension(setting: &Setting, telling: &mut Telling, member: &Poller)
     let after: Value = setting.api.get(&format!("{path}/dossier"))?;
     let done = after["duties"].as_array().into_iter().flatten().find(|one| one["id"] == duty);
     ensure!(done.is_some_and(|one| !one["done"].is_null()), "the certificate was not recorded");
-    let cleared = report.objects.iter().filter(|held| held.whole).count();
+    let whole = || report.objects.iter().filter(|held| held.whole);
+    let cleared = whole().filter(|held| held.tier == TIER).count();
     telling.step(
         "What it holds, and has to return or dispose of",
         &[
-            format!("By the ledger it was handed {} until then.", objects(cleared)),
+            format!(
+                "By the ledger it was handed {} until then, {cleared} of them of `{TIER}`.",
+                objects(whole().count())
+            ),
             format!("Its duty to return or dispose of what it has of `{TIER}`, and to certify that, is due on {due}."),
             "Its certificate comes, and its digest is in the ledger.".to_owned(),
         ],
@@ -401,11 +405,22 @@ fn only_one_gets_it(
         let due = if restricted { first.get(collection).unwrap_or(objects) } else { objects };
         north.has_exactly(collection, due)?;
     }
+    let notices = north.notices();
+    let notice = notices.iter().find(|notice| notice["tier"] == TIER);
+    let due = notice.and_then(|notice| notice["due"].as_str()).context("its client was not told why")?;
+    ensure!(castle.notices().is_empty(), "{} was told of what is not its business", castle.name);
     telling.step(
         "Both poll again",
         &[
             format!("Castellan Mail: all {}, {}.", objects(got), took(duration)),
-            format!("Symantec: {} of the tiers where it is still listed, and nothing else.", objects(open)),
+            format!(
+                "Symantec: {} of the tiers where it is still listed, and nothing else.",
+                objects(open - notices.len())
+            ),
+            format!(
+                "It is told in its feed, by a note to it alone, that it is suspended on `{TIER}`, and to return or dispose of \
+                 what it has by {due}."
+            ),
         ],
         &json!({"castellan": got, "symantec": open, "ms": millis(duration)}),
     )

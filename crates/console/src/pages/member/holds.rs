@@ -39,6 +39,7 @@ struct Row {
     href: String,
     version: String,
     collection: String,
+    tier: String,
     first: String,
     entry: u64,
 }
@@ -80,18 +81,20 @@ fn row(programme: &programme::Programme, held: &HeldObject) -> Row {
         id: held.id.clone(),
         version: moment(&held.version),
         collection: collection.map_or_else(|| held.collection.clone(), |known| known.title.clone()),
+        tier: held.tier.clone(),
         first: moment(&held.first),
         entry: held.entry,
     }
 }
 
 fn table(objects: &[HeldObject]) -> Table {
-    let mut table = Table::new(&["object", "version", "collection", "first", "entry", "whole"]);
+    let mut table = Table::new(&["object", "version", "collection", "tier", "first", "entry", "whole"]);
     let row = |held: &HeldObject| {
         vec![
             json!(held.id),
             json!(held.version),
             json!(held.collection),
+            json!(held.tier),
             json!(held.first),
             json!(held.entry),
             json!(held.whole),

@@ -61,6 +61,7 @@ pub(crate) struct Held {
     pub(crate) id: String,
     pub(crate) version: String,
     pub(crate) collection: String,
+    pub(crate) tier: String,
     pub(crate) first: String,
     pub(crate) entry: u64,
     pub(crate) whole: bool,
@@ -102,13 +103,14 @@ impl Holds {
                 objects(report.objects.len()),
                 count(report.entries, "entry", "entries")
             );
-            let rows: Vec<[String; 5]> = report
+            let rows: Vec<[String; 6]> = report
                 .objects
                 .iter()
                 .map(|held| {
                     [
                         held.id.clone(),
                         held.version.clone(),
+                        held.tier.clone(),
                         held.first.clone(),
                         held.entry.to_string(),
                         what(held.whole),
@@ -116,7 +118,10 @@ impl Holds {
                 })
                 .collect();
             if !rows.is_empty() {
-                text.push_str(&table(["OBJECT", "VERSION", "FIRST HANDED OUT", "ENTRY", "WHAT"], &rows));
+                text.push_str(&table(
+                    ["OBJECT", "VERSION", "TIER", "FIRST HANDED OUT", "ENTRY", "WHAT"],
+                    &rows,
+                ));
             }
             text
         })?;

@@ -10,10 +10,10 @@
 //!
 //! A member that can read nothing any more is told at `/api/me` alone, where all of them are.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use model::{CollectionId, Member, MemberId, Standing, StandingChange, Tier, Timestamp};
+use model::{CollectionId, Member, MemberId, Principal, Standing, StandingChange, Tier, Timestamp};
 use release::{Audience, Demands, Label, Reader};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ use crate::dossier::{Dossier, Duty, DutyOf};
 use crate::error::AdminError;
 use crate::exchange::{Exchange, Hand};
 use crate::publish::{Building, intern, of_programme};
-use crate::registry::Registry;
+use crate::registry::{Profiles, Registry};
 
 /// A member that was taken off a tier's list, and what it owes for it.
 pub(crate) struct Closed {
@@ -60,10 +60,21 @@ type What = (CollectionId, Tier, Standing, Timestamp, Option<Timestamp>);
 /// Tells the members what was closed to them, where they can read it. To be called when their grants are what they are to
 /// be.
 pub(crate) fn tell(turn: &mut Hand<'_>, closed: &[Closed]) -> Result<(), StoreError> {
+    if closed.is_empty() {
+        return Ok(());
+    }
     let registry = Arc::clone(turn.registry);
+    let profiles = Profiles::new(&registry);
+    // Of very many who are suspended at once most are alike to the policies.
+    let mut known: HashMap<Vec<u8>, Option<CollectionId>> = HashMap::new();
     let mut told: BTreeMap<What, BTreeSet<MemberId>> = BTreeMap::new();
     for one in closed {
-        if let Some(collection) = readable(&registry, &one.member) {
+        let ask = || readable(&registry, &one.member);
+        let collection = match profiles.of(&registry, &Principal::Member(one.member.id.clone())) {
+            Some(profile) => *known.entry(profile).or_insert_with(ask),
+            None => ask(),
+        };
+        if let Some(collection) = collection {
             let what = (collection, one.tier.clone(), one.to, one.since, one.due);
             told.entry(what).or_default().insert(one.member.id.clone());
         }

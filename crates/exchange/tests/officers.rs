@@ -350,3 +350,30 @@ fn decisions_come_in_pages_that_join() {
         assert!(asked.is_err(), "{place}");
     }
 }
+
+#[test]
+fn a_removed_organisation_is_not_bound_to_another_member() {
+    let scene = Scene::new();
+    let (ash, birch) = (scene.officer(Some("A. Ash")), scene.officer(Some("B. Birch")));
+    for name in ["open", "cleared"] {
+        for by in [&ash, &birch] {
+            let to = Standing::Removed;
+            scene.world.exchange.set_standing(by, &scene.member.id, &tier(name), to, "a test").unwrap();
+        }
+        assert_eq!(scene.standing(name), Standing::Removed);
+    }
+    let (again, _) = scene.world.member("Quarry Again", &[]);
+    let bind = |entity: &str| scene.world.exchange.bind_entity(&ash, &again.id, &entity.parse().unwrap());
+    assert!(bind("quarry").unwrap_err().to_string().contains("another member's"));
+    // Nor under another identifier.
+    let same = r#"{"same":{"kept":"quarry","merged":"quarry-2","because":"one address"}}"#;
+    import(&scene.world, vec![said_by(None, "same", same)]);
+    assert!(bind("quarry-2").unwrap_err().to_string().contains("another member's"));
+    // It comes back as what it was, by two.
+    let step = |by: &Caller, to| {
+        scene.world.exchange.set_standing(by, &scene.member.id, &tier("open"), to, "it was heard").unwrap()
+    };
+    assert!(matches!(step(&ash, Standing::Reinstating), Stepped::Changed(_)));
+    assert!(matches!(step(&ash, Standing::Listed), Stepped::Proposed(_)));
+    assert!(matches!(step(&birch, Standing::Listed), Stepped::Changed(_)));
+}

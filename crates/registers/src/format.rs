@@ -139,7 +139,8 @@ pub fn read(
 /// Whether a whole new edition says, by leaving something out, that it is over.
 ///
 /// A list is what is on it today. A register that is published record by record says so when a record ends (a BODS
-/// record is *closed*, a British person *ceased*), and what is missing in a file was left out for another reason.
+/// record is *closed*, a British person *ceased*), and what is missing in a file was left out for another reason. Names and
+/// addresses beside a list say of nobody that it is on it.
 #[must_use]
 pub fn closes_missing(format: Format) -> bool {
     match format {
@@ -147,14 +148,18 @@ pub fn closes_missing(format: Format) -> bool {
         | Format::Lists
         | Format::GleifExceptions
         | Format::OfacNames
-        | Format::OfacAlternates
-        | Format::OfacAddresses
-        | Format::OfacComments
         | Format::OfacXml
         | Format::DeniedPersons
         | Format::ScreeningList
         | Format::UnList => true,
-        Format::Bods | Format::UkPsc | Format::Ties | Format::GleifLei | Format::GleifRelationships => false,
+        Format::Bods
+        | Format::UkPsc
+        | Format::Ties
+        | Format::GleifLei
+        | Format::GleifRelationships
+        | Format::OfacAlternates
+        | Format::OfacAddresses
+        | Format::OfacComments => false,
     }
 }
 
@@ -325,6 +330,7 @@ mod tests {
             assert_eq!(Format::named(format.code()), Some(format));
         }
         assert!(closes_missing(Format::Ftm) && !closes_missing(Format::UkPsc));
+        assert!(closes_missing(Format::OfacNames) && !closes_missing(Format::OfacAddresses));
         assert!(needs_name(Format::Lists) && !needs_name(Format::UnList));
     }
 }

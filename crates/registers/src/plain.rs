@@ -103,7 +103,9 @@ fn table(
 }
 
 fn tie(reading: &mut Reading<'_>, told: &mut Told, row: &Row<'_>) -> Result<(), Wrong> {
-    let source = row.source(reading.source())?;
+    let mut source = row.source(reading.source())?;
+    // A table of ties has no editions, and a list that goes by the same name has: that one ends nothing of this.
+    source.edition_of = Some(format!("{}:ties", reading.source().edition()));
     let id = row.needed("id")?;
     if row.needed::<String>("kind")? == "end" {
         let by = match row.get("stage") {

@@ -412,6 +412,10 @@ fn files_that_quote_one_source_do_not_end_each_others_entries() {
     assert_eq!(import("others", "list,entity,source\nconcern,other,gazette-2011-10-11\n"), 1);
     // Each file has an entry of its own of a party that both name.
     assert_eq!(import("decisions", "list,entity\nconcern,new\n"), 1);
+    // A table of ties may go by the name of a list.
+    assert_eq!(import("decisions", "id,from,to,kind\nt-1,new,venture,holds\n"), 0);
+    assert_eq!(import("decisions", "list,entity\nconcern,newer\n"), 1);
+    assert_eq!(hub.json(&["ties", "show", "venture"]).as_array().unwrap().len(), 1, "the tie holds");
     hub.stop();
 }
 

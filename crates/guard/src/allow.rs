@@ -1,5 +1,8 @@
 //! What is never acted on, whatever an indicator says.
 //!
+//! What is at an allowed name (or below it) or at an allowed address is allowed with it: its mail addresses, its URLs, its ports. An
+//! allowed URL or mail address stands for itself alone.
+//!
 //! Allow lists win twice. When an indicator comes in, a key that *is* allowed (an allowed name or one below it, an allowed
 //! address or network, an allowed hash) is left out, and the report says by which list. When something is looked up, what
 //! is allowed passes even if a wider indicator covers it: `good.evil.example` allowed under a listed `evil.example`.
@@ -214,12 +217,19 @@ impl Allowed {
                     .address(last_of(prefix.network(), prefix.length()), |slot| at_end |= Some(slot) == by);
                 by = by.filter(|_| at_end);
             }
-            Key::Endpoint(address, _) => self.matcher.address(*address, |slot| by = by.or(Some(slot))),
-            Key::Digest(_) | Key::Email(_) | Key::FileName(_) | Key::Subject(_) | Key::Text(_) => {
-                self.matcher.exact(key, |slot| by = by.or(Some(slot)));
-            }
-            // Of a URL only itself: that a host is allowed says nothing of each of its pages.
-            Key::Url(_) => self.matcher.exact(key, |slot| by = by.or(Some(slot))),
+            Key::Digest(_)
+            | Key::Endpoint(..)
+            | Key::Email(_)
+            | Key::Url(_)
+            | Key::FileName(_)
+            | Key::Subject(_)
+            | Key::Text(_) => self.matcher.exact(key, |slot| by = by.or(Some(slot))),
+        }
+        // What is at an allowed name or address is allowed with it.
+        if by.is_none()
+            && let Some(host) = key.host()
+        {
+            return self.allows(&host);
         }
         by.and_then(|slot| self.lists.get(usize::try_from(slot).ok()?)).map(String::as_str)
     }
@@ -367,9 +377,17 @@ mod tests {
             (Key::parse_prefix("192.0.2.128/25").unwrap(), true),
             (Key::parse_prefix("192.0.0.0/16").unwrap(), false),
             (Key::parse_endpoint("192.0.2.7:443").unwrap(), true),
-            (Key::url("https://good.example/evil").unwrap(), false),
+            (Key::url("https://good.example/evil").unwrap(), true),
+            (Key::url("http://www.good.example:8080/").unwrap(), true),
+            (Key::url("http://192.0.2.7/a").unwrap(), true),
+            (Key::url("http://192.0.3.7/?to=good.example").unwrap(), false),
             (Key::url("https://a.example/x").unwrap(), true),
+            (Key::url("https://a.example/y").unwrap(), false),
+            (Key::name("a.example", Scope::Exact).unwrap(), false),
             (Key::email("X@y.example").unwrap(), true),
+            (Key::email("z@y.example").unwrap(), false),
+            (Key::email("x@mail.good.example").unwrap(), true),
+            (Key::email("good.example@evil.example").unwrap(), false),
         ];
         for (key, expected) in cases {
             assert_eq!(allowed.allows(&key).is_some(), expected, "{key}");

@@ -12,6 +12,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use matcher::{Algorithm, Key, Kind, Met};
 use model::{Clock, Timestamp};
 
+use crate::allow::Allowed;
 use crate::config::{Mode, Service};
 use crate::customers::{CustomerId, Customers};
 use crate::occurrence::Action;
@@ -58,6 +59,13 @@ fn text_of_wire(wire: &[u8]) -> Option<String> {
         rest = behind;
     }
     Some(name)
+}
+
+/// Whether a file is known by one of its hashes as one that is allowed.
+fn has_allowed_hash(allowed: &Allowed, file: &serde_json::Value) -> bool {
+    let hashes = file["hashes"].as_object().into_iter().flatten();
+    let keys = hashes.filter_map(|(algorithm, digest)| Key::hash(algorithm, digest.as_str()?).ok());
+    keys.into_iter().any(|key| allowed.allows(&key).is_some())
 }
 
 /// A hit: nothing of whom it concerned but whose customer it was, which stays here.
@@ -215,7 +223,18 @@ impl Judge {
     /// An e-mail address, a URL, a file's name or a subject, as it was met.
     #[must_use]
     pub fn text_of(&self, customer: CustomerId, service: Service, kind: Kind, text: &str) -> Option<Decided> {
-        self.best(customer, service, |visit| self.set.shared.read().exact_text(kind, text, visit))
+        let key = match kind {
+            Kind::Email => Key::email(text),
+            Kind::Url => Key::url(text),
+            Kind::FileName => Key::file_name(text),
+            Kind::Subject => Key::subject(text),
+            // These have look-ups of their own.
+            Kind::Name | Kind::Prefix | Kind::Endpoint | Kind::Digest | Kind::Text => return None,
+        };
+        let key = key.ok()?;
+        let decided =
+            self.best(customer, service, |visit| self.set.shared.read().exact(&key, |slot| visit(slot)))?;
+        self.set.allowed().allows(&key).is_none().then_some(decided)
     }
 
     /// Everything that is met in a text.
@@ -231,9 +250,12 @@ impl Judge {
         }
         let mut met = Vec::new();
         self.set.shared.read().scan(text, |one| met.push(one));
+        if met.is_empty() {
+            return;
+        }
+        let allowed = self.set.allowed();
         for one in met {
-            let what = text.get(one.span.clone()).and_then(|bytes| std::str::from_utf8(bytes).ok());
-            if what.is_some_and(|what| self.set.allowed().passes_name(what)) {
+            if allowed.allows(&one.read).is_some() {
                 continue;
             }
             if let Some(decided) = self.best(customer, service, |visit| visit(one.slot)) {
@@ -286,13 +308,15 @@ impl Judge {
         let allowed = self.set.allowed();
         sight.retain(|object| {
             let value = object["value"].as_str().unwrap_or_default();
-            match object["type"].as_str() {
-                Some("domain-name") => !allowed.passes_name(value),
-                Some("ipv4-addr" | "ipv6-addr") => {
-                    !value.parse().is_ok_and(|address| allowed.passes_address(address))
-                }
-                Some(_) | None => true,
-            }
+            let key = match object["type"].as_str() {
+                Some("domain-name") => return !allowed.passes_name(value),
+                Some("ipv4-addr" | "ipv6-addr") => Key::parse_prefix(value),
+                Some("email-addr") => Key::email(value),
+                Some("url") => Key::url(value),
+                Some("file") => return !has_allowed_hash(&allowed, object),
+                Some(_) | None => return true,
+            };
+            !key.is_ok_and(|key| allowed.allows(&key).is_some())
         });
         let candidates = self.set.rules.candidates(&sight);
         if candidates.is_empty() {
@@ -343,6 +367,7 @@ pub(crate) mod tests {
     use crate::allow::Allowed;
     use crate::config::Config;
     use crate::indicator::{Indicator, Rights};
+    use crate::set::BlindEntry;
     use model::ManualClock;
     use std::path::Path;
     use std::sync::mpsc::{Receiver, sync_channel};
@@ -420,6 +445,81 @@ feeds = { quiet = "monitor" }
         let mut met = 0;
         judge.scan(who, Service::Quarantine, b"good.evil.example and bad.evil.example", |_, _| met += 1);
         assert_eq!(met, 1);
+    }
+
+    #[test]
+    fn what_is_allowed_passes_in_every_form_in_which_it_is_met() {
+        let (judge, _hits) = judge();
+        for (id, pattern) in (1..).zip([
+            "[domain-name:value = 'evil.example']",
+            "[ipv4-addr:value = '192.0.2.0/24']",
+            "[url:value = 'http://good.evil.example/x']",
+            "[email-addr:value = 'bob@good.evil.example']",
+        ]) {
+            list(&judge, 1, id, pattern);
+        }
+        // What is known by keyed hashes only is not compared with the allow lists when it comes.
+        let blind = matcher::BlindKey::new(&[9; 32]);
+        let keys = [
+            Key::url("http://good.evil.example/x"),
+            Key::url("http://192.0.2.9/y"),
+            Key::url("http://bad.evil.example/x"),
+            Key::email("bob@good.evil.example"),
+            Key::email("bob@bad.evil.example"),
+            Key::parse_endpoint("192.0.2.9:443"),
+        ];
+        let entries = (100_u128..).zip(keys).map(|(id, key)| BlindEntry {
+            id: Uuid::from_u128(id),
+            value: blind.blind(&key.unwrap()),
+            from: None,
+            until: None,
+            confidence: None,
+            is_false_positive: false,
+            category: String::new(),
+        });
+        let now = "2026-01-15".parse().unwrap();
+        judge.set().commit(judge.set().blinded(1, &[9; 32], entries.collect(), now));
+        let who = customer(&judge, "10.0.0.1");
+        let cases = [
+            ("192.0.2.9", false),
+            ("192.0.2.8", true),
+            ("192[.]0[.]2[.]9:443", false),
+            ("http://192.0.2.9/y", false),
+            ("http://192.0.2.8/y", true),
+            ("hxxp://192[.]0[.]2[.]9/y", false),
+            ("http://3221225993/y", false),
+            ("good[.]evil[.]example", false),
+            ("www.good(dot)evil(dot)example", false),
+            ("bad[.]evil[.]example", true),
+            ("hxxp://good[.]evil[.]example/x", false),
+            ("good.evil.example/x", false),
+            ("http://bad.evil.example/x", true),
+            ("http://good.evil.example/?to=bad.evil.example", true),
+            ("bob@good.evil.example", false),
+            ("bob[@]good[.]evil.example", false),
+            ("bob@bad.evil.example", true),
+            ("日good.evil.example日", false),
+            ("日bad.evil.example日", true),
+        ];
+        for (text, is_met) in cases {
+            let mut met = Vec::new();
+            judge.scan(who, Service::Quarantine, text.as_bytes(), |_, one| met.push(one.read));
+            assert_eq!(!met.is_empty(), is_met, "{text}: {met:?}");
+        }
+        let asked = |kind, text| judge.text_of(who, Service::Quarantine, kind, text).is_some();
+        let cases = [
+            (Kind::Url, "http://good.evil.example/x", false),
+            (Kind::Url, "http://192.0.2.9/y", false),
+            (Kind::Url, "http://bad.evil.example/x", true),
+            (Kind::Email, "Bob@good.evil.example", false),
+            (Kind::Email, "Bob@bad.evil.example", true),
+        ];
+        for (kind, text, is_met) in cases {
+            assert_eq!(asked(kind, text), is_met, "{text}");
+        }
+        assert!(judge.port(who, Service::Flow, "192.0.2.9".parse().unwrap(), 443).is_none());
+        let report = judge.set().report(|_| true);
+        assert_eq!(report.feeds[1].refused.get("allowed"), Some(&2), "the plain URL and mail address");
     }
 
     #[test]

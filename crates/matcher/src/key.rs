@@ -66,6 +66,11 @@ impl Canonical {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// What was read from a text, in the form in which it was looked up.
+    pub(crate) fn of_bytes(bytes: &[u8]) -> Self {
+        Self(String::from_utf8_lossy(bytes).into_owned())
+    }
 }
 
 /// The kinds of keys, without what is listed.
@@ -225,6 +230,10 @@ pub struct Digest {
 }
 
 impl Digest {
+    pub(crate) fn of_bytes(algorithm: Algorithm, bytes: &[u8]) -> Self {
+        Self { algorithm, bytes: bytes.to_vec() }
+    }
+
     /// The function.
     #[must_use]
     pub fn algorithm(&self) -> Algorithm {
@@ -478,6 +487,25 @@ impl Key {
             }
         };
         read().map_err(|why| KeyError::new(Kind::Text, text, why)).map(Self::Text)
+    }
+
+    /// At what an e-mail address, a URL or an endpoint is: a host's name, or an address.
+    #[must_use]
+    pub fn host(&self) -> Option<Self> {
+        let host = match self {
+            Self::Endpoint(address, _) => return Some(Self::address(*address)),
+            Self::Email(email) => email.as_str().rsplit_once('@')?.1,
+            Self::Url(url) => url::host_of_canonical(url.as_str()),
+            Self::Name(..)
+            | Self::Prefix(_)
+            | Self::Digest(_)
+            | Self::FileName(_)
+            | Self::Subject(_)
+            | Self::Text(_) => return None,
+        };
+        let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+        let name = || Self::Name(Canonical(host.to_owned()), Scope::Exact);
+        Some(bare.parse().map_or_else(|_| name(), Self::address))
     }
 
     /// Its kind.

@@ -17,7 +17,7 @@ mod strings;
 
 use std::ops::Range;
 
-use crate::key::Kind;
+use crate::key::{Key, Kind};
 use crate::matcher::Matcher;
 
 /// Something listed that a text has.
@@ -27,6 +27,8 @@ pub struct Met {
     pub slot: u32,
     /// As what.
     pub kind: Kind,
+    /// What was read, without disguise: a name by itself, whatever above it is listed.
+    pub read: Key,
     /// Where in the text the whole thing stands: of `www.evil.example` all, even if `evil.example` is listed.
     pub span: Range<usize>,
     /// In what it stands.

@@ -1,6 +1,6 @@
 //! Hashes: hexadecimal digits in the number that a hash function gives.
 
-use crate::key::{Algorithm, Kind};
+use crate::key::{Algorithm, Digest, Key, Kind};
 use crate::matcher::Matcher;
 use crate::scan::{Context, Met};
 
@@ -37,7 +37,8 @@ pub(super) fn scan(matcher: &Matcher, text: &[u8], visit: &mut impl FnMut(Met)) 
         for algorithm in Algorithm::ALL.into_iter().filter(|algorithm| algorithm.digest_bytes() == length / 2)
         {
             matcher.hash(algorithm, bytes, |slot| {
-                visit(Met { slot, kind: Kind::Digest, span: start..end, context: Context::Text });
+                let read = Key::Digest(Digest::of_bytes(algorithm, bytes));
+                visit(Met { slot, kind: Kind::Digest, read, span: start..end, context: Context::Text });
             });
         }
     }

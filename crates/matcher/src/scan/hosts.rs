@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
 
 use crate::blind::Shape;
-use crate::key::{Kind, TEXT_BYTES_MAX, canonical_name};
+use crate::key::{Canonical, Key, Kind, Scope, TEXT_BYTES_MAX, canonical_name};
 use crate::matcher::Matcher;
 use crate::names::Lowered;
 use crate::scan::{Context, Met};
@@ -312,7 +312,8 @@ impl<'s, V: FnMut(Met)> Hosts<'s, V> {
         if self.wants.names {
             let visit = &mut *self.visit;
             self.matcher.names_at(&Lowered::of_text(name), |hit| {
-                visit(Met { slot: hit.slot, kind: Kind::Name, span: span.clone(), context });
+                let read = Key::Name(Canonical::of_bytes(&name.to_ascii_lowercase()), Scope::Exact);
+                visit(Met { slot: hit.slot, kind: Kind::Name, read, span: span.clone(), context });
             });
         }
     }
@@ -322,10 +323,11 @@ impl<'s, V: FnMut(Met)> Hosts<'s, V> {
             return;
         }
         let visit = &mut *self.visit;
-        let mut meet = |kind, slot| visit(Met { slot, kind, span: span.clone(), context });
-        self.matcher.address(address, |slot| meet(Kind::Prefix, slot));
+        let mut meet =
+            |read: Key, slot| visit(Met { slot, kind: read.kind(), read, span: span.clone(), context });
+        self.matcher.address(address, |slot| meet(Key::address(address), slot));
         if let Some(port) = port {
-            self.matcher.endpoint(address, port, |slot| meet(Kind::Endpoint, slot));
+            self.matcher.endpoint(address, port, |slot| meet(Key::endpoint(address, port), slot));
         }
     }
 
@@ -391,7 +393,8 @@ impl<'s, V: FnMut(Met)> Hosts<'s, V> {
                 let (matcher, visit) = (self.matcher, &mut *self.visit);
                 matcher.value(&matcher.urls, Shape::Url, &canonical, &mut |slot| {
                     is_met = true;
-                    visit(Met { slot, kind: Kind::Url, span: span.clone(), context: Context::Url });
+                    let read = Key::Url(Canonical::of_bytes(&canonical));
+                    visit(Met { slot, kind: Kind::Url, read, span: span.clone(), context: Context::Url });
                 });
             }
             self.buffer = canonical;
@@ -440,9 +443,10 @@ impl<'s, V: FnMut(Met)> Hosts<'s, V> {
             self.buffer.extend(text[start..local_end].iter().map(u8::to_ascii_lowercase));
             self.buffer.push(b'@');
             self.buffer.extend_from_slice(name.as_bytes());
-            let (matcher, visit) = (self.matcher, &mut *self.visit);
-            matcher.value(&matcher.emails, Shape::Email, &self.buffer, &mut |slot| {
-                visit(Met { slot, kind: Kind::Email, span: start..run.end, context });
+            let (matcher, email, visit) = (self.matcher, &self.buffer, &mut *self.visit);
+            matcher.value(&matcher.emails, Shape::Email, email, &mut |slot| {
+                let read = Key::Email(Canonical::of_bytes(email));
+                visit(Met { slot, kind: Kind::Email, read, span: start..run.end, context });
             });
         }
     }

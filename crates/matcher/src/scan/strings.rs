@@ -1,7 +1,7 @@
 //! Strings: each word is looked up as a first token, and what begins with it is compared.
 
 use crate::blind::{BlindSet, Shape};
-use crate::key::{Kind, TEXT_BYTES_MAX};
+use crate::key::{Canonical, Key, Kind, TEXT_BYTES_MAX};
 use crate::matcher::Matcher;
 use crate::scan::{Context, Met};
 use crate::text::{self, Tokens};
@@ -42,7 +42,9 @@ pub(super) fn scan(matcher: &Matcher, text: &[u8], visit: &mut impl FnMut(Met)) 
             text::fold(text, end..next.end, &mut folded);
             end = next.end;
             let mut meet = |slot| {
-                visit(Met { slot, kind: Kind::Text, span: token.start..next.end, context: Context::Text });
+                let (kind, span) = (Kind::Text, token.start..next.end);
+                let read = Key::Text(Canonical::of_bytes(&folded));
+                visit(Met { slot, kind, read, span, context: Context::Text });
             };
             if lengths.iter().any(|(length, _)| usize::from(*length) == count) {
                 matcher.texts.each(&matcher.seed, &folded, &mut meet);

@@ -58,6 +58,15 @@ pub struct Feed<'f> {
     pub name: &'f str,
     /// Counts the changes of its content; the serial number of a zone.
     pub revision: u32,
+    /// Until when all of it may be used if it is not written anew, whatever its entries say.
+    pub until: Option<OffsetDateTime>,
+}
+
+impl Feed<'_> {
+    /// The first line of a file that has comments.
+    pub(crate) fn until_line(&self, mark: &str) -> Option<String> {
+        self.until.map(|until| format!("{mark} not to be used after {} unless written anew", instant(until)))
+    }
 }
 
 /// What was written.

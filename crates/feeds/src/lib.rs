@@ -5,7 +5,8 @@
 //!
 //! - A name below a listed one opens a hole in one resolver and is an error to a proxy: such names are left out, and are back in the first file
 //!   that is written after the other has gone.
-//! - No form knows an expiry, a recall or a mode: whoever calls writes the file anew.
+//! - No form knows an expiry, a recall or a mode: whoever calls writes the file anew. Until when a file holds if nobody does is said in its first
+//!   comment where the form has comments that all readers pass over, and in the table's column; plain lists, Zeek, MISP and STIX have no place for it.
 //! - A form that cannot hold a name with all below it gets the name alone, and the report counts it as *narrowed*.
 //! - One entry that a form cannot hold is counted, and never makes a file that its reader refuses.
 //! - What is blinded has no plain value, so it stands in no file.
@@ -19,7 +20,7 @@
 //!     item: Item::Plain(&key), reference: "r-1", category: "malware", action: Action::Block,
 //!     valid_from: time::OffsetDateTime::UNIX_EPOCH, valid_until: None, confidence: Some(80),
 //! };
-//! let output = write(&Format::Squid, &Feed { name: "programme", revision: 7 }, [entry]);
+//! let output = write(&Format::Squid, &Feed { name: "programme", revision: 7, until: None }, [entry]);
 //! assert_eq!(output.files[0].bytes, b".evil.example\n");
 //! assert_eq!(output.report.written, 1);
 //! # Ok::<(), matcher::KeyError>(())
@@ -95,16 +96,16 @@ pub fn write<'e>(format: &Format, feed: &Feed<'_>, entries: impl IntoIterator<It
     match format {
         Format::Rpz(zone) => rpz::names(zone, feed, writing),
         Format::RpzIp(zone) => rpz::addresses(zone, feed, writing),
-        Format::Hosts(addresses) => lists::hosts(addresses, writing),
+        Format::Hosts(addresses) => lists::hosts(addresses, feed, writing),
         Format::Names => lists::names(writing),
         Format::Addresses => lists::addresses(writing),
         Format::Urls => lists::urls(writing),
         Format::Hashes => lists::hashes(writing),
-        Format::Csv => lists::csv(writing),
+        Format::Csv => lists::csv(feed, writing),
         Format::Suricata { first_sid } => suricata::write(*first_sid, feed, writing),
         Format::Zeek => zeek::write(feed, writing),
-        Format::Squid => lists::squid(writing),
-        Format::Nftables { table } => lists::nftables(table, writing),
+        Format::Squid => lists::squid(feed, writing),
+        Format::Nftables { table } => lists::nftables(table, feed, writing),
         Format::Misp => misp::write(feed, writing),
         Format::Stix => stix::write(feed, writing),
     }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use matcher::{Key, Scope};
 
 use crate::entry::{
-    Action, File, Output, Plain, Reason, Writing, digest, instant, narrow_enough, prefix, push, word,
+    Action, Feed, File, Output, Plain, Reason, Writing, digest, instant, narrow_enough, prefix, push, word,
 };
 use crate::names;
 
@@ -21,12 +21,12 @@ fn lines(name: &str, lines: impl Iterator<Item = String>) -> File {
     File { name: name.to_owned(), bytes }
 }
 
-pub(crate) fn hosts(addresses: &[IpAddr], writing: Writing<'_>) -> Output {
+pub(crate) fn hosts(addresses: &[IpAddr], feed: &Feed<'_>, writing: Writing<'_>) -> Output {
     let mut writing = names::once(names::only(writing.blocking()));
     writing.report.narrowed = names::wide(&writing);
     let listed = writing.entries.iter().filter_map(names::name);
     let all = listed.flat_map(|(name, _)| addresses.iter().map(move |address| format!("{address} {name}")));
-    let file = lines("hosts", all);
+    let file = lines("hosts", feed.until_line("#").into_iter().chain(all));
     writing.into_output(vec![file])
 }
 
@@ -57,15 +57,12 @@ pub(crate) fn hashes(writing: Writing<'_>) -> Output {
     values("hashes.txt", writing, |key| if let Key::Digest(_) = key { Ok(()) } else { Err(Reason::Kind) })
 }
 
-pub(crate) fn squid(writing: Writing<'_>) -> Output {
+pub(crate) fn squid(feed: &Feed<'_>, writing: Writing<'_>) -> Output {
     let writing = names::minimal(names::only(writing.blocking()));
     let listed = writing.entries.iter().filter_map(names::name);
-    let file = lines(
-        "squid-dstdomain.txt",
-        listed.map(
-            |(name, scope)| if scope == Scope::Subdomains { format!(".{name}") } else { name.to_owned() },
-        ),
-    );
+    let listed = listed
+        .map(|(name, scope)| if scope == Scope::Subdomains { format!(".{name}") } else { name.to_owned() });
+    let file = lines("squid-dstdomain.txt", feed.until_line("#").into_iter().chain(listed));
     writing.into_output(vec![file])
 }
 
@@ -80,7 +77,7 @@ fn is_v4(plain: &Plain<'_>) -> bool {
     prefix(plain.key).is_some_and(|prefix| prefix.network().is_ipv4())
 }
 
-pub(crate) fn nftables(table: &str, writing: Writing<'_>) -> Output {
+pub(crate) fn nftables(table: &str, feed: &Feed<'_>, writing: Writing<'_>) -> Output {
     let takes = |plain: &Plain<'_>| {
         if is_endpoint(plain) {
             return Ok(());
@@ -92,7 +89,8 @@ pub(crate) fn nftables(table: &str, writing: Writing<'_>) -> Output {
     let table: String = table.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
     let table =
         if table.starts_with(|c: char| c.is_ascii_alphabetic()) { table } else { format!("t{table}") };
-    let mut text = format!("add table inet {table}\n");
+    let mut text = feed.until_line("#").map(|line| line + "\n").unwrap_or_default();
+    push(&mut text, format_args!("add table inet {table}\n"));
     for (name, kind, of_v4, of_endpoint) in [
         ("listed4", "type ipv4_addr; flags interval; auto-merge;", true, false),
         ("listed6", "type ipv6_addr; flags interval; auto-merge;", false, false),
@@ -123,7 +121,7 @@ pub(crate) fn nftables(table: &str, writing: Writing<'_>) -> Output {
     writing.into_output(vec![File { name: "ringfence.nft".to_owned(), bytes: text.into_bytes() }])
 }
 
-pub(crate) fn csv(writing: Writing<'_>) -> Output {
+pub(crate) fn csv(feed: &Feed<'_>, writing: Writing<'_>) -> Output {
     let writing = writing.distinct();
     let head = "kind,value,scope,reference,category,action,valid_from,valid_until,confidence".to_owned();
     let rows = writing.entries.iter().map(|plain| {
@@ -138,7 +136,7 @@ pub(crate) fn csv(writing: Writing<'_>) -> Output {
             Action::Monitor => "monitor",
             Action::Block => "block",
         };
-        let until = entry.valid_until.map(instant).unwrap_or_default();
+        let until = entry.valid_until.into_iter().chain(feed.until).min().map(instant).unwrap_or_default();
         let confidence = entry.confidence.map(|confidence| confidence.to_string()).unwrap_or_default();
         let cells = [
             kind,

@@ -51,9 +51,10 @@ pub enum Reader {
 
 fn head(zone: &Rpz, feed: &Feed<'_>) -> String {
     let (ttl, serial) = (zone.ttl_seconds, feed.revision);
+    let until = feed.until_line(";").map(|line| line + "\n").unwrap_or_default();
     // Who has what, how often to ask, and how long a secondary answers without us.
     format!(
-        "$TTL {ttl}\n@ IN SOA localhost. root.localhost. {serial} 300 60 86400 {ttl}\n@ IN NS localhost.\n"
+        "{until}$TTL {ttl}\n@ IN SOA localhost. root.localhost. {serial} 300 60 86400 {ttl}\n@ IN NS localhost.\n"
     )
 }
 

@@ -99,6 +99,9 @@ pub(crate) fn write(first_sid: u32, feed: &Feed<'_>, writing: Writing<'_>) -> Ou
         (sha256_count, "http any any -> any any", "file by SHA-256", "filesha256:sha256.lst;".to_owned()),
     ];
     let mut text = format!("# {source}, revision {}\n", feed.revision);
+    if let Some(line) = feed.until_line("#") {
+        push(&mut text, format_args!("{line}\n"));
+    }
     for (sid, (count, heading, what, keywords)) in (first_sid..).zip(rules) {
         // An empty list is an error to some keywords, and asks for nothing.
         if count > 0 {

@@ -54,7 +54,7 @@ fn entry(key: &Key) -> Entry<'_> {
 }
 
 fn feed() -> Feed<'static> {
-    Feed { name: "jcsp", revision: 42 }
+    Feed { name: "jcsp", revision: 42, until: None }
 }
 
 fn zone(rule: Rule, reader: Reader) -> Rpz {

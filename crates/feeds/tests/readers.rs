@@ -61,7 +61,8 @@ fn put(format: &Format, keys: &[Key]) -> TempDir {
         valid_until: None,
         confidence: None,
     });
-    let output = write(format, &Feed { name: "the programme", revision: 7 }, entries);
+    let until = Some(OffsetDateTime::from_unix_timestamp(1_795_000_000).unwrap());
+    let output = write(format, &Feed { name: "the programme", revision: 7, until }, entries);
     assert!(keys.is_empty() || output.report.written > 0, "{format:?}: {}", output.report);
     for file in output.files {
         feeds::replace(&folder.path().join(file.name), &file.bytes).unwrap();

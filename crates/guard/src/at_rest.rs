@@ -17,7 +17,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::allow::{AllowError, Allowed};
-use crate::config::{Config, Feed, Mode};
+use crate::config::{Cause, Config, Feed, Mode};
 use crate::customers::Customers;
 use crate::hold::{Hold, HoldError};
 use crate::indicator::{self, Object, Refused, Rights, id_of};
@@ -127,6 +127,7 @@ pub fn of_objects<'o>(
         mode: Mode::Monitor,
         days_max: None,
         confidence_min: 0,
+        cause: Cause::default(),
     };
     let feeds: Vec<Feed> = files.iter().map(|(name, _)| feed(name)).collect();
     let modes = vec![Some(Mode::Monitor); feeds.len()];

@@ -21,8 +21,8 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 pub use faces::{
-    Channel, Export, ExportFormat, Flows, Forwarder, Landing, MailAction, Milter, OnFailure, Quarantine, Rpz,
-    RpzAction, Secondary, Sinkhole, TsigKey,
+    Channel, Export, ExportFormat, Flows, Forwarder, Landing, MailAction, Milter, OnFailure, Quarantine,
+    ResolverLog, Rpz, RpzAction, Secondary, Sinkhole, TsigKey,
 };
 
 /// What a feed's indicators do when they match.
@@ -34,6 +34,19 @@ pub enum Mode {
     Monitor,
     /// Act.
     Enforce,
+}
+
+/// On whose behalf the forwarder blocks, as it tells clients (RFC 8914 §4.16 to §4.18).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Cause {
+    /// The site's own: it harms. Code 15.
+    #[default]
+    Blocked,
+    /// Somebody's outside whom the site has to obey. Code 16.
+    Censored,
+    /// The client's, who asked for it. Code 17.
+    Filtered,
 }
 
 /// A countermeasure, which a customer subscribes to or not.
@@ -111,6 +124,8 @@ pub struct Feed {
     pub days_max: Option<u32>,
     /// Indicators with less confidence (0 to 100) only monitor; those that name none count as 50.
     pub confidence_min: u8,
+    /// On whose behalf its names are blocked.
+    pub cause: Cause,
 }
 
 /// Somebody who is protected.
@@ -242,6 +257,8 @@ struct WrittenFeed {
     days_max: Option<Spanned<u32>>,
     #[serde(default)]
     confidence_min: Option<Spanned<u8>>,
+    #[serde(default)]
+    cause: Cause,
 }
 
 #[derive(Debug, Deserialize)]

@@ -148,11 +148,27 @@ impl Customers {
         customer.and_then(|id| self.mode(id, feed, Service::Sinkhole)) == Some(Mode::Enforce)
     }
 
+    /// Whether whoever asks from an address has a feed for the sinkhole, in whatever mode.
+    #[must_use]
+    pub fn has_at(&self, address: IpAddr, feed: u16) -> bool {
+        let customer = self.of_address(address);
+        customer.is_some_and(|id| self.mode(id, feed, Service::Sinkhole).is_some())
+    }
+
     /// The TSIG keys whose holders take a feed's zone: those of customers that have it enforced by the sinkhole.
     #[must_use]
     pub fn keys_of(&self, feed: u16) -> Vec<&str> {
-        let takes = |id: &CustomerId| self.mode(*id, feed, Service::Sinkhole) == Some(Mode::Enforce);
-        let keys = self.keys.iter().filter(|(_, ids)| ids.iter().any(takes));
+        self.keys_where(|id| self.mode(id, feed, Service::Sinkhole) == Some(Mode::Enforce))
+    }
+
+    /// The TSIG keys whose holders have a feed for the sinkhole, in whatever mode.
+    #[must_use]
+    pub fn keys_with(&self, feed: u16) -> Vec<&str> {
+        self.keys_where(|id| self.mode(id, feed, Service::Sinkhole).is_some())
+    }
+
+    fn keys_where(&self, takes: impl Fn(CustomerId) -> bool) -> Vec<&str> {
+        let keys = self.keys.iter().filter(|(_, ids)| ids.iter().any(|id| takes(*id)));
         keys.map(|(key, _)| key.as_str()).collect()
     }
 
@@ -278,7 +294,10 @@ secret_file = "k"
             assert_eq!(customers.mode(customer, feed, service), expected, "{customer:?} {feed} {service:?}");
         }
         assert_eq!(customers.keys_of(1), ["k"]);
-        assert!(customers.keys_of(0).is_empty());
+        assert!(customers.keys_of(0).is_empty() && customers.keys_with(0).is_empty());
+        let (inside, outside) = ("10.1.0.1".parse().unwrap(), "10.2.0.1".parse().unwrap());
+        assert!(customers.has_at(inside, 0) && !customers.enforces_at(inside, 0), "it has it monitored");
+        assert!(!customers.has_at(outside, 0) && customers.has_at(outside, 1));
         assert!(!customers.reports(wide) && customers.reports(narrow));
     }
 }

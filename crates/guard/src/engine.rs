@@ -50,6 +50,8 @@ pub use disposal::Certificate;
 
 /// How many indicators one look at the time changes at most; the next look goes on.
 const DUE_MAX: usize = 2_000;
+/// So many records are taken out under one lock: less than a millisecond.
+const PART: usize = 512;
 /// How many hits one turn takes.
 const HITS_MAX: usize = 10_000;
 /// Room is made at most for so many indicators before they are seen.
@@ -65,6 +67,16 @@ pub trait Zones: Send {
     /// The set has other allow lists.
     fn allowed_changed(&self, set: &Set) {
         let _ = set;
+    }
+
+    /// Nothing of a feed counts from here on, though it is in the set still.
+    fn emptied(&self, set: &Set, feed: u16) {
+        let _ = (set, feed);
+    }
+
+    /// The guard may act for so long, unless the hub is heard: whoever goes on without the guard has to stop by then.
+    fn lease(&self, left: Duration) {
+        let _ = left;
     }
 }
 
@@ -85,6 +97,14 @@ impl<Z: Zones + Sync + ?Sized> Zones for Arc<Z> {
 
     fn allowed_changed(&self, set: &Set) {
         (**self).allowed_changed(set);
+    }
+
+    fn emptied(&self, set: &Set, feed: u16) {
+        (**self).emptied(set, feed);
+    }
+
+    fn lease(&self, left: Duration) {
+        (**self).lease(left);
     }
 }
 
@@ -176,7 +196,7 @@ impl Engine {
         let began = Instant::now();
         let granted = lease::granted(&secrets.hold_key(), &config.data)?;
         let heard = hold.last_heard()?.map(Timestamp::from_micros);
-        let length = lease::length(granted, config.hub.lease);
+        let length = lease::used(lease::length(granted, config.hub.lease), config.sinkhole.ttl);
         let lease = Lease::resumed(length, heard, clock.now(), began);
         let programme = secrets.hold_key().read_note(&config.data, PROGRAMME_IS)?;
         let departed: Option<BTreeSet<String>> = secrets.hold_key().read_note(&config.data, DEPARTED)?;
@@ -343,7 +363,8 @@ impl Engine {
     }
 
     fn set_lease(&mut self) {
-        self.lease.set_length(lease::length(self.granted, self.config.hub.lease));
+        let length = lease::length(self.granted, self.config.hub.lease);
+        self.lease.set_length(lease::used(length, self.config.sinkhole.ttl));
     }
 
     /// The hub grants a lease, or none: from here on, after a restart, and to whoever reads the store.
@@ -466,7 +487,11 @@ impl Engine {
         self.take_hits();
         self.promoted();
         self.compared()?;
-        match self.lease.standing(Instant::now()) {
+        let standing = self.lease.standing(Instant::now());
+        if let (Standing::Held(left) | Standing::Ending(left), Some(zones)) = (standing, &self.zones) {
+            zones.lease(left);
+        }
+        match standing {
             Standing::Over if self.is_loaded => {
                 warn!("the lease is over: what needs it is unloaded until the hub is heard");
                 self.unload();
@@ -623,9 +648,16 @@ impl Engine {
             unused.clear();
         }
         let change = self.set.all_going(feed);
-        if !change.is_empty() {
-            self.change(feed, change);
+        if change.is_empty() {
+            return;
         }
+        // It ceases at once; that the records go takes its time, in which names of other feeds are looked up.
+        self.set.set_leaving(feed, true);
+        if let Some(zones) = &self.zones {
+            zones.emptied(&self.set, feed);
+        }
+        change.in_parts(PART).for_each(|part| self.set.commit(part));
+        self.set.set_leaving(feed, false);
     }
 
     /// Makes a change, with zones if there are any.
@@ -1195,7 +1227,12 @@ mod tests {
         let mut engine = site.start("lease_hours = 2");
         for (granted, expected) in [(3_600, 3_600), (360_000, 7_200)] {
             engine.news(0, News::Hub(Me { lease_seconds: Some(granted), ..Me::default() })).unwrap();
-            assert_eq!(engine.lease.length(), Duration::from_secs(expected));
+            let answers = engine.config.sinkhole.ttl;
+            assert_eq!(
+                engine.lease.length() + answers,
+                Duration::from_secs(expected),
+                "no answer outlives it"
+            );
         }
     }
 

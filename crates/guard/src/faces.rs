@@ -8,8 +8,10 @@ pub mod flow;
 pub mod forward;
 pub mod landing;
 pub mod mail;
+pub mod resolver_log;
 pub mod rpz;
 pub mod status;
+pub mod works;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -25,7 +27,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet, spawn_blocking};
 use tracing::{error, info, warn};
 
-use crate::config::{Channel, Config, Milter};
+use crate::config::{Channel, Config, Milter, ResolverLog};
 use crate::customers::Customers;
 use crate::run::{Guard, StartError};
 use forward::Forwarding;
@@ -33,6 +35,8 @@ use mail::Mail;
 
 /// How long what is being done may take at the end.
 const GRACE: Duration = Duration::from_secs(5);
+/// How often it is looked what the hub says that people are shown.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Opens every socket that the configuration names, and serves until `stop` says so. A guard that cannot have one of them
 /// does not start at all; when all are open, `is_up` is called. Configurations that come over `reloads` are taken, or refused as
@@ -58,6 +62,7 @@ pub async fn serve(
     spawn_blocking(move || opening.open_zones()).await.map_err(|_| panicked())??;
     faces.run_all(zones);
     is_up();
+    let mut looks = tokio::time::interval(LOOK);
     // Ends only when it is told to; a face that fails says so, and the others go on.
     loop {
         tokio::select! {
@@ -67,6 +72,7 @@ pub async fn serve(
                 }
             }
             Some(config) = reloads.recv() => faces.reload(config).await,
+            _ = looks.tick() => faces.look().await,
             Some(ended) = faces.tasks.join_next() => match ended {
                 Ok(Ok(())) => {}
                 Ok(Err(why)) => error!("a face has ended: {why}"),
@@ -87,6 +93,7 @@ enum Place {
     Landing(SocketAddr),
     Mail(String),
     Flows(SocketAddr),
+    ResolverLog(String),
     Status(SocketAddr),
 }
 
@@ -97,6 +104,7 @@ enum Socket {
     Landing(TcpListener),
     Mail(Listener),
     Flows(flow::Listening, UdpSocket),
+    ResolverLog(resolver_log::Opened),
     Status(TcpListener),
 }
 
@@ -144,6 +152,8 @@ struct Faces {
     pages: Pages,
     /// Looks for held mail that is old.
     expiring: Option<watch::Sender<bool>>,
+    /// What the programme calls itself, once the hub has said so.
+    programme: Option<String>,
 }
 
 impl Faces {
@@ -155,6 +165,7 @@ impl Faces {
             backs: Backs::default(),
             pages: Arc::new(RwLock::default()),
             expiring: None,
+            programme: None,
         }
     }
 
@@ -215,6 +226,7 @@ impl Faces {
                 let opened = flow::open(address, config, customers, self.guard.judge(), alerts).await?;
                 Socket::Flows(opened.0, opened.1)
             }
+            Wanted::ResolverLog(log, _) => Socket::ResolverLog(resolver_log::open(log)?),
             Wanted::Status(address) => Socket::Status(bind(address).await?),
         })
     }
@@ -229,7 +241,11 @@ impl Faces {
             forwarding.reload(config, settled, self.guard.judge());
             forwarding.set_tls(opened.tls);
         }
-        *self.pages.write().unwrap_or_else(PoisonError::into_inner) = landing::pages(config);
+        self.guard.works().serve(
+            self.backs.forwarding.as_ref().map(Forwarding::forwarder),
+            self.backs.mail.as_ref().map(Mail::quarantine),
+        );
+        self.show_pages(config);
         if let (Some(mail), Some(settled)) = (&self.backs.mail, &config.quarantine) {
             mail.reload(config, settled);
         }
@@ -238,6 +254,27 @@ impl Faces {
             listening.reload(config, &customers);
         }
         self.run_all(opened.sockets);
+    }
+
+    /// Says on the landing pages what a configuration and the programme say.
+    fn show_pages(&self, config: &Config) {
+        let pages = landing::pages(config, self.programme.as_deref());
+        *self.pages.write().unwrap_or_else(PoisonError::into_inner) = pages;
+    }
+
+    /// The programme may have said who it is.
+    async fn look(&mut self) {
+        let guard = Arc::clone(&self.guard);
+        let name = spawn_blocking(move || {
+            let engine = guard.engine();
+            Some(engine.me()?.programme.as_ref()?.name.clone())
+        });
+        let name = name.await.ok().flatten();
+        if name.is_some() && name != self.programme {
+            self.programme = name;
+            let config = self.guard.config();
+            self.show_pages(&config);
+        }
     }
 
     fn run_all(&mut self, sockets: Vec<(Place, Socket)>) {
@@ -267,7 +304,8 @@ impl Faces {
                 }
             }
             Socket::Landing(listener) => {
-                let showing = landing::show(listener, Arc::clone(&self.pages));
+                let works = Arc::clone(self.guard.works());
+                let showing = landing::show(listener, Arc::clone(&self.pages), works);
                 running.task = Some(self.tasks.spawn(showing));
             }
             Socket::Mail(listener) => {
@@ -285,12 +323,18 @@ impl Faces {
             Socket::Flows(listening, socket) => {
                 let (stop, stopping) = watch::channel(false);
                 let (collector, name) = (Arc::clone(&listening.collector), listening.name.clone());
+                self.guard.works().collect(&collector);
                 let clock = Arc::clone(self.guard.clock());
                 self.tasks.spawn(async move {
                     collector.serve(socket, &name, clock, stopping).await;
                     Ok(())
                 });
                 (running.stop, running.flows) = (Some(stop), Some(listening));
+            }
+            Socket::ResolverLog(opened) => {
+                let config = self.guard.config();
+                let reader = resolver_log::Reader::new(&config, self.guard.judge(), self.guard.works());
+                running.task = Some(self.tasks.spawn(resolver_log::follow(opened, reader)));
             }
             Socket::Status(listener) => {
                 let router = status::router(Arc::clone(&self.guard));
@@ -399,6 +443,7 @@ enum Wanted<'c> {
     Landing(SocketAddr),
     Mail(&'c Milter),
     Flows(SocketAddr),
+    ResolverLog(&'c ResolverLog, &'c str),
     Status(SocketAddr),
 }
 
@@ -410,6 +455,10 @@ impl Wanted<'_> {
             Self::Landing(address) => Place::Landing(*address),
             Self::Mail(milter) => Place::Mail(mail::name_of(milter)),
             Self::Flows(address) => Place::Flows(*address),
+            // Who reads for other zones is another.
+            Self::ResolverLog(log, origin) => {
+                Place::ResolverLog(format!("{} of {origin}", resolver_log::name_of(log)))
+            }
             Self::Status(address) => Place::Status(*address),
         }
     }
@@ -424,8 +473,10 @@ fn wanted(config: &Config) -> Vec<Wanted<'_>> {
     let landing = landing.map(|address| Wanted::Landing(*address));
     let mail = config.quarantine.iter().flat_map(|mail| &mail.listen).map(Wanted::Mail);
     let flows = config.flows.iter().flat_map(|flows| &flows.listen).map(|address| Wanted::Flows(*address));
+    let logs = sinkhole.rpz.iter();
+    let logs = logs.flat_map(|rpz| rpz.logs.iter().map(|log| Wanted::ResolverLog(log, &rpz.origin)));
     let status = config.status.map(Wanted::Status);
-    zones.chain(forwarder).chain(landing).chain(mail).chain(flows).chain(status).collect()
+    zones.chain(forwarder).chain(landing).chain(mail).chain(flows).chain(logs).chain(status).collect()
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {

@@ -331,6 +331,25 @@ impl Judge {
         }
     }
 
+    /// The oldest indicator, and its feed, that lists a name or one above it: of one feed, or of whichever.
+    #[must_use]
+    pub fn listed(&self, name: &str, feed: Option<u16>) -> Option<(u32, u16)> {
+        if self.is_idle.load(Ordering::Relaxed) {
+            return None;
+        }
+        let of = |slot: u32| {
+            let table = self.set.table();
+            let record = table.get(slot).filter(|record| record.is_active());
+            record.map(|record| record.feed).filter(|of| !self.set.is_leaving(*of))
+        };
+        let mut oldest: Option<(u32, u16)> = None;
+        self.set.shared.read().names(name, |hit| {
+            let its = of(hit.slot).filter(|its| feed.is_none_or(|feed| feed == *its));
+            oldest = oldest.into_iter().chain(its.map(|its| (hit.slot, its))).min();
+        });
+        oldest
+    }
+
     /// Counts a hit.
     pub fn hit(&self, customer: CustomerId, service: Service, slot: u32, action: Action) {
         let hit = Hit { slot, service, action, customer, at: self.clock.now() };
@@ -353,6 +372,9 @@ impl Judge {
         look_up(&mut |slot| {
             let table = self.set.table();
             let Some(record) = table.get(slot).filter(|record| record.is_active()) else { return };
+            if self.set.is_leaving(record.feed) {
+                return;
+            }
             let Some(mode) = customers.mode(customer, record.feed, service) else { return };
             let one = Decided { slot, mode: record.mode(mode), category: record.category, feed: record.feed };
             best = Some(best.map_or(one, |best| best.harder(one)));
@@ -394,6 +416,22 @@ networks = ["11.0.0.0/8"]
 feeds = { quiet = "monitor" }
 "#;
 
+    /// A judge for others' tests, with its configuration, some patterns of feeds, and where its hits go.
+    pub(crate) fn judged(text: &str, listed: &[(u16, &str)]) -> (Arc<Config>, Arc<Judge>, Receiver<Hit>) {
+        let config = Config::parse("guard.toml", text, Path::new(".")).unwrap();
+        let mut allowed = Allowed::new([3; 32]);
+        allowed.load(&config.allow, &[]).unwrap();
+        let set = Arc::new(Set::new([1; 32], allowed, config.feeds.clone()));
+        let clock = Arc::new(ManualClock::at("2026-01-15".parse().unwrap()));
+        let (sender, receiver) = sync_channel(100);
+        let judge = Judge::new(set, Customers::new(&config), [5; 16], clock, sender);
+        judge.set_idle(false);
+        for (id, (feed, pattern)) in (1..).zip(listed) {
+            list(&judge, *feed, id, pattern);
+        }
+        (Arc::new(config), Arc::new(judge), receiver)
+    }
+
     fn judge() -> (Judge, Receiver<Hit>) {
         let config = Config::parse("guard.toml", TEXT, Path::new(".")).unwrap();
         let mut allowed = Allowed::new([3; 32]);
@@ -428,6 +466,12 @@ feeds = { quiet = "monitor" }
             |who| judge.name(who, Service::Sinkhole, "www.evil.example").map(|one| (one.slot, one.mode));
         assert_eq!(decided(both), Some((1, Mode::Enforce)));
         assert_eq!(decided(quiet), Some((0, Mode::Monitor)));
+        judge.set().set_leaving(1, true);
+        assert_eq!(
+            decided(both),
+            Some((0, Mode::Monitor)),
+            "a feed that leaves does not count before it has left"
+        );
         judge.set_idle(true);
         assert_eq!(decided(both), None, "without a lease nothing is met");
     }

@@ -19,6 +19,8 @@ use crate::hold::{HoldError, HoldKey};
 const NO_LEASE: Duration = Duration::from_secs(u64::MAX / 4);
 /// The note with what the hub granted.
 const GRANTED: &str = "lease.note";
+/// Answers are kept for at most this part of the lease.
+pub const SHARE_OF_ANSWERS: u32 = 10;
 /// Before this part of the lease has passed, nobody is warned.
 const WARN_AFTER: f64 = 0.75;
 
@@ -61,10 +63,29 @@ impl Standing {
     }
 }
 
+impl Standing {
+    /// How long the guard may act unless the hub is heard; nothing where it needs no word, or may not act.
+    #[must_use]
+    pub fn left(self) -> Option<Duration> {
+        match self {
+            // Without a lease it is longer than any clock counts.
+            Self::Held(left) | Self::Ending(left) => (left < NO_LEASE / 2).then_some(left),
+            Self::Over => None,
+        }
+    }
+}
+
 /// How long a lease is that the hub granted and the site may have shortened.
 #[must_use]
 pub fn length(granted: Option<Duration>, of_site: Option<Duration>) -> Duration {
     [granted, of_site].into_iter().flatten().min().unwrap_or(NO_LEASE)
+}
+
+/// How much of a lease the guard uses: it lets go as much before the end as others keep its answers, so that none of them is used
+/// longer. A configuration's TTL is no longer than a tenth of the site's lease, and of the shortest that a hub grants.
+#[must_use]
+pub fn used(length: Duration, ttl: Duration) -> Duration {
+    length.saturating_sub(ttl.min(length / SHARE_OF_ANSWERS))
 }
 
 /// How long a lease the hub granted when it was last heard in this folder; nothing if it never granted one.

@@ -18,6 +18,7 @@ use crate::customers::Customers;
 use crate::engine::Engine;
 use crate::faces::export::{self, Shelf};
 use crate::faces::rpz::{Plan, RpzError, RpzZones};
+use crate::faces::works::Works;
 use crate::follow::{Follower, Hub, HubError, News};
 use crate::hold::HoldError;
 use crate::judge::Judge;
@@ -96,6 +97,7 @@ pub struct Guard {
     secrets: Arc<Secrets>,
     clock: Arc<dyn Clock>,
     shelf: Shelf,
+    works: Arc<Works>,
     reloads: Mutex<Reloads>,
     stop: Arc<AtomicBool>,
     /// Ends the following of each feed, in the order of the configuration.
@@ -161,6 +163,7 @@ impl Guard {
             secrets,
             clock: Arc::clone(clock),
             shelf: Shelf::default(),
+            works: Arc::default(),
             reloads: Mutex::default(),
             stop,
             unfollow,
@@ -217,7 +220,12 @@ impl Guard {
         let (settled, salt) = (Arc::clone(&self.config), self.secrets.reference_salt());
         let stop = Arc::clone(&self.stop);
         let current = move || Arc::clone(&settled.read().unwrap_or_else(PoisonError::into_inner));
-        let export = move || export::run(&current, &judge, salt, &served, &stop);
+        let (engine, clock) = (Arc::clone(&self.engine), Arc::clone(&self.clock));
+        let until = move || {
+            let left = engine.lock().unwrap_or_else(PoisonError::into_inner).lease().left()?;
+            Some(clock.now().plus_micros(i64::try_from(left.as_micros()).ok()?))
+        };
+        let export = move || export::run(&current, &until, &judge, salt, &served, &stop);
         threads.own.push(spawn("guard-export", export)?);
         Ok(())
     }
@@ -275,6 +283,12 @@ impl Guard {
     #[must_use]
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock
+    }
+
+    /// What the faces did.
+    #[must_use]
+    pub fn works(&self) -> &Arc<Works> {
+        &self.works
     }
 
     /// What is served below `/export/`.

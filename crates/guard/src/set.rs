@@ -14,7 +14,7 @@ mod changing;
 mod report;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use matcher::{BlindSetId, Matcher, Scope, Shared};
@@ -46,6 +46,8 @@ pub struct Set {
     allowed: RwLock<Arc<Allowed>>,
     feeds: RwLock<Arc<[Feed]>>,
     revision: AtomicU64,
+    /// Feeds that are being taken out, a part at a time: nothing of them counts any more.
+    leaving: Box<[AtomicBool]>,
     /// The keys under which blinded values are known, and their tables.
     blind: Mutex<Vec<([u8; 32], BlindSetId)>>,
 }
@@ -98,6 +100,7 @@ impl Set {
     #[must_use]
     pub fn new(random: [u8; 32], allowed: Allowed, feeds: Vec<Feed>) -> Self {
         let refusals = feeds.iter().map(|_| Refusals::default()).collect();
+        let leaving = feeds.iter().map(|_| AtomicBool::new(false)).collect();
         let table = RwLock::new(Table { refusals, ..Table::default() });
         Self {
             shared: Shared::new(Matcher::new(random)),
@@ -107,6 +110,7 @@ impl Set {
             allowed: RwLock::new(Arc::new(allowed)),
             feeds: RwLock::new(feeds.into()),
             revision: AtomicU64::new(0),
+            leaving,
             blind: Mutex::default(),
         }
     }
@@ -131,6 +135,19 @@ impl Set {
 
     pub(crate) fn revised(&self) {
         self.revision.fetch_add(1, Ordering::Release);
+    }
+
+    /// Whether a feed is being taken out: what is in the set still counts no more.
+    #[must_use]
+    pub fn is_leaving(&self, feed: u16) -> bool {
+        self.leaving.get(usize::from(feed)).is_some_and(|leaving| leaving.load(Ordering::Relaxed))
+    }
+
+    /// From here on nothing of a feed counts, or what is in the set of it does again.
+    pub fn set_leaving(&self, feed: u16, leaves: bool) {
+        if let Some(leaving) = self.leaving.get(usize::from(feed)) {
+            leaving.store(leaves, Ordering::Relaxed);
+        }
     }
 
     /// The feeds, in the order of the configuration.

@@ -206,11 +206,12 @@ fn bind(place: &Place) -> Process {
         port = place.port,
         world = place.world.port(),
     );
-    let snippet = place.snippet("BIND", &["zone", "} "], "");
+    let snippet = place.snippet("BIND", &["zone", "} "], "/var/log/named");
     let whole = snippet.replacen("options {\n", &options, 1);
     assert!(whole != snippet, "the page has no options for BIND:\n{snippet}");
     let config = place.write("named.conf", format!("{whole}\ncontrols {{ }};\n"));
-    place.run(program("named").arg("-g").arg("-c").arg(config))
+    // What the configuration gives no other place is logged with all else.
+    place.run(program("named").arg("-f").arg("-L").arg(place.log()).arg("-c").arg(config))
 }
 
 fn powerdns(place: &Place) -> Process {

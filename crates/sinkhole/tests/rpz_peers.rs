@@ -239,6 +239,30 @@ fn refuse(scene: &Scene) {
     scene.expect("later.example.net", SAFE);
 }
 
+/// Without the primary BIND goes on for as long as it was told last, be it less than before, and not longer. The others keep a zone
+/// whose expiry has passed.
+#[test]
+fn bind_lets_go_of_zones_that_nobody_renews() {
+    if !has("a resolver that is left alone", &["dig", "named"]) {
+        return;
+    }
+    let mut scene = Scene::open(Kind::Bind);
+    scene.expect("bad.example.com", SAFE);
+    let first = scene.primary.counts();
+    scene.primary.publisher.set_expire(3);
+    eventually("it is told", || scene.primary.counts().ixfr >= first.ixfr + 2);
+    assert_eq!(scene.primary.counts().axfr, first.axfr, "that is a change as any other");
+    scene.change(&[whole("listed.example.net", safe())], &[]);
+    scene.expect("listed.example.net", SAFE);
+    std::mem::replace(&mut scene.primary, Primary::start(scene.folder.path(), free_port(), &[])).stop();
+    scene.expect_truth("listed.example.net");
+    scene.expect_truth("bad.example.com");
+    // And it comes back.
+    let primary = Scene::primary(&scene.folder, &scene.place, scene.kind, &scene.contents);
+    std::mem::replace(&mut scene.primary, primary).stop();
+    scene.expect("bad.example.com", SAFE);
+}
+
 #[test]
 fn unbound_follows_our_zones() {
     live_through(Kind::Unbound);

@@ -54,6 +54,20 @@ pub struct Rpz {
     /// Whether there are zones of addresses too (`rpz-ip`): `ALIAS.ip.ORIGIN`. A resolver has to resolve before it can obey
     /// them, so the adversary's servers are asked.
     pub addresses: bool,
+    /// Whether there are zones too that let pass and have resolvers write down what a feed lists, enforced or not:
+    /// `ALIAS.watch.ORIGIN`.
+    pub watch: bool,
+    /// Where resolvers write down what policy zones decided.
+    pub logs: Vec<ResolverLog>,
+}
+
+/// Where a resolver writes down what policy zones decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ResolverLog {
+    /// A file, which it adds to.
+    File(PathBuf),
+    /// A socket for datagrams of syslog, in the file system.
+    Socket(PathBuf),
 }
 
 /// A TSIG key.
@@ -247,6 +261,10 @@ pub(super) struct WrittenRpz {
     pub(super) notify: Vec<WrittenSecondary>,
     #[serde(default)]
     pub(super) addresses: bool,
+    #[serde(default)]
+    pub(super) watch: bool,
+    #[serde(default)]
+    pub(super) logs: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]

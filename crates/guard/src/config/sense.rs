@@ -14,13 +14,16 @@ use toml::Spanned;
 use super::faces;
 use super::{
     Allow, Channel, Config, Customer, Export, Feed, Flows, Forwarder, Frequency, Hub, Landing, Milter, Mode,
-    Quarantine, Rpz, Secondary, Service, Sinkhole, TsigKey, Written,
+    Quarantine, ResolverLog, Rpz, Secondary, Service, Sinkhole, TsigKey, Written,
 };
-use crate::faces::rpz::{ADDRESSES_LABEL, ALLOW_LABEL};
+use crate::faces::rpz::{ADDRESSES_LABEL, ALLOW_LABEL, WATCH_LABEL};
+use crate::lease::SHARE_OF_ANSWERS;
 
 const DEFAULT_POLL: Duration = Duration::from_mins(1);
 /// An indicator that has ended is let go of, and resolvers do not ask without end.
 const DEFAULT_TTL_SECONDS: u64 = 30;
+/// The part of the shortest lease that a hub grants, an hour, for which answers are kept at most.
+const TTL_SECONDS_MAX: u64 = 3_600 / SHARE_OF_ANSWERS as u64;
 /// A hub that has nothing to say is heard every 15 seconds.
 const LEASE_SECONDS_MIN: u64 = 20;
 const DEFAULT_KEEP_DAYS: u64 = 30;
@@ -55,7 +58,7 @@ impl Checker<'_> {
     fn config(&mut self, written: Written) -> Config {
         let hub = self.hub(written.hub);
         let feeds = self.feeds(written.feeds);
-        let sinkhole = self.sinkhole(written.sinkhole);
+        let sinkhole = self.sinkhole(written.sinkhole, hub.lease);
         let has_customers = !written.customers.is_empty();
         let customers = self.customers(written.customers, &feeds, &sinkhole);
         let allow = Allow {
@@ -149,7 +152,7 @@ impl Checker<'_> {
             let span = feed.alias.as_ref().map_or(feed.collection.span(), Spanned::span);
             let collection = feed.collection.into_inner();
             let alias = feed.alias.map_or_else(|| collection.clone(), Spanned::into_inner);
-            if [ALLOW_LABEL, ADDRESSES_LABEL].contains(&alias.to_ascii_lowercase().as_str()) {
+            if [ALLOW_LABEL, ADDRESSES_LABEL, WATCH_LABEL].contains(&alias.to_ascii_lowercase().as_str()) {
                 self.fault(span.clone(), format!("`{alias}` is a zone of ours"), "name another `alias`");
             }
             if !is_label(&alias) {
@@ -175,7 +178,8 @@ impl Checker<'_> {
                 }
                 least.into_inner()
             });
-            feeds.push(Feed { collection, alias, mode: feed.mode, days_max, confidence_min });
+            let (mode, cause) = (feed.mode, feed.cause);
+            feeds.push(Feed { collection, alias, mode, days_max, confidence_min, cause });
         }
         feeds
     }
@@ -316,10 +320,10 @@ impl Checker<'_> {
         addresses.into_iter().map(|address| self.listen(address)).collect()
     }
 
-    fn sinkhole(&mut self, written: faces::WrittenSinkhole) -> Sinkhole {
+    fn sinkhole(&mut self, written: faces::WrittenSinkhole, lease: Option<Duration>) -> Sinkhole {
         let ttl = written.ttl_seconds.map_or(DEFAULT_TTL_SECONDS, |ttl| {
-            if !(1..=3_600).contains(ttl.get_ref()) {
-                let remedy = "name 1 to 3600; 30 to 60 lets ended indicators really end";
+            if !(1..=TTL_SECONDS_MAX).contains(ttl.get_ref()) {
+                let remedy = "name 1 to 360; 30 to 60 lets ended indicators really end";
                 self.fault(ttl.span(), format!("{} s is no sensible TTL", ttl.get_ref()), remedy);
             }
             ttl.into_inner()
@@ -327,7 +331,10 @@ impl Checker<'_> {
         let landing = written.landing;
         Sinkhole {
             addresses: written.addresses,
-            ttl: Duration::from_secs(ttl),
+            ttl: lease.map_or(Duration::from_secs(ttl), |lease| {
+                // No answer outlives the lease.
+                Duration::from_secs(ttl.min(lease.as_secs() / u64::from(SHARE_OF_ANSWERS)).max(1))
+            }),
             rpz: written.rpz.map(|rpz| self.rpz(rpz)),
             forwarder: written.forwarder.map(|forwarder| self.forwarder(forwarder)),
             landing: landing
@@ -359,8 +366,14 @@ impl Checker<'_> {
             notify.push(Secondary { address: secondary.address, key });
         }
         let listen = self.listen_all(written.listen);
-        let (action, unsigned, addresses) = (written.action, written.unsigned, written.addresses);
-        Rpz { listen, origin, action, keys, unsigned, notify, addresses }
+        let logs = written.logs.into_iter().map(|log| match log.strip_prefix("unix:") {
+            Some(path) => ResolverLog::Socket(self.path(path.into())),
+            None => ResolverLog::File(self.path(log.into())),
+        });
+        let logs = logs.collect();
+        let (action, unsigned) = (written.action, written.unsigned);
+        let (addresses, watch) = (written.addresses, written.watch);
+        Rpz { listen, origin, action, keys, unsigned, notify, addresses, watch, logs }
     }
 
     fn tsig_key(&mut self, key: faces::WrittenKey) -> TsigKey {

@@ -27,6 +27,9 @@ const LOOK: Duration = Duration::from_millis(500);
 /// The first of the numbers of Suricata's rules; 1,000,000 to 1,999,999 are for local use.
 const FIRST_SID: u32 = 1_900_000;
 
+/// A file says that it holds a second less than it does.
+const SLACK_MICROS: i64 = 1_000_000;
+
 /// A file as it is served.
 #[derive(Clone, Debug)]
 pub struct Served {
@@ -39,29 +42,53 @@ pub struct Served {
 /// What is served below `/export/`, by name.
 pub type Shelf = Arc<RwLock<BTreeMap<String, Served>>>;
 
-/// Writes exports until `stop` is set, as the configuration in force says.
+/// What was written last.
+struct Written {
+    revision: u64,
+    config: Arc<Config>,
+    /// Until when it says that it holds, and when it is time to say more.
+    until: Option<Timestamp>,
+    renewed_at: Option<Timestamp>,
+}
+
+impl Written {
+    /// Whether it says what holds now.
+    fn holds(&self, revision: u64, config: &Arc<Config>, now: Timestamp, ends: Option<Timestamp>) -> bool {
+        let is_late = self.renewed_at.is_some_and(|at| now >= at);
+        // A lease that became shorter must not stand longer in a file.
+        let is_too_long = self.until.is_none_or(|said| ends.is_some_and(|ends| said > ends));
+        self.revision == revision
+            && Arc::ptr_eq(&self.config, config)
+            && !(ends.is_some() && (is_late || is_too_long))
+    }
+}
+
+/// Writes exports until `stop` is set, as the configuration in force says. `until` says when the lease ends unless the hub is heard.
 pub fn run(
     current: &dyn Fn() -> Arc<Config>,
+    until: &dyn Fn() -> Option<Timestamp>,
     judge: &Judge,
     salt: [u8; 16],
     shelf: &Shelf,
     stop: &AtomicBool,
 ) {
-    let mut written: Option<(u64, Arc<Config>)> = None;
+    let mut written: Option<Written> = None;
     while !stop.load(Ordering::Relaxed) {
         let (revision, config) = (judge.set().revision(), current());
-        let same = |(known, by): &(u64, Arc<Config>)| *known == revision && Arc::ptr_eq(by, &config);
-        if !written.as_ref().is_some_and(same) {
-            for export in &config.exports {
-                match write(&config, judge, salt, export, revision) {
-                    Ok(output) => tell(export, &output, shelf),
-                    Err(why) => warn!(path = %export.path.display(), "an export cannot be written: {why}"),
-                }
+        // Clocks that are asked twice differ a little; a second less is as good.
+        let (now, ends) = (judge.clock().now(), until());
+        let until = ends.map(|ends| ends.plus_micros(-SLACK_MICROS));
+        if !written.as_ref().is_some_and(|written| written.holds(revision, &config, now, ends)) {
+            if !config.exports.is_empty() {
+                write_all(&config, judge, salt, (revision, until), shelf);
             }
-            if let Some((_, before)) = &written {
-                let_go(before, &config, shelf);
+            if let Some(before) = &written {
+                let_go(&before.config, &config, shelf);
             }
-            written = Some((revision, config));
+            // When half of it is over.
+            let left = until.map(|until| until.as_micros().saturating_sub(now.as_micros()).max(0));
+            let renewed_at = left.map(|left| now.plus_micros(left / 2));
+            written = Some(Written { revision, config, until, renewed_at });
         }
         let since = Instant::now();
         while since.elapsed() < LOOK && !stop.load(Ordering::Relaxed) {
@@ -93,42 +120,70 @@ enum Value {
 
 /// An entry with what it borrows.
 struct Listed {
+    feed: u16,
     value: Value,
-    reference: String,
-    category: String,
+    reference: Arc<str>,
+    category: Arc<str>,
     action: Action,
     from: Timestamp,
     until: Option<Timestamp>,
 }
 
-fn listed(config: &Config, judge: &Judge, salt: [u8; 16], export: &Export) -> Vec<Listed> {
-    let table = judge.set().table();
+/// All entries of all feeds, for whatever files they go into. They are taken a part at a time, so that nobody waits for the walk; what changes
+/// meanwhile makes another revision, and so another writing.
+fn listed(config: &Config, judge: &Judge, salt: [u8; 16]) -> Vec<Listed> {
     let mut all = Vec::new();
-    for record in table.slots.iter().flatten().filter(|record| record.is_active()) {
-        let Some(feed) = config.feeds.get(usize::from(record.feed)) else { continue };
-        if !export.feeds.is_empty() && !export.feeds.contains(&feed.alias) {
-            continue;
-        }
+    let mut categories: BTreeMap<u16, Arc<str>> = BTreeMap::new();
+    judge.set().each_record(|record, name| {
+        let Some(feed) = config.feeds.get(usize::from(record.feed)).filter(|_| record.is_active()) else {
+            return;
+        };
         let action = match record.mode(feed.mode) {
             Mode::Enforce => Action::Block,
             Mode::Monitor => Action::Monitor,
         };
-        let category = table.categories.get(usize::from(record.category)).cloned().unwrap_or_default();
-        let reference = reference(&salt, record.id);
+        let category = categories.entry(record.category).or_insert_with(|| Arc::from(name));
+        let reference: Arc<str> = Arc::from(reference(&salt, record.id));
         let may_leave = !config.has_customers || record.rights.may_redistribute();
         let plain = record.keys.iter().filter(|_| may_leave).cloned().map(Value::Plain);
         // No file can have these, and each file's report says so.
         let blinded = record.blinded.iter().map(|(_, value)| Value::Blinded(*value));
         all.extend(plain.chain(blinded).map(|value| Listed {
+            feed: record.feed,
             value,
-            reference: reference.clone(),
-            category: category.clone(),
+            reference: Arc::clone(&reference),
+            category: Arc::clone(category),
             action,
             from: record.from,
             until: record.until,
         }));
-    }
+    });
     all
+}
+
+/// Writes all exports, each by a thread of its own: a small file does not wait for a large one.
+fn write_all(
+    config: &Config,
+    judge: &Judge,
+    salt: [u8; 16],
+    (revision, until): (u64, Option<Timestamp>),
+    shelf: &Shelf,
+) {
+    let began = Instant::now();
+    let mut listed = listed(config, judge, salt);
+    let narrowed = open_up(&mut listed, &judge.set().allowed());
+    if narrowed > 0 {
+        info!(narrowed, "entries are narrowed or left out of files, since something allowed lies within");
+    }
+    let listed = listed.as_slice();
+    thread::scope(|scope| {
+        for export in &config.exports {
+            scope.spawn(move || match write(config, listed, export, (revision, until)) {
+                Ok(output) => tell(export, &output, began.elapsed(), shelf),
+                Err(why) => warn!(path = %export.path.display(), "an export cannot be written: {why}"),
+            });
+        }
+    });
 }
 
 /// No format but a policy zone can let pass a part of what it blocks. So a name with something allowed below it is listed by
@@ -158,17 +213,17 @@ fn open_up(listed: &mut Vec<Listed>, allowed: &Allowed) -> usize {
 
 fn write(
     config: &Config,
-    judge: &Judge,
-    salt: [u8; 16],
+    listed: &[Listed],
     export: &Export,
-    revision: u64,
+    (revision, until): (u64, Option<Timestamp>),
 ) -> Result<Output, String> {
-    let mut listed = listed(config, judge, salt, export);
-    let narrowed = open_up(&mut listed, &judge.set().allowed());
-    if narrowed > 0 {
-        info!(path = %export.path.display(), narrowed, "entries are narrowed or left out, since something allowed lies within");
-    }
-    let entries = listed.iter().map(|one| Entry {
+    let goes_in: Vec<bool> = config
+        .feeds
+        .iter()
+        .map(|feed| export.feeds.is_empty() || export.feeds.contains(&feed.alias))
+        .collect();
+    let listed = listed.iter().filter(|one| goes_in.get(usize::from(one.feed)) == Some(&true));
+    let entries = listed.map(|one| Entry {
         item: match &one.value {
             Value::Plain(key) => Item::Plain(key),
             Value::Blinded(value) => Item::Blinded(value),
@@ -180,8 +235,11 @@ fn write(
         valid_until: one.until.map(date),
         confidence: None,
     });
-    let feed =
-        Feed { name: "ringfence", revision: u32::try_from(revision % u64::from(u32::MAX)).unwrap_or(0) };
+    let feed = Feed {
+        name: "ringfence",
+        revision: u32::try_from(revision % u64::from(u32::MAX)).unwrap_or(0),
+        until: until.map(date),
+    };
     let output = feeds::write(&format(config, export.format), &feed, entries);
     match output.files.as_slice() {
         [file] => put(&export.path, &file.bytes)?,
@@ -230,9 +288,10 @@ fn format(config: &Config, format: ExportFormat) -> Format {
     }
 }
 
-fn tell(export: &Export, output: &Output, shelf: &Shelf) {
+fn tell(export: &Export, output: &Output, took: Duration, shelf: &Shelf) {
     let rejected: usize = output.report.rejected.values().map(|rejected| rejected.count).sum();
-    info!(path = %export.path.display(), written = output.report.written, rejected, "an export is written");
+    let (path, written, duration_ms) = (export.path.display(), output.report.written, took.as_millis());
+    info!(%path, written, rejected, duration_ms, "an export is written");
     for (reason, rejected) in &output.report.rejected {
         info!(path = %export.path.display(), count = rejected.count, "not in the export: {reason}");
     }

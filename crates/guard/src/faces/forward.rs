@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tracing::info;
 
 use super::rpz::safe_addresses;
-use crate::config::{Channel, Config, Forwarder as Settled, Mode, Service};
+use crate::config::{self, Channel, Config, Forwarder as Settled, Mode, Service};
 use crate::judge::Judge;
 use crate::occurrence::Action;
 use crate::run::StartError;
@@ -31,8 +31,23 @@ const UDP_THREADS: usize = 2;
 struct DnsFace {
     judge: Arc<Judge>,
     config: Arc<Config>,
-    /// The feeds' names, as clients are told.
-    aliases: Vec<Arc<str>>,
+    /// Of each feed why its names are blocked, as clients are told.
+    reasons: Vec<Reason>,
+}
+
+impl DnsFace {
+    fn new(config: &Arc<Config>, judge: &Arc<Judge>) -> Self {
+        let reasons = config.feeds.iter().map(|feed| Reason {
+            cause: match feed.cause {
+                config::Cause::Blocked => Cause::Blocked,
+                config::Cause::Censored => Cause::Censored,
+                config::Cause::Filtered => Cause::Filtered,
+            },
+            text: Arc::from(feed.alias.as_str()),
+        });
+        let reasons = reasons.collect();
+        Self { judge: Arc::clone(judge), config: Arc::clone(config), reasons }
+    }
 }
 
 impl DnsJudge for DnsFace {
@@ -49,9 +64,10 @@ impl DnsJudge for DnsFace {
         }
         let category = self.judge.category(decided.category);
         let (v4, v6) = safe_addresses(&self.config.sinkhole.addresses, &category);
-        let text = self.aliases.get(usize::from(decided.feed)).cloned().unwrap_or_else(|| Arc::from(""));
+        let unnamed = || Reason { cause: Cause::Blocked, text: Arc::from("") };
+        let reason = self.reasons.get(usize::from(decided.feed)).cloned().unwrap_or_else(unnamed);
         let answer = if v4.is_none() && v6.is_none() { Answer::NxDomain } else { Answer::Address { v4, v6 } };
-        Verdict::Block { slot: decided.slot, answer, reason: Reason { cause: Cause::Blocked, text } }
+        Verdict::Block { slot: decided.slot, answer, reason }
     }
 }
 
@@ -100,6 +116,12 @@ impl Forwarding {
         let bytes = settled.cache_entries_max.saturating_mul(BYTES_PER_ANSWER);
         let forwarder = Forwarder::new(settings(config, settled, judge), bytes, random);
         Self { forwarder: Arc::new(forwarder), tls: None }
+    }
+
+    /// What answers.
+    #[must_use]
+    pub fn forwarder(&self) -> &Arc<Forwarder> {
+        &self.forwarder
     }
 
     /// Takes other settings from the next question on.
@@ -155,8 +177,7 @@ impl Forwarding {
 }
 
 fn settings(config: &Arc<Config>, settled: &Settled, judge: &Arc<Judge>) -> Settings {
-    let aliases = config.feeds.iter().map(|feed| Arc::from(feed.alias.as_str())).collect();
-    let face = Arc::new(DnsFace { judge: Arc::clone(judge), config: Arc::clone(config), aliases });
+    let face = Arc::new(DnsFace::new(config, judge));
     Settings {
         rate: Rate {
             per_second: settled.queries_per_second,

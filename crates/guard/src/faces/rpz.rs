@@ -2,7 +2,8 @@
 //!
 //! A name stands in its feed's zone while an indicator of the feed lists it that is active, may be enforced, and, where the
 //! site has customers, may be redistributed: a zone hands the plain name to whoever transfers it. What is only monitored is
-//! in no zone, for a resolver cannot tell that it would have blocked; the forwarder and the logs can.
+//! in no such zone. Where the site wants it, each feed has a second one for all that it lists, which lets pass (`rpz-passthru`): a
+//! resolver that keeps a log of policy decisions writes down what would have been blocked, and [the guard reads it](super::resolver_log).
 //!
 //! The zone holds no names of its own. It walks the set's, and every change of the set goes through the zone's lock.
 
@@ -12,7 +13,9 @@ mod plan;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use sinkhole::rpz::{
     Change as ZoneChange, Content, Entry, JournalKey, MemoryContent, OpenError, Publisher, Rule,
@@ -36,7 +39,12 @@ use content::{
 };
 pub use plan::Plan;
 use plan::Subject;
-pub(crate) use plan::{ADDRESSES_LABEL, ALLOW_LABEL};
+pub(crate) use plan::{ADDRESSES_LABEL, ALLOW_LABEL, WATCH_LABEL};
+
+/// Resolvers go on without us for at most a day.
+const EXPIRE_MAX: u32 = 86_400;
+/// And for a second at least.
+const HALVINGS_MAX: u32 = EXPIRE_MAX.ilog2();
 
 /// Why zones cannot be served.
 #[derive(Debug, Error)]
@@ -85,6 +93,8 @@ pub struct RpzZones {
     folder: PathBuf,
     salt: [u8; 16],
     served: RwLock<Served>,
+    /// How many halvings of a day resolvers may go on without us; more than there are before it is known.
+    halvings: AtomicU32,
 }
 
 /// What is served now.
@@ -101,6 +111,14 @@ struct FeedZones {
     content: Arc<FeedContent>,
     names: Name,
     addresses: Option<Name>,
+    watched: Option<(Arc<FeedContent>, Name)>,
+}
+
+/// What a zone is for.
+#[derive(Clone, Copy)]
+enum Purpose {
+    Block,
+    Watch,
 }
 
 impl RpzZones {
@@ -115,7 +133,8 @@ impl RpzZones {
         let folder = config.data.join("zones");
         let journal_key = JournalKey::new(&secrets.journal_key());
         let publisher = Arc::new(Publisher::new(&folder, journal_key, clock, random));
-        Self { publisher, folder, salt: secrets.reference_salt(), served: RwLock::default() }
+        let (salt, halvings) = (secrets.reference_salt(), AtomicU32::new(u32::MAX));
+        Self { publisher, folder, salt, served: RwLock::default(), halvings }
     }
 
     /// Serves the zones of a plan and no others. Those that stay as they were are not touched; one that changes is served as
@@ -147,16 +166,23 @@ impl RpzZones {
                     put(Arc::new(allowed_addresses(&set.allowed())))
                 }
                 Subject::Names(feed) => {
-                    let wanted = self.content(config, set, feed);
-                    let same = before.feeds.get(&feed).filter(|zones| {
-                        known
-                            && zones.content.rules == wanted.rules
-                            && zones.content.counted == wanted.counted
-                    });
-                    let content = same.map_or_else(|| Arc::new(wanted), |zones| Arc::clone(&zones.content));
-                    let zones =
-                        FeedZones { content: Arc::clone(&content), names: apex.clone(), addresses: None };
+                    let wanted = self.content(config, set, feed, Purpose::Block);
+                    let same = before.feeds.get(&feed).map(|zones| &zones.content);
+                    let same = same.filter(|content| known && content.is_as(&wanted));
+                    let content = same.map_or_else(|| Arc::new(wanted), Arc::clone);
+                    let (names, content_of) = (apex.clone(), Arc::clone(&content));
+                    let zones = FeedZones { content: content_of, names, addresses: None, watched: None };
                     served.feeds.insert(feed, zones);
+                    if same.is_some() { Ok(()) } else { put(content) }
+                }
+                Subject::Watched(feed) => {
+                    let wanted = self.content(config, set, feed, Purpose::Watch);
+                    let same = before.feeds.get(&feed).and_then(|zones| zones.watched.as_ref());
+                    let same = same.filter(|(content, _)| known && content.is_as(&wanted));
+                    let content = same.map_or_else(|| Arc::new(wanted), |(content, _)| Arc::clone(content));
+                    if let Some(zones) = served.feeds.get_mut(&feed) {
+                        zones.watched = Some((Arc::clone(&content), apex.clone()));
+                    }
                     if same.is_some() { Ok(()) } else { put(content) }
                 }
                 Subject::Addresses(feed) => match served.feeds.get_mut(&feed) {
@@ -178,11 +204,15 @@ impl RpzZones {
         failed.map_or(Ok(()), |error| Err(error.into()))
     }
 
-    fn content(&self, config: &Config, set: &Arc<Set>, feed: u16) -> FeedContent {
+    fn content(&self, config: &Config, set: &Arc<Set>, feed: u16, purpose: Purpose) -> FeedContent {
         let action = config.sinkhole.rpz.as_ref().map(|rpz| rpz.action).unwrap_or_default();
+        let (action, watches) = match purpose {
+            Purpose::Block => (Some(action), false),
+            Purpose::Watch => (None, true),
+        };
         FeedContent {
             set: Arc::clone(set),
-            counted: Counted { feed, needs_redistribution: config.has_customers },
+            counted: Counted { feed, needs_redistribution: config.has_customers, watches },
             rules: Rules { action, addresses: config.sinkhole.addresses.clone(), salt: self.salt },
         }
     }
@@ -215,7 +245,50 @@ impl RpzZones {
     }
 }
 
+/// How long resolvers may go on without us: so many halvings of a day. At most half of what is left of the lease, so that there is time
+/// to tell them of the next half; and more again only when there is plenty, so that a lease that is renewed all the time changes nothing.
+fn halvings(now: u32, left: Duration) -> u32 {
+    let (left, mut halvings) = (left.as_secs(), now);
+    let expire = |halvings: u32| u64::from(EXPIRE_MAX >> halvings);
+    while halvings < HALVINGS_MAX && 2 * expire(halvings) > left {
+        halvings += 1;
+    }
+    while halvings > 0 && 3 * expire(halvings - 1) <= left {
+        halvings -= 1;
+    }
+    halvings
+}
+
 impl Zones for RpzZones {
+    /// A zone without entries takes less to hand out than the way there.
+    fn emptied(&self, _set: &Set, feed: u16) {
+        let served = self.served.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(zones) = served.feeds.get(&feed) else { return };
+        let names: Arc<dyn Content> = Arc::clone(&zones.content) as _;
+        let addresses = zones.addresses.as_ref();
+        let addresses = addresses.map(|apex| {
+            let content: Arc<dyn Content> = Arc::new(AddressContent(Arc::clone(&zones.content)));
+            (apex, content)
+        });
+        let watched = zones.watched.as_ref();
+        let watched = watched.map(|(content, apex)| (apex, Arc::clone(content) as Arc<dyn Content>));
+        for (apex, content) in std::iter::once((&zones.names, names)).chain(addresses).chain(watched) {
+            let Some(spec) = served.specs.get(apex) else { continue };
+            if let Err(error) = self.publisher.put_zone(spec.clone(), content) {
+                error!("a zone keeps what it has for now: {error}");
+            }
+        }
+    }
+
+    fn lease(&self, left: Duration) {
+        let before = self.halvings.load(Ordering::Relaxed);
+        let after = halvings(before.min(HALVINGS_MAX), left);
+        if after != before {
+            self.halvings.store(after, Ordering::Relaxed);
+            self.publisher.set_expire(EXPIRE_MAX >> after);
+        }
+    }
+
     fn allowed_changed(&self, set: &Set) {
         let mut served = self.served.write().unwrap_or_else(PoisonError::into_inner);
         let allowed = set.allowed();
@@ -246,17 +319,28 @@ impl Zones for RpzZones {
             Some(_) => Difference::of_addresses(&zones.content, set, &change),
             None => Difference::default(),
         };
+        let watched = match &zones.watched {
+            Some((content, _)) => Difference::of_names(content, set, &change),
+            None => Difference::default(),
+        };
         self.let_pass(served.allowed.as_ref(), set, &names.added);
+        self.let_pass(served.allowed.as_ref(), set, &watched.added);
         let mut waiting = Some(change);
         let mut commit = || {
             if let Some(change) = waiting.take() {
                 set.commit(change);
             }
         };
-        // Both zones stand still until the set has changed.
-        names.apply(&self.publisher, &zones.names, || match &zones.addresses {
-            Some(apex) => addresses.apply(&self.publisher, apex, &mut commit),
-            None => commit(),
+        // All of them stand still until the set has changed.
+        names.apply(&self.publisher, &zones.names, || {
+            let mut rest = || match &zones.watched {
+                Some((_, apex)) => watched.apply(&self.publisher, apex, &mut commit),
+                None => commit(),
+            };
+            match &zones.addresses {
+                Some(apex) => addresses.apply(&self.publisher, apex, rest),
+                None => rest(),
+            }
         });
     }
 }
@@ -361,5 +445,38 @@ impl Owned {
 
     fn entry(&self) -> Entry<'_> {
         Entry { owner: self.owner.as_wire(), scope: self.scope, rule: self.rule, reference: &self.reference }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resolvers_go_on_no_longer_than_the_lease_does() {
+        let seconds = |halvings: u32| EXPIRE_MAX >> halvings;
+        let cases = [
+            // how it stood, seconds left, how it stands
+            (u32::MAX, 86_370, 21_600),
+            (2, 86_370, 21_600),
+            (2, 43_201, 21_600),
+            (2, 43_199, 10_800),
+            (3, 43_201, 10_800),
+            (3, 64_800, 21_600),
+            (0, 3, 1),
+            (0, 1, 1),
+            (u32::MAX, u64::MAX / 4, 86_400),
+        ];
+        for (before, left, expected) in cases {
+            let after = halvings(before.min(HALVINGS_MAX), Duration::from_secs(left));
+            assert_eq!(seconds(after), expected, "{before} {left}");
+        }
+        for left in 2..100_000 {
+            for before in 0..=HALVINGS_MAX {
+                let after = halvings(before, Duration::from_secs(left));
+                assert!(u64::from(seconds(after)) * 2 <= left, "{before} {left}");
+                assert_eq!(halvings(after, Duration::from_secs(left)), after, "it stays");
+            }
+        }
     }
 }

@@ -21,6 +21,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Serialize;
 
+use super::works::Did;
 use crate::config::Mode;
 use crate::engine::{Engine, HitCount};
 use crate::lease::Standing;
@@ -71,6 +72,9 @@ pub struct Status {
     pub unreadable: u64,
     /// Hits that were not counted because too many came at once.
     pub hits_lost: u64,
+    /// What each face did, and what it did not and why.
+    #[serde(flatten)]
+    pub did: Did,
 }
 
 /// A feed at a glance.
@@ -102,10 +106,12 @@ pub struct ZoneLine {
     pub serial: u32,
     /// Entries that secondaries get.
     pub entries: u64,
+    /// What of the feed cannot stand in it, by reason.
+    pub rejected: BTreeMap<&'static str, u64>,
 }
 
 /// Every metric, without its prefix: its type, and what it says.
-pub const METRICS: [(&str, &str, &str); 16] = [
+pub const METRICS: [(&str, &str, &str); 18] = [
     ("healthy", "gauge", "1 while nothing is wrong."),
     ("lease_held", "gauge", "1 while the guard may act."),
     ("lease_seconds_left", "gauge", "How long the guard may act without hearing from the hub."),
@@ -120,6 +126,8 @@ pub const METRICS: [(&str, &str, &str); 16] = [
         "counter",
         "Zones handed out whole (axfr), changes (ixfr), and requests refused.",
     ),
+    ("done_total", "counter", "What the forwarder, the landing page, mail and flows did."),
+    ("shortfalls_total", "counter", "What faces passed over, shed or refused, by reason."),
     ("configurations_total", "counter", "Configurations that were taken and refused at a reload."),
     ("alarms", "gauge", "Indicators that match far more than their peers."),
     ("facts_waiting", "gauge", "Facts of occurrence that wait to be reported."),
@@ -162,6 +170,7 @@ impl Status {
         drop(engine);
         let zones = guard.zones().publisher().zones();
         let counts = guard.zones().publisher().counts();
+        let did = guard.works().did(&zones, &guard.judge().set().rules().shortfalls());
         Self {
             is_healthy: troubles.is_empty(),
             troubles,
@@ -181,6 +190,7 @@ impl Status {
                     zone: zone.apex.to_string(),
                     serial: zone.serial,
                     entries: zone.entries,
+                    rejected: zone.rejected.iter().map(|(why, count)| (why.as_str(), *count)).collect(),
                 })
                 .collect(),
             most_hit: most.into_iter().map(|(id, count)| (reference(&salt, id), count)).collect(),
@@ -188,6 +198,7 @@ impl Status {
             facts_waiting,
             unreadable,
             hits_lost: guard.judge().lost(),
+            did,
         }
     }
 
@@ -234,6 +245,14 @@ impl Status {
         for (kind, count) in ["axfr", "ixfr", "refused"].iter().zip(self.transfers) {
             add("zone_requests_total", format!("{{kind=\"{kind}\"}}"), count);
         }
+        for (name, label, lines) in
+            [("done_total", "what", &self.did.done), ("shortfalls_total", "reason", &self.did.shortfalls)]
+        {
+            for line in lines {
+                let labels = format!("{{face=\"{}\",{label}=\"{}\"}}", line.face, label_value(&line.what));
+                add(name, labels, line.count);
+            }
+        }
         add("configurations_total", "{result=\"taken\"}".to_owned(), self.configuration.taken);
         add("configurations_total", "{result=\"refused\"}".to_owned(), self.configuration.refused);
         add("alarms", String::new(), count(self.alarms.len()));
@@ -278,6 +297,7 @@ impl Status {
         self.feeds_table(&mut page);
         self.reasons(&mut page);
         self.zones_table(&mut page);
+        self.works_table(&mut page);
         self.hits_table(&mut page);
         page.push_str("</body></html>");
         page
@@ -347,12 +367,28 @@ impl Status {
         if self.zones.is_empty() {
             return;
         }
-        page.push_str("<h2>Policy zones</h2><table><tr><th>zone<th>serial<th>entries");
+        page.push_str("<h2>Policy zones</h2><table><tr><th>zone<th>serial<th>entries<th>left out");
         for zone in &self.zones {
-            let _infallible =
-                write!(page, "<tr><td>{}<td>{}<td>{}", escaped(&zone.zone), zone.serial, zone.entries);
+            let left_out = zone.rejected.iter().map(|(why, count)| format!("{why} {count}"));
+            let left_out = left_out.collect::<Vec<_>>().join(", ");
+            let (name, serial, entries) = (escaped(&zone.zone), zone.serial, zone.entries);
+            let _infallible = write!(page, "<tr><td>{name}<td>{serial}<td>{entries}<td>{left_out}");
         }
         page.push_str("</table>");
+    }
+
+    /// What never happened is not shown.
+    fn works_table(&self, page: &mut String) {
+        for (title, what, lines) in
+            [("Done", "what", &self.did.done), ("Not done, and why", "reason", &self.did.shortfalls)]
+        {
+            let _infallible = write!(page, "<h2>{title}</h2><table><tr><th>face<th>{what}<th>times");
+            for line in lines.iter().filter(|line| line.count > 0) {
+                let (face, what, count) = (line.face, escaped(&line.what), line.count);
+                let _infallible = write!(page, "<tr><td>{face}<td>{what}<td>{count}");
+            }
+            page.push_str("</table>");
+        }
     }
 
     fn hits_table(&self, page: &mut String) {
@@ -469,12 +505,15 @@ fn lease_word(lease: Standing) -> &'static str {
 }
 
 fn seconds_left(lease: Standing) -> Option<u64> {
-    /// Longer than this is without end.
-    const CENTURY: u64 = 100 * 366 * 86_400;
     match lease {
-        Standing::Held(left) | Standing::Ending(left) => Some(left.as_secs()).filter(|left| *left < CENTURY),
+        Standing::Held(_) | Standing::Ending(_) => lease.left().map(|left| left.as_secs()),
         Standing::Over => Some(0),
     }
+}
+
+/// As the text format of Prometheus has it.
+fn label_value(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
 fn escaped(text: &str) -> String {
@@ -486,6 +525,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::faces::works::Line;
 
     #[test]
     fn the_page_escapes_what_strangers_wrote() {
@@ -506,19 +546,39 @@ mod tests {
             allowed_by_programme: 1,
             transfers: [1, 2, 0],
             warning_lists_passed_over: Vec::new(),
-            zones: vec![ZoneLine { zone: "a.rpz".to_owned(), serial: 7, entries: 2 }],
+            zones: vec![ZoneLine {
+                zone: "a.rpz".to_owned(),
+                serial: 7,
+                entries: 2,
+                rejected: BTreeMap::from([("subsumed", 3)]),
+            }],
             most_hit: Vec::new(),
             alarms: Vec::new(),
             facts_waiting: 0,
             unreadable: 0,
             hits_lost: 0,
+            did: Did {
+                done: vec![Line { face: "landing", what: "<u>\"x\\".to_owned(), count: 9 }],
+                shortfalls: vec![Line { face: "mail", what: "too_deep".to_owned(), count: 8 }],
+            },
         };
         let page = status.page();
         assert!(page.contains("&lt;script&gt;") && !page.contains("<script"), "{page}");
-        assert!(!["<b>", "<img", "<i>"].iter().any(|tag| page.contains(tag)), "{page}");
+        assert!(!["<b>", "<img", "<i>", "<u>"].iter().any(|tag| page.contains(tag)), "{page}");
         assert!(page.contains("not in force: guard.toml:3"), "{page}");
         let metrics = status.metrics();
         assert!(metrics.contains("ringfence_guard_zone_entries{zone=\"a.rpz\"} 2\n"), "{metrics}");
+        assert!(
+            metrics.contains("ringfence_guard_done_total{face=\"landing\",what=\"<u>\\\"x\\\\\"} 9\n"),
+            "{metrics}"
+        );
+        assert!(
+            metrics.contains("ringfence_guard_shortfalls_total{face=\"mail\",reason=\"too_deep\"} 8\n"),
+            "{metrics}"
+        );
+        for shown in ["<td>subsumed 3", "<td>mail<td>too_deep<td>8", "<td>landing<td>&lt;u&gt;"] {
+            assert!(page.contains(shown), "{shown} is not in {page}");
+        }
         let described = metrics.lines().filter(|line| line.starts_with("# TYPE ")).count();
         let named: BTreeSet<_> = metrics
             .lines()

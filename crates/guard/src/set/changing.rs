@@ -98,6 +98,16 @@ impl Change {
     pub fn len(&self) -> usize {
         self.to.len()
     }
+
+    /// The same in parts of so many indicators.
+    pub fn in_parts(mut self, size: usize) -> impl Iterator<Item = Self> {
+        std::iter::from_fn(move || {
+            let next = self.to.keys().nth(size).copied();
+            let rest = next.map(|slot| self.to.split_off(&slot)).unwrap_or_default();
+            let part = std::mem::replace(&mut self.to, rest);
+            (!part.is_empty()).then_some(Self { to: part })
+        })
+    }
 }
 
 /// What a name's entry in a zone was and will be.
@@ -667,6 +677,7 @@ mod tests {
             mode: Mode::Enforce,
             days_max,
             confidence_min: 0,
+            cause: crate::config::Cause::default(),
         };
         Set::new([1; 32], Allowed::new([2; 32]), vec![feed("a"), feed("b")])
     }
@@ -774,6 +785,19 @@ mod tests {
         let last = set.going(0, [Uuid::from_u128(2)]);
         let told = set.names_of(&last, &all);
         assert_eq!((told[0].before, told[0].after), (Some((1, Scope::Subdomains)), None));
+    }
+
+    #[test]
+    fn a_change_is_the_same_in_parts() {
+        let set = set(None);
+        for id in 1..8 {
+            come(&set, 0, &indicator(id, &format!("n{id}.example")), "2026-01-15");
+        }
+        let parts: Vec<Change> = set.all_going(0).in_parts(3).collect();
+        assert_eq!(parts.iter().map(Change::len).collect::<Vec<_>>(), [3, 3, 1]);
+        parts.into_iter().for_each(|part| set.commit(part));
+        assert!((1..8).all(|id| slots(&set, &format!("n{id}.example")).is_empty()));
+        assert_eq!(Change::default().in_parts(3).count(), 0);
     }
 
     #[test]

@@ -103,6 +103,24 @@ pub struct Report {
 }
 
 impl Set {
+    /// Visits every record with its category's name, a part at a time: a change that waits for a walk over a million would keep every
+    /// question waiting.
+    pub(crate) fn each_record(&self, mut visit: impl FnMut(&Record, &str)) {
+        let mut from = 0;
+        loop {
+            let table = self.table();
+            let to = table.slots.len().min(from + WALK);
+            for record in table.slots.get(from..to).unwrap_or_default().iter().flatten() {
+                let category = table.categories.get(usize::from(record.category));
+                visit(record, category.map_or("", String::as_str));
+            }
+            if to == table.slots.len() {
+                return;
+            }
+            from = to;
+        }
+    }
+
     /// What is loaded; `may_name` says which refused indicators may be named.
     #[must_use]
     pub fn report(&self, may_name: impl Fn(Uuid) -> bool) -> Report {
@@ -111,25 +129,15 @@ impl Set {
             .iter()
             .map(|feed| FeedReport { feed: feed.alias.clone(), ..FeedReport::default() })
             .collect();
-        let mut from = 0;
-        loop {
-            // A part at a time: a change that waits for a walk over a million would keep every question waiting.
-            let table = self.table();
-            let to = table.slots.len().min(from + WALK);
-            for record in table.slots.get(from..to).unwrap_or_default().iter().flatten() {
-                if let Some(feed) = feeds.get_mut(usize::from(record.feed)) {
-                    feed.count(record);
-                }
+        self.each_record(|record, _| {
+            if let Some(feed) = feeds.get_mut(usize::from(record.feed)) {
+                feed.count(record);
             }
-            if to == table.slots.len() {
-                for (feed, refusals) in feeds.iter_mut().zip(&table.refusals) {
-                    let samples = refusals.samples.values().flatten().filter(|(id, _)| may_name(*id));
-                    feed.samples = samples.map(|(id, words)| (id_text(*id), words.clone())).collect();
-                    feed.refused.clone_from(&refusals.counts);
-                }
-                break;
-            }
-            from = to;
+        });
+        for (feed, refusals) in feeds.iter_mut().zip(&self.table().refusals) {
+            let samples = refusals.samples.values().flatten().filter(|(id, _)| may_name(*id));
+            feed.samples = samples.map(|(id, words)| (id_text(*id), words.clone())).collect();
+            feed.refused.clone_from(&refusals.counts);
         }
         let lists = self.allowed();
         let (allowed, passed_over) = lists.extent();

@@ -16,4 +16,6 @@ mod post;
 mod reload;
 mod removal;
 mod resolvers;
+mod shown;
 mod site;
+mod watched;

@@ -132,8 +132,10 @@ pub(crate) fn publish(hub: &Hub, token: &str, dir: &Path, objects: &[Value]) {
 }
 
 /// What a configuration may call its ports.
-const PORTS: [&str; 11] =
-    ["rpz", "forward", "milter", "flow", "status", "resolver", "bind", "powerdns", "kresd", "knot", "back"];
+const PORTS: [&str; 12] = [
+    "rpz", "forward", "landing", "milter", "flow", "status", "resolver", "bind", "powerdns", "kresd", "knot",
+    "back",
+];
 
 /// A guard in a process of its own, in a folder of its own.
 pub(crate) struct Guard {

@@ -24,6 +24,7 @@ mod wire;
 use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -116,6 +117,38 @@ pub(crate) enum Quick {
     Ask { allowed: bool },
 }
 
+/// What a forwarder did since it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Questions that were answered with something else than the truth.
+    pub blocked: u64,
+    /// Questions that were answered with the truth, from the cache.
+    pub cached: u64,
+    /// Questions that were answered with the truth, after an upstream server was asked.
+    pub forwarded: u64,
+    /// Questions that no upstream server answered, or that found no room to wait.
+    pub failed: u64,
+    /// Messages that are no question.
+    pub broken: u64,
+    /// Questions of clients that asked too much, and of those that asked for everything over UDP.
+    pub shed: u64,
+}
+
+/// The same while it goes on.
+#[derive(Default)]
+struct Tally {
+    blocked: AtomicU64,
+    cached: AtomicU64,
+    forwarded: AtomicU64,
+    failed: AtomicU64,
+    broken: AtomicU64,
+    shed: AtomicU64,
+}
+
+fn one_more(count: &AtomicU64) {
+    count.fetch_add(1, Ordering::Relaxed);
+}
+
 /// The forwarder. Shared by all that listen.
 pub struct Forwarder {
     active: RwLock<Arc<Active>>,
@@ -124,6 +157,7 @@ pub struct Forwarder {
     random: Random,
     start: Instant,
     under_way: Mutex<UnderWay>,
+    tally: Tally,
 }
 
 impl Forwarder {
@@ -140,7 +174,35 @@ impl Forwarder {
             random,
             start,
             under_way: Mutex::default(),
+            tally: Tally::default(),
         }
+    }
+
+    /// What was done so far.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let so_far = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let Tally { blocked, cached, forwarded, failed, broken, shed } = &self.tally;
+        Counts {
+            blocked: so_far(blocked),
+            cached: so_far(cached),
+            forwarded: so_far(forwarded),
+            failed: so_far(failed),
+            broken: so_far(broken),
+            shed: so_far(shed),
+        }
+    }
+
+    pub(crate) fn count_broken(&self) {
+        one_more(&self.tally.broken);
+    }
+
+    pub(crate) fn count_shed(&self) {
+        one_more(&self.tally.shed);
+    }
+
+    pub(crate) fn count_failed(&self) {
+        one_more(&self.tally.failed);
     }
 
     /// Takes other settings from the next query on. Servers that stay keep their health, the cache what it has.
@@ -164,8 +226,13 @@ impl Forwarder {
         let mut out = Vec::with_capacity(512);
         let query = match Query::read(bytes) {
             Ok(query) => query,
-            Err(NoQuery::Silence) => return None,
-            Err(NoQuery::Answer(answer)) => return Some((answer, 0)),
+            Err(none) => {
+                self.count_broken();
+                return match none {
+                    NoQuery::Silence => None,
+                    NoQuery::Answer(answer) => Some((answer, 0)),
+                };
+            }
         };
         let ttl = match self.quick(&query, client, &mut out) {
             Quick::Done { ttl } => ttl,
@@ -197,7 +264,7 @@ impl Forwarder {
         }
         let (now, mut out) = (Instant::now(), Vec::new());
         let truth = Truth::new(message, scan, now);
-        deliver(&self.active().settings, &query, &truth, client, false, now, &mut out);
+        let _written = deliver(&self.active().settings, &query, &truth, client, false, now, &mut out);
         Some(out)
     }
 
@@ -207,13 +274,16 @@ impl Forwarder {
         let settings = &active.settings;
         let verdict = settings.judge.judge(query.name(), query.qtype, client);
         if let Some(ttl) = obey(settings, &verdict, query, query.name(), client, out) {
+            one_more(&self.tally.blocked);
             return Quick::Done { ttl };
         }
         let allowed = verdict == Verdict::Allow;
         if can_be_shared(query) {
             let now = Instant::now();
             if let Some(truth) = self.cache.get(&Key::of(query), now) {
-                return Quick::Done { ttl: deliver(settings, query, &truth, client, allowed, now, out) };
+                let told = deliver(settings, query, &truth, client, allowed, now, out);
+                one_more(if told.is_truth { &self.tally.cached } else { &self.tally.blocked });
+                return Quick::Done { ttl: told.ttl };
             }
         }
         Quick::Ask { allowed }
@@ -230,8 +300,11 @@ impl Forwarder {
         let truth = if can_be_shared(query) { self.share(query).await } else { self.fetch(query).await };
         if let Some(truth) = truth {
             let active = self.active();
-            return deliver(&active.settings, query, &truth, client, allowed, Instant::now(), out);
+            let told = deliver(&active.settings, query, &truth, client, allowed, Instant::now(), out);
+            one_more(if told.is_truth { &self.tally.forwarded } else { &self.tally.blocked });
+            return told.ttl;
         }
+        self.count_failed();
         query.begin(SERVFAIL, false, out);
         query.finish(0, &extended_error(EDE_NO_REACHABLE_AUTHORITY, ""), out);
         0
@@ -313,6 +386,12 @@ fn can_be_shared(query: &Query) -> bool {
     query.edns.as_ref().is_none_or(|edns| edns.options.is_empty())
 }
 
+/// What a client was told.
+struct Told {
+    ttl: u32,
+    is_truth: bool,
+}
+
 /// Writes the truth, or what is to be said in its place because of where it leads.
 fn deliver(
     settings: &Settings,
@@ -322,7 +401,7 @@ fn deliver(
     allowed: bool,
     now: Instant,
     out: &mut Vec<u8>,
-) -> u32 {
+) -> Told {
     if !allowed {
         for alias in &truth.aliases {
             let verdict = settings.judge.judge(alias.as_wire(), query.qtype, client);
@@ -330,19 +409,19 @@ fn deliver(
                 break;
             }
             if let Some(ttl) = obey(settings, &verdict, query, alias.as_wire(), client, out) {
-                return ttl;
+                return Told { ttl, is_truth: false };
             }
         }
         if settings.judge.judges_addresses() {
             for address in &truth.addresses {
                 let verdict = settings.judge.judge_address(*address, client);
                 if let Some(ttl) = obey(settings, &verdict, query, query.name(), client, out) {
-                    return ttl;
+                    return Told { ttl, is_truth: false };
                 }
             }
         }
     }
-    truth.write(query, now, out)
+    Told { ttl: truth.write(query, now, out), is_truth: true }
 }
 
 /// Tells of a hit, and writes the answer to what is blocked.

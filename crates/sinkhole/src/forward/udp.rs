@@ -170,8 +170,12 @@ impl Worker {
         let client = address.ip().to_canonical();
         let query = match Query::read(bytes) {
             Ok(query) => query,
-            Err(NoQuery::Silence) => return false,
+            Err(NoQuery::Silence) => {
+                self.forwarder.count_broken();
+                return false;
+            }
             Err(NoQuery::Answer(refusal)) => {
+                self.forwarder.count_broken();
                 out.clear();
                 out.extend_from_slice(&refusal);
                 return self.forwarder.pace(client, now) == Pace::Answer;
@@ -179,13 +183,18 @@ impl Worker {
         };
         match self.forwarder.pace(client, now) {
             Pace::Answer => {}
-            Pace::Ignore => return false,
+            Pace::Ignore => {
+                self.forwarder.count_shed();
+                return false;
+            }
             Pace::Truncate => {
+                self.forwarder.count_shed();
                 query.bare(NOERROR, true, out);
                 return true;
             }
         }
         if query.wants_everything() {
+            self.forwarder.count_shed();
             // RFC 8482 §4.4: ANY goes over TCP, where its large answer goes to who asked.
             query.bare(NOERROR, true, out);
             return true;
@@ -203,7 +212,10 @@ impl Worker {
     }
 
     fn ask_later(&self, query: Query, address: SocketAddr, client: IpAddr, allowed: bool) {
-        let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() else { return };
+        let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() else {
+            self.forwarder.count_failed();
+            return;
+        };
         let (forwarder, socket) = (Arc::clone(&self.forwarder), Arc::clone(&self.socket));
         self.runtime.spawn(async move {
             let _permit = permit;

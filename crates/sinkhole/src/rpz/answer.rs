@@ -12,7 +12,7 @@ use super::entry::decode;
 use super::journal::Delta;
 use super::message::{Incoming, Reply, Request, TYPE_AXFR, TYPE_IXFR, TYPE_NS, TYPE_SOA, TYPE_TXT, read};
 use super::publisher::Publisher;
-use super::zone::{Difference, Sight, Spool, Zone};
+use super::zone::{Difference, Sight, Spool, Stand, Zone};
 use crate::Clock;
 use crate::name::WireName;
 
@@ -85,16 +85,16 @@ impl Publisher {
 
     fn whole(&self, zone: Arc<Zone>, request: Box<Request>, sight: Sight) -> Response {
         self.tally(|counts| counts.axfr += 1);
-        let (spool, serial) = match sight {
+        let (spool, stand) = match sight {
             Sight::Entries => zone.everything(),
-            Sight::Empty => (Arc::default(), zone.serial()),
+            Sight::Empty => (Arc::default(), zone.stand()),
         };
-        let parts = vec![Part::Soa(serial), Part::Ns, Part::Entries(spool), Part::Soa(serial)];
+        let parts = vec![Part::Soa(stand), Part::Ns, Part::Entries(spool), Part::Soa(stand)];
         Response::Transfer(Box::new(Transfer::new(zone, request, parts, self.clock().clone())))
     }
 
     fn difference(&self, zone: Arc<Zone>, mut request: Box<Request>, sight: Sight, now: u64) -> Response {
-        let (difference, serial) = zone.since(request.serial.unwrap_or_default());
+        let (difference, stand) = zone.since(request.serial.unwrap_or_default());
         let difference = match (difference, sight) {
             // Nothing, whole, is less than the way there.
             (Difference::Changes(_), Sight::Empty) => Difference::Everything,
@@ -112,16 +112,16 @@ impl Publisher {
             }
             Difference::Changes(deltas) => {
                 self.tally(|counts| counts.ixfr += 1);
-                let mut parts = vec![Part::Soa(serial)];
-                for Delta { from, to, removed, added, .. } in deltas {
+                let mut parts = vec![Part::Soa(stand)];
+                for Delta { from, to, expire, removed, added, .. } in deltas {
                     parts.extend([
-                        Part::Soa(from),
+                        Part::Soa(Stand { serial: from, expire: expire.0 }),
                         Part::Changed(removed),
-                        Part::Soa(to),
+                        Part::Soa(Stand { serial: to, expire: expire.1 }),
                         Part::Changed(added),
                     ]);
                 }
-                parts.push(Part::Soa(serial));
+                parts.push(Part::Soa(stand));
                 Response::Transfer(Box::new(Transfer::new(zone, request, parts, self.clock().clone())))
             }
         }
@@ -130,7 +130,7 @@ impl Publisher {
 
 /// SOA and NS of the zone, and no data for every other type.
 fn records_at_apex(zone: &Zone, request: &mut Request, now: u64) -> Vec<u8> {
-    let soa = soa(zone, zone.serial());
+    let soa = soa(zone, zone.stand());
     let ns = ns(zone);
     let (answer, authority): (&[u8], &[u8]) = match request.qtype {
         TYPE_SOA | TYPE_IXFR => (&soa, &[]),
@@ -160,7 +160,7 @@ fn records_below(
     let name = request.name.as_wire().as_bytes();
     let before = &name[..name.len() - zone.spec.apex.as_wire().as_bytes().len()];
     let owner = [before, &[0]].concat();
-    let soa = soa(zone, zone.serial());
+    let soa = soa(zone, zone.stand());
     let (mut found, mut exists) = (Vec::new(), false);
     if let Ok(owner) = WireName::new(&owner) {
         let visible = sight == Sight::Entries && !zone.content.is_subsumed(owner);
@@ -207,11 +207,13 @@ fn records_below(
     }
 }
 
-/// The zone's SOA with `serial`, for a message whose question names the zone.
-pub(crate) fn soa(zone: &Zone, serial: u32) -> Vec<u8> {
+/// The zone's SOA as it stands or stood, for a message whose question names the zone. A secondary looks several times before it lets go of
+/// the zone.
+pub(crate) fn soa(zone: &Zone, Stand { serial, expire }: Stand) -> Vec<u8> {
     let spec = &zone.spec;
     let mut data = b"\x09localhost\x00\x0ahostmaster\x09localhost\x00".to_vec();
-    for number in [serial, spec.refresh, spec.retry, spec.expire, spec.ttl] {
+    let (refresh, retry) = (spec.refresh.min((expire / 4).max(1)), spec.retry.min((expire / 8).max(1)));
+    for number in [serial, refresh, retry, expire, spec.ttl] {
         data.extend_from_slice(&number.to_be_bytes());
     }
     apex_record(TYPE_SOA, spec.ttl, &data)
@@ -229,7 +231,7 @@ fn apex_record(rtype: u16, ttl: u32, data: &[u8]) -> Vec<u8> {
 
 /// What a transfer consists of, in order.
 enum Part {
-    Soa(u32),
+    Soa(Stand),
     Ns,
     Entries(Arc<Spool>),
     Changed(Arc<[u8]>),
@@ -267,8 +269,8 @@ impl Transfer {
                 },
             };
             let bytes: &[u8] = match &part {
-                Part::Soa(serial) => {
-                    self.records.extend_from_slice(&soa(&self.zone, *serial));
+                Part::Soa(stand) => {
+                    self.records.extend_from_slice(&soa(&self.zone, *stand));
                     self.ends.push(self.records.len());
                     return true;
                 }

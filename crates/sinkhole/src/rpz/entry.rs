@@ -91,6 +91,21 @@ pub enum Reject {
     Subsumed,
 }
 
+impl Reject {
+    /// The reason in a word, for metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Root => "root",
+            Self::TooLong => "too_long",
+            Self::OddCharacter => "odd_character",
+            Self::WrongTrigger => "wrong_trigger",
+            Self::LongReference => "long_reference",
+            Self::Subsumed => "subsumed",
+        }
+    }
+}
+
 /// How many entries were left out, by reason.
 pub type Rejects = BTreeMap<Reject, u64>;
 

@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! record := length u32, nonce [24], sealed [length]
-//! plain  := from u32, to u32, sum u64, removed u32 (bytes), removed entries, added entries
+//! plain  := from u32, to u32, sum u64, expire from u32, expire to u32, removed u32 (bytes), removed entries, added entries
 //! ```
 //!
 //! The first record of a file has `from` = `to` and no entries: where the journal begins.
@@ -31,6 +31,8 @@ pub const JOURNAL_CHANGES_MAX: usize = 4096;
 /// The largest record that is read back; a larger change is not journalled at all.
 const RECORD_BYTES_MAX: usize = JOURNAL_BYTES_MAX + 1024;
 const NONCE_BYTES: usize = 24;
+/// Sealed in with each record, so that a journal of another format does not open and begins anew.
+const FORMAT: u8 = 2;
 
 /// The key that seals a journal.
 #[derive(Clone)]
@@ -57,6 +59,8 @@ pub(crate) struct Delta {
     pub(crate) to: u32,
     /// The sum over the content once this is applied.
     pub(crate) sum: u64,
+    /// The zone's expiry at either serial: a secondary takes away the SOA that it has, and no other.
+    pub(crate) expire: (u32, u32),
     /// Encoded entries.
     pub(crate) removed: Arc<[u8]>,
     /// Encoded entries.
@@ -65,8 +69,18 @@ pub(crate) struct Delta {
 
 impl Delta {
     fn bytes(&self) -> usize {
-        self.removed.len() + self.added.len() + 20
+        self.removed.len() + self.added.len() + 28
     }
+}
+
+/// What a zone has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Last {
+    pub(crate) serial: u32,
+    /// The sum of the content that it stands for.
+    pub(crate) sum: u64,
+    /// The expiry that secondaries were told with it.
+    pub(crate) expire: u32,
 }
 
 /// An open journal: the file, and what it says.
@@ -84,8 +98,7 @@ pub(crate) struct Journal {
     file_bytes: usize,
     deltas: VecDeque<Delta>,
     kept_bytes: usize,
-    /// The last serial and the sum of its content.
-    last: Option<(u32, u64)>,
+    last: Option<Last>,
 }
 
 impl Journal {
@@ -119,13 +132,13 @@ impl Journal {
         };
         let mut rest = &bytes[..];
         while let Some((delta, after)) = journal.read_record(rest) {
-            let follows = journal.last.is_none_or(|(serial, _)| serial == delta.from);
+            let follows = journal.last.is_none_or(|last| last.serial == delta.from);
             if !follows {
                 break;
             }
             rest = after;
             journal.records += 1;
-            journal.last = Some((delta.to, delta.sum));
+            journal.last = Some(Last { serial: delta.to, sum: delta.sum, expire: delta.expire.1 });
             if delta.from != delta.to {
                 journal.keep(delta);
             }
@@ -138,8 +151,8 @@ impl Journal {
         Ok(journal)
     }
 
-    /// The last serial, and the sum of the content that it stands for.
-    pub(crate) fn last(&self) -> Option<(u32, u64)> {
+    /// The last serial, and what it stands for.
+    pub(crate) fn last(&self) -> Option<Last> {
         self.last
     }
 
@@ -150,20 +163,21 @@ impl Journal {
     }
 
     /// Forgets all changes and begins at `serial`.
-    pub(crate) fn begin(&mut self, serial: u32, sum: u64) -> io::Result<()> {
+    pub(crate) fn begin(&mut self, last: Last) -> io::Result<()> {
         self.deltas.clear();
         self.kept_bytes = 0;
-        self.last = Some((serial, sum));
+        self.last = Some(last);
         self.rewrite()
     }
 
     /// Makes a change durable.
     pub(crate) fn append(&mut self, delta: Delta) -> io::Result<()> {
+        let last = Last { serial: delta.to, sum: delta.sum, expire: delta.expire.1 };
         if delta.bytes() > self.bytes_max {
             // Whoever knows an older serial gets the whole zone.
-            return self.begin(delta.to, delta.sum);
+            return self.begin(last);
         }
-        self.last = Some((delta.to, delta.sum));
+        self.last = Some(last);
         self.keep(delta);
         if self.torn || self.file_bytes > 2 * self.bytes_max || self.records > 2 * JOURNAL_CHANGES_MAX as u64
         {
@@ -192,10 +206,12 @@ impl Journal {
     /// Writes what is kept into a new file and puts that in the old one's place.
     fn rewrite(&mut self) -> io::Result<()> {
         self.torn = true;
-        let Some((serial, sum)) = self.last else { return Ok(()) };
-        let start = self.deltas.front().map_or(serial, |delta| delta.from);
+        let Some(Last { serial, sum, expire }) = self.last else { return Ok(()) };
+        let first = self.deltas.front().map(|delta| (delta.from, delta.expire.0));
+        let (start, expire) = first.unwrap_or((serial, expire));
         let empty: Arc<[u8]> = Arc::new([]);
-        let base = Delta { from: start, to: start, sum, removed: Arc::clone(&empty), added: empty };
+        let removed = Arc::clone(&empty);
+        let base = Delta { from: start, to: start, sum, expire: (expire, expire), removed, added: empty };
         let mut bytes = self.seal(0, &base);
         for (delta, at) in self.deltas.iter().zip(1..) {
             bytes.extend_from_slice(&self.seal(at, delta));
@@ -215,6 +231,7 @@ impl Journal {
 
     fn place(&self, record: u64) -> Vec<u8> {
         let mut place = self.apex.to_vec();
+        place.push(FORMAT);
         place.extend_from_slice(&record.to_be_bytes());
         place
     }
@@ -224,6 +241,8 @@ impl Journal {
         plain.extend_from_slice(&delta.from.to_be_bytes());
         plain.extend_from_slice(&delta.to.to_be_bytes());
         plain.extend_from_slice(&delta.sum.to_be_bytes());
+        plain.extend_from_slice(&delta.expire.0.to_be_bytes());
+        plain.extend_from_slice(&delta.expire.1.to_be_bytes());
         let removed = u32::try_from(delta.removed.len()).expect("a delta is within the journal's bound");
         plain.extend_from_slice(&removed.to_be_bytes());
         plain.extend_from_slice(&delta.removed);
@@ -248,6 +267,8 @@ impl Journal {
         let (from, plain) = plain.split_first_chunk::<4>()?;
         let (to, plain) = plain.split_first_chunk::<4>()?;
         let (sum, plain) = plain.split_first_chunk::<8>()?;
+        let (expire_from, plain) = plain.split_first_chunk::<4>()?;
+        let (expire_to, plain) = plain.split_first_chunk::<4>()?;
         let (removed, plain) = plain.split_first_chunk::<4>()?;
         let removed = usize::try_from(u32::from_be_bytes(*removed)).ok()?;
         let (removed, added) = plain.split_at_checked(removed)?;
@@ -255,6 +276,7 @@ impl Journal {
             from: u32::from_be_bytes(*from),
             to: u32::from_be_bytes(*to),
             sum: u64::from_be_bytes(*sum),
+            expire: (u32::from_be_bytes(*expire_from), u32::from_be_bytes(*expire_to)),
             removed: removed.into(),
             added: added.into(),
         };
@@ -285,7 +307,12 @@ mod tests {
     }
 
     fn delta(from: u32, to: u32, bytes: usize) -> Delta {
-        Delta { from, to, sum: u64::from(to), removed: vec![1; bytes].into(), added: vec![2; bytes].into() }
+        let (removed, added) = (vec![1; bytes].into(), vec![2; bytes].into());
+        Delta { from, to, sum: u64::from(to), expire: (from * 2, to * 2), removed, added }
+    }
+
+    fn last(serial: u32) -> Last {
+        Last { serial, sum: u64::from(serial), expire: serial * 2 }
     }
 
     fn serials(journal: &Journal, since: u32) -> Option<Vec<(u32, u32)>> {
@@ -298,13 +325,13 @@ mod tests {
         let path = dir.path().join("zone.journal");
         let mut journal = open(&path);
         assert_eq!(journal.last(), None);
-        journal.begin(10, 10).unwrap();
+        journal.begin(last(10)).unwrap();
         for (from, to) in [(10, 12), (12, 13), (13, 20)] {
             journal.append(delta(from, to, 30)).unwrap();
         }
         drop(journal);
         let journal = open(&path);
-        assert_eq!(journal.last(), Some((20, 20)));
+        assert_eq!(journal.last(), Some(last(20)));
         assert_eq!(serials(&journal, 12), Some(vec![(12, 13), (13, 20)]));
         assert_eq!(journal.since(12).unwrap()[0].removed.len(), 30);
         assert_eq!(serials(&journal, 11), None, "never was a serial");
@@ -316,7 +343,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("zone.journal");
         let mut journal = open(&path);
-        journal.begin(1, 1).unwrap();
+        journal.begin(last(1)).unwrap();
         journal.append(delta(1, 2, 10)).unwrap();
         let whole = fs::read(&path).unwrap().len();
         journal.append(delta(2, 3, 10)).unwrap();
@@ -325,14 +352,14 @@ mod tests {
         for cut in whole..bytes.len() {
             fs::write(&path, &bytes[..cut]).unwrap();
             let mut journal = open(&path);
-            assert_eq!(journal.last(), Some((2, 2)), "cut at {cut}");
+            assert_eq!(journal.last(), Some(last(2)), "cut at {cut}");
             journal.append(delta(2, 9, 1)).unwrap();
-            assert_eq!(open(&path).last(), Some((9, 9)), "it goes on after the cut");
+            assert_eq!(open(&path).last(), Some(last(9)), "it goes on after the cut");
         }
         let mut altered = bytes.clone();
         altered[whole + 40] ^= 1;
         fs::write(&path, &altered).unwrap();
-        assert_eq!(open(&path).last(), Some((2, 2)));
+        assert_eq!(open(&path).last(), Some(last(2)));
     }
 
     #[test]
@@ -340,7 +367,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("zone.journal");
         let mut journal = open(&path);
-        journal.begin(1, 1).unwrap();
+        journal.begin(last(1)).unwrap();
         let base = fs::read(&path).unwrap().len();
         journal.append(delta(1, 1, 10)).unwrap();
         let bytes = fs::read(&path).unwrap();
@@ -354,7 +381,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("zone.journal");
         let mut journal = open(&path);
-        journal.begin(0, 0).unwrap();
+        journal.begin(last(0)).unwrap();
         let most = 64 << 10;
         journal.bytes_max = most;
         for serial in 0..40 {
@@ -363,8 +390,8 @@ mod tests {
         }
         assert_eq!(serials(&journal, 30), None);
         assert_eq!(serials(&journal, 38), Some(vec![(38, 39), (39, 40)]));
-        assert_eq!(open(&path).last(), Some((40, 40)));
+        assert_eq!(open(&path).last(), Some(last(40)));
         journal.append(delta(40, 41, most)).unwrap();
-        assert_eq!((serials(&journal, 40), open(&path).last()), (None, Some((41, 41))));
+        assert_eq!((serials(&journal, 40), open(&path).last()), (None, Some(last(41))));
     }
 }

@@ -26,6 +26,7 @@ mod message;
 mod notify;
 mod publisher;
 mod server;
+pub mod told;
 mod zone;
 
 pub use answer::{Response, Transfer, Transport};

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep_until};
 use super::answer::soa;
 use super::message::{Notice, notice};
 use super::publisher::Publisher;
-use super::zone::{Secondary, Zone};
+use super::zone::{Secondary, Stand, Zone};
 use crate::name::Name;
 
 /// How long to wait after each try (RFC 1996 §3.6 has a minute; a resolver next door answers within a millisecond).
@@ -75,7 +75,8 @@ async fn tell(
     let mut wake = now + Duration::from_hours(1);
     let mut seen = Tellers::new();
     for zone in publisher.all_zones() {
-        let serial = zone.serial();
+        let stand = zone.stand();
+        let serial = stand.serial;
         for secondary in &zone.spec.secondaries {
             let key = (zone.spec.apex.clone(), secondary.address);
             let fresh = || Teller { serial, acknowledged: false, tries: 0, next: now, sent: Vec::new() };
@@ -84,7 +85,7 @@ async fn tell(
             if !teller.acknowledged && teller.tries < WAITS.len() && teller.next <= now {
                 let socket = if secondary.address.is_ipv4() { v4 } else { v6 };
                 if let Some(socket) = socket {
-                    let notice = build(publisher, &zone, secondary, serial);
+                    let notice = build(publisher, &zone, secondary, stand);
                     // A try that cannot be sent is a try.
                     let _unreachable = socket.send_to(&notice.bytes, secondary.address).await;
                     teller.sent.push(notice);
@@ -103,11 +104,11 @@ async fn tell(
     wake
 }
 
-fn build(publisher: &Publisher, zone: &Zone, secondary: &Secondary, serial: u32) -> Notice {
+fn build(publisher: &Publisher, zone: &Zone, secondary: &Secondary, stand: Stand) -> Notice {
     let mut id = [0; 2];
     publisher.random().fill(&mut id);
     let key = secondary.key.as_ref().and_then(|name| publisher.key(name));
-    let (soa, now) = (soa(zone, serial), publisher.clock().now());
+    let (soa, now) = (soa(zone, stand), publisher.clock().now());
     notice(u16::from_be_bytes(id), zone.spec.apex.as_wire(), &soa, key.as_ref(), now)
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use thiserror::Error;
@@ -27,6 +28,8 @@ pub struct Publisher {
     zones: RwLock<BTreeMap<Name, Arc<Zone>>>,
     keys: RwLock<(Arc<KeyRing>, Arc<[TsigKey]>)>,
     counts: Mutex<Counts>,
+    /// Seconds without us after which secondaries let go of all zones.
+    expire: AtomicU32,
     /// Woken by each change.
     changed: Notify,
 }
@@ -101,6 +104,7 @@ impl Publisher {
             zones: RwLock::default(),
             keys: RwLock::new((Arc::default(), Arc::new([]))),
             counts: Mutex::default(),
+            expire: AtomicU32::new(u32::MAX),
             changed: Notify::new(),
         }
     }
@@ -151,10 +155,23 @@ impl Publisher {
         let (key, random) = (self.journal_key.clone(), self.random.clone());
         let zone = Zone::open(spec, content, &self.folder, key, random, &self.clock)
             .map_err(|source| OpenError::Journal { apex: apex.clone(), source })?;
+        zone.set_expire(self.expire.load(Ordering::Relaxed), &self.clock);
         let status = zone.status();
         self.zones.write().unwrap_or_else(PoisonError::into_inner).insert(apex, Arc::new(zone));
         self.changed.notify_one();
         Ok(status)
+    }
+
+    /// Has secondaries let go of all zones after so many seconds without us, or after fewer if a zone's own expiry is shorter. They look for
+    /// changes the oftener.
+    pub fn set_expire(&self, seconds: u32) {
+        if self.expire.swap(seconds, Ordering::Relaxed) == seconds {
+            return;
+        }
+        for zone in self.all_zones() {
+            zone.set_expire(seconds, &self.clock);
+        }
+        self.changed.notify_one();
     }
 
     /// Ceases to serve a zone: from the next request on it is refused. Its journal stays.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::content::Content;
 use super::entry::{Entry, Reject, Rejects, Scope, Triggers, decode};
-use super::journal::{Delta, Journal, JournalKey};
+use super::journal::{Delta, Journal, JournalKey, Last};
 use crate::name::{NAME_BYTES_MAX, Name, WireName};
 use crate::{Clock, Random};
 
@@ -75,7 +75,7 @@ pub struct ZoneSpec {
     pub refresh: u32,
     /// Seconds between its tries while we do not answer.
     pub retry: u32,
-    /// Seconds without us after which a secondary lets go of the zone.
+    /// Seconds without us after which a secondary lets go of the zone, unless it is [told](super::Publisher::set_expire) fewer.
     pub expire: u32,
     /// Who may ask.
     pub access: Access,
@@ -138,9 +138,18 @@ pub(crate) struct Zone {
     state: Mutex<State>,
 }
 
+/// What an SOA says that changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stand {
+    pub(crate) serial: u32,
+    pub(crate) expire: u32,
+}
+
 struct State {
     journal: Journal,
     serial: u32,
+    /// Seconds without us after which secondaries let go of the zone.
+    expire: u32,
     /// A sum of hashes over all entries, whatever their order: it tells after a restart whether the content is the one that
     /// the serial stands for.
     sum: u64,
@@ -148,6 +157,12 @@ struct State {
     rejected: Rejects,
     /// What transfers of this serial read, until one has read all of it.
     spool: Option<Arc<Spool>>,
+}
+
+impl State {
+    fn stand(&self) -> Stand {
+        Stand { serial: self.serial, expire: self.expire }
+    }
 }
 
 /// What a secondary that knows an older serial has to be sent.
@@ -179,15 +194,17 @@ impl Zone {
             sum = sum.wrapping_add(hash(bytes));
             entries += 1;
         });
-        let serial = match journal.last() {
-            Some((serial, known)) if known == sum => serial,
+        let last = match journal.last() {
+            Some(last) if last.sum == sum => last,
             last => {
-                let serial = next_serial(last.map(|(serial, _)| serial), clock.now());
-                journal.begin(serial, sum)?;
-                serial
+                let serial = next_serial(last.map(|last| last.serial), clock.now());
+                let last = Last { serial, sum, expire: spec.expire };
+                journal.begin(last)?;
+                last
             }
         };
-        let state = Mutex::new(State { journal, serial, sum, entries, rejected, spool: None });
+        let (serial, expire) = (last.serial, last.expire);
+        let state = Mutex::new(State { journal, serial, expire, sum, entries, rejected, spool: None });
         Ok(Self { spec, content, state })
     }
 
@@ -195,8 +212,25 @@ impl Zone {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn serial(&self) -> u32 {
-        self.state().serial
+    pub(crate) fn stand(&self) -> Stand {
+        self.state().stand()
+    }
+
+    /// Has secondaries let go of the zone after so many seconds without us, though never later than the zone's own expiry. That is a
+    /// change of the SOA, which they get as any other.
+    pub(crate) fn set_expire(&self, expire: u32, clock: &Clock) {
+        let expire = expire.min(self.spec.expire);
+        let mut state = self.state();
+        if state.expire == expire {
+            return;
+        }
+        let (from, to) = (state.serial, next_serial(Some(state.serial), clock.now()));
+        let (removed, added): (Arc<[u8]>, Arc<[u8]>) = Default::default();
+        let delta = Delta { from, to, sum: state.sum, expire: (state.expire, expire), removed, added };
+        if let Err(error) = state.journal.append(delta) {
+            tracing::warn!(zone = %self.spec.apex, %error, "a zone's expiry is published but not in its journal");
+        }
+        (state.serial, state.expire) = (to, expire);
     }
 
     pub(crate) fn status(&self) -> ZoneStatus {
@@ -225,8 +259,8 @@ impl Zone {
         }
         let serial = next_serial(Some(state.serial), clock.now());
         let sum = state.sum.wrapping_add(sum_of(&added.0)).wrapping_sub(sum_of(&removed.0));
-        let delta =
-            Delta { from: state.serial, to: serial, sum, removed: removed.0.into(), added: added.0.into() };
+        let (from, expire) = (state.serial, (state.expire, state.expire));
+        let delta = Delta { from, to: serial, sum, expire, removed: removed.0.into(), added: added.0.into() };
         if let Err(error) = state.journal.append(delta) {
             tracing::warn!(zone = %self.spec.apex, %error, "a zone's change is published but not in its journal");
             applied.journalled = false;
@@ -298,21 +332,21 @@ impl Zone {
     }
 
     /// What brings a secondary from `serial` to the present one, and that.
-    pub(crate) fn since(&self, serial: u32) -> (Difference, u32) {
+    pub(crate) fn since(&self, serial: u32) -> (Difference, Stand) {
         let state = self.state();
         let difference = if is_newer(state.serial, serial) {
             state.journal.since(serial).map_or(Difference::Everything, Difference::Changes)
         } else {
             Difference::Nothing
         };
-        (difference, state.serial)
+        (difference, state.stand())
     }
 
     /// All entries of the present serial. No change comes in while they are collected.
-    pub(crate) fn everything(&self) -> (Arc<Spool>, u32) {
+    pub(crate) fn everything(&self) -> (Arc<Spool>, Stand) {
         let mut state = self.state();
         if let Some(spool) = &state.spool {
-            return (Arc::clone(spool), state.serial);
+            return (Arc::clone(spool), state.stand());
         }
         let mut pieces: Spool = vec![Vec::new()];
         each_effective(&self.spec, &*self.content, &mut Rejects::new(), &mut |bytes| {
@@ -325,7 +359,7 @@ impl Zone {
         });
         let spool = Arc::new(pieces);
         state.spool = Some(Arc::clone(&spool));
-        (spool, state.serial)
+        (spool, state.stand())
     }
 
     /// They were handed out whole. Until then they are kept, for a secondary that gave up while they were collected (Unbound does after ten

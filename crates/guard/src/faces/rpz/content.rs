@@ -20,13 +20,15 @@ pub(super) struct Counted {
     pub(super) feed: u16,
     /// Whether zones go to others than the site itself.
     pub(super) needs_redistribution: bool,
+    /// Whether what only monitors stands in it too.
+    pub(super) watches: bool,
 }
 
 impl Counted {
     pub(super) fn counts(self, record: &Record) -> bool {
         record.feed == self.feed
             && record.is_active()
-            && record.mode(Mode::Enforce) == Mode::Enforce
+            && (self.watches || record.mode(Mode::Enforce) == Mode::Enforce)
             && (!self.needs_redistribution || record.rights.may_redistribute())
     }
 }
@@ -34,7 +36,8 @@ impl Counted {
 /// What a zone says of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Rules {
-    pub(super) action: RpzAction,
+    /// `None`: the truth is answered, and the resolver writes it down.
+    pub(super) action: Option<RpzAction>,
     pub(super) addresses: BTreeMap<String, Vec<IpAddr>>,
     pub(super) salt: [u8; 16],
 }
@@ -42,9 +45,10 @@ pub(super) struct Rules {
 impl Rules {
     pub(super) fn rule(&self, category: &str) -> Rule {
         match self.action {
-            RpzAction::Nxdomain => Rule::NxDomain,
-            RpzAction::Nodata => Rule::NoData,
-            RpzAction::Sinkhole => {
+            None => Rule::Passthru,
+            Some(RpzAction::Nxdomain) => Rule::NxDomain,
+            Some(RpzAction::Nodata) => Rule::NoData,
+            Some(RpzAction::Sinkhole) => {
                 let (v4, v6) = safe_addresses(&self.addresses, category);
                 Rule::Address { v4, v6 }
             }
@@ -60,8 +64,14 @@ pub(super) struct FeedContent {
 }
 
 impl FeedContent {
+    /// Whether it says the same of the same records.
+    pub(super) fn is_as(&self, other: &Self) -> bool {
+        self.rules == other.rules && self.counted == other.counted
+    }
+
     fn counts(&self, slot: u32) -> bool {
-        self.set.table().get(slot).is_some_and(|record| self.counted.counts(record))
+        !self.set.is_leaving(self.counted.feed)
+            && self.set.table().get(slot).is_some_and(|record| self.counted.counts(record))
     }
 
     /// Gives what a slot says of a name.
@@ -136,7 +146,7 @@ pub(super) struct AddressContent(pub(super) Arc<FeedContent>);
 impl Content for AddressContent {
     fn for_each(&self, visit: &mut dyn FnMut(Entry<'_>)) {
         let mut listed: BTreeMap<Prefix, (Rule, String)> = BTreeMap::new();
-        {
+        if !self.0.set.is_leaving(self.0.counted.feed) {
             let (FeedContent { counted, rules, .. }, table) = (&*self.0, self.0.set.table());
             // By slots, so that the oldest stands for a prefix.
             for record in table.slots.iter().flatten().filter(|record| counted.counts(record)) {

@@ -14,6 +14,9 @@ pub(crate) const ALLOW_LABEL: &str = "allow";
 /// What zones of addresses have between label and origin.
 pub(crate) const ADDRESSES_LABEL: &str = "ip";
 
+/// What zones have between label and origin that let pass what they list.
+pub(crate) const WATCH_LABEL: &str = "watch";
+
 /// What a zone is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Subject {
@@ -21,6 +24,7 @@ pub(super) enum Subject {
     AllowedAddresses,
     Names(u16),
     Addresses(u16),
+    Watched(u16),
 }
 
 /// Keys and zones as a configuration wants them; that it could be made says that they can be had.
@@ -54,6 +58,11 @@ impl Plan {
             if rpz.addresses {
                 subjects.push((Subject::Addresses(index), &feed.alias, theirs));
             }
+            if rpz.watch {
+                let watching =
+                    access(rpz, &customers.keys_with(index), |address| customers.has_at(address, index))?;
+                subjects.push((Subject::Watched(index), &feed.alias, watching));
+            }
         }
         let mut zones = Vec::new();
         for (subject, label, access) in subjects {
@@ -62,6 +71,7 @@ impl Plan {
                 Subject::AllowedAddresses | Subject::Addresses(_) => {
                     (format!("{ADDRESSES_LABEL}.{}", rpz.origin), Triggers::Addresses)
                 }
+                Subject::Watched(_) => (format!("{WATCH_LABEL}.{}", rpz.origin), Triggers::Names),
             };
             let apex = name(&format!("{label}.{below}"))?;
             let secondaries = secondaries(rpz)?;
@@ -71,18 +81,18 @@ impl Plan {
     }
 }
 
-/// Those who have the feed enforced get the zone, all others that may ask get it empty.
+/// Those who are to have the zone get it, all others that may ask get it empty.
 fn access(
     rpz: &Rpz,
-    enforcing: &[&str],
-    enforces_at: impl Fn(std::net::IpAddr) -> bool,
+    keys: &[&str],
+    is_theirs: impl Fn(std::net::IpAddr) -> bool,
 ) -> Result<Access, RpzError> {
     let (mut full, mut empty) = (Vec::new(), Vec::new());
     for key in &rpz.keys {
-        let into = if enforcing.contains(&key.name.as_str()) { &mut full } else { &mut empty };
+        let into = if keys.contains(&key.name.as_str()) { &mut full } else { &mut empty };
         into.push(name(&key.name)?);
     }
-    let (unsigned, empty_unsigned) = rpz.unsigned.iter().partition(|address| enforces_at(**address));
+    let (unsigned, empty_unsigned) = rpz.unsigned.iter().partition(|address| is_theirs(**address));
     Ok(Access { keys: full, unsigned, empty_keys: empty, empty_unsigned })
 }
 

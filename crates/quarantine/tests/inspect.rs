@@ -207,6 +207,38 @@ fn nested_archives(depth: usize) -> Vec<u8> {
     with_attachment("x.zip", &packed)
 }
 
+/// What the tools of the trade begin their files with.
+#[test]
+fn what_is_not_looked_into_is_counted() {
+    let mut disk = vec![0; 33_000];
+    disk[32_769..32_774].copy_from_slice(b"CD001");
+    let packed: [(&str, &[u8]); 7] = [
+        ("x.7z", b"7z\xbc\xaf\x27\x1c\x00\x04"),
+        ("x.rar", b"Rar!\x1a\x07\x01\x00"),
+        ("x.bz2", b"BZh91AY&SY\x00\x00"),
+        ("x.xz", b"\xfd7zXZ\x00\x00\x04"),
+        ("x.zst", b"\x28\xb5\x2f\xfd\x24\x00"),
+        ("x.cab", b"MSCF\x00\x00\x00\x00\x2c"),
+        ("x.iso", &disk),
+    ];
+    for (name, bytes) in packed {
+        let within = zip(&[(name, bytes, Packing::Deflated)]);
+        for (what, mail) in [
+            ("attached", with_attachment(name, bytes)),
+            // The name says nothing.
+            ("in disguise", with_attachment("invoice.pdf", bytes)),
+            ("in an archive", with_attachment("x.zip", &within)),
+        ] {
+            let (report, seen) = look(&mail, &Limits::default());
+            assert_eq!(report.unexamined.get(&Unexamined::UnknownPacking), Some(&1), "{name} {what}");
+            assert!(seen.contains(&sha256(bytes)), "{name} {what}: its hash is looked up all the same");
+        }
+    }
+    let (report, _) =
+        look(&with_attachment("x.txt", b"BZhell is no archive, and MSCF neither"), &Limits::default());
+    assert!(report.unexamined.is_empty(), "{:?}", report.unexamined);
+}
+
 #[test]
 fn hostile_mail_is_bounded_and_counted() {
     // Enough for any of these but the one that has each level hashed anew.

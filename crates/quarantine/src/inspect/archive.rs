@@ -1,4 +1,5 @@
-//! Archives: zip, gzip, tar, told by their first bytes and not by their names.
+//! Archives: zip, gzip, tar, told by their first bytes and not by their names. Others are known by theirs too, so that it is counted that
+//! nobody looked into them.
 //!
 //! Nothing that an archive says of sizes is believed. What comes out is counted as it comes, against three limits: of one file, of
 //! the whole mail, and of the ratio to what went in.
@@ -31,7 +32,11 @@ impl Walk<'_> {
         let has_gzip_mark = bytes.starts_with(b"\x1f\x8b\x08");
         let is_tar = bytes.get(257..262) == Some(b"ustar");
         if !is_zip && !has_gzip_mark && !is_tar {
-            return false;
+            let is_closed = is_closed(bytes);
+            if is_closed {
+                self.skip(Unexamined::UnknownPacking);
+            }
+            return is_closed;
         }
         if depth >= self.limits.depth_max {
             self.skip(Unexamined::TooDeep);
@@ -166,6 +171,26 @@ impl Walk<'_> {
         // What could be read of it is still worth a look; a digest of a part is worth nothing.
         None
     }
+}
+
+/// Whether it is an archive, a packed file or a disk's image of a kind that is not looked into.
+fn is_closed(bytes: &[u8]) -> bool {
+    /// 7z, RAR, xz, Zstandard, LZ4, cabinets, and what compress(1) made.
+    const MARKS: [&[u8]; 7] = [
+        b"7z\xbc\xaf\x27\x1c",
+        b"Rar!\x1a\x07",
+        b"\xfd7zXZ\x00",
+        b"\x28\xb5\x2f\xfd",
+        b"\x04\x22\x4d\x18",
+        b"MSCF\x00\x00\x00\x00",
+        b"\x1f\x9d",
+    ];
+    // A bzip2 file's first block begins with the digits of pi; an empty one has none.
+    let is_bzip2 = bytes.starts_with(b"BZh")
+        && bytes.get(4..10).is_some_and(|mark| mark == b"1AY&SY" || mark == b"\x17\x72\x45\x38\x50\x90");
+    // ISO 9660 §8.1.2 and UDF have their marks behind 16 sectors.
+    let is_disk = bytes.get(32_769..32_774).is_some_and(|mark| mark == b"CD001" || mark == b"BEA01");
+    is_bzip2 || is_disk || MARKS.iter().any(|mark| bytes.starts_with(mark))
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {

@@ -94,7 +94,7 @@ pub enum Unexamined {
     BrokenArchive,
     /// A file in an archive is encrypted; its name was looked at.
     Encrypted,
-    /// A file in an archive is packed in a way that is not known here.
+    /// An archive, a packed file, or a file in an archive is packed in a way that is not known here.
     UnknownPacking,
     /// More links than the limit.
     TooManyLinks,

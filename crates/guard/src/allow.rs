@@ -305,6 +305,11 @@ impl Allowed {
     }
 }
 
+/// Whether a value can be allowed.
+pub(crate) fn is_value(text: &str) -> bool {
+    any_key(text).is_some()
+}
+
 /// A value without a label: what it is follows from its look.
 fn any_key(text: &str) -> Option<Key> {
     let hash = || ["MD5", "SHA-1", "SHA-256", "SHA-512"].iter().find_map(|name| Key::hash(name, text).ok());

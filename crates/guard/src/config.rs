@@ -8,6 +8,8 @@
 //! nothing listens for resolvers. Nothing listens beyond loopback unless `expose = true` stands at the top.
 
 mod faces;
+mod looks;
+mod options;
 mod sense;
 
 use std::collections::BTreeMap;
@@ -182,12 +184,24 @@ impl Config {
     ///
     /// Fails with everything that is wrong with it.
     pub fn load(path: &Path) -> Result<Self, Problems> {
-        let file = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            Problems::from(Problem::new(&file, format!("it cannot be read: {error}"), "name a readable file"))
-        })?;
-        let folder = path.parent().unwrap_or(Path::new("."));
-        Self::parse(&file, &text, folder)
+        let (file, text) = read(path)?;
+        Self::parse(&file, &text, folder_of(path))
+    }
+
+    /// The same, and looks whether the files that it names can be used. Starts nothing.
+    ///
+    /// # Errors
+    ///
+    /// Fails with everything that is wrong with it, and if nothing is, with everything that is wrong with those files.
+    pub fn check(path: &Path) -> Result<Self, Problems> {
+        let (file, text) = read(path)?;
+        let (config, named) = sense::check(&file, &text, folder_of(path), written(&file, &text)?)?;
+        let faults = named.iter().filter_map(|one| {
+            let (message, remedy) = looks::fault(one, &config)?;
+            Some(Problem::new(&file, message, remedy).at(&text, one.span.start))
+        });
+        let faults: Vec<Problem> = faults.collect();
+        if faults.is_empty() { Ok(config) } else { Err(Problems::new(faults)) }
     }
 
     /// Checks the text of a file; its paths are relative to `folder`.
@@ -196,16 +210,47 @@ impl Config {
     ///
     /// Fails with everything that is wrong with it.
     pub fn parse(file: &str, text: &str, folder: &Path) -> Result<Self, Problems> {
-        let written: Written = toml::from_str(text).map_err(|error| {
-            let message = error.message().trim_end().replace('\n', ", ");
-            let problem = Problem::new(file, message, "docs/guard.md lists what belongs into this file");
-            Problems::from(match error.span() {
-                Some(span) => problem.at(text, span.start),
-                None => problem,
-            })
-        })?;
-        sense::check(file, text, folder, written)
+        sense::check(file, text, folder, written(file, text)?).map(|(config, _)| config)
     }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("."))
+}
+
+fn read(path: &Path) -> Result<(String, String), Problems> {
+    let file = path.display().to_string();
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok((file, text)),
+        Err(error) => {
+            let message = format!("it cannot be read: {error}");
+            Err(Problem::new(&file, message, "name a readable file").into())
+        }
+    }
+}
+
+/// Reads the shape of a file. Of words that are no options all are told, of all else what the parser found first.
+fn written(file: &str, text: &str) -> Result<Written, Problems> {
+    let error = match toml::from_str(text) {
+        Ok(written) => return Ok(written),
+        Err(error) => error,
+    };
+    let unknown = options::unknown(text);
+    if !unknown.is_empty() {
+        let problems = unknown.into_iter().map(|(offset, option, known)| {
+            let section = option.rsplit_once('.').map_or("the file", |(section, _)| section);
+            let remedy = format!("`{section}` takes {}", known.join(", "));
+            Problem::new(file, format!("`{option}` is no option"), remedy).at(text, offset)
+        });
+        return Err(Problems::new(problems.collect()));
+    }
+    let message = error.message().trim_end().replace('\n', ", ");
+    let problem = Problem::new(file, message, "docs/guard.md lists every option");
+    Err(match error.span() {
+        Some(span) => problem.at(text, span.start),
+        None => problem,
+    }
+    .into())
 }
 
 /// The file as it is written.
@@ -240,8 +285,8 @@ struct Written {
 #[serde(deny_unknown_fields)]
 struct WrittenHub {
     url: Spanned<String>,
-    token_file: PathBuf,
-    trust: Option<PathBuf>,
+    token_file: Spanned<PathBuf>,
+    trust: Option<Spanned<PathBuf>>,
     poll_seconds: Option<Spanned<u64>>,
     lease_hours: Option<Spanned<u64>>,
     lease_seconds: Option<Spanned<u64>>,
@@ -283,11 +328,11 @@ struct WrittenCustomer {
 #[serde(deny_unknown_fields)]
 struct WrittenAllow {
     #[serde(default)]
-    values: Vec<String>,
+    values: Vec<Spanned<String>>,
     #[serde(default)]
-    files: Vec<PathBuf>,
+    files: Vec<Spanned<PathBuf>>,
     #[serde(default)]
-    warning_lists: Vec<PathBuf>,
+    warning_lists: Vec<Spanned<PathBuf>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

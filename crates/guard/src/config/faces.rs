@@ -239,7 +239,7 @@ pub struct Export {
 #[serde(deny_unknown_fields)]
 pub(super) struct WrittenSinkhole {
     #[serde(default)]
-    pub(super) addresses: BTreeMap<String, Vec<IpAddr>>,
+    pub(super) addresses: BTreeMap<String, Spanned<Vec<IpAddr>>>,
     pub(super) ttl_seconds: Option<Spanned<u64>>,
     pub(super) rpz: Option<WrittenRpz>,
     pub(super) forwarder: Option<WrittenForwarder>,
@@ -264,15 +264,15 @@ pub(super) struct WrittenRpz {
     #[serde(default)]
     pub(super) watch: bool,
     #[serde(default)]
-    pub(super) logs: Vec<String>,
+    pub(super) logs: Vec<Spanned<String>>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WrittenKey {
-    pub(super) name: String,
+    pub(super) name: Spanned<String>,
     pub(super) algorithm: Option<Spanned<String>>,
-    pub(super) secret_file: PathBuf,
+    pub(super) secret_file: Spanned<PathBuf>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -292,7 +292,7 @@ pub(super) struct WrittenForwarder {
     #[serde(default)]
     pub(super) doh: Vec<Spanned<SocketAddr>>,
     pub(super) upstreams: Spanned<Vec<SocketAddr>>,
-    pub(super) tls_cert: Option<PathBuf>,
+    pub(super) tls_cert: Option<Spanned<PathBuf>>,
     pub(super) tls_key: Option<PathBuf>,
     pub(super) cache_entries_max: Option<usize>,
     pub(super) queries_per_second: Option<u32>,
@@ -323,7 +323,7 @@ pub(super) struct WrittenFlows {
     pub(super) listen: Vec<Spanned<SocketAddr>>,
     #[serde(default)]
     pub(super) exporters: Vec<IpAddr>,
-    pub(super) alerts_file: Option<PathBuf>,
+    pub(super) alerts_file: Option<Spanned<PathBuf>>,
     pub(super) syslog: Option<SocketAddr>,
 }
 
@@ -333,7 +333,7 @@ pub(super) struct WrittenExport {
     pub(super) format: ExportFormat,
     #[serde(default)]
     pub(super) feeds: Vec<Spanned<String>>,
-    pub(super) path: PathBuf,
+    pub(super) path: Spanned<PathBuf>,
     #[serde(default)]
     pub(super) serve: bool,
 }

@@ -12,10 +12,12 @@ use model::{Problem, Problems};
 use toml::Spanned;
 
 use super::faces;
+use super::looks::{Named, What};
 use super::{
     Allow, Channel, Config, Customer, Export, Feed, Flows, Forwarder, Frequency, Hub, Landing, Milter, Mode,
     Quarantine, ResolverLog, Rpz, Secondary, Service, Sinkhole, TsigKey, Written,
 };
+use crate::allow::is_value;
 use crate::faces::rpz::{ADDRESSES_LABEL, ALLOW_LABEL, WATCH_LABEL};
 use crate::lease::SHARE_OF_ANSWERS;
 
@@ -38,12 +40,25 @@ struct Checker<'a> {
     folder: &'a Path,
     expose: bool,
     problems: Vec<Problem>,
+    /// Files that have to be there.
+    named: Vec<Named>,
 }
 
-pub(super) fn check(file: &str, text: &str, folder: &Path, written: Written) -> Result<Config, Problems> {
-    let mut checker = Checker { file, text, folder, expose: written.expose, problems: Vec::new() };
+/// The configuration, and the files that it names.
+pub(super) fn check(
+    file: &str,
+    text: &str,
+    folder: &Path,
+    written: Written,
+) -> Result<(Config, Vec<Named>), Problems> {
+    let (problems, named) = (Vec::new(), Vec::new());
+    let mut checker = Checker { file, text, folder, expose: written.expose, problems, named };
     let config = checker.config(written);
-    if checker.problems.is_empty() { Ok(config) } else { Err(Problems::new(checker.problems)) }
+    if checker.problems.is_empty() {
+        Ok((config, checker.named))
+    } else {
+        Err(Problems::new(checker.problems))
+    }
 }
 
 impl Checker<'_> {
@@ -55,17 +70,72 @@ impl Checker<'_> {
         self.folder.join(path)
     }
 
+    /// A file that has to be there when the guard starts.
+    fn named(&mut self, path: Spanned<PathBuf>, what: What) -> PathBuf {
+        let span = path.span();
+        let path = self.path(path.into_inner());
+        self.named.push(Named { span, path: path.clone(), what });
+        path
+    }
+
+    fn allow(&mut self, written: super::WrittenAllow) -> Allow {
+        for value in written.values.iter().filter(|value| !is_value(value.get_ref())) {
+            let message = format!("`{}` cannot be allowed", value.get_ref());
+            let remedy = "write a name, an address, a network, a URL, an e-mail address or a hash";
+            self.fault(value.span(), message, remedy);
+        }
+        Allow {
+            values: written.values.into_iter().map(Spanned::into_inner).collect(),
+            files: written.files.into_iter().map(|path| self.named(path, What::AllowFile)).collect(),
+            warning_lists: written
+                .warning_lists
+                .into_iter()
+                .map(|path| self.named(path, What::WarningLists))
+                .collect(),
+        }
+    }
+
+    /// Where blocked clients are sent: of each family one address at most.
+    fn addresses(
+        &mut self,
+        written: BTreeMap<String, Spanned<Vec<IpAddr>>>,
+    ) -> BTreeMap<String, Vec<IpAddr>> {
+        for (category, addresses) in &written {
+            let v4 = addresses.get_ref().iter().filter(|address| address.is_ipv4()).count();
+            if v4 > 1 || addresses.get_ref().len() - v4 > 1 {
+                let message = format!("`{category}` has several addresses of one family");
+                self.fault(
+                    addresses.span(),
+                    message,
+                    "name one of IPv4 and one of IPv6; only the first counts",
+                );
+            }
+        }
+        written.into_iter().map(|(category, addresses)| (category, addresses.into_inner())).collect()
+    }
+
+    fn exports(&mut self, written: Vec<faces::WrittenExport>, feeds: &[Feed]) -> Vec<Export> {
+        let mut paths = BTreeSet::new();
+        let mut exports = Vec::new();
+        for export in written {
+            let span = export.path.span();
+            let export = self.export(export, feeds);
+            if !paths.insert(export.path.clone()) {
+                let message = format!("two exports are written to `{}`", export.path.display());
+                self.fault(span, message, "give each a `path` of its own");
+            }
+            exports.push(export);
+        }
+        exports
+    }
+
     fn config(&mut self, written: Written) -> Config {
         let hub = self.hub(written.hub);
         let feeds = self.feeds(written.feeds);
         let sinkhole = self.sinkhole(written.sinkhole, hub.lease);
         let has_customers = !written.customers.is_empty();
         let customers = self.customers(written.customers, &feeds, &sinkhole);
-        let allow = Allow {
-            values: written.allow.values,
-            files: written.allow.files.into_iter().map(|path| self.path(path)).collect(),
-            warning_lists: written.allow.warning_lists.into_iter().map(|path| self.path(path)).collect(),
-        };
+        let allow = self.allow(written.allow);
         let usual = Frequency::default();
         let factor = written.frequency.factor.map_or(usual.factor, |factor| {
             if *factor.get_ref() < 2 {
@@ -90,7 +160,7 @@ impl Checker<'_> {
             frequency: Frequency { hits_min: written.frequency.hits_min.unwrap_or(usual.hits_min), factor },
             quarantine: written.quarantine.map(|quarantine| self.quarantine(quarantine)),
             flows: written.flows.map(|flows| self.flows(flows)),
-            exports: written.exports.into_iter().map(|export| self.export(export, &feeds)).collect(),
+            exports: self.exports(written.exports, &feeds),
             status: written.status.map(|status| self.listen(status.listen)),
             feeds,
             sinkhole,
@@ -131,8 +201,8 @@ impl Checker<'_> {
         });
         Hub {
             url: hub.url.into_inner(),
-            token_file: self.path(hub.token_file),
-            trust: hub.trust.map(|path| self.path(path)),
+            token_file: self.named(hub.token_file, What::Token),
+            trust: hub.trust.map(|path| self.named(path, What::Trust)),
             poll,
             lease,
         }
@@ -330,7 +400,7 @@ impl Checker<'_> {
         });
         let landing = written.landing;
         Sinkhole {
-            addresses: written.addresses,
+            addresses: self.addresses(written.addresses),
             ttl: lease.map_or(Duration::from_secs(ttl), |lease| {
                 // No answer outlives the lease.
                 Duration::from_secs(ttl.min(lease.as_secs() / u64::from(SHARE_OF_ANSWERS)).max(1))
@@ -366,9 +436,15 @@ impl Checker<'_> {
             notify.push(Secondary { address: secondary.address, key });
         }
         let listen = self.listen_all(written.listen);
-        let logs = written.logs.into_iter().map(|log| match log.strip_prefix("unix:") {
-            Some(path) => ResolverLog::Socket(self.path(path.into())),
-            None => ResolverLog::File(self.path(log.into())),
+        let logs = written.logs.into_iter().map(|log| {
+            let (span, log) = (log.span(), log.into_inner());
+            let (written, is_socket) =
+                log.strip_prefix("unix:").map_or((log.as_str(), false), |path| (path, true));
+            // A socket's folder may come with the service.
+            if is_socket {
+                return ResolverLog::Socket(self.path(written.into()));
+            }
+            ResolverLog::File(self.named(Spanned::new(span, written.into()), What::FolderOf))
         });
         let logs = logs.collect();
         let (action, unsigned) = (written.action, written.unsigned);
@@ -385,13 +461,24 @@ impl Checker<'_> {
             algorithm.into_inner()
         });
         let algorithm = algorithm.unwrap_or_else(|| TSIG_ALGORITHMS[0].to_owned());
-        TsigKey { name: key.name, algorithm, secret_file: self.path(key.secret_file) }
+        let (span, name) = (key.name.span(), key.name.into_inner());
+        if name.parse::<sinkhole::Name>().is_err() || name.contains(char::is_whitespace) {
+            self.fault(
+                span,
+                format!("`{name}` cannot be a key's name"),
+                "write it like a name: acme-resolver",
+            );
+        }
+        let (span, path) = (key.secret_file.span(), self.path(key.secret_file.into_inner()));
+        let key = TsigKey { name, algorithm, secret_file: path.clone() };
+        self.named.push(Named { span, path, what: What::Secret(key.clone()) });
+        key
     }
 
     fn forwarder(&mut self, written: faces::WrittenForwarder) -> Forwarder {
         let wants_tls = !written.dot.is_empty() || !written.doh.is_empty();
         let span = written.upstreams.span();
-        let tls = written.tls_cert.zip(written.tls_key);
+        let tls = written.tls_cert.map(|path| self.named(path, What::Certificate)).zip(written.tls_key);
         if wants_tls && tls.is_none() {
             self.fault(span.clone(), "DoT and DoH need a certificate", "name `tls_cert` and `tls_key`");
         }
@@ -407,7 +494,7 @@ impl Checker<'_> {
         Forwarder {
             listen,
             upstreams: written.upstreams.into_inner(),
-            tls: tls.map(|(cert, key)| (self.path(cert), self.path(key))),
+            tls: tls.map(|(cert, key)| (cert, self.path(key))),
             cache_entries_max: written.cache_entries_max.unwrap_or(DEFAULT_CACHE_ENTRIES),
             queries_per_second: written.queries_per_second.unwrap_or(DEFAULT_QUERIES_PER_SECOND),
         }
@@ -450,7 +537,7 @@ impl Checker<'_> {
         Flows {
             listen: self.listen_all(written.listen),
             exporters: written.exporters,
-            alerts_file: written.alerts_file.map(|path| self.path(path)),
+            alerts_file: written.alerts_file.map(|path| self.named(path, What::FolderOf)),
             syslog: written.syslog,
         }
     }
@@ -465,7 +552,7 @@ impl Checker<'_> {
         Export {
             format: written.format,
             feeds: written.feeds.into_iter().map(Spanned::into_inner).collect(),
-            path: self.path(written.path),
+            path: self.path(written.path.into_inner()),
             serve: written.serve,
         }
     }
@@ -566,7 +653,7 @@ origin = "rpz.example"
     fn a_misspelt_word_is_refused_with_its_line() {
         let text = LEAST.replace("token_file", "tokenfile");
         let problems = parse(&text).unwrap_err().to_string();
-        assert!(problems.starts_with("guard.toml:5: unknown field `tokenfile`"), "{problems}");
+        assert!(problems.starts_with("guard.toml:5: `hub.tokenfile` is no option"), "{problems}");
     }
 
     #[test]

@@ -39,7 +39,7 @@ use content::{
 };
 pub use plan::Plan;
 use plan::Subject;
-pub(crate) use plan::{ADDRESSES_LABEL, ALLOW_LABEL, WATCH_LABEL};
+pub(crate) use plan::{ADDRESSES_LABEL, ALLOW_LABEL, WATCH_LABEL, tsig_key};
 
 /// Resolvers go on without us for at most a day.
 const EXPIRE_MAX: u32 = 86_400;

@@ -43,7 +43,8 @@ pub(crate) struct Guard {
 
 impl Guard {
     pub(crate) fn run(self, output: Output) -> Result<Exit> {
-        let config = match Config::load(&self.config) {
+        let read = if self.check { Config::check(&self.config) } else { Config::load(&self.config) };
+        let config = match read {
             Ok(config) => config,
             Err(error) if self.check => return wrong(&error, output),
             Err(error) => {

@@ -72,7 +72,10 @@ fn what_resolvers_block_and_would_have_blocked_is_counted() {
     let north = provider(&hub, "North");
     publish(&hub, &hub.token, dir.path(), &[indicator(1, &format!("[domain-name:value = '{NAME}']"))]);
     let folder = dir.path().join("north");
-    std::fs::create_dir(&folder).unwrap();
+    // Where there is no folder no log will be, which `--check` tells.
+    for folder in [&folder, &dir.path().join("unbound"), &dir.path().join("bind")] {
+        std::fs::create_dir(folder).unwrap();
+    }
     std::fs::write(folder.join("secret"), peers::resolver::SECRET_BASE64).unwrap();
     let guard = Guard::started(&folder, &north.token, &config(&hub.url, "monitor"));
     eventually("it is taken", || guard.active() == 1);

@@ -6,7 +6,7 @@ use sinkhole::Name;
 use sinkhole::rpz::{Access, Secondary, Triggers, TsigAlgorithm, TsigKey, ZoneSpec};
 
 use super::RpzError;
-use crate::config::{Config, Rpz};
+use crate::config::{self, Config, Rpz};
 use crate::customers::Customers;
 
 /// The zone of what is allowed; it stands before all others in a resolver's configuration.
@@ -109,18 +109,22 @@ fn name(text: &str) -> Result<Name, RpzError> {
 }
 
 fn keys(rpz: &Rpz) -> Result<Vec<TsigKey>, RpzError> {
-    let mut keys = Vec::new();
-    for key in &rpz.keys {
-        let fault = |reason: String| RpzError::Key { key: key.name.clone(), reason };
-        let text = std::fs::read_to_string(&key.secret_file)
-            .map_err(|error| fault(format!("`{}` cannot be read: {error}", key.secret_file.display())))?;
-        let secret = STANDARD.decode(text.trim()).map_err(|_| fault("its file is not base64".to_owned()))?;
-        let algorithm = match key.algorithm.as_str() {
-            "hmac-sha512" => TsigAlgorithm::HmacSha512,
-            _ => TsigAlgorithm::HmacSha256,
-        };
-        let made = TsigKey::new(name(&key.name)?, algorithm, &secret);
-        keys.push(made.map_err(|error| fault(error.to_string()))?);
-    }
-    Ok(keys)
+    rpz.keys.iter().map(tsig_key).collect()
+}
+
+/// A key with the secret that its file has.
+///
+/// # Errors
+///
+/// Fails if its name is none, or its file has no secret.
+pub(crate) fn tsig_key(key: &config::TsigKey) -> Result<TsigKey, RpzError> {
+    let fault = |reason: String| RpzError::Key { key: key.name.clone(), reason };
+    let text = std::fs::read_to_string(&key.secret_file)
+        .map_err(|error| fault(format!("`{}` cannot be read: {error}", key.secret_file.display())))?;
+    let secret = STANDARD.decode(text.trim()).map_err(|_| fault("its file is not base64".to_owned()))?;
+    let algorithm = match key.algorithm.as_str() {
+        "hmac-sha512" => TsigAlgorithm::HmacSha512,
+        _ => TsigAlgorithm::HmacSha256,
+    };
+    TsigKey::new(name(&key.name)?, algorithm, &secret).map_err(|error| fault(error.to_string()))
 }

@@ -232,8 +232,7 @@ impl Judge {
             Kind::Name | Kind::Prefix | Kind::Endpoint | Kind::Digest | Kind::Text => return None,
         };
         let key = key.ok()?;
-        let decided =
-            self.best(customer, service, |visit| self.set.shared.read().exact(&key, |slot| visit(slot)))?;
+        let decided = self.best(customer, service, |visit| self.set.shared.read().exact(&key, visit))?;
         self.set.allowed().allows(&key).is_none().then_some(decided)
     }
 

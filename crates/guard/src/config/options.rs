@@ -84,7 +84,7 @@ fn look(table: &DeTable<'_>, section: &str, found: &mut Vec<(usize, String, &'st
         match value.get_ref() {
             DeValue::Table(table) => look(table, &whole, found),
             DeValue::Array(items) => {
-                for item in items.iter() {
+                for item in items {
                     if let DeValue::Table(table) = item.get_ref() {
                         look(table, &whole, found);
                     }

@@ -77,12 +77,11 @@ impl Reader {
             None => self.apart(&trigger),
         };
         let feed = match of {
-            Of::Allowed => return,
             Of::Feed(alias) => self.aliases.iter().position(|known| known == alias),
             Of::Addresses => return self.works.not_heard("addresses"),
             // A zone that has no name in the log, or one of somebody else's.
             Of::Another if zone.is_none() && listed == trigger => None,
-            Of::Another => return,
+            Of::Allowed | Of::Another => return,
         };
         self.hit(&applied, listed.strip_prefix("*.").unwrap_or(listed), feed);
     }

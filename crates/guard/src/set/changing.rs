@@ -795,7 +795,9 @@ mod tests {
         }
         let parts: Vec<Change> = set.all_going(0).in_parts(3).collect();
         assert_eq!(parts.iter().map(Change::len).collect::<Vec<_>>(), [3, 3, 1]);
-        parts.into_iter().for_each(|part| set.commit(part));
+        for part in parts {
+            set.commit(part);
+        }
         assert!((1..8).all(|id| slots(&set, &format!("n{id}.example")).is_empty()));
         assert_eq!(Change::default().in_parts(3).count(), 0);
     }

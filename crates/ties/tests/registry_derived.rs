@@ -285,6 +285,26 @@ fn merged_entities_hold_as_one() {
     assert_eq!(into(&cone, Measure::Control, "A"), ["X 55%"]);
 }
 
+/// Which of two sums comes first depends on who is asked about; what they amount to must not.
+#[test]
+fn sums_that_fit_alone_and_not_together_are_doubted_alike() {
+    let indirect = |name: &str, from: &str, document: &str| {
+        let mut made = stake(name, name, from, "c", "51%").by(document);
+        tie(&mut made, |holding| holding.indirect = true);
+        made
+    };
+    let statements = vec![indirect("1", "a", "y"), indirect("2", "c", "x"), indirect("3", "b", "z")];
+    for count in 1..=3 {
+        let registry = registry(statements[..count].to_vec());
+        agree(&registry, &Options::default()).unwrap();
+        let cone = Cone::upstream(&registry.picture(as_of(NOW, NOW)), &id("c"), &Options::default());
+        let doubted: Vec<What> = cone.irregularities.iter().map(|found| found.what).collect();
+        let (want, holds) = if count == 1 { (0, "a 51%") } else { (count, "a [0%,51%]") };
+        assert_eq!(doubted, vec![What::SummaryDoubted; want], "{count}");
+        assert!(into(&cone, Measure::Control, "c").contains(&holds.to_owned()), "{count}");
+    }
+}
+
 const NAMES: [&str; 9] = ["a", "b", "c", "d", "e", "f", "g", "h", "i"];
 
 fn statements() -> impl Strategy<Value = Vec<Statement>> {

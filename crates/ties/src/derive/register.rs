@@ -318,6 +318,7 @@ impl Register {
     /// Adds the indirect holdings and ultimate parents whose chains are not known.
     fn summaries(&mut self, graph: &mut impl Graph, company: u32, ins: &[In]) {
         let above = Above::of(graph, company, ins);
+        let mut counted = Vec::new();
         for group in ins.chunk_by(|a, b| a.holder == b.holder) {
             let mut shares = Vec::new();
             for tie in group {
@@ -341,18 +342,29 @@ impl Register {
                     | Link::Prospect { .. } => {}
                 }
             }
-            if let Some(stake) = self.put_together(&shares) {
-                self.add_summary(&stake);
-            }
+            counted.extend(self.put_together(&shares));
+        }
+        // Whom the register has no room for is asked of each first, and then of all together: which of several was told
+        // first says nothing.
+        let (fits, mut doubted): (Vec<Stake>, Vec<Stake>) =
+            counted.into_iter().partition(|stake| self.has_room(std::slice::from_ref(stake)));
+        let (certain, more) = if self.has_room(&fits) { (fits, Vec::new()) } else { (Vec::new(), fits) };
+        doubted.extend(more);
+        for (stakes, doubted) in [(certain, false), (doubted, true)] {
+            stakes.iter().for_each(|stake| self.add_summary(stake, doubted));
         }
     }
 
-    fn add_summary(&mut self, stake: &Stake) {
+    /// Whether so much may be held beside what the register has already.
+    fn has_room(&self, more: &[Stake]) -> bool {
         let total = |measure: fn(&Stake) -> Share| {
-            let all = self.stakes.iter().fold(Sum::NOTHING, |sum, stake| sum.plus(measure(stake)));
-            all.plus(measure(stake)).share()
+            let all = self.stakes.iter().chain(more);
+            all.fold(Sum::NOTHING, |sum, stake| sum.plus(measure(stake))).share()
         };
-        let doubted = total(|s| s.votes).is_none() || total(|s| s.money).is_none();
+        total(|stake| stake.votes).is_some() && total(|stake| stake.money).is_some()
+    }
+
+    fn add_summary(&mut self, stake: &Stake, doubted: bool) {
         if doubted {
             self.note(What::SummaryDoubted, stake.holder, stake.ties.iter().copied());
         }

@@ -293,7 +293,7 @@ fn sums_that_fit_alone_and_not_together_are_doubted_alike() {
         tie(&mut made, |holding| holding.indirect = true);
         made
     };
-    let statements = vec![indirect("1", "a", "y"), indirect("2", "c", "x"), indirect("3", "b", "z")];
+    let statements = [indirect("1", "a", "y"), indirect("2", "c", "x"), indirect("3", "b", "z")];
     for count in 1..=3 {
         let registry = registry(statements[..count].to_vec());
         agree(&registry, &Options::default()).unwrap();

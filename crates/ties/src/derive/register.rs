@@ -351,7 +351,9 @@ impl Register {
         let (certain, more) = if self.has_room(&fits) { (fits, Vec::new()) } else { (Vec::new(), fits) };
         doubted.extend(more);
         for (stakes, doubted) in [(certain, false), (doubted, true)] {
-            stakes.iter().for_each(|stake| self.add_summary(stake, doubted));
+            for stake in &stakes {
+                self.add_summary(stake, doubted);
+            }
         }
     }
 

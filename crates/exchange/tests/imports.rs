@@ -562,7 +562,11 @@ fn whose_law_reaches_an_owner_reaches_the_member() {
                 "e-acme",
                 r#"{"entity":{"id":"acme","kind":"organisation","countries":["US"]}}"#,
             ),
-            said("register", "e-owner", r#"{"entity":{"id":"owner","kind":"organisation"}}"#),
+            said(
+                "register",
+                "e-owner",
+                r#"{"entity":{"id":"owner","kind":"organisation","publicly_listed":true}}"#,
+            ),
             stake("owner", "acme", "100%"),
         ],
     );

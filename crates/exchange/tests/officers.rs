@@ -26,7 +26,9 @@ fn said_by(publisher: Option<&str>, id: &str, said: &str) -> Statement {
 }
 
 fn company(id: &str, country: &str) -> Statement {
-    let body = format!(r#"{{"entity":{{"id":"{id}","kind":"organisation","countries":["{country}"]}}}}"#);
+    let body = format!(
+        r#"{{"entity":{{"id":"{id}","kind":"organisation","countries":["{country}"],"publicly_listed":true}}}}"#
+    );
     said_by(None, &format!("e-{id}"), &body)
 }
 

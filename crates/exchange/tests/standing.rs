@@ -54,7 +54,7 @@ fn a_tie_suspends_at_once_and_its_end_proposes_the_return_that_two_people_make()
     let (member, caller) = world.member("Symantec", &["open", "programme", "cleared"]);
     let cleared = tier("cleared");
     world.exchange.bind_entity(&world.operator, &member.id, &"symantec".parse().unwrap()).unwrap();
-    assert_eq!(grade(&world, &member.id), Grade::Clear);
+    assert_eq!(grade(&world, &member.id), Grade::Review, "nobody said who owns it");
 
     // The clock stands at 2012-03-28: everything up to the signed sale is learned now.
     let imported = world.exchange.import_ties(&world.operator, story("2012-03-28"), "the story").unwrap();
@@ -180,7 +180,7 @@ fn a_preview_is_what_then_happens() {
     let (member, _) = world.member("Symantec", &["open", "programme", "cleared"]);
     world.exchange.bind_entity(&world.operator, &member.id, &"symantec".parse().unwrap()).unwrap();
     let preview = world.exchange.preview_ties(&world.operator, story("2012-03-28")).unwrap();
-    assert_eq!(grade(&world, &member.id), Grade::Clear, "a preview changes nothing");
+    assert_eq!(grade(&world, &member.id), Grade::Review, "a preview changes nothing");
     let imported = world.exchange.import_ties(&world.operator, story("2012-03-28"), "the story").unwrap();
     let happened: Vec<_> = imported
         .moved
@@ -218,7 +218,7 @@ fn a_question_about_the_past_and_about_what_would_be() {
     let past = AsOf { day: "2008-03-01".parse().unwrap(), known };
     let past = Question { as_of: Some(past), ..Question::default() };
     let (decision, _) = world.exchange.vet(&world.operator, &symantec, &cleared, &past).unwrap();
-    assert_eq!(decision.grade, Grade::Clear);
+    assert_eq!(decision.grade, Grade::Review, "nobody had said who owns it");
     // The member may ask about itself, and about nobody else.
     assert!(world.exchange.vet(&caller, &symantec, &cleared, &Question::default()).is_ok());
     assert!(world.exchange.vet(&caller, &"huawei".parse().unwrap(), &cleared, &Question::default()).is_err());
@@ -229,6 +229,8 @@ fn attestations_instruments_appeals_and_due_dates() {
     let world = world();
     let (member, caller) = world.member("Quarry", &["cleared"]);
     let quarry = "quarry".parse().unwrap();
+    let about = described("quarry", "US");
+    world.exchange.import_ties(&world.operator, vec![about], "who it is").unwrap();
     world.exchange.bind_entity(&world.operator, &member.id, &quarry).unwrap();
     let programme = world.exchange.programme();
     let questions = &programme.questionnaire().unwrap().questions;
@@ -296,14 +298,16 @@ fn stake(id: &str, votes: &str) -> Statement {
     said(id, ties::Said::Tie(tie))
 }
 
+/// What a company is whose shares are listed.
+fn described(id: &str, country: &str) -> Statement {
+    let mut entity = ties::Entity::new(id.parse().unwrap(), ties::EntityKind::Organisation);
+    entity.countries = vec![country.to_owned()];
+    entity.publicly_listed = Some(true);
+    said(&format!("{id}-described"), ties::Said::Entity(entity))
+}
+
 /// A listed company with a party of concern among its holders.
 fn castle() -> Vec<Statement> {
-    let company = |id: &str, country: &str| {
-        let mut entity = ties::Entity::new(id.parse().unwrap(), ties::EntityKind::Organisation);
-        entity.countries = vec![country.to_owned()];
-        entity.publicly_listed = Some(true);
-        said(&format!("{id}-described"), ties::Said::Entity(entity))
-    };
     let listing = ties::Listing {
         id: "dragon-listed".parse().unwrap(),
         list: "concern".parse().unwrap(),
@@ -312,7 +316,7 @@ fn castle() -> Vec<Statement> {
         valid: ties::Period::ALWAYS,
         with_subsidiaries: false,
     };
-    vec![company("castle", "US"), company("dragon", "CN"), said("listing", ties::Said::Listing(listing))]
+    vec![described("castle", "US"), described("dragon", "CN"), said("listing", ties::Said::Listing(listing))]
 }
 
 #[test]

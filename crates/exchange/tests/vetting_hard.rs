@@ -34,7 +34,7 @@ fn said(id: &str, said: &str) -> Statement {
 
 fn company(id: &str, country: &str) -> Statement {
     let body = format!(
-        r#"{{"entity":{{"id":"{id}","kind":"organisation","countries":["{country}"],"sectors":["security"]}}}}"#
+        r#"{{"entity":{{"id":"{id}","kind":"organisation","countries":["{country}"],"sectors":["security"],"publicly_listed":true}}}}"#
     );
     said(&format!("e-{id}"), &body)
 }

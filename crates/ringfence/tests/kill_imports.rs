@@ -46,7 +46,8 @@ fn tie(id: &str, tie: &str, from: &str, to: &str, kind: &Value) -> Value {
 }
 
 fn company(id: &str, country: &str) -> Value {
-    let said = json!({"id": id, "kind": "organisation", "countries": [country], "sectors": ["security"]});
+    let said = json!({"id": id, "kind": "organisation", "countries": [country], "sectors": ["security"],
+        "publicly_listed": true});
     statement("register", &format!("e-{id}"), &json!({"entity": said}))
 }
 

@@ -231,6 +231,8 @@ pub struct Facts {
     pub(crate) near: Vec<(Near, Evidence)>,
     /// What is not known, in words, each with who may see the name in it.
     pub(crate) unknown: Vec<(String, Evidence)>,
+    /// What of it is undisclosed for certain.
+    pub(crate) hidden: Vec<(String, Evidence)>,
 }
 
 impl Facts {

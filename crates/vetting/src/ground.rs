@@ -91,6 +91,14 @@ impl Ground {
         self.cone.is_open_end(node)
     }
 
+    /// Whether some company upstream is directed by right and has no holder who is known: without the right, nobody would
+    /// stand behind it.
+    pub(crate) fn rests_on_rights(&self) -> bool {
+        let (Some(votes), control) = (&self.votes, self.holdings(Graph::Control)) else { return false };
+        (0..votes.nodes())
+            .any(|node| votes.holders(node).next().is_none() && control.holders(node).next().is_some())
+    }
+
     /// The node in which the register of the entity itself is counted.
     pub(crate) fn register_of(&self, graph: Graph) -> Node {
         match graph {
@@ -372,7 +380,8 @@ fn votes_alone(cone: &Cone) -> Option<Holdings> {
     for company in 0..entities {
         let register = cone.votes_of(company);
         let stakes = cone.edges_into(Measure::Control, register).iter();
-        let mut any = false;
+        // Of a company that nobody holds and nobody directs, it counts whether that is all.
+        let mut any = cone.edges_into(Measure::Control, company).is_empty();
         for edge in stakes.filter(|edge| edge.basis == Basis::Stake) {
             let holder = if edge.holder == register { company } else { edge.holder };
             any |= builder.tie(holder, company, edge.share).is_ok();

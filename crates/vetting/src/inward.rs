@@ -16,9 +16,9 @@ use crate::step::{Claim, LineShown, Step, is_certain};
 use crate::wording;
 
 /// Somebody upstream.
-struct Upstream {
-    node: Node,
-    nature: Rc<Nature>,
+pub(crate) struct Upstream {
+    pub(crate) node: Node,
+    pub(crate) nature: Rc<Nature>,
 }
 
 /// The least and the most that somebody holds through all chains, in basis points, each with the graph that says so.
@@ -159,7 +159,7 @@ pub(crate) struct Inward<'a, 's> {
     pub(crate) ground: &'a Rc<Ground>,
     pub(crate) entity: &'a EntityId,
     /// Those of whom a rule may ask, in the order of the nodes.
-    upstream: Vec<Upstream>,
+    pub(crate) upstream: Vec<Upstream>,
     /// By node.
     held: Vec<Option<Held>>,
 }
@@ -550,14 +550,12 @@ impl<'a, 's> Inward<'a, 's> {
     fn unknown(&self, facts: &mut Facts) {
         let name = self.scene.name(self.entity);
         for certainty in [Certainty::Certain, Certainty::Possible] {
-            let nobody = |party: &&Upstream| match certainty {
-                Certainty::Certain => party.is_nobody(self),
-                Certainty::Possible => party.is_nobody(self) || party.may_hide_somebody(self),
-            };
-            let nodes: Vec<Node> = self.upstream.iter().filter(nobody).map(|party| party.node).collect();
+            // What cannot be followed to a person, a state or the public is undisclosed for certain: unknown is not clean.
+            let hidden = self.upstream.iter().filter(|party| party.hides_somebody(self));
+            let nodes: Vec<Node> = hidden.map(|party| party.node).collect();
             let (mut points, graph) =
                 if nodes.is_empty() { (0, Graph::Votes) } else { self.held_together(&nodes, certainty) };
-            let missing = if is_certain(certainty) { 0 } else { self.missing() };
+            let missing = self.missing(certainty);
             points = points.saturating_add(missing).min(10_000);
             if points == 0 {
                 continue;
@@ -575,6 +573,7 @@ impl<'a, 's> Inward<'a, 's> {
             };
             facts.number(FactName::Undisclosed, side_of(certainty), points, reason);
         }
+        facts.hides |= self.ground.rests_on_rights();
         if self.ground.cone.cut_short {
             let text = format!("more stands behind {name} than can be walked; it counts as unknown");
             facts.possibly(FactName::Undisclosed, &Value::Number(10_000), || Step::new(text, Claim::Other));
@@ -619,17 +618,25 @@ impl<'a, 's> Inward<'a, 's> {
         steps
     }
 
-    /// The votes of the entity itself that nobody is known to hold, in basis points. Shares of a listed company are
-    /// dispersed, which is another thing than hidden.
-    pub(crate) fn missing(&self) -> u32 {
+    /// The votes of the entity itself that nobody is known to hold, in basis points: the least or the most. Shares of a
+    /// listed company are dispersed, which is another thing than hidden, and nobody holds a person or a state.
+    pub(crate) fn missing(&self, certainty: Certainty) -> u32 {
         let votes = self.ground.holdings(Graph::Votes);
-        if votes.terms(0).complete || self.scene.nature(self.entity).publicly_listed {
+        let nature = self.scene.nature(self.entity);
+        if votes.terms(0).complete || nature.publicly_listed || nature.cannot_be_owned() {
             return 0;
         }
         let all: Vec<Node> = votes.holders(0).collect();
         let none = votes.closure_where(&all, Line::MAJORITY, Certainty::Certain, &|_, _| false);
-        let undisclosed = votes.nearness(&none, 0).undisclosed;
-        at_most_all(undisclosed.basis_points_ceil())
+        let nearness = votes.nearness(&none, 0);
+        at_most_all(match certainty {
+            Certainty::Possible => nearness.undisclosed.basis_points_ceil(),
+            Certainty::Certain if nearness.group.is_empty() => 10_000,
+            Certainty::Certain => {
+                let rest = Fraction::ONE.checked_sub(nearness.most.at);
+                rest.unwrap_or(Fraction::ZERO).basis_points_floor()
+            }
+        })
     }
 
     pub(crate) fn matter(&self, counts: impl Fn(&Nature) -> Truth) -> Vec<(Node, Truth)> {
@@ -639,14 +646,12 @@ impl<'a, 's> Inward<'a, 's> {
 }
 
 impl Upstream {
-    /// Whether nobody knows who it is.
-    fn is_nobody(&self, inward: &Inward<'_, '_>) -> bool {
-        self.nature.kind == EntityKind::Unknown && inward.is_open_end(self.node)
-    }
-
-    /// Whether somebody must stand behind it of whom nothing is known.
-    fn may_hide_somebody(&self, inward: &Inward<'_, '_>) -> bool {
-        !self.nature.publicly_listed && inward.is_open_end(self.node)
+    /// Whether nobody knows who it is, or who stands behind it, and somebody must.
+    pub(crate) fn hides_somebody(&self, inward: &Inward<'_, '_>) -> bool {
+        inward.is_open_end(self.node)
+            && !self.nature.publicly_listed
+            && !self.nature.cannot_be_owned()
+            && !inward.ground.holdings(Graph::Control).terms(self.node).complete
     }
 }
 

@@ -43,6 +43,8 @@ pub use ground::Graph;
 pub use judge::{Applies, Judge, JudgeError, Sitting};
 pub use lens::{Lens, acts_on};
 pub use preview::{Move, moves};
-pub use remedy::{ALTERNATIVES_MAX, InstrumentRemedy, Remedies, Remedy, RemedyBound, Sale, SaleRemedy};
+pub use remedy::{
+    ALTERNATIVES_MAX, Disclosure, InstrumentRemedy, Remedies, Remedy, RemedyBound, Sale, SaleRemedy,
+};
 pub use session::Session;
 pub use step::{Claim, LEVELS_MAX, LineShown, Step, TieShown};

@@ -142,7 +142,7 @@ impl Inward<'_, '_> {
         }
         let mut gaps: Vec<(String, Evidence)> = Vec::new();
         let name = self.scene.name(self.entity);
-        let missing = self.missing();
+        let missing = self.missing(Certainty::Possible);
         if missing > 0 {
             gaps.push((format!("who holds {} of {name}", wording::part(missing)), Evidence::Public));
         }
@@ -181,5 +181,19 @@ impl Inward<'_, '_> {
             ));
         }
         facts.unknown.extend(gaps);
+        self.hidden(facts);
+    }
+
+    /// What is undisclosed for certain, in words.
+    fn hidden(&self, facts: &mut Facts) {
+        let missing = self.missing(Certainty::Certain);
+        if missing > 0 {
+            let what = format!("who holds {} of {}", wording::part(missing), self.scene.name(self.entity));
+            facts.hidden.push((what, Evidence::Public));
+        }
+        for party in self.upstream.iter().filter(|party| party.hides_somebody(self)).take(GAPS_MAX) {
+            let evidence = self.evidence(Graph::Control, &[party.node]);
+            facts.hidden.push((format!("who stands behind {}", party.nature.name), evidence));
+        }
     }
 }

@@ -128,7 +128,7 @@ fn describe_step(text: &mut String, step: &Step) {
 
 fn describe_remedies(text: &mut String, remedies: &Remedies) {
     text.push_str("\nWhat would help:\n");
-    if remedies.ties.is_empty() && remedies.instruments.is_empty() {
+    if remedies.ties.is_empty() && remedies.instruments.is_empty() && remedies.disclose.is_none() {
         text.push_str("  nothing that this programme knows of\n");
     }
     for remedy in &remedies.ties {
@@ -161,6 +161,14 @@ fn describe_remedies(text: &mut String, remedies: &Remedies) {
         for tie in &remedy.text {
             let _ = writeln!(text, "    {tie}");
         }
+    }
+    if let Some(disclosure) = &remedies.disclose {
+        let _ = writeln!(
+            text,
+            "  disclose {} -> {}, if no rule finds anything in it",
+            disclosure.what.join(", and "),
+            disclosure.leaves
+        );
     }
     if remedies.cut_short {
         text.push_str("  (time ran out; there may be more)\n");

@@ -5,7 +5,11 @@
 //! if the rules, asked again without it, are content, it is the least remedy, and if they are not, their new proofs join
 //! the known ones. This is the method of implicit hitting sets (Moreno-Centeno and Karp 2013; `kernel::cut` does the same
 //! for one closure). It ends, because proofs are finite, or when the caller's time is over; then the best found and the
-//! bound are told apart.
+//! bound are told apart. Each question to the rules is preceded by one about the time, and a remedy that is merely some
+//! remedy is looked for first, so that there is one to tell when time is over.
+//!
+//! What is undisclosed is no tie, and there may be none to end. Then what would help is to disclose it, and that is
+//! told beside the remedies.
 //!
 //! That a proof suffices is not taken on trust: the rules are asked about a picture in which every other tie has ended,
 //! and as long as they still find as much, ties are let go from the proof. A remedy is called least only if each proof
@@ -29,7 +33,7 @@ use ties::kernel::cut::{Clause, Cover, cheapest};
 use ties::{Bound, EntityId, Fraction, Period, Share, Tie, TieId, TieKind};
 
 use crate::decision::{Decision, Party};
-use crate::facts::{FactName, Value};
+use crate::facts::{FactName, Facts, Value};
 use crate::judge::JudgeError;
 use crate::lens::{Lens, acts_on, can_end, is_divisible, most};
 use crate::session::{Session, Verdict};
@@ -122,6 +126,15 @@ pub struct InstrumentRemedy {
     pub leaves: Grade,
 }
 
+/// What nobody knows, and ought to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Disclosure {
+    /// Who holds what, or stands behind whom.
+    pub what: Vec<String>,
+    /// The grade if all of it became known and no rule found anything in it.
+    pub leaves: Grade,
+}
+
 /// What would make the grade better.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Remedies {
@@ -131,6 +144,9 @@ pub struct Remedies {
     pub sales: Vec<SaleRemedy>,
     /// Instruments to sign.
     pub instruments: Vec<InstrumentRemedy>,
+    /// What to disclose, where it counts against the entity that it is unknown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disclose: Option<Disclosure>,
     /// Whether time ran out before the search ended.
     pub cut_short: bool,
     /// How many remedies rest on what the reader may not see, and are left out.
@@ -144,7 +160,8 @@ fn is_zero(count: &usize) -> bool {
 }
 
 impl Session<'_> {
-    /// What would make the decision's grade better. `over` says when to stop.
+    /// What would make the decision's grade better. `over` says when to stop: it is asked before every question to the
+    /// rules, and once it said so only a remedy that was found before is looked at again.
     ///
     /// # Errors
     ///
@@ -159,32 +176,29 @@ impl Session<'_> {
         if decision.grade <= Grade::Disclose {
             return Ok(found);
         }
-        // Once over, over.
-        let mut is_over = false;
-        let mut over = || {
-            is_over = is_over || over();
-            is_over
-        };
-        let whole = self.decide_for_all(party, &decision.tier)?;
+        let mut time = Patience { over, is_over: false };
+        let (whole, facts) = self.decide_for_all(party, &decision.tier)?;
+        found.disclose = self.disclosure(party, &whole, &facts)?;
         let mut search = Search::new(self, party, &whole)?;
-        search.demand(&whole)?;
+        search.prepare(&whole, &mut time)?;
+        search.demand(&whole, &mut time)?;
         while found.ties.len() < ALTERNATIVES_MAX {
-            match search.next(&mut over)? {
+            match search.next(&mut time)? {
                 Some(remedy) => found.ties.push(remedy),
                 None => break,
             }
-            if over() {
+            if time.is_over() {
                 break;
             }
         }
-        found.instruments = search.instruments(&whole, &mut over)?;
+        found.instruments = search.instruments(&whole, &mut time)?;
         found.ties.sort_by_key(|remedy| (!remedy.in_its_hand, remedy.end.len(), remedy.leaves));
         for remedy in &found.ties {
             if found.sales.len() < SALES_MAX {
-                found.sales.extend(search.sales(remedy, &mut over)?);
+                found.sales.extend(search.sales(remedy, &mut time)?);
             }
         }
-        found.cut_short = over();
+        found.cut_short = time.is_over();
         let count = |found: &Remedies| found.ties.len() + found.sales.len() + found.instruments.len();
         let before = count(&found);
         found.ties.retain(|remedy| self.all_seen(&remedy.end));
@@ -196,9 +210,40 @@ impl Session<'_> {
         Ok(found)
     }
 
+    /// What would have to be known, if that alone would make the grade better.
+    fn disclosure(
+        &self,
+        party: &Party,
+        whole: &Decision,
+        facts: &Facts,
+    ) -> Result<Option<Disclosure>, JudgeError> {
+        if facts.certain(FactName::Undisclosed) == Value::Number(0) {
+            return Ok(None);
+        }
+        let mut known = facts.clone();
+        known.told(FactName::Undisclosed, Value::Number(0));
+        let leaves = self.verdict(party, &whole.tier, &known)?.grade;
+        let seen = facts.hidden.iter().filter(|(_, evidence)| *evidence <= self.may_see());
+        let what: Vec<String> = seen.map(|(text, _)| text.clone()).collect();
+        Ok((leaves < whole.grade && !what.is_empty()).then_some(Disclosure { what, leaves }))
+    }
+
     fn all_seen<'t>(&self, ties: impl IntoIterator<Item = &'t TieId>) -> bool {
         let mut known = ties.into_iter().filter_map(|tie| self.picture().tie(tie));
         known.all(|known| known.source.evidence <= self.may_see())
+    }
+}
+
+/// The caller's time. Once over, it is over.
+struct Patience<'c> {
+    over: &'c mut dyn FnMut() -> bool,
+    is_over: bool,
+}
+
+impl Patience<'_> {
+    fn is_over(&mut self) -> bool {
+        self.is_over = self.is_over || (self.over)();
+        self.is_over
     }
 }
 
@@ -218,6 +263,8 @@ struct Search<'a, 's> {
     sound: bool,
     /// Some finding rests on no tie that anybody can end.
     hopeless: bool,
+    /// Some remedy, least or not, for when time is over or nothing more can be learned.
+    spare: Option<BTreeSet<TieId>>,
 }
 
 impl<'a, 's> Search<'a, 's> {
@@ -237,6 +284,7 @@ impl<'a, 's> Search<'a, 's> {
             demands: Vec::new(),
             sound: session.sitting(&decision.tier)?.grows() && !contradiction && !facts.hides,
             hopeless: false,
+            spare: None,
         })
     }
 
@@ -260,7 +308,7 @@ impl<'a, 's> Search<'a, 's> {
     }
 
     /// Adds a demand for each finding that makes the grade what it is. Returns whether any of them was new.
-    fn demand(&mut self, decision: &Decision) -> Result<bool, JudgeError> {
+    fn demand(&mut self, decision: &Decision, time: &mut Patience<'_>) -> Result<bool, JudgeError> {
         let mut new = false;
         let worse = self.worse;
         for finding in decision.findings.iter().filter(|finding| finding.grade >= worse) {
@@ -270,7 +318,10 @@ impl<'a, 's> Search<'a, 's> {
                 self.hopeless = true;
                 return Ok(false);
             }
-            let (proof, sufficient) = self.shrunk(proof)?;
+            if time.is_over() {
+                return Ok(new);
+            }
+            let (proof, sufficient) = self.shrunk(proof, time)?;
             self.sound &= sufficient;
             if proof.is_empty() {
                 // It is as bad without any tie that can be ended.
@@ -288,7 +339,11 @@ impl<'a, 's> Search<'a, 's> {
 
     /// A part of a proof that still suffices, with as little as possible that is superfluous: pieces are let go, half of
     /// it first, then smaller ones. And whether the proof was sufficient at all.
-    fn shrunk(&self, proof: BTreeSet<TieId>) -> Result<(BTreeSet<TieId>, bool), JudgeError> {
+    fn shrunk(
+        &self,
+        proof: BTreeSet<TieId>,
+        time: &mut Patience<'_>,
+    ) -> Result<(BTreeSet<TieId>, bool), JudgeError> {
         let suffices = |kept: &BTreeSet<TieId>| -> Result<bool, JudgeError> {
             Ok(self.verdict(&self.lens().only(kept))?.grade >= self.worse)
         };
@@ -305,6 +360,10 @@ impl<'a, 's> Search<'a, 's> {
         let mut piece = order.len().div_ceil(2);
         loop {
             for part in order.chunks(piece) {
+                if time.is_over() {
+                    // What is left suffices; that nothing of it is superfluous makes it only stronger.
+                    return Ok((kept, true));
+                }
                 let fewer: BTreeSet<TieId> = kept.iter().filter(|tie| !part.contains(tie)).cloned().collect();
                 if fewer.len() < kept.len() && suffices(&fewer)? {
                     kept = fewer;
@@ -331,15 +390,15 @@ impl<'a, 's> Search<'a, 's> {
     }
 
     /// The cheapest remedy that contains none of those before it, or the best that time allows.
-    fn next(&mut self, over: &mut dyn FnMut() -> bool) -> Result<Option<Remedy>, JudgeError> {
+    fn next(&mut self, time: &mut Patience<'_>) -> Result<Option<Remedy>, JudgeError> {
         loop {
             if self.hopeless {
                 return Ok(None);
             }
-            let chosen = match cheapest(&self.demands, &self.costs, over) {
+            let chosen = match cheapest(&self.demands, &self.costs, &mut || time.is_over()) {
                 Cover::None => return Ok(None),
-                Cover::Cheapest(chosen) if !over() => chosen,
-                Cover::Cheapest(_) | Cover::Late { .. } => return self.any(),
+                Cover::Cheapest(chosen) if !time.is_over() => chosen,
+                Cover::Cheapest(_) | Cover::Late { .. } => return self.any(time),
             };
             let cut: BTreeSet<TieId> = chosen.iter().map(|&number| self.ties[number].clone()).collect();
             let after = self.session.decide_for_all_through(&self.without(&cut), self.party, self.tier)?;
@@ -347,40 +406,49 @@ impl<'a, 's> Search<'a, 's> {
                 let bound = if self.sound { RemedyBound::Proved } else { self.bound() };
                 return self.remedy(cut, bound).map(Some);
             }
-            if !self.demand(&after)? && !self.hopeless {
+            if !self.demand(&after, time)? && !self.hopeless {
                 // The same proofs again: the cut does not bring them down, and nothing more can be learned.
-                return self.any();
+                return self.any(time);
             }
         }
     }
 
-    /// Some remedy: the cheapest tie of each proof that is left, and then whatever was not needed is taken back.
-    fn any(&mut self) -> Result<Option<Remedy>, JudgeError> {
+    /// Looks for some remedy: the cheapest tie of each proof that is left, until none is.
+    fn prepare(&mut self, whole: &Decision, time: &mut Patience<'_>) -> Result<(), JudgeError> {
         let mut cut = BTreeSet::new();
+        let mut after: Option<Decision> = None;
         loop {
-            let after = self.session.decide_for_all_through(&self.without(&cut), self.party, self.tier)?;
-            if after.grade < self.worse {
+            let found = &after.as_ref().unwrap_or(whole).findings;
+            let mut ends = BTreeSet::new();
+            for finding in found.iter().filter(|finding| finding.grade >= self.worse) {
+                let ties = finding.ties().into_iter().filter(|tie| !cut.contains(tie));
+                let Some((_, end)) = ties.filter_map(|tie| Some((self.cost(&tie)?, tie))).min() else {
+                    // Where ending ties calms rules and wakes none, no other set would do either.
+                    self.hopeless |= self.sound || after.is_none();
+                    return Ok(());
+                };
+                ends.insert(end);
+            }
+            cut.append(&mut ends);
+            if cut.is_empty() || cut.len() > SHRUNK_MAX || time.is_over() {
+                return Ok(());
+            }
+            let next = self.session.decide_for_all_through(&self.without(&cut), self.party, self.tier)?;
+            if next.grade < self.worse {
+                self.spare = Some(cut);
+                return Ok(());
+            }
+            after = Some(next);
+        }
+    }
+
+    /// Some remedy, once: what was found first, with whatever is not needed taken back as far as time allows.
+    fn any(&mut self, time: &mut Patience<'_>) -> Result<Option<Remedy>, JudgeError> {
+        let Some(mut cut) = self.spare.take() else { return Ok(None) };
+        for tie in cut.clone() {
+            if time.is_over() {
                 break;
             }
-            let ends: Vec<Option<TieId>> = after
-                .findings
-                .iter()
-                .filter(|finding| finding.grade >= self.worse)
-                .map(|finding| {
-                    let ties = finding.ties().into_iter().filter(|tie| !cut.contains(tie));
-                    ties.filter_map(|tie| Some((self.cost(&tie)?, tie))).min().map(|(_, tie)| tie)
-                })
-                .collect();
-            let before = cut.len();
-            for end in ends {
-                let Some(end) = end else { return Ok(None) };
-                cut.insert(end);
-            }
-            if cut.len() == before || cut.len() > SHRUNK_MAX {
-                return Ok(None);
-            }
-        }
-        for tie in cut.clone() {
             cut.remove(&tie);
             if self.verdict(&self.without(&cut))?.grade >= self.worse {
                 cut.insert(tie);
@@ -464,7 +532,7 @@ impl<'a, 's> Search<'a, 's> {
     ///
     /// What is kept of one holding is found by bisection, the others being sold whole until it is their turn. Each answer
     /// of the rules is asked for, so what is told leads where it says, also where a sale calms no rule or wakes one.
-    fn sales(&self, remedy: &Remedy, over: &mut dyn FnMut() -> bool) -> Result<Vec<SaleRemedy>, JudgeError> {
+    fn sales(&self, remedy: &Remedy, time: &mut Patience<'_>) -> Result<Vec<SaleRemedy>, JudgeError> {
         let picture = self.session.picture();
         let divisible = |id: &TieId| {
             let TieKind::Holds(holding) = picture.tie(id)?.tie.kind else { return None };
@@ -474,8 +542,8 @@ impl<'a, 's> Search<'a, 's> {
         let holdings: Vec<(TieId, u32)> = remedy.end.iter().filter_map(divisible).collect();
         let mut found: Vec<SaleRemedy> = Vec::new();
         let mut worse = self.worse;
-        while !holdings.is_empty() && worse > remedy.leaves && !over() {
-            let Some(sale) = self.sale(remedy, &holdings, worse, over)? else { break };
+        while !holdings.is_empty() && worse > remedy.leaves && !time.is_over() {
+            let Some(sale) = self.sale(remedy, &holdings, worse, time)? else { break };
             worse = sale.leaves;
             found.push(sale);
         }
@@ -488,7 +556,7 @@ impl<'a, 's> Search<'a, 's> {
         remedy: &Remedy,
         holdings: &[(TieId, u32)],
         worse: Grade,
-        over: &mut dyn FnMut() -> bool,
+        time: &mut Patience<'_>,
     ) -> Result<Option<SaleRemedy>, JudgeError> {
         let mut kept: BTreeMap<TieId, u32> = BTreeMap::new();
         let mut least = true;
@@ -496,7 +564,7 @@ impl<'a, 's> Search<'a, 's> {
             // INVARIANT: `enough` leads below the grade, and `too_much` does not, or is more than there is.
             let (mut enough, mut too_much) = (0, most + 1);
             while too_much - enough > 1 {
-                if over() {
+                if time.is_over() {
                     least = false;
                     break;
                 }
@@ -543,12 +611,12 @@ impl<'a, 's> Search<'a, 's> {
     fn instruments(
         &self,
         decision: &Decision,
-        over: &mut dyn FnMut() -> bool,
+        time: &mut Patience<'_>,
     ) -> Result<Vec<InstrumentRemedy>, JudgeError> {
         let proved = decision.ties(self.worse);
         let mut found = Vec::new();
         for kind in self.session.instrument_kinds() {
-            if over() {
+            if time.is_over() {
                 break;
             }
             let acts =
@@ -561,8 +629,11 @@ impl<'a, 's> Search<'a, 's> {
             if covers.len() <= SHRUNK_MAX {
                 let mut order: Vec<TieId> = covers.iter().cloned().collect();
                 let mut piece = order.len().div_ceil(2);
-                while piece > 0 && !over() {
+                while piece > 0 && !time.is_over() {
                     for part in order.chunks(piece) {
+                        if time.is_over() {
+                            break;
+                        }
                         let fewer = covers.iter().filter(|tie| !part.contains(tie)).cloned().collect();
                         if self.grade_under(kind, &fewer)? <= leaves {
                             covers = fewer;

@@ -48,6 +48,11 @@ impl Nature {
         matches!(self.kind, EntityKind::State | EntityKind::StateBody)
     }
 
+    /// Whether it is nobody's: a person, a state, or a part of a state.
+    pub(crate) fn cannot_be_owned(&self) -> bool {
+        self.kind == EntityKind::Person || self.is_government()
+    }
+
     /// Whether a rule can have anything to say of it.
     pub(crate) fn matters(&self) -> bool {
         self.foreign != Truth::No || self.concern != Truth::No || !self.lists.is_empty()

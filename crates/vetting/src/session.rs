@@ -216,9 +216,11 @@ impl<'s> Session<'s> {
         self.verdict(party, tier, &facts)
     }
 
-    /// The decision as those see it who may see everything.
-    pub(crate) fn decide_for_all(&self, party: &Party, tier: &Tier) -> Result<Decision, JudgeError> {
-        self.decide_over(&self.scene.over(self.scene.picture, true), party, tier)
+    /// The decision as those see it who may see everything, and the facts that it rests on.
+    pub(crate) fn decide_for_all(&self, party: &Party, tier: &Tier) -> Result<(Decision, Facts), JudgeError> {
+        let scene = self.scene.over(self.scene.picture, true);
+        let facts = self.facts_over(&scene, party);
+        Ok((self.decide_as(&scene, party, tier, &facts, Evidence::Programme)?, facts))
     }
 
     /// The same if ties between parties were as in `lens`.
@@ -228,11 +230,8 @@ impl<'s> Session<'s> {
         party: &Party,
         tier: &Tier,
     ) -> Result<Decision, JudgeError> {
-        self.decide_over(&self.scene.over(lens, true), party, tier)
-    }
-
-    fn decide_over(&self, scene: &Scene<'_>, party: &Party, tier: &Tier) -> Result<Decision, JudgeError> {
-        self.decide_as(scene, party, tier, &self.facts_over(scene, party), Evidence::Programme)
+        let scene = self.scene.over(lens, true);
+        self.decide_as(&scene, party, tier, &self.facts_over(&scene, party), Evidence::Programme)
     }
 
     pub(crate) fn home(&self) -> &'s BTreeSet<String> {

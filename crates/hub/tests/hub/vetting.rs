@@ -43,7 +43,8 @@ fn retraction(id: &str, of: &str) -> Value {
 /// A party of concern with most of a venture; nothing of it concerns `acme` yet.
 fn surroundings() -> Vec<Value> {
     let company = |id: &str, country: &str| {
-        let said = json!({"id": id, "kind": "organisation", "countries": [country], "sectors": ["security"]});
+        let said = json!({"id": id, "kind": "organisation", "countries": [country], "sectors": ["security"],
+            "publicly_listed": true});
         statement(&format!("e-{id}"), &json!({"entity": said}))
     };
     vec![

@@ -506,6 +506,7 @@ impl Checker<'_> {
             "touched",
             lists(&|_, parties| parties.iter().any(|party| part(&BTreeSet::from([party.clone()])) > 0)),
         );
+        set("undisclosed", json!((part(&self.hidden(&upstream)) + self.missing(certain)).min(10_000)));
         let own = self.lists(&self.entity).into_iter().filter(|(_, truth)| *truth >= wanted);
         set("listed", json!(own.map(|(list, _)| list).collect::<Vec<_>>()));
         let registers = upstream.iter().chain([&self.entity]).map(|id| self.world.register(id));
@@ -516,6 +517,39 @@ impl Checker<'_> {
             })),
         );
         facts
+    }
+
+    /// Those upstream whom somebody must own, and of whom no holder is known.
+    fn hidden(&self, upstream: &BTreeSet<EntityId>) -> BTreeSet<EntityId> {
+        let hides = |party: &&EntityId| {
+            let register = self.world.register(party);
+            let is_public = self.world.entity(party).and_then(|entity| entity.publicly_listed) == Some(true);
+            register.stakes.is_empty()
+                && register.rights.is_empty()
+                && !register.complete
+                && !is_public
+                && !self.cannot_be_owned(party)
+        };
+        upstream.iter().filter(hides).cloned().collect()
+    }
+
+    /// What certainly nobody is known to hold of the entity, in basis points. What is possible is at least as much.
+    fn missing(&self, certain: bool) -> u64 {
+        let register = self.world.register(&self.entity);
+        let is_public =
+            self.world.entity(&self.entity).and_then(|entity| entity.publicly_listed) == Some(true);
+        // Of a company that somebody directs and in which nobody votes, a complete register does not say who owns it.
+        let votes = register.stakes.keys().any(|holder| register.range(holder, Of::Votes).hi > 0);
+        let complete = register.complete && (register.rights.is_empty() || votes);
+        if !certain || complete || is_public || self.cannot_be_owned(&self.entity) {
+            return 0;
+        }
+        let (_, most) = register.held(&|_| true, Of::Votes);
+        u64::try_from((WHOLE - most) * 10_000 / WHOLE).unwrap_or(0)
+    }
+
+    fn cannot_be_owned(&self, party: &EntityId) -> bool {
+        matches!(self.kind(party), EntityKind::Person | EntityKind::State | EntityKind::StateBody)
     }
 
     fn truth_if(holds: bool) -> Truth {
@@ -622,6 +656,7 @@ const RECOMPUTED: &[&str] = &[
     "controlled",
     "listed",
     "conflicted",
+    "undisclosed",
 ];
 
 /// The same value; of basis points one more or less, where rounding was done elsewhere.

@@ -1,11 +1,13 @@
 //! Registers that were made to be hard.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use model::Timestamp;
+use model::{Grade, Timestamp};
 use serde_json::json;
 use ties::{
-    Entity, EntityId, EntityKind, Holding, Listing, Period, Said, Share, Source, Statement, Tie, TieKind,
+    AsOf, Entity, EntityId, EntityKind, Holding, KnownListing, KnownTie, ListId, Listing, Period, Picture,
+    Said, Share, Source, Statement, Tie, TieId, TieKind,
 };
 use vetting::{Decision, LEVELS_MAX, RemedyBound, Session, Step};
 
@@ -213,4 +215,125 @@ fn a_company_that_was_made_to_be_hard_takes_no_more_than_its_time() {
         assert!(remedy.bound == RemedyBound::Proved || remedies.cut_short, "{:?}", remedy.bound);
     }
     assert!(json!(remedies)["ties"].is_array());
+}
+
+/// A picture that counts what is read of it: a clock that runs as fast as the work is done.
+struct Counting<'p> {
+    under: &'p dyn Picture,
+    reads: &'p Cell<u64>,
+}
+
+impl Counting<'_> {
+    fn under(&self) -> &dyn Picture {
+        self.reads.set(self.reads.get() + 1);
+        self.under
+    }
+}
+
+impl Picture for Counting<'_> {
+    fn as_of(&self) -> AsOf {
+        self.under.as_of()
+    }
+
+    fn canonical(&self, id: &EntityId) -> EntityId {
+        self.under.canonical(id)
+    }
+
+    fn entity(&self, id: &EntityId) -> Option<Entity> {
+        self.under().entity(id)
+    }
+
+    fn ties_into(&self, id: &EntityId) -> Vec<KnownTie> {
+        self.under().ties_into(id)
+    }
+
+    fn ties_out_of(&self, id: &EntityId) -> Vec<KnownTie> {
+        self.under().ties_out_of(id)
+    }
+
+    fn arrangements(&self, id: &EntityId) -> Vec<KnownTie> {
+        self.under().arrangements(id)
+    }
+
+    fn tie(&self, id: &TieId) -> Option<KnownTie> {
+        self.under().tie(id)
+    }
+
+    fn listings(&self, id: &EntityId) -> Vec<KnownListing> {
+        self.under().listings(id)
+    }
+
+    fn listed_on(&self, list: &ListId) -> Vec<KnownListing> {
+        self.under().listed_on(list)
+    }
+
+    fn lists(&self) -> Vec<ListId> {
+        self.under().lists()
+    }
+}
+
+/// Two hundred shells behind each other's backs, of each of which nobody knows who owns the rest.
+fn shells(count: usize) -> Made {
+    let mut made = Made::default();
+    for shell in 0..=count {
+        let mut entity = Entity::new(format!("e{shell}").parse().unwrap(), EntityKind::Organisation);
+        entity.countries = vec!["US".to_owned()];
+        made.say(&format!("about-e{shell}"), Said::Entity(entity));
+    }
+    for shell in 1..=count {
+        made.holds(&format!("e{shell}"), &format!("e{}", shell / 3), "30%");
+    }
+    made
+}
+
+#[test]
+fn remedies_stop_a_few_questions_after_time_is_over() {
+    let judge = judge();
+    for (name, made, packs) in [
+        ("a vertex cover", vertex_cover(40), Some("ofac")),
+        ("shells without owners", shells(200), Some("strict")),
+        ("all rules", vertex_cover(20), None),
+    ] {
+        let registry = registry_of(&with_lists(&judge, made.statements));
+        let reads = Cell::new(0);
+        let registered = registry.picture(day());
+        let picture = Counting { under: &registered, reads: &reads };
+        let packs = packs.map(|pack| [pack.to_owned()].into());
+        let session = Session::new(&judge, &picture, packs);
+        let decision = session.decide(&member(), &cleared()).unwrap();
+        let one = reads.get();
+        for patience in [0, 1, 5, 25, 100] {
+            reads.set(0);
+            let limit = patience * one;
+            let remedies = session.remedies(&member(), &decision, &mut || reads.get() > limit).unwrap();
+            let questions = reads.get() / one;
+            assert!(questions <= patience + 8, "{name}: {questions} questions instead of {patience}");
+            assert!(remedies.ties.iter().all(|remedy| remedy.leaves < decision.grade), "{name}");
+            assert!(remedies.cut_short || patience > 0, "{name}");
+        }
+    }
+}
+
+#[test]
+fn what_is_missing_is_disclosed_and_not_ended() {
+    let judge = judge();
+    let mut nobody = Made::default();
+    nobody.entity("other", "US");
+    let strict = || Some(["strict".to_owned()].into());
+    for (made, what) in [
+        (nobody, &["who holds 100 % of e0"][..]),
+        (shells(1), &["who holds 70 % of e0", "who stands behind e1"]),
+    ] {
+        let registry = registry_of(&with_lists(&judge, made.statements));
+        let picture = registry.picture(day());
+        let session = Session::new(&judge, &picture, strict());
+        let decision = session.decide(&member(), &cleared()).unwrap();
+        assert_eq!(rules(&decision), ["R12-unknown-owner"]);
+        let remedies = session.remedies(&member(), &decision, &mut || false).unwrap();
+        assert!(remedies.ties.is_empty() && !remedies.cut_short);
+        let disclose = remedies.disclose.as_ref().unwrap();
+        assert_eq!(disclose.what, what);
+        assert_eq!(disclose.leaves, Grade::Clear);
+        assert!(decision.describe(Some(&remedies)).contains("disclose who holds"));
+    }
 }

@@ -156,7 +156,14 @@ fn aspects((pack, in_force, rule): &Packed<'_>, (new_pack, new_in_force, new): &
     let yes = |is: bool| if is { "yes" } else { "no" }.to_owned();
     let recorded = |rule: &PackRule| rule.recorded.map_or("always".to_owned(), |day| day.to_string());
     let suspended = |rule: &PackRule| {
-        let periods: Vec<String> = rule.suspended.iter().map(|out| period(*out)).collect();
+        let periods: Vec<String> = rule
+            .suspended
+            .iter()
+            .map(|suspension| match suspension.recorded {
+                Some(recorded) => format!("{} known since {recorded}", period(suspension.out)),
+                None => period(suspension.out),
+            })
+            .collect();
         if periods.is_empty() { "never".to_owned() } else { periods.join(", ") }
     };
     let pairs = [

@@ -53,7 +53,7 @@ pub use case::{
 };
 pub use difference::{Aspect, Change, Difference, FileChange, Line, RuleChange};
 pub use instruments::{DutyKind, Instrument, InstrumentKind, Transform};
-pub use packs::{Pack, PackRule};
+pub use packs::{Pack, PackRule, Suspension};
 pub use policies::{Policies, Rule};
 pub use settings::{
     ALERT_KINDS, Collection, GuardSettings, Identity, Limits, PAP_LEVELS, PackSettings, Publishers,

@@ -9,7 +9,8 @@
 //! @tier("cleared")             the tiers that it is about, with commas between them; left out, every tier
 //! @text("...") @source("...")  what it says, and where it comes from
 //! @effective_from("2012-01-13") @effective_to("2013-01-16")     left out, open
-//! @suspended("2025-11-10/2026-11-10")                           times at which it was out of force
+//! @suspended("2025-11-10/2026-11-10@2025-11-10")                times at which it was out of force, and since when
+//!                                                               that is known; left out, it always was
 //! @recorded("2025-09-29")                                       since when this programme knows it
 //! forbid (principal, action == Action::"vet", resource) when { context.venture_concern >= 1000 };
 //! ```
@@ -18,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::{Effect, Policy, PolicyId};
 use model::{Grade, Problem, Tier, Timestamp};
+use serde::Serialize;
 use ties::{Day, PartialDate, Period, Truth};
 
 use crate::Policies;
@@ -55,7 +57,7 @@ pub struct PackRule {
     /// When it is in effect.
     pub effective: Period,
     /// When, within that, it was out of force.
-    pub suspended: Vec<Period>,
+    pub suspended: Vec<Suspension>,
     /// Since when the programme knows it; left out, it always did.
     pub recorded: Option<Day>,
     /// Its line in the file.
@@ -64,13 +66,33 @@ pub struct PackRule {
     pub policy: Policy,
 }
 
+/// A time at which a rule was out of force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Suspension {
+    /// When.
+    #[serde(flatten)]
+    pub out: Period,
+    /// Since when the programme knows it; left out, it always did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recorded: Option<Day>,
+}
+
+impl Suspension {
+    /// Whether it suspends on a day, as known at an instant.
+    #[must_use]
+    pub fn holds(&self, day: Day, known: Timestamp) -> bool {
+        self.out.holds(day) == Truth::Certain
+            && self.recorded.is_none_or(|recorded| recorded.start() <= known)
+    }
+}
+
 impl PackRule {
     /// Whether the rule counts for a tier on a day, as known at an instant.
     #[must_use]
     pub fn counts(&self, tier: &Tier, day: Day, known: Timestamp) -> bool {
         self.tiers.as_ref().is_none_or(|tiers| tiers.contains(tier))
             && self.effective.holds(day) != Truth::No
-            && !self.suspended.iter().any(|out| out.holds(day) == Truth::Certain)
+            && !self.suspended.iter().any(|suspension| suspension.holds(day, known))
             && self.recorded.is_none_or(|recorded| recorded.start() <= known)
     }
 }
@@ -200,20 +222,57 @@ fn tiers_of(words: &str, settings: &Settings, wrong: &mut impl FnMut(String, &st
     tiers
 }
 
-fn suspended_of(policy: &Policy, wrong: &mut impl FnMut(String, &str)) -> Vec<Period> {
+fn suspended_of(policy: &Policy, wrong: &mut impl FnMut(String, &str)) -> Vec<Suspension> {
     let words = policy.annotation("suspended").unwrap_or_default();
     let mut periods = Vec::new();
     for window in words.split(',').map(str::trim).filter(|window| !window.is_empty()) {
-        let parsed = window.split_once('/').and_then(|(from, to)| {
-            let to = if to.is_empty() { None } else { Some(to.parse().ok()?) };
-            Some(Period { from: Some(from.parse().ok()?), to })
-        });
-        match parsed {
-            Some(period) if !period.is_backwards() => periods.push(period),
-            Some(_) | None => {
-                wrong(format!("@suspended: `{window}` is no period"), "write 2025-11-10/2026-11-10");
-            }
+        match suspension_of(window) {
+            Some(suspension) if !suspension.out.is_backwards() => periods.push(suspension),
+            Some(_) | None => wrong(
+                format!("@suspended: `{window}` is no period"),
+                "write 2025-11-10/2026-11-10, or 2025-11-10/2026-11-10@2025-11-10 if it was known since that day",
+            ),
         }
     }
     periods
+}
+
+fn suspension_of(window: &str) -> Option<Suspension> {
+    let (period, recorded) = match window.split_once('@') {
+        Some((period, recorded)) => (period, Some(recorded.parse::<PartialDate>().ok()?.earliest())),
+        None => (window, None),
+    };
+    let (from, to) = period.split_once('/')?;
+    let to = if to.is_empty() { None } else { Some(to.parse().ok()?) };
+    Some(Suspension { out: Period { from: Some(from.parse().ok()?), to }, recorded })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_suspension_counts_once_it_is_known() {
+        let at = |text: &str| format!("{text}T12:00:00Z").parse::<Timestamp>().unwrap();
+        let cases = [
+            // window                             day           known         out of force?
+            ("2025-11-10/2026-11-10@2025-11-10", "2025-12-01", "2025-12-01", true),
+            ("2025-11-10/2026-11-10@2025-11-10", "2025-12-01", "2025-11-10", true),
+            ("2025-11-10/2026-11-10@2025-11-10", "2025-12-01", "2025-11-09", false),
+            ("2025-11-10/2026-11-10@2025-11-10", "2026-11-10", "2026-12-01", false),
+            ("2025-11-10/2026-11-10@2025-11-10", "2025-11-09", "2026-12-01", false),
+            ("2025-11-10/2026-11-10", "2025-12-01", "2025-10-15", true),
+            ("2025-11-10/@2026-01", "2031-01-01", "2026-01-01", true),
+            ("2025-11-10/@2026-01", "2031-01-01", "2025-12-31", false),
+        ];
+        for (window, day, known, out) in cases {
+            let suspension = suspension_of(window).unwrap();
+            assert_eq!(suspension.holds(day.parse().unwrap(), at(known)), out, "{window} {day} {known}");
+        }
+        for window in
+            ["2025-11-10", "@2025-11-10", "2025-11-10/2026-11-10@", "2025-11-10/2026-11-10@soon", "x/y"]
+        {
+            assert_eq!(suspension_of(window), None, "{window}");
+        }
+    }
 }

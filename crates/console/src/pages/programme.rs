@@ -165,10 +165,10 @@ fn rule(rule: &PackRule, today: Day) -> RuleView {
         text: rule.text.clone(),
         source: rule.source.clone(),
         effective: period(rule.effective),
-        suspended: rule.suspended.iter().map(|out| period(*out)).collect(),
+        suspended: rule.suspended.iter().map(|suspension| period(suspension.out)).collect(),
         recorded: rule.recorded.map(|day| day.to_string()),
         is_now: rule.effective.holds(today) != ties::Truth::No
-            && !rule.suspended.iter().any(|out| out.holds(today) == ties::Truth::Certain),
+            && !rule.suspended.iter().any(|suspension| suspension.out.holds(today) == ties::Truth::Certain),
     }
 }
 

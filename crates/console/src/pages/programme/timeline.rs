@@ -89,8 +89,8 @@ fn row(svg: &mut Svg, scale: &Scale, y: i32, in_force: bool, rule: &PackRule) {
     let name = [("x", "0"), ("y", &*(y + 15).to_string())];
     svg.words("text", &name, &shortened(&rule.id, NAME_LETTERS));
     bar(svg, scale.span(rule.effective), y + 4, "on");
-    for out in &rule.suspended {
-        bar(svg, scale.span(*out), y + 4, "off");
+    for suspension in &rule.suspended {
+        bar(svg, scale.span(suspension.out), y + 4, "off");
     }
     svg.end();
 }

@@ -8,6 +8,7 @@ mod dns;
 mod flows;
 mod forward;
 mod latency;
+mod leaving;
 mod matcher;
 mod names;
 mod pattern;
@@ -119,6 +120,7 @@ fn resolvers(
     let (unbound, reload, unbound_cost) = from_file(Kind::Unbound, home, names, &loads, world, report);
     let (bind, _, bind_cost) = from_file(Kind::Bind, home, names, &loads, world, report);
     report.add("changes in effect", Ok(changes(&site, names, reload.as_ref())));
+    report.add("a feed that goes, and files", leaving::measure(home, world, names));
     let started = start::start(&site, binary, names).context("starting the guard")?;
     let peers = [("Unbound", unbound.as_ref()), ("BIND", bind.as_ref())];
     report.add("cold start", Ok(vec![started.row(&peers)]));

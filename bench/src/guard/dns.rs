@@ -94,7 +94,7 @@ impl Client {
     }
 }
 
-/// Somebody who asks for an unlisted name a thousand times a second, and remembers the longest time without an answer.
+/// Somebody who asks for one name a thousand times a second, and remembers the longest time without an answer.
 pub(super) struct Watch {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<Gap>,
@@ -108,14 +108,19 @@ pub(super) struct Gap {
 }
 
 impl Watch {
+    /// For a name that nobody lists.
     pub(super) fn begin(port: u16) -> Result<Self> {
+        Self::of(port, "innocent.example.org")
+    }
+
+    pub(super) fn of(port: u16, name: &'static str) -> Result<Self> {
         let mut client = Client::new(port)?;
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread = thread::spawn(move || {
             let (mut last, mut longest, mut answers) = (Instant::now(), Duration::ZERO, 0);
             while !stopped.load(Ordering::Relaxed) {
-                if client.is_blocked("innocent.example.org").is_some() {
+                if client.is_blocked(name).is_some() {
                     longest = longest.max(last.elapsed());
                     last = Instant::now();
                     answers += 1;

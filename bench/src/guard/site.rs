@@ -39,17 +39,23 @@ pub(super) struct Site {
     pub(super) unbound: u16,
     pub(super) bind: u16,
     pub(super) world: SocketAddr,
+    /// What its configuration has beside the rest.
+    more: String,
 }
 
 impl Site {
     pub(super) fn new(home: &Path, world: SocketAddr) -> Result<Self> {
+        Self::with(home, world, String::new())
+    }
+
+    pub(super) fn with(home: &Path, world: SocketAddr, more: String) -> Result<Self> {
         fs::create_dir_all(home)?;
         let mut ports = [0; 4];
         for port in &mut ports {
             *port = free_port()?;
         }
         let [forwarder, primary, unbound, bind] = ports;
-        let site = Self { home: home.to_owned(), forwarder, primary, unbound, bind, world };
+        let site = Self { home: home.to_owned(), forwarder, primary, unbound, bind, world, more };
         fs::write(home.join("token"), "none")?;
         fs::write(site.config(), site.text())?;
         Ok(site)
@@ -60,14 +66,14 @@ impl Site {
     }
 
     fn text(&self) -> String {
-        let Self { home, forwarder, primary, unbound, bind, world } = self;
+        let Self { home, forwarder, primary, unbound, bind, world, more } = self;
         format!(
             "data = \"{home}/data\"\n[hub]\nurl = \"http://127.0.0.1:9/\"\ntoken_file = \"{home}/token\"\n\
              [[feed]]\ncollection = \"indicators\"\nmode = \"enforce\"\n\
              [sinkhole]\naddresses = {{ \"\" = [\"{SAFE}\"] }}\n\
              [sinkhole.rpz]\nlisten = [\"127.0.0.1:{primary}\"]\norigin = \"rpz.example\"\nunsigned = [\"127.0.0.1\"]\n\
              notify = [{{ address = \"127.0.0.1:{unbound}\" }}, {{ address = \"127.0.0.1:{bind}\" }}]\n\
-             [sinkhole.forwarder]\nplain = [\"127.0.0.1:{forwarder}\"]\nupstreams = [\"{world}\"]\nqueries_per_second = 0\n",
+             [sinkhole.forwarder]\nplain = [\"127.0.0.1:{forwarder}\"]\nupstreams = [\"{world}\"]\nqueries_per_second = 0\n{more}",
             home = home.display(),
         )
     }
@@ -117,6 +123,16 @@ impl Driven {
     /// Takes one indicator, until a time or for good.
     pub(super) fn add(&mut self, name: &str, until: Option<Timestamp>) -> Result<()> {
         self.say(&until.map_or_else(|| format!("add {name}"), |until| format!("add {name} {until}")))
+    }
+
+    /// Takes one indicator of the second feed.
+    pub(super) fn add_other(&mut self, name: &str) -> Result<()> {
+        self.say(&format!("other {name}"))
+    }
+
+    /// Takes the hub's word that the first feed is no more for this member.
+    pub(super) fn gone(&mut self) -> Result<()> {
+        self.say("gone")
     }
 
     /// Takes one indicator's revocation.
@@ -194,6 +210,11 @@ fn obey(guard: &Guard, now: Timestamp, line: &str) -> Result<()> {
         }
         ["add", name] => news(guard, now, vec![indicator(name, now, None, false)])?,
         ["add", name, until] => news(guard, now, vec![indicator(name, now, Some(until), false)])?,
+        ["other", name] => {
+            let received = vec![Received { object: indicator(name, now, None, false), rights: Rights::ALL }];
+            guard.engine().news(1, News::Objects(received, Cursor::default()))?;
+        }
+        ["gone"] => guard.engine().news(0, News::Gone("suspended".to_owned()))?,
         ["revoke", name] => news(guard, now, vec![indicator(name, now, None, true)])?,
         ["recall", name] => news(guard, now, vec![recall(name)])?,
         _ => bail!("the guard does not know `{line}`"),

@@ -647,13 +647,10 @@ impl Engine {
         if let Some(unused) = self.unused.borrow_mut().get_mut(usize::from(feed)) {
             unused.clear();
         }
-        let change = self.set.all_going(feed);
-        if change.is_empty() {
-            return;
-        }
         // It ceases at once; that the records go takes its time, in which names of other feeds are looked up.
         self.set.set_leaving(feed, true);
-        if let Some(zones) = &self.zones {
+        let change = self.set.all_going(feed);
+        if let (Some(zones), false) = (&self.zones, change.is_empty()) {
             zones.emptied(&self.set, feed);
         }
         change.in_parts(PART).for_each(|part| self.set.commit(part));

@@ -15,13 +15,14 @@ use tracing::{error, info};
 use crate::allow::{AllowError, Allowed};
 use crate::config::Config;
 use crate::customers::Customers;
-use crate::engine::Engine;
+use crate::engine::{Engine, Zones as _};
 use crate::faces::export::{self, Shelf};
 use crate::faces::rpz::{Plan, RpzError, RpzZones};
 use crate::faces::works::Works;
 use crate::follow::{Follower, Hub, HubError, News};
 use crate::hold::HoldError;
 use crate::judge::Judge;
+use crate::lease::Standing;
 use crate::occurrence::Facts;
 use crate::reload::{Reloads, read_token};
 use crate::reporter;
@@ -184,6 +185,10 @@ impl Guard {
         // Nothing changes meanwhile.
         let mut engine = self.engine();
         if let Some(plan) = plan {
+            // They open with the expiry that the lease allows, which is mostly the one that they had.
+            if let Standing::Held(left) | Standing::Ending(left) = engine.lease() {
+                self.zones.lease(left);
+            }
             self.zones.take(&self.config(), plan, self.judge.set())?;
             engine.set_zones(Box::new(Arc::clone(&self.zones)));
         }

@@ -82,6 +82,7 @@ fn a_duty_is_overdue_on_the_days_on_which_it_was() {
     let before = world.exchange.now();
     world.pass(10 * DAY);
     let (_, caller) = quarry(&world);
+    record(&world, vec![described("quarry", "US")]);
     let bound = world.exchange.now();
     world.pass(370 * DAY);
     let overdue = world.exchange.now();

@@ -46,6 +46,8 @@ const SALES_MAX: usize = 3;
 
 /// How many ties a proof may have for its superfluous ones to be looked for; beyond that it is taken as it is.
 const SHRUNK_MAX: usize = 256;
+/// How often some remedy is looked for by ending one tie of each proof more; then all of them at once.
+const ROUNDS_ONE_BY_ONE: usize = 64;
 
 /// What a tie costs to end: one that the entity or its own is a party of, and one between others.
 const OWN_COST: u64 = 1;
@@ -417,20 +419,26 @@ impl<'a, 's> Search<'a, 's> {
     fn prepare(&mut self, whole: &Decision, time: &mut Patience<'_>) -> Result<(), JudgeError> {
         let mut cut = BTreeSet::new();
         let mut after: Option<Decision> = None;
-        loop {
+        for round in 0_usize.. {
             let found = &after.as_ref().unwrap_or(whole).findings;
             let mut ends = BTreeSet::new();
             for finding in found.iter().filter(|finding| finding.grade >= self.worse) {
                 let ties = finding.ties().into_iter().filter(|tie| !cut.contains(tie));
-                let Some((_, end)) = ties.filter_map(|tie| Some((self.cost(&tie)?, tie))).min() else {
-                    // Where ending ties calms rules and wakes none, no other set would do either.
-                    self.hopeless |= self.sound || after.is_none();
+                let mut can_end: Vec<(u64, TieId)> =
+                    ties.filter_map(|tie| Some((self.cost(&tie)?, tie))).collect();
+                can_end.sort_unstable();
+                // After a while, everything that it rests on.
+                can_end.truncate(if round < ROUNDS_ONE_BY_ONE { 1 } else { usize::MAX });
+                if can_end.is_empty() {
+                    // Where ending ties calms rules and wakes none, no other set would do either; and where all that so
+                    // much rested on has ended and it still stands, none is looked for.
+                    self.hopeless |= self.sound || after.is_none() || round > ROUNDS_ONE_BY_ONE;
                     return Ok(());
-                };
-                ends.insert(end);
+                }
+                ends.extend(can_end.into_iter().map(|(_, tie)| tie));
             }
             cut.append(&mut ends);
-            if cut.is_empty() || cut.len() > SHRUNK_MAX || time.is_over() {
+            if cut.is_empty() || time.is_over() {
                 return Ok(());
             }
             let next = self.session.decide_for_all_through(&self.without(&cut), self.party, self.tier)?;
@@ -440,6 +448,7 @@ impl<'a, 's> Search<'a, 's> {
             }
             after = Some(next);
         }
+        Ok(())
     }
 
     /// Some remedy, once: what was found first, with whatever is not needed taken back as far as time allows.

@@ -326,7 +326,12 @@ async fn a_preview_tells_which_standings_and_feeds_change_and_so_it_is() {
         };
         each.map(stake).collect()
     };
-    scene.post(&scene.officers[0], "/api/ties", &import(&stakes(["60%"; 3], 1))).await.expect(200);
+    // Its other shares are the public's, so that a smaller stake leaves nothing more undisclosed.
+    let listed =
+        json!({"id": "e-Overridden", "kind": "organisation", "countries": ["US"], "publicly_listed": true});
+    let mut first = stakes(["60%"; 3], 1);
+    first.push(statement("e-described", &json!({"entity": listed})));
+    scene.post(&scene.officers[0], "/api/ties", &import(&first)).await.expect(200);
     step(&others[2].0, "listed", [202, 200]).await;
 
     // The stakes are others and the rules that apply are not; only the tie of acme moves anybody.

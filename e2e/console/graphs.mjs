@@ -125,7 +125,8 @@ export async function graphs() {
     await page.setViewportSize({ width: 794, height: 1123 });
     const picture = await page.locator(".picture").boundingBox();
     assert.ok(picture.x >= 0 && picture.x + picture.width <= 794, JSON.stringify(picture));
-    assert.equal(await page.locator(".canvas").evaluate((canvas) => getComputedStyle(canvas).overflow), "visible");
+    // The styles for paper are in force soon after the browser is told of it.
+    await page.waitForFunction(() => getComputedStyle(document.querySelector(".canvas")).overflow === "visible");
     await context.close();
   });
 

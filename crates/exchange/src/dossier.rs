@@ -357,11 +357,13 @@ impl Dossier {
         values: Option<&Values>,
     ) -> bool {
         self.reviews.get(tier).is_some_and(|review| {
-            review.concluded.is_some() && review.rules == *rules && !is_worse(values, review.values.as_ref())
+            review.concluded.is_some()
+                && rules.is_subset(&review.rules)
+                && !is_worse(values, review.values.as_ref())
         })
     }
 
-    /// Opens a review, unless the same was looked at; one that is open is about the facts as they are now.
+    /// Opens a review, unless the same was looked at; one that is open is about the rules and the facts as they are now.
     pub(crate) fn review(
         &mut self,
         tier: &Tier,
@@ -372,6 +374,7 @@ impl Dossier {
     ) {
         let open = self.reviews.get_mut(tier).filter(|review| review.concluded.is_none());
         if let Some(open) = open {
+            open.rules.clone_from(rules);
             open.values = values.cloned();
         } else if !self.was_reviewed(tier, rules, values) {
             let due = after(at, settings.review_days);
@@ -429,16 +432,20 @@ mod tests {
     fn what_was_reviewed_is_not_opened_again_for_the_same_rules() {
         let settings = VettingSettings::default();
         let (mut dossier, tier) = (Dossier::default(), "cleared".parse::<Tier>().unwrap());
-        let (one, two) = (BTreeSet::from(["a".to_owned()]), BTreeSet::from(["a".to_owned(), "b".to_owned()]));
+        let rules = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+        let (one, two, three) = (rules(&["a"]), rules(&["a", "b"]), rules(&["a", "c"]));
         dossier.review(&tier, &one, None, at("2012-01-01"), &settings);
         assert_eq!(dossier.reviews[&tier].due, at("2012-01-31"));
         dossier.review(&tier, &two, None, at("2012-01-02"), &settings);
         assert_eq!(dossier.reviews[&tier].since, at("2012-01-01"), "one is open already");
+        assert_eq!(dossier.reviews[&tier].rules, two, "and is about all that there is to look at");
         dossier.reviews.get_mut(&tier).unwrap().concluded =
             Some(Concluded { at: at("2012-01-03"), by: "o".to_owned(), reason: "fine".to_owned() });
         dossier.review(&tier, &one, None, at("2012-01-04"), &settings);
         assert_eq!(dossier.reviews[&tier].since, at("2012-01-01"));
-        dossier.review(&tier, &two, None, at("2012-01-05"), &settings);
+        dossier.review(&tier, &two, None, at("2012-01-04"), &settings);
+        assert_eq!(dossier.reviews[&tier].since, at("2012-01-01"));
+        dossier.review(&tier, &three, None, at("2012-01-05"), &settings);
         assert_eq!(dossier.reviews[&tier].since, at("2012-01-05"));
     }
 }

@@ -3,10 +3,20 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// Undoes what people do to names and addresses so that nobody opens them by mistake: `[.]`, `(dot)`, `\.`, `[@]`, `[at]`, `[:]`.
+/// Undoes what people do to names and addresses so that nobody opens them by mistake: `[.]`, `(dot)`, `\.`, `[@]`, `[at]`, `[:]`;
+/// and that again, where it was done twice.
 pub(crate) fn refang(text: &str) -> Cow<'_, str> {
+    let mut plain = Cow::Borrowed(text);
+    // Each time it gets shorter.
+    while let Some(plainer) = refanged_once(&plain) {
+        plain = Cow::Owned(plainer);
+    }
+    plain
+}
+
+fn refanged_once(text: &str) -> Option<String> {
     if !text.bytes().any(|byte| matches!(byte, b'[' | b'(' | b'{' | b'\\')) {
-        return Cow::Borrowed(text);
+        return None;
     }
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;
@@ -19,7 +29,7 @@ pub(crate) fn refang(text: &str) -> Cow<'_, str> {
             rest = &rest[first.len_utf8()..];
         }
     }
-    Cow::Owned(plain)
+    (plain.len() < text.len()).then_some(plain)
 }
 
 /// A dot, an at sign or a colon at a place of a text, plain or defanged, with its length.
@@ -183,6 +193,7 @@ mod tests {
             ("[.)", "[.)"),
             ("[dot", "[dot"),
             ("é[.]é", "é.é"),
+            ("evil[[.]]example", "evil.example"),
         ];
         for (text, want) in cases {
             assert_eq!(refang(text), want);

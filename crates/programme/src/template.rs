@@ -18,6 +18,7 @@ pub fn template() -> BTreeMap<String, Vec<u8>> {
         "cases/release.toml",
         "cases/symantec.toml",
         "cases/variants.toml",
+        "cases/ways-round.toml",
         "instruments.toml",
         "lists/adversaries.csv",
         "lists/concern.csv",

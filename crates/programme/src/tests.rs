@@ -1,5 +1,7 @@
 //! What loads, what does not, and what is said about it.
 
+use std::path::Path;
+
 use model::MemberKind;
 
 use super::*;
@@ -31,6 +33,26 @@ fn the_template_is_a_programme() {
     assert_eq!(settings.guard, GuardSettings::default(), "and these");
     assert!(programme.policies().rules().iter().any(|rule| rule.id == "tlp-red" && rule.forbids));
     assert!(!programme.cases()[0].cases.is_empty());
+}
+
+/// What is looked at in the folder is what `ringfence init` writes.
+#[test]
+fn the_template_is_the_whole_folder() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../programmes/jcsp");
+    let mut found = BTreeMap::new();
+    let mut open = vec![root.clone()];
+    while let Some(folder) = open.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            if entry.file_type().unwrap().is_dir() {
+                open.push(entry.path());
+                continue;
+            }
+            let name = entry.path().strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+            found.insert(name, std::fs::read(entry.path()).unwrap());
+        }
+    }
+    assert_eq!(found.keys().collect::<Vec<_>>(), template().keys().collect::<Vec<_>>());
+    assert!(found == template());
 }
 
 #[test]

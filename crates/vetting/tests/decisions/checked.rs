@@ -13,9 +13,15 @@ use crate::{cleared, day, judge, member, registry_of, with_lists};
 
 #[test]
 fn the_checker_agrees_with_every_case_of_the_template() {
+    // Nominees, pacts and shells, which the checker does not read; brute force in `ties` has their arithmetic.
+    const NOT_READ: &str = "cases/ways-round.toml";
     let judge = judge();
-    let mut checked = 0;
+    let (mut checked, mut left_out) = (0, Vec::new());
     for file in judge.programme().vetting_cases() {
+        if file.file == NOT_READ {
+            left_out.push(file.file.as_str());
+            continue;
+        }
         let statements = with_lists(&judge, file.statements.clone());
         let registry = registry_of(&statements);
         for case in &file.cases {
@@ -34,6 +40,7 @@ fn the_checker_agrees_with_every_case_of_the_template() {
         }
     }
     assert!(checked >= 35, "{checked} cases");
+    assert_eq!(left_out, [NOT_READ]);
 }
 
 #[test]

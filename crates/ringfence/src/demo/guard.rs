@@ -135,10 +135,14 @@ fn protects(setting: &Setting, telling: &mut Telling, site: &Site) -> Result<()>
     ensure!(listed.to_string() == SINKHOLE, "`{LISTED}` leads to {listed}");
     ensure!(unlisted == wire::TRUTH, "`{UNLISTED}` leads to {unlisted}");
 
-    let begun = Instant::now();
-    let fate = wire::send(&site.milter, &infected())?;
-    let mailed = begun.elapsed();
-    ensure!(fate == Mail::Taken, "the listed mail is {fate:?}");
+    // What is shared comes in parts, and the names may be there before the texts.
+    let mut mailed = Duration::ZERO;
+    eventually("the guard takes the listed mail", || {
+        let begun = Instant::now();
+        let fate = wire::send(&site.milter, &infected())?;
+        mailed = begun.elapsed();
+        Ok(fate == Mail::Taken)
+    })?;
     let clean = wire::send(&site.milter, &wire::letter("Lunch", "At noon?"))?;
     ensure!(clean == Mail::Passes, "the clean mail is {clean:?}");
     let held = released(setting, site)?;
